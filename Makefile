@@ -1,0 +1,51 @@
+# Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
+.PHONY: demo test lint format smoke-addons clean
+
+VENV ?= .venv
+VENV_ADDONS ?= .venv-addons
+JOBS ?= 2
+
+# The first interpreter on PATH whose version is between the two given ones.
+find_python = $(shell for python in python3 python3.13 python3.12 python3.11 python3.10 $$(ls -d $$HOME/.pyenv/versions/3.1[0-3]*/bin/python 2>/dev/null); do \
+	$$python -c 'import sys, ensurepip; sys.exit(not ($(1) <= sys.version_info[:2] <= $(2)))' 2>/dev/null && echo $$python && break; done)
+
+PYTHON ?= $(call find_python,(3$(comma)10),(3$(comma)13))
+PYTHON_ADDONS ?= $(call find_python,(3$(comma)10),(3$(comma)11))
+comma := ,
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/mmtrans-train
+
+test: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# The one code base must not drift from Keras 2.15, the last that tensorflow-addons works with.
+smoke-addons:
+ifeq ($(PYTHON_ADDONS),)
+	@echo "smoke-addons: skipped, it needs Python 3.10 or 3.11"
+else
+	$(MAKE) $(VENV_ADDONS)/.installed
+	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile -m smoke
+endif
+
+$(VENV)/.installed: setup.py constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10-3.13 on PATH; set PYTHON=/path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV_ADDONS)/.installed: setup.py constraints-addons.txt
+	$(PYTHON_ADDONS) -m venv $(VENV_ADDONS)
+	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV_ADDONS) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

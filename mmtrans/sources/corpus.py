@@ -1,0 +1,64 @@
+"""What every source gives: a `Corpus`, a stream of `Segment`s with an account of everything that was changed or left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfrecords.schema import Segment
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A segment that a source or the conversion left out, and why (one short clause)."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """Name of the label and its range; `neutral` splits the binary classes.
+
+    MOSI's sentiment is `LabelScale("sentiment", -3.0, 3.0, 0.0)`.
+    """
+
+    name: str
+    low: float
+    high: float
+    neutral: float
+
+
+@dataclass
+class Corpus:
+    """An opened source.
+
+    Args:
+        format: name of the format, as in `mmtrans convert --format`.
+        files: the files that were read; the manifest records their sha256.
+        label: the label's scale.
+        feature_names: modality → column names, where the files name them (else the modality is absent here).
+        folds: split → video ids, where the files themselves say; else `None`.
+        read: opens the files and yields segments, one video at a time. While it runs it appends to
+            `dropped` and counts in `cleaning`, which are complete when it is exhausted. It may be called again:
+            it clears both first.
+        video_ids: all video ids, known without reading features; folds are assigned from them before the one pass.
+        aligned: modality → whether its steps are the words' steps.
+        dropped: every segment left out so far.
+        cleaning: what was treated so far, e.g. `{"audio: frames with NaN": 12, "words: pauses (sp) removed": 40}`.
+        notes: sentences for the user about the files as a whole (warnings of the conversion).
+    """
+
+    format: str
+    files: Sequence[Path]
+    label: LabelScale
+    read: Callable[[], Iterator[Segment]]
+    video_ids: Sequence[str] = ()
+    feature_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    folds: Mapping[str, Sequence[str]] | None = None
+    aligned: Mapping[str, bool] = field(default_factory=dict)
+    dropped: list[Dropped] = field(default_factory=list)
+    cleaning: Counter = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)

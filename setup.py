@@ -1,0 +1,47 @@
+"""Package of mmtrans: `mmtrans` and `tfrecords` are installed, `tools` and `tests` are run from a checkout."""
+
+from setuptools import find_packages, setup
+
+# Keras 3.0-3.7 did not exchange gradients correctly under tf.distribute.MirroredStrategy.
+BROKEN_KERAS = ",".join(f"!=3.{minor}.*" for minor in range(8))
+
+REQUIRED = [
+    "tensorflow>=2.15.1,<2.22",
+    f"keras>=2.15,<4,{BROKEN_KERAS}",
+    "keras-tuner>=1.4.8",
+    "tensorboard>=2.15",
+    "numpy>=1.26",
+    "h5py>=3.11",
+    "scipy>=1.11",
+    "scikit-learn>=1.3",
+    "matplotlib>=3.8",
+    "jinja2>=3.1",
+    "pyyaml>=6.0",
+    "rich>=13.7",
+]
+
+EXTRAS = {
+    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"],
+    "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
+    "bayes": ["scipy>=1.11", "scikit-learn>=1.3"],
+    "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
+}
+
+setup(
+    name="mmtrans",
+    version="0.1.0",
+    description="Multimodal sequence-to-sequence sentiment analysis: translate one modality into another, predict from the joint representation",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["mmtrans", "mmtrans.*", "tfrecords", "tfrecords.*"]),
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": [
+            "mmtrans = mmtrans.cli.main:main",
+            "mmtrans-train = mmtrans.cli.main:main_train",
+        ]
+    },
+)

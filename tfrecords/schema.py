@@ -1,0 +1,59 @@
+"""What one record holds: the `Segment`, its invariants, and the version of the format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+FORMAT_VERSION = 1
+
+#: The modalities of the field, in the order of the recipe letters T, A, V.
+MODALITIES = ("text", "audio", "video")
+
+#: The fixed names of the three folds. Sources that say "dev" or "val" are renamed at the edge.
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One opinion segment: a stretch of one video, in up to three modalities.
+
+    Args:
+        id: `<video_id>[<index>]`, the index counting from 0 in the label file.
+        video_id: the video that the segment is cut from; folds and intervals are by video.
+        features: modality name → `(steps, dim)` float32, cleaned and un-normalised. Aligned modalities
+            share `steps` (one step a word); unaligned ones have their own. A modality that is absent has no key.
+        label: sentiment, or `None` where the segment has none.
+        tokens: the words, one a step of the aligned modalities; empty where the source has no words.
+        split: `train`, `valid` or `test`, or `None` before folds are assigned.
+
+    Raises:
+        ValueError: an unknown modality or split, an array that is not a non-empty `(steps, dim)` of finite
+            float32, a label that is not finite.
+    """
+
+    id: str
+    video_id: str
+    features: Mapping[str, np.ndarray]
+    label: float | None = None
+    tokens: tuple[str, ...] = field(default=())
+    split: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.features) - set(MODALITIES))
+        if unknown:
+            raise ValueError(f"Unknown modality. Expected some of {list(MODALITIES)}. Received: {unknown} ({self.id}).")
+        if self.split is not None and self.split not in SPLITS:
+            raise ValueError(f"Unknown split. Expected one of {list(SPLITS)}. Received: split={self.split!r} ({self.id}).")
+        if self.label is not None and not np.isfinite(self.label):
+            raise ValueError(f"A label must be finite. Received: label={self.label} ({self.id}).")
+        for name, array in self.features.items():
+            if array.ndim != 2 or array.dtype != np.float32 or 0 in array.shape:
+                raise ValueError(
+                    f"A modality must be a non-empty (steps, dim) float32 array. "
+                    f"Received: {name} {array.dtype}{array.shape} ({self.id})."
+                )
+            if not np.isfinite(array).all():
+                raise ValueError(f"Features must be finite: clean them first. Received: {name} ({self.id}).")
