@@ -1,0 +1,152 @@
+"""The configuration of a run: one frozen dataclass from which the command line and YAML files are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mmtrans.recipe import parse
+
+BOTH = ("translation", "sentiment")
+
+
+def option(default: Any, text: str, phases: tuple[str, ...] = BOTH, *, low: float | None = None, high: float | None = None):
+    """A configuration field: its help text, the kinds of phases that read it, and its bounds (both inclusive)."""
+    return dataclasses.field(default=default, metadata={"help": text, "phases": phases, "low": low, "high": high})
+
+
+TRANSLATION, SENTIMENT = ("translation",), ("sentiment",)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run learns, apart from the records.
+
+    The field metadata holds the help text, and which phases read the field: a phase's key hashes only those.
+
+    Raises:
+        ValueError: a value of the wrong type or out of its range; the message names field, bounds and value.
+    """
+
+    recipe: str = option("T->A", "what to train: T, concat(T,V), T->A, embed(T,A)->V, …", ())
+    seed: int = option(0, "seed of initial weights, dropout and the order of segments", low=0, high=2**31 - 1)
+    target: Literal["features"] = option("features", "what the decoder writes: standardised vectors", TRANSLATION)
+
+    cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of encoder, decoder and regressor")
+    units: int = option(64, "units of the encoder, each direction", low=1)
+    num_layers: int = option(1, "stacked layers of the encoder", low=1)
+    bidirectional: bool = option(True, "read sources in both directions")
+    attention: Literal["bahdanau", "none"] = option("bahdanau", "attention of the decoder", TRANSLATION)
+    attention_units: int = option(64, "units inside the attention's tanh", TRANSLATION, low=1)
+    decoder_units: int = option(128, "units of the decoder", TRANSLATION, low=1)
+    dropout: float = option(0.3, "dropout on the input of every recurrent layer", low=0.0, high=0.95)
+    target_dropout: float = option(
+        0.5, "share of previous target frames hidden from the decoder in training", TRANSLATION, low=0.0, high=1.0
+    )
+    translation_loss: Literal["mse", "mae", "huber", "cosine"] = option("mse", "loss of a features target", TRANSLATION)
+
+    representation: Literal["sequence", "final"] = option(
+        "sequence", "what the regressor reads of a translation: the encoder's output sequence or its final state", SENTIMENT
+    )
+    regressor_units: int = option(64, "units of the regressor, each direction", SENTIMENT, low=1)
+    pooling: Literal["attention", "last"] = option("attention", "how the regressor summarises its steps", SENTIMENT)
+    regressor_dropout: float = option(0.3, "dropout around the regressor's recurrent layer", SENTIMENT, low=0.0, high=0.95)
+    sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
+    finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)
+
+    epochs: int = option(60, "most epochs of each phase", (), low=1)
+    patience: int = option(10, "epochs without a better valid loss before a phase stops", low=1)
+    batch_size: int = option(32, "segments in a global batch", low=1)
+    learning_rate: float = option(2e-3, "learning rate of Adam", low=1e-8, high=1.0)
+    schedule: Literal["constant", "exponential"] = option("exponential", "learning rate over the steps")
+    decay_epochs: float = option(10.0, "epochs in which the exponential schedule halves", low=0.1)
+    warmup_steps: int = option(0, "steps of linear warm-up", low=0)
+    clip_norm: float = option(1.0, "largest global norm of the gradient", low=1e-6)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        object.__setattr__(self, "recipe", str(parse(self.recipe)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field name → value, in the order of declaration."""
+        return dataclasses.asdict(self)
+
+    def read_by(self, phase_kind: str) -> dict[str, Any]:
+        """The fields that a phase of this kind reads (`seed` and `recipe` apart: its key holds them by name)."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if phase_kind in field.metadata["phases"] and field.name != "seed"
+        }
+
+    def digest(self) -> str:
+        """Eight hexadecimal digits that name this configuration."""
+        return digest(self.to_dict())[:8]
+
+
+def digest(value: Any) -> str:
+    """sha256 of a JSON-serialisable value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def type_of(field: dataclasses.Field) -> Any:
+    """The evaluated type of a configuration field: `int`, `float`, `bool`, `str` or a `Literal`."""
+    return typing.get_type_hints(Config)[field.name]
+
+
+def _checked(field: dataclasses.Field, value: Any) -> Any:
+    kind = type_of(field)
+    low, high = field.metadata["low"], field.metadata["high"]
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ValueError(f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={value!r}.")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"Wrong type. Expected {kind.__name__}. Received: {field.name}={value!r}.")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        bounds = f"at least {low}" if high is None else f"a value between {low} and {high}"
+        raise ValueError(f"{field.name} is out of range. Expected {bounds}. Received: {field.name}={value!r}.")
+    return value
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Configuration fields of a YAML file, ready for `Config(**fields)`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a YAML mapping, or names that are no fields (listed, sorted).
+    """
+    import yaml
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No such configuration file. Expected a YAML file. Received: config={path}.")
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise ValueError(f"Not a YAML file. Received: config={path} ({where}).") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"A configuration must be a mapping of field: value. Received: {type(fields).__name__} ({path}).")
+    known = {field.name for field in dataclasses.fields(Config)}
+    unknown = sorted(str(name) for name in fields if name not in known)
+    if unknown:
+        raise ValueError(f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path}).")
+    return fields
+
+
+def dump_yaml(fields: dict[str, Any]) -> str:
+    """YAML text of configuration fields, in their order."""
+    import yaml
+
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,86 @@
+"""Dropout whose masks depend on (run seed, global step, layer) alone.
+
+Keras keeps dropout's random state in objects that Keras 2.15 does not checkpoint, so a resumed run would draw
+other masks. Here the training step says which step it is, and every mask follows from that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import zlib
+
+import keras
+import tensorflow as tf
+
+_current = threading.local()
+
+
+@contextlib.contextmanager
+def random_step(seed):
+    """Within this context the random layers draw from `seed`, a `(2,)` integer tensor such as `[run seed, step]`.
+
+    It is local to the thread, because `tf.distribute` traces each replica in a thread of its own.
+    """
+    previous = getattr(_current, "seed", None)
+    _current.seed = seed
+    try:
+        yield
+    finally:
+        _current.seed = previous
+
+
+def layer_seed(layer: keras.layers.Layer):
+    """The `(2,)` seed of one layer at the current step.
+
+    Raises:
+        RuntimeError: called outside `random_step`.
+    """
+    seed = getattr(_current, "seed", None)
+    if seed is None:
+        raise RuntimeError(
+            f"Random layers need to know the step. Expected a call inside `random_step(seed)` when training=True. "
+            f"Received: layer {layer.name!r} outside of it."
+        )
+    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), zlib.crc32(layer.seed_name.encode()) & 0x7FFFFFFF)
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class Dropout(keras.layers.Layer):
+    """Zeroes a share of the inputs in training, and scales the rest up.
+
+    Args:
+        rate: the share, in [0, 1).
+        seed_name: what tells this layer's masks from those of the others; stable when a model is rebuilt.
+        whole_steps: drop whole time steps rather than single cells, and leave the rest unscaled:
+            hidden frames are missing, the shown ones are true.
+
+    Call arguments:
+        inputs: `(batch, steps, dim)` float32.
+        training: whether to drop. Needs `random_step` around it.
+
+    Returns:
+        the same shape as `inputs`.
+    """
+
+    def __init__(self, rate, seed_name, whole_steps=False, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_name = seed_name
+        self.whole_steps = whole_steps
+        self.supports_masking = True
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        seed = layer_seed(self)
+        if self.whole_steps:
+            shape = tf.concat([tf.shape(inputs)[:-1], [1]], 0)
+            return inputs * tf.cast(tf.random.stateless_uniform(shape, seed) >= self.rate, inputs.dtype)
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed_name": self.seed_name, "whole_steps": self.whole_steps}

@@ -1,0 +1,112 @@
+"""Recurrent encoder and the bridge to a decoder."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from mmtrans.layers.dropout import Dropout
+
+RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class Encoder(keras.layers.Layer):
+    """Stacked, optionally bidirectional recurrent layers with dropout on each one's input.
+
+    Args:
+        units: units of each direction.
+        cell: `lstm` or `gru`.
+        num_layers: how many layers are stacked.
+        bidirectional: whether each layer reads both ways.
+        dropout: rate on the input of every layer.
+
+    Call arguments:
+        inputs: `(batch, source_steps, dim)` float32.
+        source_mask: `(batch, source_steps)` bool, right-padded.
+        training: whether dropout is on.
+
+    Returns:
+        `(memory (batch, source_steps, memory_dim), final_state (batch, memory_dim))`, with `memory_dim` = `units`
+        times the directions. The memory is zero at masked steps. The final state is each direction's output after
+        its last valid step, so it equals `[forward at length - 1; backward at 0]`.
+    """
+
+    def __init__(self, units, cell="lstm", num_layers=1, bidirectional=True, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.cell = cell
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.memory_dim = units * (2 if bidirectional else 1)
+        self.dropouts = [Dropout(dropout, f"{self.name}/dropout_{i}", name=f"dropout_{i}") for i in range(num_layers)]
+        self.recurrent = [self._recurrent_layer(i) for i in range(num_layers)]
+
+    def _recurrent_layer(self, index):
+        layer = RECURRENT[self.cell](self.units, return_sequences=True, return_state=True, name=f"{self.cell}_{index}")
+        return keras.layers.Bidirectional(layer, name=f"bidirectional_{index}") if self.bidirectional else layer
+
+    def build(self, input_shape):
+        dim = input_shape[-1]
+        for layer in self.recurrent:
+            layer.build((None, None, dim))
+            dim = self.memory_dim
+        self.built = True
+
+    def call(self, inputs, source_mask, training=False):
+        memory = inputs
+        for dropout, recurrent in zip(self.dropouts, self.recurrent, strict=True):
+            memory = dropout(memory, training=training)
+            memory, *states = recurrent(memory, mask=source_mask, training=training)
+        outputs = states[:: len(states) // 2] if self.bidirectional else states[:1]
+        memory = memory * tf.cast(source_mask[:, :, None], memory.dtype)
+        return memory, tf.concat(outputs, -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.memory_dim), (input_shape[0], self.memory_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "cell": self.cell,
+            "num_layers": self.num_layers,
+            "bidirectional": self.bidirectional,
+            "dropout": self.dropout,
+        }
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class Bridge(keras.layers.Layer):
+    """Turns the encoder's final state into the decoder's initial state, through a tanh projection.
+
+    Args:
+        units: units of the decoder's cell.
+        num_states: states of that cell: 2 for an LSTM, 1 for a GRU.
+
+    Call arguments:
+        inputs: `(batch, memory_dim)` float32.
+
+    Returns:
+        a list of `num_states` tensors `(batch, units)`.
+    """
+
+    def __init__(self, units, num_states, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.num_states = num_states
+        self.projection = keras.layers.Dense(units * num_states, activation="tanh", name="projection")
+
+    def build(self, input_shape):
+        self.projection.build(input_shape)
+        self.built = True
+
+    def call(self, inputs):
+        return tf.split(self.projection(inputs), self.num_states, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return [(input_shape[0], self.units)] * self.num_states
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "num_states": self.num_states}

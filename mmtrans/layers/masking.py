@@ -1,0 +1,23 @@
+"""Masks come from stored lengths, never from zeros."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class SequenceMask(keras.layers.Layer):
+    """Marks the valid steps of a right-padded sequence.
+
+    Call arguments:
+        inputs: `[sequence (batch, steps, dim), length (batch,) integer]`.
+
+    Returns:
+        `(batch, steps)` bool, true at steps before the length. A length under 1 counts as 1: a batch's
+        filling rows then keep one step, which attention and cuDNN kernels need.
+    """
+
+    def call(self, inputs):
+        sequence, length = inputs
+        return tf.sequence_mask(tf.maximum(length, 1), tf.shape(sequence)[1])

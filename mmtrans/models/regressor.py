@@ -1,0 +1,57 @@
+"""The sentiment model: one regressor for baselines and translations alike (Pham et al. 2018, section 5.2, eq. 3-5)."""
+
+from __future__ import annotations
+
+import keras
+
+from mmtrans.config import Config
+from mmtrans.layers.attention import AttentionPooling, LastStep
+from mmtrans.layers.dropout import Dropout
+from mmtrans.layers.encoder import Encoder
+from mmtrans.layers.masking import SequenceMask
+from mmtrans.models.statistics import Statistics
+from mmtrans.models.translator import build_representation, source_inputs
+from mmtrans.recipe import Recipe
+
+
+def build_regressor(recipe: Recipe, config: Config, statistics: Statistics, bias: float = 0.0) -> keras.Model:
+    """Builds the model from raw source features to a sentiment score.
+
+    A baseline reads the features; a translation's regressor reads the frozen encoder's memory with its mask
+    (`representation=sequence`) or its final state as a sequence of one step (`final`).
+
+    Args:
+        recipe: features or a translation.
+        config: sizes and options of the regressor.
+        statistics: of the modalities that the recipe reads.
+        bias: where the score starts, usually the mean train label.
+
+    Returns:
+        a functional model `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`;
+        the model up to the regressor is its layer `representation_<depth>` (`features` for a baseline).
+    """
+    inputs = source_inputs(statistics.dim(recipe.inputs))
+    representation = build_representation(recipe, config, statistics)
+    encoder = Encoder(
+        config.regressor_units, config.cell, 1, config.bidirectional, config.regressor_dropout, name="regressor"
+    )
+    dropout = Dropout(config.regressor_dropout, "regressor/output_dropout", name="output_dropout")
+    linear = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias), name="linear")
+
+    if config.finetune:
+        encoded = representation(inputs)
+    else:
+        representation.trainable = False
+        encoded = representation(inputs, training=False)
+    memory = encoded["memory"]
+    if config.representation == "final" and "final_state" in encoded:
+        memory = keras.layers.Reshape((1, encoded["final_state"].shape[-1]), name="one_step")(encoded["final_state"])
+    mask = SequenceMask(name="mask")([memory, inputs["source_length"]])
+    outputs, final_output = encoder(memory, source_mask=mask)
+    if config.pooling == "last":
+        pooled, attention_weights = dropout(final_output), LastStep(name="pooling")(mask)
+    else:
+        pooled, attention_weights = AttentionPooling(name="pooling")(dropout(outputs), source_mask=mask)
+    score = keras.layers.Reshape((), name="score")(linear(pooled))
+
+    return keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")

@@ -1,0 +1,62 @@
+"""Train statistics of the modalities, as a model uses them: for its source, for its target, saved with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.recipe import Features
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Per modality the mean and standard deviation of its columns over the train split.
+
+    Args:
+        mean: modality → `(dim,)` float array.
+        std: modality → `(dim,)` float array, positive; 1 for constant columns.
+    """
+
+    mean: Mapping[str, np.ndarray]
+    std: Mapping[str, np.ndarray]
+
+    def dim(self, features: Features) -> int:
+        """Width of a step of these features."""
+        return sum(len(self.mean[name]) for name in features.modalities)
+
+    def blocks(self, features: Features) -> dict[str, tuple[int, int]]:
+        """Modality → its columns `(start, stop)` within the concatenated features."""
+        stops = np.cumsum([len(self.mean[name]) for name in features.modalities]).tolist()
+        return dict(zip(features.modalities, zip([0, *stops[:-1]], stops, strict=True), strict=True))
+
+    def source(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation that standardise a source. Word vectors are left as they are: their scale means something."""
+        identity = {"text": (np.zeros_like(self.mean["text"]), np.ones_like(self.std["text"]))} if "text" in self.mean else {}
+        return self._concatenated(features, identity)
+
+    def target(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation that standardise a target."""
+        return self._concatenated(features, {})
+
+    def _concatenated(self, features, replaced):
+        pairs = [replaced.get(name, (self.mean[name], self.std[name])) for name in features.modalities]
+        return np.concatenate([mean for mean, _ in pairs]), np.concatenate([std for _, std in pairs])
+
+    def save(self, path: Path) -> None:
+        """Writes an .npz file that `load` reads."""
+        arrays = {f"{kind}/{name}": values for kind in ("mean", "std") for name, values in getattr(self, kind).items()}
+        with open(path, "wb") as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Statistics:
+        """Reads what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            columns = {kind: {} for kind in ("mean", "std")}
+            for key in arrays.files:
+                kind, name = key.split("/")
+                columns[kind][name] = arrays[key]
+        return cls(**columns)

@@ -1,0 +1,165 @@
+"""The notation of the paper's experiments: `T`, `concat(T,V)`, `T->A`, `embed(T,A)->V`, `concat(T,V)->concat(T,A)`.
+
+    recipe    = source [ "->" features ]
+    source    = features | "embed(" source "," features ")"
+    features  = letter | "concat(" letter { "," letter } ")"
+    letter    = "T" | "A" | "V"
+
+`embed(X,Y)` is the encoder's output of a trained `X->Y`; a recipe whose source is one is a hierarchical translation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LETTERS = {"T": "text", "A": "audio", "V": "video"}
+LETTER_OF = {name: letter for letter, name in LETTERS.items()}
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of one modality, or of several concatenated at each step; as a recipe, the paper's baseline.
+
+    Args:
+        modalities: full names in the order of concatenation, e.g. `("text", "video")`.
+    """
+
+    modalities: tuple[str, ...]
+
+    def __str__(self) -> str:
+        letters = ",".join(LETTER_OF[name] for name in self.modalities)
+        return letters if len(self.modalities) == 1 else f"concat({letters})"
+
+    @property
+    def inputs(self) -> Features:
+        """The features that must be present at test time."""
+        return self
+
+    @property
+    def translations(self) -> tuple[Translation, ...]:
+        """The translations to train before the regressor, innermost first: none."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation of `source` into `target`; the regressor reads the encoder's output.
+
+    Args:
+        source: what the encoder reads: features, or the encoder's output of another translation.
+        target: what the decoder writes.
+    """
+
+    source: Features | Translation
+    target: Features
+
+    def __str__(self) -> str:
+        source = self.source
+        text = f"embed({_embedded(source)})" if isinstance(source, Translation) else str(source)
+        return f"{text}->{self.target}"
+
+    @property
+    def inputs(self) -> Features:
+        """The features that must be present at test time."""
+        return self.source.inputs
+
+    @property
+    def translations(self) -> tuple[Translation, ...]:
+        """The translations to train before the regressor, innermost first; the last one is this recipe."""
+        return (*self.source.translations, self)
+
+
+Recipe = Features | Translation
+
+
+def _embedded(translation: Translation) -> str:
+    source = translation.source
+    text = f"embed({_embedded(source)})" if isinstance(source, Translation) else str(source)
+    return f"{text},{translation.target}"
+
+
+def parse(text: str) -> Recipe:
+    """Parses a recipe. `str()` of the result is the canonical name.
+
+    Raises:
+        ValueError: the text is no recipe; the message points at the character.
+    """
+    parser = _Parser(text)
+    recipe = parser.recipe()
+    return recipe
+
+
+class _Parser:
+    """A recursive-descent parser: one method a rule of the grammar above."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+
+    def recipe(self) -> Recipe:
+        source = self.source()
+        if self.accept("->"):
+            source = Translation(source, self.features())
+            self.expect_end()
+        else:
+            self.expect_end()
+            if isinstance(source, Translation):
+                raise ValueError(
+                    f"Recipe embed(…) alone is not trained for anything. Expected embed(X,Y)->Z, or X->Y for one "
+                    f"translation. Received: {self.text!r}. Write {str(source)!r}."
+                )
+        return source
+
+    def source(self) -> Recipe:
+        if not self.accept("embed("):
+            return self.features()
+        source = self.source()
+        self.expect(",")
+        target = self.features()
+        self.expect(")")
+        return Translation(source, target)
+
+    def features(self) -> Features:
+        if not self.accept("concat("):
+            return Features((self.letter(),))
+        names = [self.letter()]
+        while self.accept(","):
+            names.append(self.letter(excluded=names))
+        self.expect(")")
+        return Features(tuple(names))
+
+    def letter(self, excluded: list[str] = ()) -> str:
+        self.skip_spaces()
+        name = LETTERS.get(self.text[self.position : self.position + 1])
+        if name is None:
+            self.fail("one of T, A, V, concat(…) or embed(…)" if not excluded else "one of T, A, V")
+        if name in excluded:
+            self.fail(f"a modality that is not yet in this concat (it has {', '.join(map(LETTER_OF.get, excluded))})")
+        self.position += 1
+        return name
+
+    def skip_spaces(self) -> None:
+        while self.text[self.position : self.position + 1].isspace():
+            self.position += 1
+
+    def accept(self, token: str) -> bool:
+        self.skip_spaces()
+        found = self.text.startswith(token, self.position)
+        self.position += len(token) * found
+        return found
+
+    def expect(self, token: str) -> None:
+        if not self.accept(token):
+            self.fail(repr(token))
+
+    def expect_end(self) -> None:
+        self.skip_spaces()
+        if self.position < len(self.text):
+            self.fail("'->' or the end")
+
+    def fail(self, expected: str) -> None:
+        received = repr(self.text[self.position]) if self.position < len(self.text) else "the end"
+        raise ValueError(
+            f"Not a recipe. Expected {expected} at character {self.position + 1}. "
+            f"Received: {received} in {self.text!r}. See `mmtrans train --help` for the notation."
+        )
