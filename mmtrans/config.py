@@ -15,7 +15,9 @@ from mmtrans.recipe import parse
 BOTH = ("translation", "sentiment")
 
 
-def option(default: Any, text: str, phases: tuple[str, ...] = BOTH, *, low: float | None = None, high: float | None = None):
+def option(
+    default: Any, text: str, phases: tuple[str, ...] = BOTH, *, low: float | None = None, high: float | None = None
+):
     """A configuration field: its help text, the kinds of phases that read it, and its bounds (both inclusive)."""
     return dataclasses.field(default=default, metadata={"help": text, "phases": phases, "low": low, "high": high})
 
@@ -51,11 +53,15 @@ class Config:
     translation_loss: Literal["mse", "mae", "huber", "cosine"] = option("mse", "loss of a features target", TRANSLATION)
 
     representation: Literal["sequence", "final"] = option(
-        "sequence", "what the regressor reads of a translation: the encoder's output sequence or its final state", SENTIMENT
+        "sequence",
+        "what the regressor reads of a translation: the encoder's output sequence or its final state",
+        SENTIMENT,
     )
     regressor_units: int = option(64, "units of the regressor, each direction", SENTIMENT, low=1)
     pooling: Literal["attention", "last"] = option("attention", "how the regressor summarises its steps", SENTIMENT)
-    regressor_dropout: float = option(0.3, "dropout around the regressor's recurrent layer", SENTIMENT, low=0.0, high=0.95)
+    regressor_dropout: float = option(
+        0.3, "dropout around the regressor's recurrent layer", SENTIMENT, low=0.0, high=0.95
+    )
     sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
     finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)
 
@@ -107,7 +113,9 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
-            raise ValueError(f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={value!r}.")
+            raise ValueError(
+                f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={value!r}."
+            )
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -137,11 +145,15 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         where = " ".join(str(error).split())
         raise ValueError(f"Not a YAML file. Received: config={path} ({where}).") from error
     if not isinstance(fields, dict):
-        raise ValueError(f"A configuration must be a mapping of field: value. Received: {type(fields).__name__} ({path}).")
+        raise ValueError(
+            f"A configuration must be a mapping of field: value. Received: {type(fields).__name__} ({path})."
+        )
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(str(name) for name in fields if name not in known)
     if unknown:
-        raise ValueError(f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path}).")
+        raise ValueError(
+            f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path})."
+        )
     return fields
 
 

@@ -84,9 +84,12 @@ def parse(text: str) -> Recipe:
     Raises:
         ValueError: the text is no recipe; the message points at the character.
     """
-    parser = _Parser(text)
-    recipe = parser.recipe()
-    return recipe
+    return _Parser(text).recipe()
+
+
+def slug(recipe: Recipe) -> str:
+    """A name of the recipe for files and directories: `embed(T,A)->V` gives `embed_T_A_to_V`."""
+    return str(recipe).replace("->", "_to_").replace(")", "").replace("(", "_").replace(",", "_")
 
 
 class _Parser:

@@ -46,7 +46,9 @@ class Segment:
         if unknown:
             raise ValueError(f"Unknown modality. Expected some of {list(MODALITIES)}. Received: {unknown} ({self.id}).")
         if self.split is not None and self.split not in SPLITS:
-            raise ValueError(f"Unknown split. Expected one of {list(SPLITS)}. Received: split={self.split!r} ({self.id}).")
+            raise ValueError(
+                f"Unknown split. Expected one of {list(SPLITS)}. Received: split={self.split!r} ({self.id})."
+            )
         if self.label is not None and not np.isfinite(self.label):
             raise ValueError(f"A label must be finite. Received: label={self.label} ({self.id}).")
         for name, array in self.features.items():

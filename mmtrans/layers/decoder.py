@@ -152,7 +152,9 @@ class AttentionDecoder(keras.layers.Layer):
 
         state = tuple(s[:, None, :] for s in initial_state)
         loop = (tf.constant(0), state, self.initial_context(memory), outputs, weights)
-        *_, outputs, weights = tf.while_loop(lambda t, *_: t < target_steps, body, loop, maximum_iterations=target_steps)
+        *_, outputs, weights = tf.while_loop(
+            lambda t, *_: t < target_steps, body, loop, maximum_iterations=target_steps
+        )
         outputs, weights = tf.transpose(outputs.stack(), [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2])
         outputs.set_shape([decoder_input.shape[0], decoder_input.shape[1], self.output_dim(memory.shape[-1])])
         return outputs, weights

@@ -42,7 +42,9 @@ def layer_seed(layer: keras.layers.Layer):
             f"Random layers need to know the step. Expected a call inside `random_step(seed)` when training=True. "
             f"Received: layer {layer.name!r} outside of it."
         )
-    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), zlib.crc32(layer.seed_name.encode()) & 0x7FFFFFFF)
+    return tf.random.experimental.stateless_fold_in(
+        tf.cast(seed, tf.int32), zlib.crc32(layer.seed_name.encode()) & 0x7FFFFFFF
+    )
 
 
 @keras.saving.register_keras_serializable("mmtrans")

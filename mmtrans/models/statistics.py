@@ -34,7 +34,9 @@ class Statistics:
 
     def source(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation that standardise a source. Word vectors are left as they are: their scale means something."""
-        identity = {"text": (np.zeros_like(self.mean["text"]), np.ones_like(self.std["text"]))} if "text" in self.mean else {}
+        identity = (
+            {"text": (np.zeros_like(self.mean["text"]), np.ones_like(self.std["text"]))} if "text" in self.mean else {}
+        )
         return self._concatenated(features, identity)
 
     def target(self, features: Features) -> tuple[np.ndarray, np.ndarray]:

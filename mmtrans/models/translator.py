@@ -150,5 +150,7 @@ def build_translator(recipe: Translation, config: Config, statistics: Statistics
     state = bridge(encoded["final_state"])
     outputs, attention_weights = decoder([frames, encoded["memory"], *state], memory_mask=memory_mask)
 
-    model = keras.Model(inputs, {"prediction": head(outputs), "attention_weights": attention_weights}, name="translator")
+    model = keras.Model(
+        inputs, {"prediction": head(outputs), "attention_weights": attention_weights}, name="translator"
+    )
     return Translator(model, representation, normalization, statistics.blocks(recipe.target))

@@ -1,0 +1,31 @@
+"""`mmtrans inspect`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("records", metavar="RECORDS", help="directory made by `mmtrans convert`")
+    parser.add_argument("--verify", action="store_true", help="check every checksum and every record")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Shows what the records hold; with `--verify`, fails on the first report of problems."""
+    from mmtrans.cli.quiet import import_tensorflow
+    from mmtrans.cli.show import show_records
+
+    import_tensorflow()
+    from mmtrans.data.inspect import describe, verify
+    from tfrecords.manifest import Manifest
+
+    description = describe(arguments.records)
+    dropped = [vars(item) for item in Manifest.load(arguments.records).dropped]
+    show_records(description, dropped)
+    if arguments.verify:
+        problems = verify(arguments.records)
+        if problems:
+            raise ValueError(f"The records are damaged. Received: {'; '.join(problems)}. Convert the source again.")
+        print("Verified: every checksum and every record is in order.")
+    return description

@@ -1,0 +1,81 @@
+"""The commands `mmtrans` and `mmtrans-train`. Nothing here imports TensorFlow: `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from mmtrans import __version__
+from mmtrans.cli.parser import Parser
+
+#: Command → what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments)`.
+COMMANDS = {
+    "synthesize": "write the synthetic corpus, in MOSI's own file format",
+    "convert": "turn a corpus of any known format into records",
+    "inspect": "show and verify what is inside records",
+    "train": "train all phases of a recipe",
+    "evaluate": "metrics, predictions and plots of a trained run",
+}
+
+
+def build_parser(command: str | None) -> Parser:
+    """The parser; only the arguments of `command` are loaded, for speed."""
+    parser = Parser(
+        prog="mmtrans",
+        description="Multimodal sequence-to-sequence sentiment analysis: translate one modality into another, "
+        "predict sentiment from the joint representation.",
+    )
+    parser.add_argument("--version", action="version", version=f"mmtrans {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name, text in COMMANDS.items():
+        subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == command:
+            module(name).add_arguments(subparser)
+            subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return parser
+
+
+def module(command: str):
+    """The module of a command."""
+    return importlib.import_module(f"mmtrans.cli.{command}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training that failed, 130 for Ctrl-C.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    command = next((argument for argument in argv if argument in COMMANDS), None)
+    arguments = build_parser(command).parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        result = module(arguments.command).run(arguments)
+    except (ValueError, FileNotFoundError) as error:
+        return fail(error, 2)
+    except FloatingPointError as error:
+        return fail(error, 1)
+    except KeyboardInterrupt:
+        return fail("Interrupted. The same command goes on from the last checkpoint.", 130)
+    if arguments.json:
+        print(json.dumps(result, allow_nan=False))
+    return 0
+
+
+def fail(error: object, code: int) -> int:
+    """Prints an error as one line on stderr, and returns the exit code."""
+    print("mmtrans: " + " ".join(str(error).split()), file=sys.stderr)
+    return code
+
+
+def main_train() -> int:
+    """`mmtrans-train`: the same as `mmtrans train`."""
+    return main(["train", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Argument parsing: an `argparse` whose errors are one sentence, and flags made from the configuration dataclass."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from typing import Any, Literal, NoReturn
+
+from mmtrans.config import Config, load_yaml, type_of
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that reports an error in one line, and takes no abbreviated flags."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message[:1].upper()}{message[1:]}. See `{self.prog} --help`.\n")
+
+
+def add_config_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds `--config` and one hyphenated flag for each configuration field; flags that are not given leave no trace."""
+    parser.add_argument("--config", metavar="FILE.yaml", help="configuration file; flags override it")
+    group = parser.add_argument_group("configuration")
+    for field in dataclasses.fields(Config):
+        kind, flag = type_of(field), "--" + field.name.replace("_", "-")
+        arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
+        arguments["help"] = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
+        if kind is bool:
+            arguments["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(kind) is Literal:
+            arguments["choices"] = typing.get_args(kind)
+        else:
+            arguments.update(type=kind, metavar={int: "N", float: "X", str: "TEXT"}[kind])
+        group.add_argument(flag, **arguments)
+
+
+def config_from(arguments: argparse.Namespace) -> Config:
+    """The configuration of parsed flags: defaults, overridden by `--config`, overridden by flags.
+
+    Raises:
+        ValueError: a value out of range, or an unknown field in the file.
+    """
+    names = {field.name for field in dataclasses.fields(Config)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    return Config(**{**(load_yaml(arguments.config) if arguments.config else {}), **given})

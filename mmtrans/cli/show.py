@@ -1,0 +1,88 @@
+"""Tables for people: what records hold, how a run did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+#: Metric → heading, in the order of the field's tables; better is up, but for MAE.
+HEADINGS = {
+    "mae": "MAE ↓",
+    "pearson": "r",
+    "acc2_has0": "Acc-2 (≥0)",
+    "acc2_non0": "Acc-2 (≠0)",
+    "f1_has0": "F1 (≥0)",
+    "f1_non0": "F1 (≠0)",
+    "acc5": "Acc-5",
+    "acc7": "Acc-7",
+}
+
+
+def console() -> Console:
+    """A console on stdout; where that is no terminal, wide enough that no cell is cut."""
+    wide = Console(highlight=False)
+    return wide if wide.is_terminal else Console(highlight=False, width=120)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for a table; undefined is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def show_metrics(result: Mapping, title: str) -> None:
+    """Prints one split's metrics with intervals, beside the trivial baselines; then its translation quality and notes."""
+    out = console()
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "model", "95 % interval", *result["baselines"]):
+        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    for name, heading in HEADINGS.items():
+        low, high = result[f"{name}_low"], result[f"{name}_high"]
+        interval = "–" if low is None else f"{low:.3f} – {high:.3f}"
+        baselines = [number(values[name]) for values in result["baselines"].values()]
+        table.add_row(heading, number(result[name]), interval, *baselines)
+    out.print(table)
+    if "translation" in result:
+        quality = result["translation"]
+        out.print(
+            f"Translation, free-running: R² {number(quality['r2'])} (sources shuffled {number(quality['source_shuffled_r2'])},"
+            f" teacher-forced {number(quality['teacher_forced_r2'])}, copying the last frame {number(quality['copy_last_r2'])})"
+        )
+    out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
+    for note in result["notes"]:
+        out.print(f"Note: {note}")
+
+
+def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
+    """Prints what records hold: splits, modalities, what was cleaned and what was left out, with reasons."""
+    out = console()
+    label = description["label"]
+    splits = Table(title=f"{description['source']} records, folds: {description['folds']}", title_justify="left")
+    modalities = list(description["modalities"])
+    for heading in ("split", "segments", "videos", "labelled", *(f"with {name}" for name in modalities)):
+        splits.add_column(heading, justify="left" if heading == "split" else "right")
+    for name, split in description["splits"].items():
+        counts = [
+            split["segments"],
+            split["videos"],
+            split["labelled"],
+            *(split["modalities"].get(m, 0) for m in modalities),
+        ]
+        splits.add_row(name, *map(str, counts))
+    out.print(splits)
+    dims = ", ".join(
+        f"{name} {info['dim']}{'' if info['aligned'] else ' (own steps)'}"
+        for name, info in description["modalities"].items()
+    )
+    out.print(f"Modalities: {dims or 'none'}. Label: {label['name']} in [{label['low']:g}, {label['high']:g}].")
+    for what, count in description["cleaning"].items():
+        out.print(f"Cleaned: {what}: {count}")
+    for stream, count in description["truncated"].items():
+        out.print(f"Truncated: {count} segments to {description['max_steps'].get(stream)} steps ({stream})")
+    for item in dropped[:10]:
+        out.print(f"Dropped: {item['id']}: {item['reason']}", markup=False)
+    if len(dropped) > 10:
+        out.print(f"… and {len(dropped) - 10} more dropped segments, listed in manifest.json.")
+    for note in description["notes"]:
+        out.print(f"Note: {note}")

@@ -1,0 +1,22 @@
+"""`mmtrans synthesize`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("directory", metavar="DIR", help="directory to make")
+    parser.add_argument("--videos", type=int, default=40, metavar="N", help="number of videos (default: 40)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the corpus (default: 0)")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Writes the corpus and returns its ground truth."""
+    from mmtrans.sources.synthetic import synthesize
+
+    truth = synthesize(arguments.directory, videos=arguments.videos, seed=arguments.seed)
+    print(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
+    print(f"Next: mmtrans convert {arguments.directory} RECORDS")
+    return truth

@@ -1,0 +1,58 @@
+"""`mmtrans train`, which is also `mmtrans-train`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmtrans.cli.parser import add_config_flags, config_from
+from mmtrans.config import dump_yaml
+from mmtrans.recipe import parse, slug
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.description = (
+        "Train all phases of a recipe and evaluate it on the valid split. A recipe is features (T, A, V or concat(T,V)), "
+        "a translation (T->A) or a hierarchical one (embed(T,A)->V). Without arguments: the synthetic corpus, T->A, "
+        "its test split, and an explanation. The same command resumes, or prints the result of a finished run."
+    )
+    parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert` (default: synthetic)")
+    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration>)")
+    parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
+    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    add_config_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Trains, evaluates on valid, and returns its metrics."""
+    config = config_from(arguments)
+    if arguments.print_config:
+        print(dump_yaml(config.to_dict()), end="")
+        return config.to_dict()
+    from mmtrans.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from mmtrans.cli.demo import embedded_records, explain
+    from mmtrans.cli.show import show_metrics
+    from mmtrans.data.records import Records
+    from mmtrans.evaluation.evaluate import evaluate
+    from mmtrans.training.run import Run
+    from mmtrans.training.train import make_deterministic, train
+
+    make_deterministic()
+    records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
+    path = arguments.run or f"runs/{slug(parse(config.recipe))}-{config.digest()}"
+    trained = Run.open_or_create(path, config, records)
+    train(trained, records, arguments.quiet)
+    result = evaluate(trained, records, "valid")
+    if is_demo(arguments):
+        return explain(trained)
+    show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
+    print(f"Run: {trained.path}. Next: mmtrans evaluate {trained.path}; tensorboard --logdir {trained.path}/logs")
+    return result
+
+
+def is_demo(arguments: argparse.Namespace) -> bool:
+    """Whether the command was given no arguments but those of its output."""
+    return not set(sys.argv[1:]) - {"train", "--json", "--quiet"} and arguments.data is None

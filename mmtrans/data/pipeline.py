@@ -1,0 +1,182 @@
+"""The one tf.data chain: shards → batches of a recipe."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.data.records import Records
+from tfrecords.manifest import Shard
+from tfrecords.reader import parse_batch
+
+#: Segments held for shuffling, for each bucket of lengths: 512 MOSI segments are about 10 MB. More is smoother, dearer.
+SHUFFLE_BUFFER = 512
+
+_READ_BUFFER_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a phase of a recipe reads.
+
+    Args:
+        split: `train`, `valid` or `test`.
+        source: modalities, concatenated in this order.
+        target: modalities to translate into, concatenated in this order; empty for a regression.
+        labelled: only segments with a label.
+    """
+
+    split: str
+    source: tuple[str, ...]
+    target: tuple[str, ...] = ()
+    labelled: bool = False
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Every modality read, once each."""
+        return tuple(dict.fromkeys(self.source + self.target))
+
+
+def num_batches(records: Records, selection: Selection, batch_size: int) -> int:
+    """Batches of an epoch, the last one counted even if it is short. It is the same for every worker."""
+    count = records.count(selection.split, selection.modalities, selection.labelled)
+    return -(-count // batch_size)
+
+
+def make_batches(
+    records: Records,
+    selection: Selection,
+    *,
+    batch_size: int,
+    shuffle: tuple[int, int] | None = None,
+    worker: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Batches of one epoch: every selected segment exactly once, in batches of similar length.
+
+    The order is a function of `shuffle`, and of `tf.random.set_seed` where a program calls it; so `skip(k)` resumes.
+
+    Args:
+        records: the view to read from.
+        selection: split, modalities and labels.
+        batch_size: the global batch size, over all workers.
+        shuffle: `(seed, epoch)`, or `None` for the order of the shards, short segments first.
+        worker: `(index, number)`; each gets rows `index::number` of every global batch, so all have equally many
+            batches. Its part of a short last batch may have no rows.
+
+    Returns:
+        Dicts of `id` `(batch,)` string; `source` `(batch, source_steps, source_dim)` float32, raw values, zero beyond
+        `source_length` `(batch,)` int32; `label` `(batch,)` float32, NaN where there is none; and with a target
+        `target` `(batch, target_steps, target_dim)` float32, `decoder_input`, the same one step later with zeros
+        first, and `target_length` `(batch,)` int32. Steps are those of the longest segment in the batch.
+
+    Raises:
+        ValueError: no such segments, a concatenation of unaligned modalities, or arguments out of range.
+    """
+    _check(records, selection, batch_size, worker)
+    # Buckets by length first: a batch of similar lengths carries little padding, the first-order cost of training.
+    pools = _pools(records.shards(selection.split, selection.modalities, selection.labelled), selection)
+    counts = [sum(shard.segments for shard in pool) for pool in pools]
+    rng = None if shuffle is None else np.random.default_rng(shuffle)
+    datasets = [_read_pool(records, pool, rng) for pool in pools]
+    # One choice a segment, in whole batches: batches straddle neighbouring buckets, so there is one short batch at
+    # most, however small the buckets are.
+    choices = tf.data.Dataset.from_tensor_slices(_batch_plan(counts, batch_size, rng))
+    batches = tf.data.Dataset.choose_from_datasets(datasets, choices).batch(batch_size)
+    dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
+    parser = _batch_parser(selection, dims, worker)
+    batches = batches.map(parser, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    options.deterministic = True
+    # A strategy that shards this dataset again would lose segments.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _check(records: Records, selection: Selection, batch_size: int, worker: tuple[int, int]) -> None:
+    if batch_size < 1:
+        raise ValueError(f"A batch must hold a segment. Expected 1 or more. Received: batch_size={batch_size}.")
+    if not 0 <= worker[0] < worker[1]:
+        raise ValueError(f"A worker is (index, number). Expected 0 <= index < number. Received: worker={worker}.")
+    if not selection.source:
+        raise ValueError(f"A selection must have a source. Expected modalities. Received: source={selection.source}.")
+    for part in (selection.source, selection.target):
+        unaligned = [modality for modality in part if not records.info(modality).aligned]
+        if len(part) > 1 and unaligned:
+            raise ValueError(
+                f"Only aligned modalities can be concatenated. Received: concat{part} with unaligned {unaligned} "
+                f"({records.directory}). Convert a source that is aligned to words."
+            )
+    if num_batches(records, selection, 1) == 0:
+        raise ValueError(
+            f"No segments to read. Expected some with {list(selection.modalities)}"
+            f"{' and a label' if selection.labelled else ''}. Received: none in split={selection.split!r} "
+            f"({records.directory}). See what there is with `mmtrans inspect`."
+        )
+
+
+def _pools(shards: tuple[Shard, ...], selection: Selection) -> list[list[Shard]]:
+    """Shards grouped by the bucket of the longest stream read, short ones first."""
+    pools: dict[int, list[Shard]] = defaultdict(list)
+    for shard in shards:
+        pools[max(shard.bucket_steps[modality] for modality in selection.modalities)].append(shard)
+    return [pools[steps] for steps in sorted(pools)]
+
+
+def _batch_plan(counts: list[int], batch_size: int, rng: np.random.Generator | None) -> np.ndarray:
+    """The pool that each segment of the epoch is taken from, `(segments,)` int64."""
+    pool_of = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    if rng is None:
+        return pool_of
+    full, short = divmod(len(pool_of), batch_size)
+    # The short batch comes last, but is cut out anywhere: else it would always be of the longest segments.
+    start = batch_size * rng.integers(full + 1)
+    rest = np.delete(pool_of, slice(start, start + short)).reshape(full, batch_size)
+    return np.concatenate([rest[rng.permutation(full)].ravel(), pool_of[start : start + short]])
+
+
+def _read_pool(records: Records, pool: list[Shard], rng: np.random.Generator | None) -> tf.data.Dataset:
+    paths = [str(records.directory / shard.file) for shard in pool]
+    if rng is None:
+        return _record_reader(tuple(paths))
+    # Shards first, then segments: the buffer alone would not mix the ends of a large pool.
+    reader = _record_reader(tuple(paths[i] for i in rng.permutation(len(paths))))
+    size = min(SHUFFLE_BUFFER, sum(shard.segments for shard in pool))
+    return reader.shuffle(size, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False)
+
+
+@functools.lru_cache(maxsize=256)
+def _record_reader(paths: tuple[str, ...]) -> tf.data.Dataset:
+    # It opens nothing until iterated, and making one takes 5 ms: a dozen of them each epoch are worth keeping.
+    return tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BUFFER_BYTES)
+
+
+@functools.lru_cache(maxsize=32)
+def _batch_parser(selection: Selection, dims: tuple[tuple[str, int], ...], worker: tuple[int, int]):
+    """`(batch,)` string → the worker's rows as a batch. Kept, as its tracing is most of the time to start an epoch."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        # The workers part the rows before parsing: parsing is the cost, reading is not.
+        return _to_batch(parse_batch(serialized[worker[0] :: worker[1]], dict(dims)), selection)
+
+    return parse
+
+
+def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection) -> dict[str, tf.Tensor]:
+    batch = {"id": parsed["id"], "label": parsed["label"]}
+    batch["source"], batch["source_length"] = _concat(parsed, selection.source)
+    if selection.target:
+        batch["target"], batch["target_length"] = _concat(parsed, selection.target)
+        batch["decoder_input"] = tf.pad(batch["target"], [[0, 0], [1, 0], [0, 0]])[:, :-1]
+    return batch
+
+
+def _concat(parsed: dict[str, tf.Tensor], modalities: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Modalities side by side, trimmed to the longest: `(batch, steps, dim)` float32 and `(batch,)` int32."""
+    length = tf.cast(parsed[f"{modalities[0]}/length"], tf.int32)
+    steps = tf.reduce_max(tf.concat([length, [1]], axis=0))
+    return tf.concat([parsed[modality][:, :steps] for modality in modalities], axis=-1), length

@@ -1,0 +1,126 @@
+"""A records directory as training sees it: only the splits that it may read, and the statistics of train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfrecords.manifest import Manifest, ModalityInfo, Shard
+from tfrecords.reader import read_labels
+from tfrecords.schema import SPLITS
+
+_REMEDIES = {
+    "text": "Convert the source again with --glove FILE",
+    "audio": "Convert a source that holds it, or choose another recipe",
+    "video": "Convert a source that holds it, or choose another recipe",
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """An opened records directory. Make it with `Records.open`.
+
+    Args:
+        directory: where the shards are.
+        manifest: what they hold.
+        splits: those that may be read; asking for another is an error, so that test cannot leak into training.
+    """
+
+    directory: Path
+    manifest: Manifest
+    splits: tuple[str, ...] = SPLITS
+
+    @classmethod
+    def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:
+        """Reads the manifest and checks that the shards of `splits` are there, by their sizes.
+
+        Raises:
+            FileNotFoundError: no records, or a shard is missing.
+            ValueError: an unknown split, a bad manifest, or a shard of another size.
+        """
+        unknown = sorted(set(splits) - set(SPLITS))
+        if unknown:
+            raise ValueError(f"Unknown split. Expected some of {list(SPLITS)}. Received: splits={unknown}.")
+        records = cls(Path(path), Manifest.load(path), tuple(splits))
+        for split in splits:
+            for shard in records.shards(split):
+                _check_size(records.directory / shard.file, shard.bytes)
+        return records
+
+    def has(self, modality: str) -> bool:
+        """Whether some segment of some split has the modality."""
+        return modality in self.manifest.modalities
+
+    def info(self, modality: str) -> ModalityInfo:
+        """What the manifest says of a modality.
+
+        Raises:
+            ValueError: no segment has it; the message says how to get it.
+        """
+        if not self.has(modality):
+            raise ValueError(
+                f"The records have no {modality}. Expected one of {sorted(self.manifest.modalities)}. "
+                f"Received: modality={modality!r} ({self.directory}). {_REMEDIES.get(modality, 'Choose another')}."
+            )
+        return self.manifest.modalities[modality]
+
+    def dim(self, modality: str) -> int:
+        """Number of columns; raises as `info` does."""
+        return self.info(modality).dim
+
+    def statistics(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation over train, `(dim,)` float32 each.
+
+        Raises:
+            ValueError: the modality is absent, from all splits or from train.
+        """
+        info = self.info(modality)
+        if info.mean is None or info.std is None:
+            raise ValueError(
+                f"The records have no statistics of {modality}. Expected a train split with {modality}. "
+                f"Received: mean=None ({self.directory}). Convert the training data with this modality."
+            )
+        return np.array(info.mean, np.float32), np.array(info.std, np.float32)
+
+    def shards(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> tuple[Shard, ...]:
+        """Shards of a split whose segments have all `modalities`, and a label if `labelled`; short ones first.
+
+        Raises:
+            ValueError: a split that this view may not read, or a modality that is absent everywhere.
+        """
+        if split not in self.splits:
+            raise ValueError(
+                f"This split may not be read here. Expected one of {list(self.splits)}. "
+                f"Received: split={split!r} ({self.directory}). Open the records with it in `splits`."
+            )
+        for modality in modalities:
+            self.info(modality)
+        if split not in self.manifest.splits:
+            return ()
+        return tuple(
+            shard
+            for shard in self.manifest.splits[split].shards
+            if set(modalities) <= set(shard.bucket_steps) and (shard.labelled or not labelled)
+        )
+
+    def count(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> int:
+        """Number of segments in `shards` of the same arguments."""
+        return sum(shard.segments for shard in self.shards(split, modalities, labelled))
+
+    def labels(self, split: str) -> np.ndarray:
+        """Labels of the segments that have one, `(segments,)` float32, in the order of the shards."""
+        arrays = [read_labels(self.directory / shard.file) for shard in self.shards(split, labelled=True)]
+        return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
+
+
+def _check_size(path: Path, size: int) -> None:
+    remedy = "Convert the source again, or copy the directory whole."
+    if not path.is_file():
+        raise FileNotFoundError(f"A shard is missing. Expected {size} bytes. Received: no file ({path}). {remedy}")
+    if path.stat().st_size != size:
+        raise ValueError(
+            f"A shard has another size. Expected {size} bytes. Received: bytes={path.stat().st_size} ({path}). {remedy}"
+        )

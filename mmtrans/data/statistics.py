@@ -1,0 +1,51 @@
+"""Mean and standard deviation of each column, in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class ColumnStatistics:
+    """Per-column mean and standard deviation of a stream of arrays, in float64.
+
+    Each array's own mean and sum of squared deviations are merged into the total (Chan, Golub and LeVeque 1979): a
+    running sum of squares would lose the deviations of columns that lie far from zero, such as a pitch in Hz.
+
+    Args:
+        dim: number of columns.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.steps = 0
+        self._mean = np.zeros(dim)
+        self._squares = np.zeros(dim)
+        self._low = np.full(dim, np.inf)
+        self._high = np.full(dim, -np.inf)
+
+    def update(self, array: np.ndarray) -> None:
+        """Adds the rows of a finite `(steps, dim)` array."""
+        steps = len(array)
+        if steps == 0:
+            return
+        array = array.astype(np.float64)
+        mean = array.mean(axis=0)
+        total = self.steps + steps
+        shift = mean - self._mean
+        self._squares += ((array - mean) ** 2).sum(axis=0) + shift**2 * (self.steps * steps / total)
+        self._mean += shift * (steps / total)
+        self.steps = total
+        np.minimum(self._low, array.min(axis=0), out=self._low)
+        np.maximum(self._high, array.max(axis=0), out=self._high)
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and population standard deviation, `(dim,)` float64 each; a constant column has std 1.
+
+        Raises:
+            ValueError: no rows so far.
+        """
+        if self.steps == 0:
+            raise ValueError("Statistics need at least one step. Received: steps=0.")
+        # By its range, not by std == 0: rounding gives a constant column a tiny std, and dividing by that is noise.
+        constant = self._low == self._high
+        std = np.sqrt(self._squares / self.steps)
+        return np.where(constant, self._low, self._mean), np.where(constant | (std == 0), 1.0, std)

@@ -1,0 +1,299 @@
+"""Intervals and tests that resample videos, and the metrics.json object of one split.
+
+Segments of one video resemble each other, so intervals by segments are about half as wide as the truth. Every metric
+is a function of sums over videos (moments, confusion tables): a draw is a vector of video counts times those sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mmtrans.evaluation.metrics import (
+    CONSTANT_SPREAD,
+    METRICS,
+    check_pair,
+    check_values,
+    has_seven_classes,
+    is_collapsed,
+    sentiment_metrics,
+    to_classes,
+    to_sides,
+    trivial_baselines,
+)
+from mmtrans.sources.corpus import LabelScale
+
+#: Percentile intervals over fewer videos than this are too narrow to be shown.
+MIN_VIDEOS = 10
+
+#: A metric that is undefined in more than 5 % of the draws gets no interval.
+MIN_DEFINED = 0.95
+
+#: Entries of the largest temporary (draws, videos) array: 16 MB of float64.
+MAX_ENTRIES = 2_000_000
+
+
+def draw_weights(num_videos: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yields how often each video is taken in each draw: int64 `(some draws, num_videos)`, rows sum to `num_videos`.
+
+    Drawn in pieces to bound memory; the pieces concatenate to the same `draws` rows for the same seed.
+    """
+    rng = np.random.default_rng(seed)
+    piece = max(1, MAX_ENTRIES // num_videos)
+    for start in range(0, draws, piece):
+        yield rng.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=min(piece, draws - start))
+
+
+def bootstrap_intervals(
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    videos: Sequence[str],
+    scale: LabelScale,
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> dict[str, tuple[float | None, float | None]]:
+    """95 % percentile intervals of every metric, resampling videos with replacement.
+
+    Args:
+        predictions: `(n,)` scores in label units.
+        labels: `(n,)` true scores.
+        videos: `(n,)` the video of each segment.
+        scale: range and neutral point of the labels.
+        draws: number of resamples.
+        seed: of the resamples; equal seeds and videos give equal draws, so models can be compared draw by draw.
+
+    Returns:
+        metric → `(low, high)`; both `None` under 10 videos, where the metric itself is undefined, and where it is
+        undefined in more than 5 % of the draws (else the undefined draws are left out).
+
+    Raises:
+        ValueError: different or wrong shapes, no segments, values that are not finite, or `draws` below 1.
+    """
+    predictions, labels = check_pair(predictions, labels)
+    codes, num_videos = _video_codes(videos, labels.size)
+    _check_draws(draws)
+    intervals: dict[str, tuple[float | None, float | None]] = dict.fromkeys(METRICS, (None, None))
+    if num_videos < MIN_VIDEOS:
+        return intervals
+    sums = video_sums(predictions, labels, codes, num_videos, scale)
+    spread = np.square([CONSTANT_SPREAD * np.abs(values).max() for values in (predictions, labels)])
+    pieces = [
+        metrics_of_sums({name: np.tensordot(weights.astype(np.float64), s, 1) for name, s in sums.items()}, spread)
+        for weights in draw_weights(num_videos, draws, seed)
+    ]
+    point = metrics_of_sums({name: s.sum(axis=0, keepdims=True) for name, s in sums.items()}, spread)
+    for name in pieces[0]:
+        values = np.concatenate([piece[name] for piece in pieces])
+        values = values[np.isfinite(values)]
+        if np.isfinite(point[name][0]) and values.size >= MIN_DEFINED * draws:
+            low, high = np.percentile(values, [2.5, 97.5])
+            intervals[name] = float(low), float(high)
+    return intervals
+
+
+def video_sums(
+    predictions: np.ndarray, labels: np.ndarray, codes: np.ndarray, num_videos: int, scale: LabelScale
+) -> dict[str, np.ndarray]:
+    """Sums by video that every metric can be computed from.
+
+    `predictions`, `labels` are `(n,)` float64, `codes (n,)` the video of each segment as a number from 0. Returns
+    `moments (videos, 7)`: count, |error|, p, y, p², y², py (p and y centred), and tables `(videos, true, predicted)`:
+    `has0` and `non0` of 2 classes, and, on [-3, 3], `five` of 5 and `seven` of 7.
+    """
+    # Centred, or the variances below would be differences of large sums.
+    p, y = predictions - predictions.mean(), labels - labels.mean()
+    terms = (np.ones_like(p), np.abs(predictions - labels), p, y, p * p, y * y, p * y)
+    moments = np.stack([np.bincount(codes, weights=term, minlength=num_videos) for term in terms], axis=1)
+
+    def table(true: np.ndarray, predicted: np.ndarray, classes: int, kept: np.ndarray) -> np.ndarray:
+        counts = np.zeros((num_videos, classes, classes))
+        np.add.at(counts, (codes[kept], true[kept].astype(int), predicted[kept].astype(int)), 1)
+        return counts
+
+    everything = np.ones(labels.shape, dtype=bool)
+    true_side, predicted_side = to_sides(labels, scale.neutral), to_sides(predictions, scale.neutral)
+    sums = {
+        "moments": moments,
+        "has0": table(true_side >= 0, predicted_side >= 0, 2, everything),
+        "non0": table(true_side > 0, predicted_side > 0, 2, true_side != 0),
+    }
+    if has_seven_classes(scale):
+        for name, limit in (("five", 2), ("seven", 3)):
+            true, predicted = to_classes(labels, limit) + limit, to_classes(predictions, limit) + limit
+            sums[name] = table(true, predicted, 2 * limit + 1, everything)
+    return sums
+
+
+def metrics_of_sums(sums: dict[str, np.ndarray], least_variance: np.ndarray) -> dict[str, np.ndarray]:
+    """Metrics of resamples from their sums.
+
+    `sums` is as `video_sums` gives, with draws in place of videos; `least_variance (2,)` holds the variances of p and y
+    up to which they count as constant. Returns metric → `(draws,)` float64, NaN where undefined, without the 5- and
+    7-class metrics where there is no table.
+    """
+    count, error, p, y, pp, yy, py = sums["moments"].T
+    variance_p, variance_y = pp / count - (p / count) ** 2, yy / count - (y / count) ** 2
+    defined = (variance_p > least_variance[0]) & (variance_y > least_variance[1])
+    product = np.where(defined, variance_p * variance_y, np.nan)
+    result = {"mae": error / count, "pearson": (py / count - p * y / count**2) / np.sqrt(product)}
+    has0 = _weighted_scores(sums["has0"])
+    result["binary_precision"], result["binary_recall"], result["binary_f1"] = has0
+    result["acc2_has0"], result["f1_has0"] = has0[1], has0[2]
+    _, result["acc2_non0"], result["f1_non0"] = _weighted_scores(sums["non0"])
+    if "seven" in sums:
+        result["acc5"] = _weighted_scores(sums["five"])[1]
+        seven = _weighted_scores(sums["seven"])
+        result["seven_precision"], result["seven_recall"], result["seven_f1"] = seven
+        result["acc7"] = seven[1]
+        ends = sums["seven"][:, [0, -1]]
+        hits = ends[:, 0, 0] + ends[:, 1, -1]
+        result["extreme_recall"] = _divide(hits, ends.sum(axis=(1, 2)), np.nan)
+    return result
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray, otherwise: float) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, otherwise), where=denominator > 0)
+
+
+def _weighted_scores(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Support-weighted precision, recall and F1 `(draws,)` of tables `(draws, true, predicted)`; NaN of empty ones."""
+    hits = np.diagonal(table, axis1=1, axis2=2)
+    support, predicted = table.sum(axis=2), table.sum(axis=1)
+    share = _divide(support, np.broadcast_to(support.sum(axis=1, keepdims=True), support.shape), np.nan)
+    precision = _divide(hits, predicted, 0.0)
+    recall = _divide(hits, support, 0.0)
+    f1 = _divide(2 * hits, support + predicted, 0.0)
+    return tuple((share * score).sum(axis=1) for score in (precision, recall, f1))
+
+
+def paired_test(
+    values_a: np.ndarray, values_b: np.ndarray, videos: Sequence[str], *, draws: int = 10_000, seed: int = 0
+) -> float:
+    """Two-sided p-value of "A and B are equally good", by swapping A and B in whole videos (sign flips): exact where
+    the videos that differ have at most `draws` sign patterns, else Monte Carlo with the observed one counted in.
+
+    Args:
+        values_a: `(n,)` a value a segment that averages to the metric: absolute error, or 0/1 correctness.
+        values_b: `(n,)` the same of the other model, on the same segments.
+        videos: `(n,)` the video of each segment.
+        draws: number of random sign patterns.
+        seed: of the patterns.
+
+    Returns:
+        p in (0, 1]; 1 where A and B are identical.
+
+    Raises:
+        ValueError: different or wrong shapes, no segments, values that are not finite, or `draws` below 1.
+    """
+    values_a, values_b = check_values("values_a", values_a), check_values("values_b", values_b)
+    if values_a.shape != values_b.shape:
+        raise ValueError(
+            f"The two models have different segments. Expected equal lengths. "
+            f"Received: values_a={values_a.size}, values_b={values_b.size}. Pair them by segment id first."
+        )
+    codes, num_videos = _video_codes(videos, values_a.size)
+    _check_draws(draws)
+    differences = np.bincount(codes, weights=values_a - values_b, minlength=num_videos)
+    differences = differences[differences != 0]
+    if not differences.size:
+        return 1.0
+    # Sums that are equal but for the order of addition must count as equal.
+    observed = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()
+    if differences.size <= np.log2(draws):
+        patterns = np.arange(2**differences.size)[:, None] >> np.arange(differences.size) & 1
+        return float(np.mean(np.abs((2 * patterns - 1) @ differences) >= observed))
+    rng = np.random.default_rng(seed)
+    piece, extreme = max(1, MAX_ENTRIES // differences.size), 0
+    for start in range(0, draws, piece):
+        signs = rng.choice([-1.0, 1.0], size=(min(piece, draws - start), differences.size))
+        extreme += int((np.abs(signs @ differences) >= observed).sum())
+    return (1 + extreme) / (1 + draws)
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p-values `(k,)` float64, in the order given: they bound the chance of any false finding.
+
+    Raises:
+        ValueError: a value outside [0, 1].
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(
+            f"Not a list of p-values. Expected numbers in [0, 1]. Received: p_values={p.tolist()}. "
+            "Leave out comparisons that could not be tested."
+        )
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)))
+    return adjusted
+
+
+def evaluate_predictions(
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    videos: Sequence[str],
+    train_labels: np.ndarray,
+    scale: LabelScale,
+    *,
+    seed: int = 0,
+) -> dict:
+    """The sentiment part of metrics.json for one split, ready for JSON.
+
+    `predictions`, `labels` and `videos` are `(n,)` as for `bootstrap_intervals`; `train_labels (m,)` are those of the
+    train split, which the baselines and `collapsed` are made from; `seed` is of the bootstrap.
+
+    Returns:
+        For each metric `<metric>`, `<metric>_low`, `<metric>_high`; `baselines`, `collapsed`, `segments`, `videos`,
+        and `notes`, sentences that say why something is null or doubtful.
+
+    Raises:
+        ValueError: different or wrong shapes, no segments, or values that are not finite.
+    """
+    metrics = sentiment_metrics(predictions, labels, scale)
+    intervals = bootstrap_intervals(predictions, labels, videos, scale, seed=seed)
+    result: dict = {}
+    for name in METRICS:
+        result[name] = metrics[name]
+        result[f"{name}_low"], result[f"{name}_high"] = intervals[name]
+    result["baselines"] = trivial_baselines(train_labels, labels, scale)
+    result["collapsed"] = is_collapsed(predictions, train_labels, scale)
+    result["segments"] = len(labels)
+    result["videos"] = len(set(videos))
+    result["notes"] = _notes(result, scale)
+    return result
+
+
+def _notes(result: dict, scale: LabelScale) -> list[str]:
+    notes = []
+    if result["collapsed"]:
+        notes.append("Collapsed: the predictions hardly depend on the input; compare them with the baselines.")
+    if not has_seven_classes(scale):
+        notes.append(f"No 5- and 7-class metrics: labels span [{scale.low:g}, {scale.high:g}], not [-3, 3].")
+    if result["pearson"] is None:
+        notes.append("No correlation: predictions or labels are constant.")
+    if result["acc2_non0"] is None:
+        notes.append("No acc2_non0 and f1_non0: every label is neutral.")
+    if result["videos"] < MIN_VIDEOS:
+        notes.append(f"No intervals: {result['videos']} videos, and resampling them needs at least {MIN_VIDEOS}.")
+    else:
+        missing = [name for name in METRICS if result[name] is not None and result[f"{name}_low"] is None]
+        if missing:
+            notes.append(f"No interval for {', '.join(missing)}: undefined in more than 5 % of the resamples.")
+    return notes
+
+
+def _video_codes(videos: Sequence[str], num_segments: int) -> tuple[np.ndarray, int]:
+    names, codes = np.unique(np.asarray(videos), return_inverse=True)
+    if codes.shape != (num_segments,):
+        raise ValueError(
+            f"Videos and segments differ in number. Expected one video id a segment, {num_segments}. "
+            f"Received: videos={codes.size}. Give the video id of every segment."
+        )
+    return codes, names.size
+
+
+def _check_draws(draws: int) -> None:
+    if draws < 1:
+        raise ValueError(f"Too few draws. Expected at least 1. Received: draws={draws}. Leave it at 10000.")

@@ -1,0 +1,181 @@
+"""Evaluates a run on one split: predictions, metrics, translation quality, plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.records import Records
+from mmtrans.evaluation.bootstrap import evaluate_predictions
+from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
+from mmtrans.models.translator import Translator
+from mmtrans.recipe import Translation
+from mmtrans.sources.corpus import LabelScale
+from mmtrans.sources.ids import parse_segment_id
+from mmtrans.training.run import Run, write_atomically
+
+#: Seed of everything random in an evaluation: resampled videos, permuted sources.
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores of labelled segments, row by row: `ids`, `videos`, and float arrays `scores` and `labels`."""
+
+    ids: list[str]
+    videos: list[str]
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def evaluate(run: Run, records: Records, split: str) -> dict:
+    """Evaluates a trained run, and writes `metrics.json`, `predictions.csv` and the plots of this split.
+
+    Args:
+        run: a run whose phases are finished.
+        records: opened with this split and train (whose labels make the baselines).
+        split: `train`, `valid` or `test`.
+
+    Returns:
+        the split's object in metrics.json.
+
+    Raises:
+        ValueError: the records do not fit the run, or hold no labelled segment of this split.
+    """
+    check_records(run, records)
+    predictions = predict(run, records, split)
+    label = records.manifest.label
+    scale = LabelScale(label.name, label.low, label.high, label.neutral)
+    result = evaluate_predictions(
+        predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
+    )
+    if isinstance(run.recipe, Translation):
+        result["translation"] = translation_quality(run, records, split)
+    save(run, split, predictions, result, scale)
+    return result
+
+
+def check_records(run: Run, records: Records) -> None:
+    """Raises a ValueError where a modality's width differs from what the run was trained on."""
+    for name, mean in run.statistics.mean.items():
+        if records.dim(name) != len(mean):
+            raise ValueError(
+                f"The records do not fit the run. Expected {len(mean)} columns of {name}. "
+                f"Received: dim={records.dim(name)} ({records.directory}). Convert the corpus with the same features."
+            )
+
+
+def predict(run: Run, records: Records, split: str) -> Predictions:
+    """Scores of all labelled segments of a split that have the recipe's inputs."""
+    regressor = run.load_regressor()
+    selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
+
+    @tf.function(reduce_retracing=True)
+    def score(source, source_length):
+        return regressor({"source": source, "source_length": source_length}, training=False)["score"]
+
+    ids, scores, labels = [], [], []
+    for batch in make_batches(records, selection, batch_size=run.config.batch_size):
+        ids += [text.decode() for text in batch["id"].numpy()]
+        labels.append(batch["label"].numpy())
+        scores.append(score(batch["source"], batch["source_length"]).numpy())
+    videos = [parse_segment_id(text, style="brackets")[0] for text in ids]
+    return Predictions(ids, videos, np.concatenate(scores), np.concatenate(labels))
+
+
+def translation_quality(run: Run, records: Records, split: str) -> dict:
+    """Quality of the last translation on a split, on standardised targets.
+
+    Returns:
+        `r2` and `mse` of free-running rollouts, and what must stand beside them: `teacher_forced_r2`;
+        `source_shuffled_r2`, rollouts with each segment given another's source; `copy_last_r2`, the previous true
+        frame as the prediction; `per_modality`.
+    """
+    translator = run.load_translator()
+    names = ("rollout", "teacher_forced", "source_shuffled", "copy_last")
+    qualities = {name: TranslationQuality(translator.blocks) for name in names}
+    for target, length, candidates in _translated_batches(translator, run, records, split):
+        for name, prediction in candidates.items():
+            qualities[name].update(prediction, target, length)
+    results = {name: quality.result() for name, quality in qualities.items()}
+    return {**results["rollout"], **{f"{name}_r2": results[name]["r2"] for name in names[1:]}}
+
+
+def _translated_batches(translator: Translator, run: Run, records: Records, split: str) -> Iterator[tuple]:
+    """Yields `(target, length, {name: prediction})` by batch: `(batch, steps, dim)` standardised, `(batch,)`."""
+    recipe = run.recipe
+    selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
+    rollout = tf.function(translator.rollout, reduce_retracing=True)
+    teacher_forced = tf.function(
+        lambda inputs: translator.model(inputs, training=False)["prediction"], reduce_retracing=True
+    )
+    previous = None
+    for batch in make_batches(records, selection, batch_size=run.config.batch_size):
+        length = batch["target_length"]
+        target = translator.target_normalization(batch["target"]).numpy()
+        source = batch["source"], batch["source_length"]
+        if len(length) > 1:
+            # Neighbours in a batch are of similar length: rolling gives each a foreign source without changing lengths much.
+            foreign = tuple(tf.roll(tensor, 1, 0) for tensor in source)
+        else:
+            foreign = previous if previous is not None else source
+        previous = source
+        inputs = {name: batch[name] for name in ("source", "source_length", "decoder_input")}
+        yield (
+            target,
+            length.numpy(),
+            {
+                "rollout": rollout(*source, length)[0].numpy(),
+                "teacher_forced": teacher_forced(inputs).numpy(),
+                "source_shuffled": rollout(*foreign, length)[0].numpy(),
+                "copy_last": copy_last(target, length.numpy()),
+            },
+        )
+
+
+def save(run: Run, split: str, predictions: Predictions, result: dict, scale: LabelScale) -> None:
+    """Adds a split to `metrics.json` and `predictions.csv`, and draws its plots."""
+    path = run.path / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    write_atomically(path, json.dumps({**metrics, split: result}, indent=2, allow_nan=False))
+    _save_predictions(run, split, predictions)
+    _plot(run, split, predictions, scale)
+
+
+def _save_predictions(run: Run, split: str, predictions: Predictions) -> None:
+    path = run.path / "predictions.csv"
+    rows = []
+    if path.is_file():
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file)][1:]
+    rows = [row for row in rows if row[0] != split]
+    columns = zip(predictions.ids, predictions.videos, predictions.labels, predictions.scores, strict=True)
+    rows += [[split, id_, video, f"{label:.6g}", f"{score:.8g}"] for id_, video, label, score in columns]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["split", "id", "video_id", "label", "prediction"])
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
+
+
+def _plot(run: Run, split: str, predictions: Predictions, scale: LabelScale) -> None:
+    from mmtrans.evaluation.metrics import has_seven_classes
+    from mmtrans.evaluation.plots import plot_confusion, plot_history, plot_predictions
+
+    directory = run.path / "plots"
+    directory.mkdir(exist_ok=True)
+    title = f"{run.recipe}, {split}"
+    plot_predictions(
+        directory / f"predictions-{split}.png", predictions.scores, predictions.labels, predictions.videos, title
+    )
+    if has_seven_classes(scale):
+        plot_confusion(directory / f"confusion-{split}.png", predictions.scores, predictions.labels, scale, title)
+    with open(run.path / "history.csv", newline="", encoding="utf-8") as file:
+        plot_history(directory / "history.png", list(csv.DictReader(file)))

@@ -1,0 +1,114 @@
+"""Reader of word vectors in GloVe's text format: a word and its numbers on each line, separated by spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+#: No published word vector comes near; a larger count in a header is damage.
+MAX_DIM = 1 << 16
+
+
+def read_glove(path: str | Path, vocabulary: Collection[str]) -> tuple[dict[str, np.ndarray], int]:
+    """Reads the vectors of the wanted words; the others are passed over without being parsed.
+
+    The first line says how many numbers a vector has: as many as stand at its end, its first field left aside. The
+    word of a line is what stands before its last `dim` fields, spaces included (GloVe 840B has such words). A
+    word2vec header (`count dim`) is understood. Of a word that occurs twice the first vector counts.
+
+    Args:
+        path: a text file in UTF-8.
+        vocabulary: the words to load, in the file's own case.
+
+    Returns:
+        word → `(dim,)` float32 for those of the vocabulary that the file has, and `dim`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is empty, or a line has too few fields or (for a wanted word) a field that is not a
+            finite number.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of word vectors at {path}. Give the path of a GloVe text file.")
+    wanted = {word.encode() for word in vocabulary}
+    vectors: dict[str, np.ndarray] = {}
+    dim = 0
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            line = line.rstrip(b"\r\n ")
+            if not line:
+                continue
+            if not dim:
+                dim = _dim_of_first_line(line, path)
+                if _is_header(line):
+                    continue
+            word, _, rest = line.partition(b" ")
+            if rest.count(b" ") != dim - 1:
+                word, rest = _split_from_right(line, dim, path, number)
+            if word in wanted and word.decode() not in vectors:
+                vectors[word.decode()] = _parse_vector(rest, path, number)
+    if not dim:
+        raise ValueError(f"The file of word vectors is empty. Received: {path}. Download it again.")
+    return vectors, dim
+
+
+def _is_header(line: bytes) -> bool:
+    fields = line.split(b" ")
+    return len(fields) == 2 and all(field.isdigit() for field in fields)
+
+
+def _dim_of_first_line(line: bytes, path: Path) -> int:
+    fields = line.split(b" ")
+    if _is_header(line):
+        dim = int(fields[1])
+    else:
+        dim = 0
+        while dim < len(fields) - 1 and _is_number(fields[-1 - dim]):
+            dim += 1
+    if not 0 < dim <= MAX_DIM:
+        raise ValueError(
+            f"A line of word vectors must be a word and its numbers. Received: {_shorten(line)} ({path}, line 1). "
+            f"Give a GloVe text file."
+        )
+    return dim
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _split_from_right(line: bytes, dim: int, path: Path, number: int) -> tuple[bytes, bytes]:
+    fields = line.rsplit(b" ", dim)
+    if len(fields) <= dim:
+        raise ValueError(
+            f"A line of word vectors must be a word and {dim} numbers. Received: {_shorten(line)} "
+            f"({path}, line {number}). Download the file again, or remove the line."
+        )
+    return fields[0], b" ".join(fields[1:])
+
+
+def _parse_vector(numbers: bytes, path: Path, number: int) -> np.ndarray:
+    try:
+        vector = np.array([float(field) for field in numbers.split(b" ")], np.float64)
+    except ValueError:
+        vector = np.array([np.nan])
+    with np.errstate(over="ignore"):
+        vector = vector.astype(np.float32)
+    if not np.isfinite(vector).all():
+        raise ValueError(
+            f"A word vector must consist of finite numbers. Received: {_shorten(numbers)} ({path}, line {number}). "
+            f"Download the file again, or remove the line."
+        )
+    return vector
+
+
+def _shorten(line: bytes) -> str:
+    text = line.decode(errors="replace")
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -1,0 +1,274 @@
+"""Reader of MISA's and MAG's pickles: lists of ((words, visual, acoustic[, actual words]), label, segment) by fold."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.corpus import Corpus, Dropped, LabelScale
+from mmtrans.sources.glove import read_glove
+from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
+from mmtrans.sources.unpickle import load_pickle
+from tfrecords.schema import Segment
+
+_SUFFIXES = (".pkl", ".pickle")
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One tuple of a file, in our names.
+
+    Args:
+        video_id: of the segment.
+        index: its row in the label file, from 0.
+        features: modality → `(steps, dim)` float32 as the file has it, NaN included.
+        tokens: the actual words in lower case, if there are any.
+        steps: name in the file → number of steps, which should all be one.
+        label: the first number of the label; NaN as the file has it.
+    """
+
+    video_id: str
+    index: int
+    features: dict[str, np.ndarray]
+    tokens: tuple[str, ...]
+    steps: dict[str, int]
+    label: float | None
+
+
+@dataclass
+class _Outline:
+    """What one pass over the files tells before any segment is made."""
+
+    folds: dict[str | None, dict[str, None]] = field(default_factory=dict)
+    words: Counter = field(default_factory=Counter)
+    dims: dict[str, int] = field(default_factory=dict)
+
+
+def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
+    """Opens one pickle of MISA or MAG, or a folder of them (`train.pkl`, `dev.pkl`, `test.pkl`).
+
+    A file holds a list of samples, whose fold is in the file's name, or a dict fold → list. The steps of `audio`
+    (COVAREP, 74 columns), `video` (FACET 4.1, 47) and `text` are the words. `text` is the vectors of `glove` for the
+    lower-cased actual words (zeros for words that it lacks, which are counted), or without `glove` the words
+    themselves where the file has them as float vectors `(steps, dim)`; otherwise there is no `text`. One file is
+    held in memory at a time.
+
+    Args:
+        path: the file or folder.
+        glove: word vectors in GloVe's text format.
+
+    Returns:
+        A corpus whose cells that are NaN or infinite are zeros, counted. Left out, with the reason: segments without
+        steps, with modalities that disagree in length or width, and the second of two with one id.
+
+    Raises:
+        FileNotFoundError: there is no such file or no pickle in the folder.
+        ValueError: a file is no pickle of data, or is not laid out like this; `glove` has none of the words.
+    """
+    files = _find_files(Path(path))
+    outline = _survey(files)
+    vectors, dim, notes = _word_vectors(outline, glove)
+    if vectors:
+        outline.dims["text"] = dim
+    if None in outline.folds:
+        notes.append("Not every file says its fold: folds are taken from elsewhere.")
+    corpus = Corpus(
+        format="misa",
+        files=files,
+        label=LabelScale("sentiment", -3.0, 3.0, 0.0),
+        read=lambda: _read(corpus, vectors, outline.dims),
+        video_ids=list(dict.fromkeys(video for videos in outline.folds.values() for video in videos)),
+        folds=None if None in outline.folds else {split: list(videos) for split, videos in outline.folds.items()},
+        aligned=dict.fromkeys(outline.dims, True),
+        notes=notes,
+    )
+    return corpus
+
+
+def _find_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.glob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not files:
+        raise FileNotFoundError(
+            f"There are no pickles. Expected a file or a folder of {' or '.join(_SUFFIXES)} files. "
+            f"Received: path={path}. Check the name."
+        )
+    return files
+
+
+def _survey(files: Sequence[Path]) -> _Outline:
+    outline = _Outline()
+    for path in files:
+        for split, sample in _samples(path):
+            outline.folds.setdefault(split, {})[sample.video_id] = None
+            outline.words.update(sample.tokens)
+            for name, array in sample.features.items():
+                if array.size:
+                    outline.dims.setdefault(name, array.shape[1])
+    if not outline.folds:
+        raise ValueError(
+            f"There are no samples. Expected at least one. Received: files={[str(file) for file in files]}. "
+            f"Check where the files come from."
+        )
+    return outline
+
+
+def _word_vectors(outline: _Outline, glove: str | Path | None) -> tuple[dict[str, np.ndarray], int, list[str]]:
+    if glove is None:
+        hint = "Word vectors come with --glove FILE."
+        return {}, 0, [] if "text" in outline.dims else [f"The files hold no word vectors: no text modality. {hint}"]
+    if not outline.words:
+        return {}, 0, ["The files hold no actual words: --glove was not used."]
+    vectors, dim = read_glove(glove, outline.words)
+    if not vectors:
+        raise ValueError(
+            f"The word vectors fit none of the words. Expected vectors of English words in lower case. "
+            f"Received: glove={glove} for {len(outline.words)} words like {sorted(outline.words)[:3]}. "
+            f"Give another file."
+        )
+    total = outline.words.total()
+    lacking = sum(count for word, count in outline.words.items() if word not in vectors)
+    share = f"{lacking} of {total} words ({lacking / total:.2%})"
+    return vectors, dim, [f"{share} have no vector in {Path(glove).name} and are zeros."] if lacking else []
+
+
+def _read(corpus: Corpus, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> Iterator[Segment]:
+    corpus.dropped.clear()
+    corpus.cleaning.clear()
+    seen: set[str] = set()
+    for path in corpus.files:
+        by_video: dict[str, list[_Sample]] = {}
+        for _, sample in _samples(path):
+            by_video.setdefault(sample.video_id, []).append(sample)
+        for sample in (sample for samples in by_video.values() for sample in samples):
+            name = segment_id(sample.video_id, sample.index)
+            reason = "duplicate id" if name in seen else _misfit(sample, vectors, dims)
+            if reason:
+                corpus.dropped.append(Dropped(name, reason))
+                continue
+            seen.add(name)
+            yield _segment(name, sample, vectors, dims, corpus.cleaning)
+
+
+def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> str | None:
+    if len(set(sample.steps.values())) > 1:
+        return "lengths disagree: " + ", ".join(f"{name} {steps}" for name, steps in sample.steps.items())
+    if not any(sample.steps.values()):
+        return "no steps"
+    for name, array in sample.features.items():
+        if array.shape[1] != dims[name] and not (name == "text" and vectors):
+            return f"{name} has {array.shape[1]} columns, others {dims[name]}"
+    return None
+
+
+def _segment(
+    name: str, sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], cleaning: Counter
+) -> Segment:
+    features = dict(sample.features)
+    if vectors:
+        features.pop("text", None)
+        if sample.tokens:
+            zeros = np.zeros(dims["text"], np.float32)
+            features["text"] = np.stack([vectors.get(word, zeros) for word in sample.tokens])
+            _count(cleaning, "text: words without a vector (zeros)", sum(w not in vectors for w in sample.tokens))
+    for modality, array in features.items():
+        finite = np.isfinite(array)
+        _count(cleaning, f"{modality}: cells with NaN or infinity (zeros)", int(array.size - finite.sum()))
+        features[modality] = np.where(finite, array, np.float32(0))
+    label = sample.label
+    if label is not None and not np.isfinite(label):
+        _count(cleaning, "label: not finite (none)", 1)
+        label = None
+    return Segment(name, sample.video_id, features, label, sample.tokens)
+
+
+def _count(cleaning: Counter, what: str, number: int) -> None:
+    if number:
+        cleaning[what] += number
+
+
+def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:
+    content = load_pickle(path)
+    if isinstance(content, dict):
+        folds = [
+            (split_name(key) if isinstance(key, (str, bytes)) else None, key, rows) for key, rows in content.items()
+        ]
+    else:
+        parts = re.split(r"[^a-z]+", path.stem.lower())
+        folds = [(next(filter(None, map(split_name, parts)), None), None, content)]
+    for split, key, rows in folds:
+        if key is not None and split is None:
+            raise _layout(path, f"key {key!r}")
+        if not isinstance(rows, (list, tuple)):
+            raise _layout(path, f"{type(rows).__name__} for fold {key or split}")
+        for place, row in enumerate(rows):
+            if not isinstance(row, (list, tuple)) or len(row) != 3 or not isinstance(row[0], (list, tuple)):
+                raise _layout(path, f"a {type(row).__name__} as sample {place}")
+            if len(row[0]) not in (3, 4):
+                raise _layout(path, f"{len(row[0])} features in sample {place}")
+        style = detect_style(row[2] for row in rows) if rows else ""
+        for row in rows:
+            yield split, _parse(row, style, path)
+
+
+def _layout(path: Path, received: str) -> ValueError:
+    return ValueError(
+        f"The pickle is not laid out like MISA's. Expected lists of ((words, visual, acoustic[, actual words]), label, "
+        f"segment), alone or in a dict by fold. Received: {received} ({path}). Check the file or name its --format."
+    )
+
+
+def _parse(row: Sequence, style: str, path: Path) -> _Sample:
+    (words, visual, acoustic, *actual), label, raw_id = row
+    video_id, index = parse_segment_id(raw_id, style=style)
+    where = f"{path}, {segment_id(video_id, index)}"
+    features = {"audio": _matrix(acoustic, "audio", where), "video": _matrix(visual, "video", where)}
+    steps = {name: len(array) for name, array in features.items()}
+    for name, value in (("words", words), *(("actual words", value) for value in actual)):
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            raise _layout(path, f"{name} as {type(value).__name__} in {video_id}[{index}]")
+        steps[name] = len(value)
+    if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
+        features["text"] = _matrix(words, "text", where)
+    numbers = _numbers(label, "label", where).reshape(-1)
+    return _Sample(video_id, index, features, _tokens(actual[0] if actual else words), steps, _first(numbers))
+
+
+def _first(numbers: np.ndarray) -> float | None:
+    # MOSEI's label has seven numbers, of which the first is the sentiment.
+    return float(numbers[0]) if numbers.size else None
+
+
+def _tokens(words: Sequence) -> tuple[str, ...]:
+    if not all(isinstance(word, (str, bytes)) for word in words):
+        return ()
+    return tuple((word.decode("latin1") if isinstance(word, bytes) else str(word)).lower() for word in words)
+
+
+def _matrix(value: object, name: str, where: str) -> np.ndarray:
+    array = _numbers(value, name, where)
+    if array.size == 0:
+        return np.zeros((0, 0), np.float32)
+    if array.ndim != 2:
+        raise ValueError(
+            f"A modality is no matrix. Expected {name} of shape (steps, dim). Received: shape={array.shape} ({where}). "
+            f"Check the file or name its --format."
+        )
+    return array
+
+
+def _numbers(value: object, name: str, where: str) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray([] if value is None else value).astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The values of {name} are no numbers. Expected an array of numbers. "
+            f"Received: {name}={type(value).__name__} ({where}). Check the file or name its --format."
+        ) from error

@@ -1,0 +1,93 @@
+"""What a user sees while a phase trains: a progress bar on a terminal, a line an epoch elsewhere, TensorBoard always."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+#: Scalars of a history row that TensorBoard shows.
+SCALARS = ("loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
+
+
+class Monitor:
+    """Reports one phase. Use it as a context manager.
+
+    Args:
+        title: e.g. `translation T->A`.
+        epochs: most epochs of the phase.
+        steps: batches of an epoch.
+        logs_dir: directory of the phase's TensorBoard events.
+        quiet: no output to the terminal.
+    """
+
+    def __init__(self, title: str, epochs: int, steps: int, logs_dir: Path, quiet: bool = False):
+        self.title = title
+        self.epochs = epochs
+        self.steps = steps
+        self.console = Console(file=sys.stderr, quiet=quiet)
+        self.writer = tf.summary.create_file_writer(str(logs_dir))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.task = self.progress.add_task(title, total=epochs * steps, figures="")
+        self.started = time.perf_counter()
+        self.segments = 0
+
+    def __enter__(self) -> Monitor:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.progress.stop()
+        self.writer.close()
+
+    def resume(self, epoch: int) -> None:
+        """Starts the bar after `epoch` epochs that were trained before."""
+        if epoch:
+            self.console.print(f"{self.title}: resumes after epoch {epoch}")
+        self.progress.update(self.task, completed=epoch * self.steps)
+
+    def start_epoch(self) -> None:
+        """Starts the clock of an epoch."""
+        self.started, self.segments = time.perf_counter(), 0
+
+    def step(self, segments: int) -> None:
+        """Counts one batch."""
+        self.segments += segments
+        self.progress.advance(self.task)
+
+    def segments_per_second(self) -> float:
+        """Training speed of the epoch so far."""
+        return self.segments / (time.perf_counter() - self.started)
+
+    def end_epoch(self, row: dict, best: bool) -> None:
+        """Reports a finished epoch: a row of history.csv."""
+        figures = (
+            f"loss {row['loss']:.4f}  valid {row['valid_loss']:.4f}{'*' if best else ' '} "
+            f"{row['segments_per_second']:.0f} segments/s"
+        )
+        self.progress.update(self.task, figures=figures)
+        if not self.console.is_terminal:
+            self.console.print(f"{self.title}  epoch {row['epoch']}/{self.epochs}  {figures}", highlight=False)
+        with self.writer.as_default():
+            for name in SCALARS:
+                tf.summary.scalar(name, row[name], step=row["epoch"])
+        self.writer.flush()
+
+    def end(self, progress: dict) -> None:
+        """Reports a finished phase."""
+        self.console.print(
+            f"{self.title}: best valid loss {progress['best_loss']:.4f} at epoch {progress['best_epoch']} "
+            f"of {progress['epoch']}",
+            highlight=False,
+        )

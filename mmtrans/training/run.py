@@ -1,0 +1,234 @@
+"""A run directory: what it holds, how it is made, and how its trained models are rebuilt."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import mmtrans
+from mmtrans.config import Config, digest, dump_yaml, load_yaml
+from mmtrans.data.records import Records
+from mmtrans.models.regressor import build_regressor
+from mmtrans.models.statistics import Statistics
+from mmtrans.models.translator import Translator, build_translator
+from mmtrans.recipe import Features, Recipe, parse, slug
+from mmtrans.training.checkpoints import load_weights
+
+#: Fields that a run may change when it is started again.
+GROWING = ("epochs",)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training of a recipe: a translation, or the regressor.
+
+    Args:
+        index: position in the run, from 1.
+        kind: `translation` or `sentiment`.
+        recipe: the translation, or the recipe whose representation the regressor reads.
+        key: what decides the outcome: manifest, recipe, the configuration fields that it reads, seed, parent.
+            Phases with equal keys give equal weights.
+        parent: the phase whose representation this one builds on.
+    """
+
+    index: int
+    kind: str
+    recipe: Recipe
+    key: str
+    parent: Phase | None
+
+    @property
+    def name(self) -> str:
+        """Name of the phase's directory."""
+        return f"{self.index}-{self.kind}-{slug(self.recipe)}"
+
+    @property
+    def title(self) -> str:
+        """Name of the phase for people."""
+        return f"{self.kind} {self.recipe}"
+
+
+def phases_of(config: Config, manifest_hash: str) -> list[Phase]:
+    """The phases of a configuration in the order of training: translations from the innermost, then the regressor."""
+    recipe = parse(config.recipe)
+    stages = [("translation", translation) for translation in recipe.translations] + [("sentiment", recipe)]
+    phases: list[Phase] = []
+    for index, (kind, stage) in enumerate(stages, 1):
+        parent = phases[-1] if phases else None
+        parts = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, parent.key if parent else None]
+        phases.append(Phase(index, kind, stage, digest(parts), parent))
+    return phases
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory: `config.yaml`, `environment.json`, `statistics.npz`, `phases/`, `logs/`, results.
+
+    Args:
+        path: the directory.
+        config: the configuration.
+        records_path: where the records were when the run was made.
+        manifest_hash: hash of those records' manifest.
+    """
+
+    path: Path
+    config: Config
+    records_path: Path
+    manifest_hash: str
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Opens an existing run.
+
+        Raises:
+            FileNotFoundError: the directory holds no run.
+        """
+        path = Path(path)
+        if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
+            raise FileNotFoundError(
+                f"No run there. Expected a directory made by `mmtrans train`, with config.yaml and environment.json. "
+                f"Received: run={path}."
+            )
+        environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        config = Config(**load_yaml(path / "config.yaml"))
+        return cls(path, config, Path(environment["records"]), environment["manifest_hash"])
+
+    @classmethod
+    def open_or_create(cls, path: str | Path, config: Config, records: Records) -> Run:
+        """Opens the run for resuming, or makes a new one.
+
+        Raises:
+            ValueError: the directory holds a run of another configuration or of other records, or foreign files.
+        """
+        path, manifest_hash = Path(path), records.manifest.manifest_hash
+        if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
+            run = cls.open(path)
+            _check_unchanged(run, config, manifest_hash)
+            run = dataclasses.replace(run, config=config)
+        elif path.is_dir() and any(entry.name != "config.yaml" for entry in path.iterdir()):
+            raise ValueError(f"The directory is no run and not empty. Expected a new one. Received: run={path}.")
+        else:
+            run = cls(path, config, records.directory.resolve(), manifest_hash)
+            path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
+        if not (path / "environment.json").is_file():
+            run._save_statistics(records)
+            write_atomically(path / "environment.json", json.dumps(describe_environment(run), indent=2))
+        return run
+
+    def _save_statistics(self, records: Records) -> None:
+        names = sorted({name for phase in self.phases for name in modalities_of(phase.recipe)})
+        pairs = {name: records.statistics(name) for name in names}
+        means, stds = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
+        Statistics(means, stds).save(self.path / "statistics.npz")
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """The train statistics that the run was made with."""
+        return Statistics.load(self.path / "statistics.npz")
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The parsed recipe."""
+        return parse(self.config.recipe)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The phases in the order of training."""
+        return phases_of(self.config, self.manifest_hash)
+
+    def phase_dir(self, phase: Phase) -> Path:
+        """Directory of a phase."""
+        return self.path / "phases" / phase.name
+
+    def weights_path(self, phase: Phase) -> Path:
+        """File of a phase's best weights."""
+        return self.phase_dir(phase) / "best" / "weights.npz"
+
+    def load_translator(self) -> Translator | None:
+        """The trained translation that the regressor reads, or `None` for a baseline."""
+        phases = [phase for phase in self.phases if phase.kind == "translation"]
+        if not phases:
+            return None
+        translator = build_translator(phases[-1].recipe, self.config, self.statistics)
+        load_weights(self.weights_path(phases[-1]), "model", translator.model)
+        return translator
+
+    def load_regressor(self) -> keras.Model:
+        """The trained regressor."""
+        regressor = build_regressor(self.recipe, self.config, self.statistics)
+        load_weights(self.weights_path(self.phases[-1]), "model", regressor)
+        return regressor
+
+
+def modalities_of(recipe: Recipe) -> tuple[str, ...]:
+    """All modalities that training a recipe reads, each once, in the order of mention."""
+    own = (
+        recipe.modalities
+        if isinstance(recipe, Features)
+        else (*modalities_of(recipe.source), *recipe.target.modalities)
+    )
+    return tuple(dict.fromkeys(own))
+
+
+def _check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
+    before, after = run.config.to_dict(), config.to_dict()
+    changed = sorted(name for name in before if before[name] != after[name] and name not in GROWING)
+    if changed:
+        listed = ", ".join(f"{name}: {before[name]!r} → {after[name]!r}" for name in changed)
+        raise ValueError(
+            f"The run directory holds a run of another configuration. Expected the same fields (--epochs may grow). "
+            f"Received: {listed} ({run.path}). Choose another --run, or repeat the old flags."
+        )
+    if config.epochs < run.config.epochs:
+        raise ValueError(
+            f"--epochs may only grow. Expected at least {run.config.epochs}. Received: epochs={config.epochs} ({run.path})."
+        )
+    if manifest_hash != run.manifest_hash:
+        raise ValueError(
+            f"The run was trained on other records. Expected manifest {run.manifest_hash[:12]}. "
+            f"Received: {manifest_hash[:12]} ({run.path}). Choose another --run."
+        )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file under a temporary name, then renames it."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def describe_environment(run: Run) -> dict:
+    """What a run depends on besides its configuration: records, versions, code."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        commit = answer.stdout.strip() or None
+    except FileNotFoundError:
+        commit = None
+    return {
+        "records": str(run.records_path),
+        "manifest_hash": run.manifest_hash,
+        "seed": run.config.seed,
+        "mmtrans": mmtrans.__version__,
+        "git_commit": commit,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }

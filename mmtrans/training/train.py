@@ -1,0 +1,137 @@
+"""Trains all phases of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.config import Config, digest
+from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.records import Records
+from mmtrans.models.regressor import build_regressor
+from mmtrans.models.translator import build_translator
+from mmtrans.training.checkpoints import load_weights
+from mmtrans.training.loop import PhaseData, fit
+from mmtrans.training.monitor import Monitor
+from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
+from mmtrans.training.run import Phase, Run, write_atomically
+
+HISTORY_FIELDS = ("phase", "epoch", "loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
+
+
+def make_deterministic() -> None:
+    """Makes every run with the same seed give the same numbers on the same device. Call it before any op runs."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def train(run: Run, records: Records, quiet: bool = False) -> None:
+    """Trains the phases of a run that are not finished, each from its newest checkpoint.
+
+    Args:
+        run: the run.
+        records: opened without the test split.
+        quiet: no progress on the terminal.
+
+    Raises:
+        ValueError: the records lack what the recipe needs (a modality, labels, a split).
+    """
+    for phase in run.phases:
+        check_data(phase, records)
+    for phase in run.phases:
+        train_phase(run, phase, records, quiet)
+        write_history(run)
+
+
+def check_data(phase: Phase, records: Records) -> None:
+    """Raises a ValueError where train or valid hold nothing for a phase."""
+    for split in ("train", "valid"):
+        selected = selection(phase, split)
+        if not num_batches(records, selected, 1):
+            what = "labelled segments" if selected.labelled else "segments"
+            raise ValueError(
+                f"Nothing to train on. Expected {what} with {', '.join(selected.modalities)} in the {split} split. "
+                f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with --folds."
+            )
+
+
+def selection(phase: Phase, split: str) -> Selection:
+    """What a phase reads of a split: translations also train on unlabelled segments."""
+    translates = phase.kind == "translation"
+    target = phase.recipe.target.modalities if translates else ()
+    return Selection(split, phase.recipe.inputs.modalities, target, labelled=not translates)
+
+
+def phase_data(phase: Phase, records: Records, config: Config) -> PhaseData:
+    """The batches of a phase."""
+    size, selected = config.batch_size, selection(phase, "train")
+    return PhaseData(
+        train=lambda epoch: make_batches(records, selected, batch_size=size, shuffle=(config.seed, epoch)),
+        valid=lambda: make_batches(records, selection(phase, "valid"), batch_size=size),
+        train_steps=num_batches(records, selected, size),
+    )
+
+
+def build_objective(run: Run, phase: Phase, records: Records) -> Objective:
+    """Builds a phase's model from the run's seed, and takes over the parent's trained representation."""
+    keras.utils.set_random_seed(run.config.seed)
+    if phase.kind == "translation":
+        translator = build_translator(phase.recipe, run.config, run.statistics)
+        objective, outer = TranslationObjective(translator, run.config), translator.representation
+    else:
+        labels = records.labels("train")
+        regressor = build_regressor(phase.recipe, run.config, run.statistics, bias=float(np.nanmean(labels)))
+        objective, outer = SentimentObjective(regressor, run.config), regressor
+    if phase.parent is not None:
+        load_weights(run.weights_path(phase.parent), "representation", representation_of(outer))
+    return objective
+
+
+def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
+    """Trains one phase, unless it is finished."""
+    directory, config = run.phase_dir(phase), run.config
+    inherited = digest(run.weights_path(phase.parent).read_bytes().hex()) if phase.parent else None
+    status = read_status(run, phase)
+    if status and (status["key"], status["inherited"]) != (phase.key, inherited):
+        shutil.rmtree(directory)  # its parent was trained on, so what was learned here rests on old weights
+        status = None
+    if status and status["finished"] and not (status["stopped_by"] == "epochs" and status["epochs"] < config.epochs):
+        return
+    status = {
+        "kind": phase.kind,
+        "recipe": str(phase.recipe),
+        "key": phase.key,
+        "inherited": inherited,
+        "finished": False,
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+
+    objective, data = build_objective(run, phase, records), phase_data(phase, records, config)
+    with Monitor(phase.title, config.epochs, data.train_steps, run.path / "logs" / phase.name, quiet) as monitor:
+        progress = fit(objective, data, config, directory, monitor)
+    stopped_by = "epochs" if progress["epoch"] >= config.epochs else "patience"
+    status.update(finished=True, epochs=config.epochs, stopped_by=stopped_by, **progress)
+    write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+
+
+def read_status(run: Run, phase: Phase) -> dict | None:
+    """A phase's `phase.json`, or `None` before it was started."""
+    path = run.phase_dir(phase) / "phase.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_history(run: Run) -> None:
+    """Writes `history.csv`: one row per epoch of every finished phase."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for phase in run.phases:
+        status = read_status(run, phase) or {}
+        writer.writerows({"phase": phase.name, **row} for row in status.get("history", ()))
+    write_atomically(run.path / "history.csv", text.getvalue())

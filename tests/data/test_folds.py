@@ -1,0 +1,138 @@
+"""Folds: which source of them wins, the official ones, the draw, and every way a folds file is wrong."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmtrans.data.folds import MOSI_TRAIN, MOSI_VALID, assign_folds
+
+SEGMENTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mosi_text" / "segments.csv"
+
+
+def _file(tmp_path, text, name="folds.json"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_official_ids_are_sorted_cuts():
+    known = MOSI_TRAIN + MOSI_VALID
+    assert (len(MOSI_TRAIN), len(MOSI_VALID)) == (52, 10)
+    assert list(known) == sorted(set(known))
+
+
+@pytest.mark.skipif(not SEGMENTS.is_file(), reason="needs the real MOSI text data")
+def test_real_segments_fall_in_their_official_folds():
+    rows = list(csv.DictReader(SEGMENTS.open(encoding="utf-8")))
+    folds, origin = assign_folds(row["video_id"] for row in rows)
+    assert origin == "official MOSI folds"
+    assert {split: len(videos) for split, videos in folds.items()} == {"train": 52, "valid": 10, "test": 0}
+    assert all(row["video_id"] in folds[row["split"]] for row in rows)
+    assert Counter(row["split"] for row in rows) == {"train": 1284, "valid": 229}
+    assert assign_folds([row["video_id"] for row in rows], path=SEGMENTS)[0] == folds
+
+
+def test_ids_after_the_last_valid_one_are_mosi_test_videos():
+    later = [f"c{n}x" for n in range(6, 9)] + ["d-_1", "zz"]
+    folds, origin = assign_folds([*later, MOSI_VALID[0], MOSI_TRAIN[3], MOSI_TRAIN[3]])
+    assert origin == "official MOSI folds"
+    assert folds == {"train": (MOSI_TRAIN[3],), "valid": (MOSI_VALID[0],), "test": tuple(sorted(later))}
+
+
+@pytest.mark.parametrize("videos", [[*MOSI_TRAIN, "A stranger"], ["d", "e", "f"]])
+def test_what_is_not_mosi_is_drawn(videos):
+    assert assign_folds(videos, seed=3)[1] == "random 70/10/20 by video, seed 3"
+
+
+@given(videos=st.lists(st.text("xyz12-_", min_size=1), min_size=1, max_size=60), seed=st.integers(0, 5))
+def test_draw_partitions_the_videos(videos, seed):
+    videos = [f"!{video}" for video in videos]  # sorts before every MOSI id
+    folds, _ = assign_folds(videos, seed=seed)
+    total = len(set(videos))
+    assert all(list(members) == sorted(members) for members in folds.values())
+    assert Counter(video for members in folds.values() for video in members) == Counter(set(videos))
+    sizes = [len(folds[split]) for split in ("train", "valid", "test")]
+    if total < 3:
+        assert sizes == [1, total - 1, 0]
+    else:
+        assert min(sizes) >= 1
+        assert sizes[1] == 1 or abs(sizes[1] - total / 10) <= 0.5
+        assert sizes[2] == 1 or abs(sizes[2] - total / 5) <= 0.5
+    assert assign_folds(reversed(videos), seed=seed)[0] == folds
+
+
+def test_draw_is_the_same_everywhere_and_depends_on_the_seed():
+    videos = [f"video{n}" for n in range(10)]
+    folds, _ = assign_folds(videos)
+    # By hand: the smallest SHA-256 of "0:video5", then of "0:video1" and "0:video7".
+    assert (folds["valid"], folds["test"]) == (("video5",), ("video1", "video7"))
+    assert len({assign_folds(videos, seed=seed)[0]["test"] for seed in range(8)}) > 1
+
+
+def test_precedence_and_spellings(tmp_path):
+    videos = ["b", "a", MOSI_TRAIN[0]]
+    own = {"dev": ["a"], "train": ["b", MOSI_TRAIN[0], "elsewhere"]}
+    path = _file(tmp_path, json.dumps({"test": ["a"], "Validation": ["b"], "train": [MOSI_TRAIN[0]]}))
+    from_own = ({"train": (MOSI_TRAIN[0], "b"), "valid": ("a",), "test": ()}, "the source's own folds")
+    assert assign_folds(videos, own=own) == from_own
+    from_file = ({"train": (MOSI_TRAIN[0],), "valid": ("b",), "test": ("a",)}, "folds file folds.json")
+    assert assign_folds(videos, own=own, path=path) == from_file
+    assert assign_folds([MOSI_TRAIN[0]], own={})[1] == "official MOSI folds"
+
+
+@pytest.mark.parametrize("header", ["video,split", "Split,extra,video_id"])
+def test_csv_with_repeated_rows(tmp_path, header):
+    rows = {"video,split": "a,train\na,train\nb,dev\n", "Split,extra,video_id": "train,1,a\ntrain,2,a\ndev,3,b\n"}[
+        header
+    ]
+    path = _file(tmp_path, f"\ufeff{header}\n{rows}", "folds.csv")
+    assert assign_folds(["a", "b"], path=path)[0] == {"train": ("a",), "valid": ("b",), "test": ()}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"train": ["a"], "test": ["a", "b"]}', r"A video is in two folds.*video='a' in train and test \(folds file"),
+        ("video,split\na,train\nb,test\nb,valid", "A video is in two folds.*video='b' in test and valid"),
+        ('{"train": ["z"]}', r"in no fold.*Received: 2 of 2 unnamed, videos=\['a', 'b'\].*--folds FILE"),
+        ('{"train": ["b"], "held": ["a"]}', "Unknown fold.*fold='held'"),
+        ('{"train": "a"}', "folds file cannot be read.*train: no list of video ids"),
+        ('{"train": [1]}', "folds file cannot be read.*train: no list of video ids"),
+        ('["a"]', "folds file cannot be read.*no folds"),
+        ('{"train": ', "folds file cannot be read.*line 1"),
+        ("", r"folds file cannot be read.*columns \[\]"),
+        ("name,split\na,train", r"folds file cannot be read.*columns \['name', 'split'\]"),
+        ("video,split\na", "folds file cannot be read.*line 2 without a video or a split"),
+        ("video,split", "folds file cannot be read.*no folds"),
+    ],
+)
+def test_wrong_folds_files(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        assign_folds(["b", "a"], path=_file(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_binary_folds_file(tmp_path):
+    path = tmp_path / "folds.csv"
+    path.write_bytes(b"\xff\xfe\x00video")
+    with pytest.raises(ValueError, match=r"folds file cannot be read.*folds.csv"):
+        assign_folds(["a"], path=path)
+
+
+def test_own_folds_that_overlap_or_miss_a_video():
+    with pytest.raises(ValueError, match=r"in two folds.*video='a' in train and valid \(the source's own folds\)"):
+        assign_folds(["a"], own={"train": ["a"], "valid": ["a"]})
+    with pytest.raises(ValueError, match=r"1 of 2 unnamed, videos=\['b'\] \(the source's own folds\)"):
+        assign_folds(["a", "b"], own={"train": ["a"]})
+
+
+def test_no_videos_and_no_file(tmp_path):
+    with pytest.raises(ValueError, match="There are no videos to fold"):
+        assign_folds([])
+    with pytest.raises(FileNotFoundError, match=r"There is no such folds file.*none.json"):
+        assign_folds(["a"], path=tmp_path / "none.json")

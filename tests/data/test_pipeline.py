@@ -1,0 +1,205 @@
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from mmtrans.data import pipeline
+from mmtrans.data.convert import convert
+from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.records import Records
+from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+
+TRAIN = [
+    *make_segments(50, longest=40),
+    make_segment(90, 5, video="v0", label=None),
+    make_segment(91, 5, video="v0", modalities=("audio",)),
+]
+BOTH = Selection("train", ("text", "audio"), ("audio",))
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    path = tmp_path_factory.mktemp("records") / "records"
+    convert(make_corpus(TRAIN, folds={"train": ["v0", "v1", "v2", "v3"]}), path)
+    return Records.open(path)
+
+
+def read(dataset):
+    return [{key: value.numpy() for key, value in batch.items()} for batch in dataset]
+
+
+def ids(batches):
+    return [[i.decode() for i in batch["id"]] for batch in batches]
+
+
+def padded(arrays):
+    result = np.zeros((len(arrays), max(map(len, arrays)), arrays[0].shape[1]), np.float32)
+    for row, array in enumerate(arrays):
+        for step, values in enumerate(array):
+            result[row, step] = values
+    return result
+
+
+@pytest.mark.parametrize("shuffle", [None, (3, 1)])
+def test_batches_hold_the_segments(records, shuffle):
+    by_id = {segment.id: segment for segment in TRAIN}
+    batches = read(make_batches(records, BOTH, batch_size=7, shuffle=shuffle))
+    for batch in batches:
+        segments = [by_id[i.decode()] for i in batch["id"]]
+        audio = padded([s.features["audio"] for s in segments])
+        source = padded([np.concatenate([s.features["text"], s.features["audio"]], axis=1) for s in segments])
+        np.testing.assert_array_equal(batch["source"], source)
+        np.testing.assert_array_equal(batch["target"], audio)
+        for row in range(len(audio)):
+            np.testing.assert_array_equal(batch["decoder_input"][row, 0], [0, 0])
+            for step in range(1, audio.shape[1]):
+                np.testing.assert_array_equal(batch["decoder_input"][row, step], audio[row, step - 1])
+        assert batch["decoder_input"].shape == audio.shape
+        lengths = [len(s.features["audio"]) for s in segments]
+        np.testing.assert_array_equal(batch["source_length"], lengths)
+        np.testing.assert_array_equal(batch["target_length"], lengths)
+        labels = np.array([np.nan if s.label is None else s.label for s in segments], np.float32)
+        np.testing.assert_array_equal(batch["label"], labels)
+        assert {key: str(value.dtype) for key, value in batch.items() if key != "id"} == {
+            "source": "float32",
+            "source_length": "int32",
+            "target": "float32",
+            "decoder_input": "float32",
+            "target_length": "int32",
+            "label": "float32",
+        }
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 51, 100])
+@pytest.mark.parametrize("shuffle", [None, (0, 0)])
+def test_every_segment_once_with_one_short_batch(records, batch_size, shuffle):
+    batches = ids(read(make_batches(records, BOTH, batch_size=batch_size, shuffle=shuffle)))
+    assert sorted(chain.from_iterable(batches)) == sorted(s.id for s in TRAIN if len(s.features) == 2)
+    assert len(batches) == num_batches(records, BOTH, batch_size) == -(-51 // batch_size)
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection("train", ("text",)), 51),
+        (Selection("train", ("text",), labelled=True), 50),
+        (Selection("train", ("audio",), labelled=True), 51),
+    ],
+)
+def test_selections(records, selection, expected):
+    batches = read(make_batches(records, selection, batch_size=8))
+    assert sum(len(batch["id"]) for batch in batches) == expected
+    assert sorted(batches[0]) == ["id", "label", "source", "source_length"]
+    assert selection.labelled != any(np.isnan(batch["label"]).any() for batch in batches)
+
+
+def test_the_static_shapes_are_known(records):
+    spec = make_batches(records, BOTH, batch_size=8).element_spec
+    assert spec["source"].shape.as_list() == [None, None, 5]
+    assert spec["decoder_input"].shape.as_list() == [None, None, 2]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(records):
+    order = {key: ids(read(make_batches(records, BOTH, batch_size=7, shuffle=key))) for key in [(1, 0), (1, 1), (2, 0)]}
+    assert order[1, 0] == ids(read(make_batches(records, BOTH, batch_size=7, shuffle=(1, 0))))
+    assert len({str(batches) for batches in order.values()}) == 3
+    # Not only the order of the batches: their company changes too.
+    assert {frozenset(b) for b in order[1, 0]} != {frozenset(b) for b in order[1, 1]}
+    dataset = make_batches(records, BOTH, batch_size=7, shuffle=(1, 0))
+    assert ids(read(dataset)) == ids(read(dataset))
+
+
+def test_without_shuffling_short_segments_come_first(records):
+    batches = read(make_batches(records, BOTH, batch_size=7))
+    longest = [batch["source"].shape[1] for batch in batches]
+    assert longest == sorted(longest)
+
+
+def test_skip_resumes(records):
+    dataset = make_batches(records, BOTH, batch_size=7, shuffle=(1, 4))
+    assert ids(read(dataset.skip(3))) == ids(read(dataset))[3:]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("shuffle", [None, (5, 2)])
+def test_workers_part_every_global_batch(records, workers, shuffle):
+    whole = ids(read(make_batches(records, BOTH, batch_size=10, shuffle=shuffle)))
+    parts = [
+        ids(read(make_batches(records, BOTH, batch_size=10, shuffle=shuffle, worker=(i, workers))))
+        for i in range(workers)
+    ]
+    for index, batch in enumerate(whole):
+        for i in range(workers):
+            assert parts[i][index] == batch[i::workers]
+
+
+def test_a_worker_without_rows_still_has_a_batch(records):
+    # 51 segments by 10: the last batch has one row, and it is worker 0's.
+    batches = read(make_batches(records, BOTH, batch_size=10, worker=(1, 2)))
+    assert len(batches) == 6
+    assert batches[-1]["source"].shape[0] == batches[-1]["label"].shape[0] == 0
+    assert batches[-1]["source"].shape[2] == 5
+
+
+def test_batches_of_small_buckets_carry_little_padding(records):
+    batches = read(make_batches(records, BOTH, batch_size=7, shuffle=(0, 0)))
+    steps = sum(batch["source"].shape[0] * batch["source"].shape[1] for batch in batches)
+    valid = sum(int(batch["source_length"].sum()) for batch in batches)
+    assert steps < 1.5 * valid
+    assert 1.7 * valid < 51 * 40
+
+
+def test_the_short_batch_is_of_any_length():
+    rngs = [np.random.default_rng([0, epoch]) for epoch in range(20)]
+    plans = [pipeline._batch_plan([10, 3, 9], 4, rng) for rng in rngs]
+    for plan in plans:
+        np.testing.assert_array_equal(np.bincount(plan), [10, 3, 9])
+    assert {0, 2} <= {int(plan[-1]) for plan in plans}
+
+
+def test_a_small_shuffle_buffer_loses_nothing(records, monkeypatch):
+    monkeypatch.setattr(pipeline, "SHUFFLE_BUFFER", 2)
+    batches = ids(read(make_batches(records, BOTH, batch_size=7, shuffle=(0, 0))))
+    assert len(set(chain.from_iterable(batches))) == 51
+
+
+def test_unaligned_modalities(tmp_path):
+    segments = make_segments(20)
+    for index, segment in enumerate(segments):
+        segment.features["audio"] = np.full((11 + 9 * index, 2), index + 1, np.float32)
+    convert(make_corpus(segments, aligned={"audio": False}), tmp_path / "records")
+    records = Records.open(tmp_path / "records")
+    batches = read(make_batches(records, Selection("train", ("text",), ("audio",)), batch_size=3, shuffle=(0, 0)))
+    for batch in batches:
+        assert batch["target"].shape[1] == batch["target_length"].max()
+        assert batch["source"].shape[1] == batch["source_length"].max()
+    with pytest.raises(ValueError, match=r"Only aligned modalities.*unaligned \['audio'\]"):
+        make_batches(records, Selection("train", ("text", "audio")), batch_size=3)
+
+
+def test_the_guard_of_the_view_holds(records):
+    view = replace(records, splits=("train", "valid"))
+    with pytest.raises(ValueError, match="may not be read here"):
+        make_batches(view, replace(BOTH, split="test"), batch_size=3)
+
+
+@pytest.mark.parametrize(
+    ("selection", "options", "match"),
+    [
+        (BOTH, {"batch_size": 0}, "batch_size=0"),
+        (BOTH, {"batch_size": 3, "worker": (2, 2)}, r"worker=\(2, 2\)"),
+        (BOTH, {"batch_size": 3, "worker": (-1, 2)}, r"worker=\(-1, 2\)"),
+        (Selection("train", ()), {"batch_size": 3}, r"must have a source.*source=\(\)"),
+        (Selection("train", ("video",)), {"batch_size": 3}, "have no video"),
+        (
+            Selection("valid", ("text",), labelled=True),
+            {"batch_size": 3},
+            r"No segments to read\. Expected some with \['text'\] and a label.*split='valid'",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(records, selection, options, match):
+    with pytest.raises(ValueError, match=match):
+        make_batches(records, selection, **options)

@@ -1,0 +1,255 @@
+"""Vectorised resampling against the literal loop, real label facts, coverage, and exact tests by enumeration."""
+
+import csv
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmtrans.evaluation import bootstrap
+from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, evaluate_predictions, holm, paired_test
+from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
+from mmtrans.sources.corpus import LabelScale
+
+MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
+LIKERT = LabelScale("persuasion", 1.0, 7.0, 4.0)
+SEGMENTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mosi_text" / "segments.csv"
+
+
+def clustered(rng, num_videos, per_video):
+    """Labels in fifths and related predictions of `num_videos` videos of different sizes."""
+    sizes = rng.integers(1, 2 * per_video, num_videos)
+    videos = np.repeat([f"video{i}" for i in range(num_videos)], sizes)
+    y = np.repeat(rng.normal(0, 1, num_videos), sizes) + rng.normal(0, 1.4, sizes.sum())
+    y = np.clip(np.round(y * 5) / 5, -3, 3)
+    # In fifths as well: some predictions lie on the neutral point.
+    return np.round((0.8 * y + rng.normal(0, 0.8, y.size)) * 5) / 5, y, videos
+
+
+def literal_draws(predictions, labels, videos, scale, draws, seed):
+    """Resample videos segment by segment, and compute every metric from scratch."""
+    names = np.unique(videos)
+    rows = []
+    for weights in np.concatenate(list(draw_weights(names.size, draws, seed))):
+        taken = np.concatenate(
+            [np.flatnonzero(videos == name) for name, weight in zip(names, weights, strict=True) for _ in range(weight)]
+        )
+        rows.append(sentiment_metrics(predictions[taken], labels[taken], scale))
+    return rows
+
+
+@pytest.mark.parametrize(("scale", "shift", "seed"), [(MOSI, 0.0, 3), (LIKERT, 4.0, 5)])
+def test_intervals_equal_the_literal_loop(scale, shift, seed):
+    predictions, labels, videos = clustered(np.random.default_rng(seed), 11, 6)
+    order = np.random.default_rng(0).permutation(labels.size)
+    predictions, labels, videos = (predictions + shift)[order], (labels + shift)[order], videos[order]
+    rows = literal_draws(predictions, labels, videos, scale, 60, seed)
+    measured = bootstrap_intervals(predictions, labels, list(videos), scale, draws=60, seed=seed)
+    assert list(measured) == list(METRICS)
+    for name in METRICS:
+        values = [row[name] for row in rows if row[name] is not None]
+        if not values:
+            assert measured[name] == (None, None), name
+            continue
+        assert len(values) >= 57
+        assert measured[name] == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])), abs=1e-9), name
+        assert measured[name][0] < measured[name][1], name
+
+
+def test_large_values_do_not_cancel():
+    predictions, labels, videos = clustered(np.random.default_rng(4), 12, 5)
+    scale = LabelScale("height", 99_990.0, 100_010.0, 1e5)
+    shifted = bootstrap_intervals(predictions + 1e5, labels + 1e5, videos, scale, draws=50)
+    plain = bootstrap_intervals(predictions, labels, videos, MOSI, draws=50)
+    for name in ("mae", "pearson"):
+        assert shifted[name] == pytest.approx(plain[name], abs=1e-8)
+
+
+def test_pieces_do_not_change_the_draws(monkeypatch):
+    whole = np.concatenate(list(draw_weights(13, 50, 7)))
+    monkeypatch.setattr(bootstrap, "MAX_ENTRIES", 40)
+    pieces = list(draw_weights(13, 50, 7))
+    assert len(pieces) > 10
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    assert whole.shape == (50, 13)
+    assert (whole.sum(axis=1) == 13).all()
+
+
+def test_intervals_depend_on_the_seed_only():
+    data = clustered(np.random.default_rng(1), 10, 4)
+    first, again, other = (bootstrap_intervals(*data, MOSI, draws=40, seed=s)["mae"] for s in (0, 0, 1))
+    assert first == again != other
+
+
+def test_under_ten_videos_there_are_no_intervals():
+    predictions, labels, videos = clustered(np.random.default_rng(2), 9, 6)
+    assert bootstrap_intervals(predictions, labels, videos, MOSI) == dict.fromkeys(METRICS, (None, None))
+
+
+def test_a_metric_that_is_mostly_undefined_has_no_interval():
+    videos = np.repeat(np.arange(12), 3)
+    labels = np.tile([-1.0, 0.4, 1.0], 12)
+    labels[0] = 3.0  # one video of twelve has an extreme label: it is absent from a third of the draws
+    predictions = np.random.default_rng(0).normal(size=36)
+    measured = bootstrap_intervals(predictions, labels, videos, MOSI, draws=300)
+    assert measured["extreme_recall"] == (None, None)
+    assert None not in measured["acc7"]
+    constant = bootstrap_intervals(np.full(36, 0.3), labels, videos, MOSI, draws=300)
+    assert constant["pearson"] == (None, None)
+    assert None not in constant["mae"]
+
+
+@pytest.mark.skipif(not SEGMENTS.exists(), reason="real MOSI labels are not here")
+def test_always_positive_on_the_real_valid_fold():
+    with SEGMENTS.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "valid"]
+    labels = np.array([float(row["label"]) for row in rows])
+    videos = [row["video_id"] for row in rows]
+    assert (len(labels), len(set(videos))) == (229, 10)
+    assert sentiment_metrics(np.ones(229), labels, MOSI)["acc2_has0"] == pytest.approx(137 / 229)
+    by_video = bootstrap_intervals(np.ones(229), labels, videos, MOSI)["acc2_has0"]
+    by_segment = bootstrap_intervals(np.ones(229), labels, np.arange(229), MOSI)["acc2_has0"]
+    assert by_video == pytest.approx((0.402, 0.754), abs=0.012)
+    assert by_segment == pytest.approx((0.537, 0.664), abs=0.012)
+
+
+@pytest.mark.slow
+def test_coverage_by_videos_and_its_lack_by_segments():
+    rng = np.random.default_rng(11)
+    truth = np.sqrt(2 / np.pi)  # mean |N(0, 1)|
+    covered = np.zeros(2)
+    for _ in range(150):
+        shared = np.repeat(rng.normal(size=40), 15)
+        labels = np.sqrt(0.6) * shared + np.sqrt(0.4) * rng.normal(size=600)
+        for way, videos in enumerate((np.repeat(np.arange(40), 15), np.arange(600))):
+            low, high = bootstrap_intervals(np.zeros(600), labels, videos, LIKERT, draws=300)["mae"]
+            covered[way] += low <= truth <= high
+    by_video, by_segment = covered / 150
+    assert 0.88 <= by_video <= 0.99
+    assert by_segment < 0.8
+
+
+def exact_sign_flip(a, b, videos):
+    sums = [sum(x - y for x, y, v in zip(a, b, videos, strict=True) if v == name) for name in sorted(set(videos))]
+    observed = abs(sum(sums))
+    flips = [
+        abs(sum(s * d for s, d in zip(signs, sums, strict=True)))
+        for signs in itertools.product((-1, 1), repeat=len(sums))
+    ]
+    return sum(flip >= observed - 1e-12 for flip in flips) / len(flips)
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 4)), min_size=1, max_size=20))
+def test_paired_test_equals_enumeration(rows):
+    a, b, videos = zip(*rows, strict=True)
+    assert paired_test(a, b, videos) == pytest.approx(exact_sign_flip(a, b, videos))
+    assert paired_test(b, a, videos) == paired_test(a, b, videos)
+
+
+def test_paired_test_by_monte_carlo_is_near_the_exact_value():
+    rng = np.random.default_rng(0)
+    a, b, videos = rng.normal(0.25, 1, 60), rng.normal(size=60), np.repeat(np.arange(12), 5)
+    exact = paired_test(a, b, videos)
+    assert exact == pytest.approx(exact_sign_flip(a, b, videos))
+    assert paired_test(a, b, videos, draws=4000) == pytest.approx(exact, abs=0.03)
+    assert exact != paired_test(a, b, videos, draws=4000)
+
+
+def test_paired_test_extremes():
+    errors, videos = np.random.default_rng(0).random(200), np.repeat(np.arange(20), 10)
+    assert paired_test(errors, errors.copy(), videos) == 1.0
+    assert paired_test(errors, errors + 0.1, videos) == pytest.approx(1 / 10_001)
+    # Two hundred agreeing segments of one video are one observation.
+    assert paired_test(errors, errors + 0.1, np.zeros(200)) == 1.0
+
+
+@pytest.mark.slow
+def test_paired_test_holds_its_level_on_clustered_differences():
+    rng = np.random.default_rng(5)
+    videos = np.repeat(np.arange(15), 12)
+    rejected = 0
+    for _ in range(200):
+        difference = np.repeat(rng.normal(size=15), 12) + rng.normal(size=180)
+        rejected += paired_test(difference, np.zeros(180), videos, draws=400) <= 0.05
+    assert rejected / 200 <= 0.1
+
+
+def test_holm_by_hand_and_in_the_given_order():
+    np.testing.assert_allclose(holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
+    np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
+    assert holm([]).shape == (0,)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_rejects_as_its_definition_steps_down(p):
+    adjusted = holm(p)
+    for level in (0.01, 0.05, 0.5):
+        rejected = set()
+        for step, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+            if p[index] * (len(p) - step) > level:
+                break
+            rejected.add(index)
+        assert rejected == {i for i in range(len(p)) if adjusted[i] <= level}
+
+
+def test_the_object_of_one_split():
+    predictions, labels, videos = clustered(np.random.default_rng(6), 14, 6)
+    train = np.array([-1.0, 0.2, 2.0])
+    result = evaluate_predictions(predictions, labels, list(videos), train, MOSI, seed=2)
+    intervals = bootstrap_intervals(predictions, labels, videos, MOSI, seed=2)
+    expected = {name + end for name in METRICS for end in ("", "_low", "_high")}
+    assert set(result) == expected | {"baselines", "collapsed", "segments", "videos", "notes"}
+    for name, value in sentiment_metrics(predictions, labels, MOSI).items():
+        assert result[name] == value
+        assert (result[f"{name}_low"], result[f"{name}_high"]) == intervals[name]
+    assert set(result["baselines"]) == {"mean", "median", "majority"}
+    assert (result["segments"], result["videos"]) == (labels.size, 14)
+    assert result["collapsed"] is False
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_notes_say_why_something_is_null():
+    def notes(predictions, labels, videos, scale):
+        result = evaluate_predictions(predictions, labels, videos, np.array([-2.0, 2.0]), scale)
+        json.dumps(result, allow_nan=False)
+        return result["notes"]
+
+    predictions, labels, videos = clustered(np.random.default_rng(8), 30, 6)
+    assert notes(predictions, labels, videos, MOSI) == []
+    few = notes(np.full(4, 4.0), np.full(4, 4.0), list("aabb"), LIKERT)
+    assert few == [
+        "Collapsed: the predictions hardly depend on the input; compare them with the baselines.",
+        "No 5- and 7-class metrics: labels span [1, 7], not [-3, 3].",
+        "No correlation: predictions or labels are constant.",
+        "No acc2_non0 and f1_non0: every label is neutral.",
+        "No intervals: 2 videos, and resampling them needs at least 10.",
+    ]
+    labels = np.where(np.arange(labels.size) == 0, 3.0, np.clip(labels, -2, 2))
+    assert notes(predictions, labels, videos, MOSI) == [
+        "No interval for extreme_recall: undefined in more than 5 % of the resamples."
+    ]
+
+
+def test_bad_arguments_are_refused():
+    zeros = np.zeros(3)
+    with pytest.raises(ValueError, match=r"one video id a segment, 3\. Received: videos=2\. Give"):
+        bootstrap_intervals(zeros, zeros, ["a", "b"], MOSI)
+    with pytest.raises(ValueError, match=r"Too few draws\. .*Received: draws=0\."):
+        bootstrap_intervals(zeros, zeros, list("abc"), MOSI, draws=0)
+    with pytest.raises(ValueError, match=r"Too few draws\. .*Received: draws=-1\."):
+        paired_test(zeros, zeros, list("abc"), draws=-1)
+    with pytest.raises(ValueError, match=r"different segments\. .*Received: values_a=3, values_b=2"):
+        paired_test(zeros, zeros[:2], list("abc"))
+    with pytest.raises(ValueError, match=r"finite values_b\. Received: values_b\[2\]=nan"):
+        paired_test(zeros, np.array([0, 0, np.nan]), list("abc"))
+    with pytest.raises(ValueError, match=r"Received: videos=1"):
+        paired_test(zeros, zeros, ["a"])
+    for bad in ([0.1, 1.2], [np.nan], [[0.1]]):
+        with pytest.raises(
+            ValueError, match=r"Not a list of p-values\. Expected numbers in \[0, 1\]\. Received: p_values="
+        ):
+            holm(bad)

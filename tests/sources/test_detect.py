@@ -1,0 +1,156 @@
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+from mmtrans.sources import open_corpus
+from mmtrans.sources.corpus import LabelScale
+from mmtrans.sources.detect import choose_label, detect_format, find_csd_files, read_folds, role_of, scale_of
+from tests.sources.csd_files import words_of, write_csd
+
+WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
+
+
+def test_a_nested_sequence_is_found_by_its_signature(tmp_path):
+    path = write_csd(tmp_path / "deep" / "down" / "words.hdf5", "words", WORDS)
+    write_csd(tmp_path / ".cache" / "words.csd", "words", WORDS)
+    (tmp_path / "readme.txt").write_text("text")
+    assert find_csd_files(tmp_path) == [path]
+    assert detect_format(tmp_path) == detect_format(path) == "csd"
+    corpus = open_corpus(tmp_path)
+    assert corpus.format == "csd"
+    assert [segment.tokens for segment in corpus.read()] == [("a", "b")]
+
+
+def test_a_truncated_sequence_is_reported_and_not_overlooked(tmp_path):
+    (tmp_path / "words.csd").write_bytes(b"")
+    with pytest.raises(ValueError, match="not a whole HDF5 file"):
+        open_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train.pkl", "dev.pickle", "test.p"])
+def test_pickles_are_misa(tmp_path, name):
+    (tmp_path / name).write_bytes(pickle.dumps([]))
+    assert detect_format(tmp_path) == "misa"
+    assert detect_format(tmp_path / name) == "misa"
+
+
+def test_a_pickle_is_told_by_its_content(tmp_path):
+    (tmp_path / "mosi").write_bytes(pickle.dumps({}))
+    assert detect_format(tmp_path / "mosi") == "misa"
+
+
+def test_a_mixed_folder_needs_a_choice(tmp_path):
+    write_csd(tmp_path / "words.csd", "words", WORDS)
+    (tmp_path / "train.pkl").write_bytes(pickle.dumps([]))
+    with pytest.raises(ValueError, match="Choose with --format csd or --format misa"):
+        open_corpus(tmp_path)
+    assert open_corpus(tmp_path, format="csd").format == "csd"
+
+
+@pytest.mark.parametrize(
+    ("names", "seen"),
+    [
+        ([], "an empty folder"),
+        (["a.txt"], "a folder with a.txt."),
+        ("abcdefg", "a folder with a, b, c, d, e and 2 more."),
+    ],
+)
+def test_an_unknown_folder_says_what_was_seen_and_what_is_needed(tmp_path, names, seen):
+    for name in names:
+        (tmp_path / name).write_text("text")
+    with pytest.raises(ValueError, match="The source has no known format") as caught:
+        open_corpus(tmp_path)
+    assert seen in str(caught.value)
+    assert "csd needs a .csd file" in str(caught.value)
+    assert "misa a pickle file" in str(caught.value)
+
+
+def test_an_unknown_file_says_how_it_starts(tmp_path):
+    (tmp_path / "a.txt").write_text("hello\nworld")
+    with pytest.raises(ValueError, match=re.escape(r"a file that starts with b'hello\nwo'")):
+        open_corpus(tmp_path / "a.txt")
+
+
+def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no source at .*none\. Give the path"):
+        open_corpus(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"Unknown source format\..*Received: format='hdf'"):
+        open_corpus(tmp_path, format="hdf")
+    (tmp_path / "train.pkl").write_bytes(pickle.dumps([]))
+    with pytest.raises(ValueError, match="The misa format has one label and no label times"):
+        open_corpus(tmp_path, label_shift=0.3)
+
+
+@pytest.mark.parametrize(
+    ("root", "stem", "holds_text", "dim", "role"),
+    [
+        ("CMU_MOSI_ModifiedTimestampedWords", "x", True, 1, "words"),
+        ("words", "CMU_MOSI_TimestampedWordVectors", False, 300, "text"),
+        ("phones", "CMU_MOSI_TimestampedPhones", True, 1, "phones"),
+        ("glove_vectors", "x", False, 300, "text"),
+        ("COAVAREP", "CMU_MOSI_COVAREP", False, 74, "audio"),
+        ("OpenSMILE", "x", False, 384, "audio"),
+        ("FACET 4.1", "x", False, 47, "video"),
+        ("x", "CMU_MOSI_VisualFacet_4.1", False, 40, "video"),
+        ("OpenFace_2", "x", False, 713, "video"),
+        ("Opinion Segment Labels", "x", False, 1, "labels"),
+        ("All Labels", "CMU_MOSEI_Labels", False, 7, "labels"),
+        ("x", "y", False, 300, "text"),
+        ("x", "y", False, 43, "audio"),
+        ("x", "y", False, 35, "video"),
+        ("x", "y", False, 1, None),
+    ],
+)
+def test_the_published_sequences_have_their_roles(root, stem, holds_text, dim, role):
+    assert role_of(root, stem, holds_text=holds_text, dim=dim) == role
+
+
+@pytest.mark.parametrize(
+    ("names", "dim", "label", "expected"),
+    [
+        ((), 1, None, (0, "sentiment")),
+        (("sentiment score",), 1, None, (0, "sentiment")),
+        (("arousal",), 1, None, (0, "arousal")),
+        ((), 7, None, (0, "sentiment")),
+        ((), 7, "fear", (6, "fear")),
+        ((), 7, "2", (2, "sad")),
+        (("a", "b"), 2, 1, (1, "b")),
+    ],
+)
+def test_the_label_column_is_chosen_by_name_or_index(tmp_path, names, dim, label, expected):
+    assert choose_label(names, dim, label, tmp_path) == expected
+
+
+@pytest.mark.parametrize(("dim", "label"), [(2, None), (7, "joy"), (7, 7), (7, -1)])
+def test_a_label_column_that_is_not_there_is_refused(tmp_path, dim, label):
+    with pytest.raises(ValueError, match=rf"There is no such label column\..*Received: label={label!r}"):
+        choose_label((), dim, label, tmp_path)
+
+
+def test_scales():
+    assert scale_of("sentiment", np.array([-1.0, 3.0])) == LabelScale("sentiment", -3.0, 3.0, 0.0)
+    assert scale_of("sentiment", np.array([])) == LabelScale("sentiment", -3.0, 3.0, 0.0)
+    assert scale_of("sentiment", np.array([1.0, 5.0])) == LabelScale("sentiment", 1.0, 5.0, 3.0)
+    assert scale_of("happy", np.array([0.0, 3.0])) == LabelScale("happy", 0.0, 3.0, 1.5)
+    assert scale_of("happy", np.array([])) == LabelScale("happy", 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "The folds are not JSON."),
+        ("[" * 100_000, "The folds are not JSON."),
+        ("[]", "The folds must be lists of video ids"),
+        ('{"train": "v"}', "The folds must be lists of video ids"),
+        ('{"extra": ["v"]}', "The folds must be lists of video ids"),
+        ('{"dev": ["v"], "valid": []}', "The folds must be lists of video ids"),
+        ('{"train": ["v"], "test": ["v"]}', "Folds must not share videos. Received: ['v']"),
+    ],
+)
+def test_folds_that_are_not_well_formed_are_refused(tmp_path, content, message):
+    path = tmp_path / "folds.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_folds(path)

@@ -1,0 +1,92 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmtrans.sources.glove import read_glove
+
+
+def write(tmp_path, content):
+    path = tmp_path / "glove.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_only_the_vocabulary_is_loaded_and_other_lines_are_not_parsed(tmp_path):
+    path = write(tmp_path, "good 1 2 3\nbad x y z\nfilm -1 .5 1e2\n")
+    vectors, dim = read_glove(path, {"film", "good", "missing"})
+    assert dim == 3
+    assert sorted(vectors) == ["film", "good"]
+    assert vectors["film"].dtype == np.float32
+    np.testing.assert_array_equal(vectors["film"], np.array([-1, 0.5, 100], np.float32))
+
+
+def test_words_with_spaces_are_read_from_the_right(tmp_path):
+    path = write(tmp_path, "a 1 2 3\n. . . 4 5 6\nat name@domain.com 7 8 9\n")
+    vectors, _ = read_glove(path, {". . .", "at name@domain.com", "."})
+    assert {word: vector.tolist() for word, vector in vectors.items()} == {
+        ". . .": [4, 5, 6],
+        "at name@domain.com": [7, 8, 9],
+    }
+
+
+def test_a_first_word_with_spaces_does_not_change_the_dimension(tmp_path):
+    vectors, dim = read_glove(write(tmp_path, ". . 1 2\nb 3 4\n"), {"b", ". ."})
+    assert dim == 2
+    assert vectors["b"].tolist() == [3, 4]
+    assert vectors[". ."].tolist() == [1, 2]
+
+
+def test_a_word2vec_header_blank_lines_and_bytes_that_are_no_text_are_understood(tmp_path):
+    vectors, dim = read_glove(write(tmp_path, b"2 2\r\n\xff\xfe 1 2\r\n\r\na 3 4\r\n"), {"a"})
+    assert dim == 2
+    assert vectors["a"].tolist() == [3, 4]
+
+
+def test_the_first_of_two_vectors_counts(tmp_path):
+    vectors, _ = read_glove(write(tmp_path, "a 1 2\na 3 4\n"), {"a"})
+    assert vectors["a"].tolist() == [1, 2]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no file of word vectors at .*none\.txt\. Give the path"):
+        read_glove(tmp_path / "none.txt", {"a"})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "The file of word vectors is empty."),
+        ("word\n", "must be a word and its numbers. Received: 'word'"),
+        ("9 99999999999999999999\n", "must be a word and its numbers."),
+        ("a 1 2 3\nb 1 2\n", "must be a word and 3 numbers. Received: 'b 1 2'"),
+        ("a 1 2 3\nb 1 2 x\n", "must consist of finite numbers. Received: '1 2 x'"),
+        ("a 1 2 3\nb 1 2 nan\n", "must consist of finite numbers. Received: '1 2 nan'"),
+        ("a 1 2 3\nb 1 2 1e99\n", "must consist of finite numbers."),
+        ("a 1 2 3\nb 1  3\n", "must consist of finite numbers. Received: '1  3'"),
+    ],
+)
+def test_a_malformed_line_is_named_in_one_sentence(tmp_path, content, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        read_glove(write(tmp_path, content), {"a", "b"})
+    assert "\n" not in str(caught.value)
+    if content.startswith("a"):
+        assert "line 2)" in str(caught.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path_factory, content):
+    path = write(tmp_path_factory.mktemp("glove"), content)
+    assert outcome_of(path) is None
+
+
+def outcome_of(path):
+    """What is wrong with the way in which a file is read or refused, or `None`."""
+    try:
+        vectors, dim = read_glove(path, {"a", "0"})
+    except ValueError as error:
+        return None if re.fullmatch(r"[^\n]*word vector[^\n]*", str(error)) else str(error)
+    return None if all(v.shape == (dim,) and np.isfinite(v).all() for v in vectors.values()) else vectors

@@ -1,0 +1,119 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfrecords.manifest import DroppedSegment, Folds, Label, Manifest, ModalityInfo, Shard, Source, SourceFile, Split
+
+SHARD = Shard("train-000006-00000.tfrecord", "ab" * 32, 900, 4, {"text": 6}, True)
+MANIFEST = Manifest(
+    source=Source("csd", (SourceFile("words.csd", "cd" * 32),)),
+    label=Label("sentiment", -3.0, 3.0, 0.0),
+    splits={"train": Split(4, 2, (SHARD,))},
+    modalities={
+        "text": ModalityInfo(2, True, None, (0.1, 1 / 3), (1.0, 2.0)),
+        "audio": ModalityInfo(1, False, ("F0",)),
+    },
+    folds=Folds("the source's own", {"train": ("a", "b"), "test": ("c",)}),
+    cleaning={"audio: frames with NaN": 12},
+    dropped=(DroppedSegment("a[3]", "zero length"),),
+    max_steps={"aligned": 50},
+    truncated={"aligned": 1},
+    notes=("One note — with a dash.",),
+)
+
+
+def test_round_trip(tmp_path):
+    MANIFEST.save(tmp_path)
+    assert Manifest.load(tmp_path) == MANIFEST
+    assert Manifest.load(tmp_path).manifest_hash == MANIFEST.manifest_hash
+
+
+def test_json_has_the_documented_names(tmp_path):
+    MANIFEST.save(tmp_path)
+    data = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    assert data["format_version"] == 1
+    assert data["label"] == {"name": "sentiment", "low": -3.0, "high": 3.0, "neutral": 0.0}
+    assert data["splits"]["train"]["segments"] == 4
+    assert data["splits"]["train"]["videos"] == 2
+    assert data["splits"]["train"]["shards"] == [
+        {
+            "file": SHARD.file,
+            "sha256": SHARD.sha256,
+            "bytes": 900,
+            "segments": 4,
+            "bucket_steps": {"text": 6},
+            "labelled": True,
+        }
+    ]
+    assert data["modalities"]["audio"] == {
+        "dim": 1,
+        "aligned": False,
+        "feature_names": ["F0"],
+        "mean": None,
+        "std": None,
+    }
+    assert data["dropped"] == [{"id": "a[3]", "reason": "zero length"}]
+
+
+def test_hash_follows_the_content():
+    same = replace(MANIFEST, cleaning=dict(MANIFEST.cleaning))
+    assert same.manifest_hash == MANIFEST.manifest_hash
+    assert replace(MANIFEST, truncated={"aligned": 2}).manifest_hash != MANIFEST.manifest_hash
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_no_records(tmp_path, make):
+    directory = tmp_path / "records"
+    if make:
+        directory.mkdir()
+    match = "a directory without it" if make else "no such directory"
+    with pytest.raises(FileNotFoundError, match=rf"No records here\..*{match}.*mmtrans convert"):
+        Manifest.load(directory)
+
+
+def _load(tmp_path, change):
+    MANIFEST.save(tmp_path)
+    path = tmp_path / "manifest.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return Manifest.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda d: d.update(format_version=2), r"another format version\. Expected 1\. Received: format_version=2 "),
+        (lambda d: d.pop("format_version"), "format_version=None"),
+        (lambda d: d.pop("label"), r"malformed.*missing=\['label'\], extra=\[\]"),
+        (lambda d: d.update(zeal=1, alpha=2), r"missing=\[\], extra=\['alpha', 'zeal'\]"),
+        (lambda d: d["splits"]["train"].update(segments="4"), r"a JSON int.*manifest.splits.train.segments='4'"),
+        (lambda d: d["splits"]["train"].update(segments=True), "a JSON int.*True"),
+        (lambda d: d["splits"]["train"].update(segments=5), "must sum to its segments.*segments=5"),
+        (lambda d: d["splits"].update(dev=d["splits"].pop("train")), r"splits=\['dev'\]"),
+        (lambda d: d["modalities"].update(smell=d["modalities"].pop("audio")), r"modalities=\['smell'\]"),
+        (lambda d: d["modalities"].pop("text"), r"bucket_steps=\['text'\]"),
+        (lambda d: d["modalities"]["text"].update(mean=[0.0]), "Expected 2.*text.mean of length 1"),
+        (lambda d: d["modalities"]["text"].update(std=[1.0, float("nan")]), r"finite.*text.std\[1\]=nan"),
+        (lambda d: d["modalities"]["text"].update(mean={}), "a JSON list.*text.mean={}"),
+        (lambda d: d["splits"]["train"]["shards"][0].update(file="../x"), r"plain file name.*'\.\./x'"),
+        (lambda d: d.update(dropped=[3]), r"a JSON dict.*dropped\[0\]=3"),
+        (lambda d: d["label"].update(low="-3"), "a number.*label.low='-3'"),
+    ],
+)
+def test_a_malformed_manifest_is_one_sentence(tmp_path, change, match):
+    with pytest.raises(ValueError, match=match) as caught:
+        _load(tmp_path, change)
+    assert "manifest.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(content=st.one_of(st.text(), st.sampled_from(["[]", "3", "null", "{", '{"format_version": 1}'])))
+def test_any_other_file_is_a_value_error(tmp_path_factory, content):
+    directory = tmp_path_factory.mktemp("records")
+    (directory / "manifest.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=r"manifest|version"):
+        Manifest.load(directory)

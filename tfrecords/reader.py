@@ -1,0 +1,115 @@
+"""Records → tensors, a whole batch at a time; and records → `Segment`s, one at a time, for inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from tfrecords.schema import MODALITIES, Segment
+
+
+def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.Tensor]:
+    """Parses a batch of records in one op; they may come from shards of different buckets.
+
+    Args:
+        serialized: `(batch,)` string.
+        dims: modality wanted → dim. A record that lacks it gets length 0.
+
+    Returns:
+        `id` `(batch,)` string; `label` `(batch,)` float32, NaN where there is none; for each modality `<modality>`
+        `(batch, longest bucket of the batch, dim)` float32, zero beyond each record's length, and `<modality>/length`
+        `(batch,)` int64.
+    """
+    features = {
+        "id": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([], tf.float32, default_value=float("nan")),
+    }
+    for modality, dim in dims.items():
+        features[modality] = tf.io.FixedLenSequenceFeature([dim], tf.float32, allow_missing=True)
+        features[f"{modality}/length"] = tf.io.FixedLenFeature([], tf.int64, default_value=0)
+    return tf.io.parse_example(serialized, features)
+
+
+def read_examples(path: str | Path) -> Iterator[tf.train.Example]:
+    """Yields the records of one shard.
+
+    Raises:
+        ValueError: a shard that is cut short or whose checksums fail, or a record that is no `tf.train.Example`.
+    """
+    count = 0
+    try:
+        for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            yield tf.train.Example.FromString(serialized)
+            count += 1
+    except (tf.errors.DataLossError, DecodeError) as error:
+        raise ValueError(
+            f"A shard is corrupt. Expected whole records with matching checksums. Received: record {count} ({path}). "
+            "Convert the source again."
+        ) from error
+
+
+def read_segments(path: str | Path, dims: Mapping[str, int], split: str | None = None) -> Iterator[Segment]:
+    """Yields the segments of one shard, without their padding.
+
+    Args:
+        path: the shard.
+        dims: modality → dim, for every modality of the shard.
+        split: the shard's split, which records do not store.
+
+    Raises:
+        ValueError: a corrupt shard, or a record whose values do not fit its length and dim.
+    """
+    for example in read_examples(path):
+        yield segment_of(example, dims, path, split)
+
+
+def segment_of(
+    example: tf.train.Example, dims: Mapping[str, int], path: str | Path, split: str | None = None
+) -> Segment:
+    """One record as a `Segment`; see `read_segments`."""
+    feature = example.features.feature
+    if not (feature["id"].bytes_list.value and feature["video_id"].bytes_list.value):
+        raise ValueError(
+            f"A record lacks its names. Expected id and video_id. Received: {sorted(feature)} ({path}). "
+            "Convert the source again."
+        )
+    segment_id = feature["id"].bytes_list.value[0].decode("utf-8")
+    arrays = {}
+    for modality in MODALITIES:
+        if modality not in feature:
+            continue
+        values = np.array(feature[modality].float_list.value, np.float32)
+        lengths, dim = feature[f"{modality}/length"].int64_list.value, dims.get(modality, 0)
+        length = lengths[0] if lengths else 0
+        if dim < 1 or len(values) % dim or not 0 < length * dim <= len(values):
+            raise ValueError(
+                f"A record does not fit its shape. Expected rows of dim={dim}, and a length of 1 up to their number. "
+                f"Received: {modality} with {len(values)} values, length={length} ({path}, {segment_id}). "
+                "Convert the source again."
+            )
+        arrays[modality] = values.reshape(-1, dim)[:length]
+    return Segment(
+        id=segment_id,
+        video_id=feature["video_id"].bytes_list.value[0].decode("utf-8"),
+        features=arrays,
+        label=feature["label"].float_list.value[0] if feature["label"].float_list.value else None,
+        tokens=tuple(token.decode("utf-8") for token in feature["tokens"].bytes_list.value),
+        split=split,
+    )
+
+
+def read_labels(path: str | Path) -> np.ndarray:
+    """Labels of one shard, `(segments,)` float32 in the order of the file, NaN where there is none.
+
+    Raises:
+        ValueError: a corrupt shard.
+    """
+    labels = []
+    for example in read_examples(path):
+        values = example.features.feature["label"].float_list.value
+        labels.append(values[0] if values else np.nan)
+    return np.array(labels, np.float32)

@@ -1,0 +1,244 @@
+"""Segments → shards of padded `tf.train.Example` records, in a directory that appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecords.manifest import MANIFEST_NAME, Shard, file_sha256
+from tfrecords.schema import MODALITIES, SPLITS, Segment
+
+#: Close together where words are (MOSI: 12.5 a segment, 50 kept), so that a batch of one bucket carries little padding.
+WORD_BUCKETS = (4, 6, 8, 10, 12, 15, 18, 22, 27, 33, 41, 50)
+
+#: Rolling over keeps shards small enough for their order to be shuffled.
+MAX_SEGMENTS = 512
+
+#: Unaligned streams make many combinations of buckets; file handles are few.
+MAX_OPEN_SHARDS = 128
+
+
+def bucket_length(steps: int) -> int:
+    """Smallest bucket that holds `steps`: `WORD_BUCKETS`, then 64, 96, 128, 192, 256, 384, …."""
+    if steps <= WORD_BUCKETS[-1]:
+        return WORD_BUCKETS[bisect_left(WORD_BUCKETS, steps)]
+    bucket = 64
+    while bucket < steps:
+        # 2^k → 1.5·2^k → 2^(k+1): two buckets a doubling.
+        bucket = bucket * 3 // 2 if bucket & (bucket - 1) == 0 else bucket * 4 // 3
+    return bucket
+
+
+def serialize(segment: Segment, bucket_steps: dict[str, int]) -> bytes:
+    """One record.
+
+    Args:
+        segment: the segment; its `split` is the shard's and is not stored.
+        bucket_steps: modality → steps to pad to, at the right, with zeros.
+
+    Returns:
+        A serialized `tf.train.Example` with the features `id`, `video_id`, `tokens` (bytes), `label` (float, left out
+        where there is none), and for each modality `<modality>` (`bucket_steps · dim` floats, row by row) and
+        `<modality>/length` (int64). Equal segments give equal bytes.
+    """
+    feature = {"id": _bytes([segment.id]), "video_id": _bytes([segment.video_id]), "tokens": _bytes(segment.tokens)}
+    if segment.label is not None:
+        feature["label"] = _floats([segment.label])
+    for modality, array in segment.features.items():
+        padded = np.zeros((bucket_steps[modality], array.shape[1]), np.float32)
+        padded[: len(array)] = array
+        # protobuf takes a list six times faster than an array.
+        feature[modality] = _floats(padded.ravel().tolist())
+        feature[f"{modality}/length"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[len(array)]))
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)
+
+
+def write_shards(
+    segments: Iterable[Segment], directory: str | Path, *, max_segments: int = MAX_SEGMENTS
+) -> dict[str, tuple[Shard, ...]]:
+    """Writes every segment once, one segment in memory at a time.
+
+    Args:
+        segments: with a split each.
+        directory: an existing directory.
+        max_segments: records in a shard before the next one is begun.
+
+    Returns:
+        Split → its shards, from short segments to long ones; a split without segments is absent.
+
+    Raises:
+        ValueError: a segment without a split.
+    """
+    open_shards: dict[tuple, _OpenShard] = {}
+    numbers = dict.fromkeys(SPLITS, 0)
+    closed: dict[str, list[Shard]] = {split: [] for split in SPLITS}
+    try:
+        for segment in segments:
+            if segment.split is None:
+                raise ValueError(f"A segment must have a split to be written. Received: split=None ({segment.id}).")
+            key = _shard_key(segment)
+            # Popped and put back, the mapping is in the order of the last use.
+            shard = open_shards.pop(key, None)
+            if shard is None:
+                if len(open_shards) >= MAX_OPEN_SHARDS:
+                    oldest = next(iter(open_shards))
+                    closed[oldest[0]].append(open_shards.pop(oldest).close())
+                shard = _OpenShard(Path(directory), key, numbers[segment.split])
+                numbers[segment.split] += 1
+            shard.write(segment)
+            if shard.segments == max_segments:
+                closed[segment.split].append(shard.close())
+            else:
+                open_shards[key] = shard
+    finally:
+        # On an error too: what is half written is the caller's to delete, the handles are ours.
+        for key, shard in open_shards.items():
+            closed[key[0]].append(shard.close())
+    return {split: tuple(sorted(shards, key=lambda s: s.file)) for split, shards in closed.items() if shards}
+
+
+@contextmanager
+def new_records(records_dir: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A records directory that appears whole or not at all.
+
+    The body writes shards and then the manifest into the directory that it is given, `.<name>.partial-<pid>` beside
+    `records_dir`, which is renamed at the end, or removed after an error or Ctrl-C. With `overwrite` the old records
+    are renamed to `.<name>.old-<pid>` just before. A kill leaves the old or the new records in place; in the moment
+    between both renames it leaves the old ones under that name, and the next call puts them back. Each call clears
+    away what processes that no longer run have left.
+
+    Args:
+        records_dir: the directory to make. It may exist empty.
+        overwrite: replace records that exist.
+
+    Raises:
+        ValueError: `records_dir` holds something else than records, or records and not `overwrite`.
+    """
+    target = Path(os.path.realpath(records_dir))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _recover(target)
+    _check_target(target, overwrite)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial.mkdir()
+    try:
+        yield partial
+        _put_in_place(partial, target)
+    finally:
+        # Gone already after the rename.
+        if partial.exists():
+            shutil.rmtree(partial)
+
+
+class _OpenShard:
+    """A shard being written; all its records share `key`."""
+
+    def __init__(self, directory: Path, key: tuple, number: int) -> None:
+        split, buckets, self._labelled = key
+        self._bucket_steps = dict(buckets)
+        longest = max(self._bucket_steps.values(), default=0)
+        self._path = directory / f"{split}-{longest:06d}-{number:05d}.tfrecord"
+        self._writer = tf.io.TFRecordWriter(str(self._path))
+        self.segments = 0
+
+    def write(self, segment: Segment) -> None:
+        self._writer.write(serialize(segment, self._bucket_steps))
+        self.segments += 1
+
+    def close(self) -> Shard:
+        self._writer.close()
+        return Shard(
+            file=self._path.name,
+            sha256=file_sha256(self._path),
+            bytes=self._path.stat().st_size,
+            segments=self.segments,
+            bucket_steps=self._bucket_steps,
+            labelled=self._labelled,
+        )
+
+
+def _shard_key(segment: Segment) -> tuple:
+    buckets = tuple((m, bucket_length(len(segment.features[m]))) for m in MODALITIES if m in segment.features)
+    return segment.split, buckets, segment.label is not None
+
+
+def _bytes(texts: Iterable[str]) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode("utf-8") for text in texts]))
+
+
+def _floats(values: list[float]) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    received = f"Received: records={str(target)!r}"
+    if not target.is_dir():
+        raise ValueError(f"Records are a directory. Expected a new name. {received}, a file. Give another name.")
+    names = sorted(path.name for path in target.iterdir())
+    if not names:
+        return
+    foreign = [name for name in names if name != MANIFEST_NAME and not name.endswith(".tfrecord")]
+    if foreign or not _has_manifest(target):
+        raise ValueError(
+            f"The directory holds other things than records and is left alone. Expected a new or empty directory, or "
+            f"records. {received} with {(foreign or names)[:5]}. Give another name."
+        )
+    if not overwrite:
+        raise ValueError(
+            f"Records exist already. Expected a new directory. {received}. Replace them with --overwrite, or give "
+            "another name."
+        )
+
+
+def _has_manifest(directory: Path) -> bool:
+    try:
+        data = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(data, dict) and "format_version" in data
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _recover(target: Path) -> None:
+    """Puts back, or clears away, what conversions that were killed have left beside `target`."""
+    for kind in ("old", "partial"):
+        prefix = f".{target.name}.{kind}-"
+        for path in sorted(target.parent.iterdir()):
+            pid = path.name.removeprefix(prefix)
+            if not path.name.startswith(prefix) or not pid.isdigit() or _is_alive(int(pid)):
+                continue
+            if kind == "old" and not target.exists():
+                path.rename(target)
+            else:
+                shutil.rmtree(path)
+
+
+def _is_alive(pid: int) -> bool:
+    if pid == os.getpid():
+        # Another process had this id: this one has begun nothing yet.
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
