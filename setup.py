@@ -1,5 +1,7 @@
 """Package of mmtrans: `mmtrans` and `tfrecords` are installed, `tools` and `tests` are run from a checkout."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 # Keras 3.0-3.7 did not exchange gradients correctly under tf.distribute.MirroredStrategy.
@@ -30,8 +32,8 @@ EXTRAS = {
 setup(
     name="mmtrans",
     version="0.1.0",
-    description="Multimodal sequence-to-sequence sentiment analysis: translate one modality into another, predict from the joint representation",
-    long_description=open("README.md", encoding="utf-8").read(),
+    description="Multimodal sequence-to-sequence sentiment analysis",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",

@@ -57,10 +57,10 @@ def explain(run: Run) -> dict:
         ceilings.add_row(name, number(measured), number(ceiling), f"{measured / ceiling:.0%}")
     console().print(ceilings)
     console().print(
-        "What happened: a seq2seq with attention learned to translate words into acoustics; then its encoder was frozen,\n"
-        "and a regressor learned sentiment from the encoder's output. The corpus is synthetic: its equations are known,\n"
-        "so the best possible numbers are too. These figures say that the method works here, nothing about real speech.\n"
-        f"Where things are: {run.path} (metrics.json, predictions.csv, plots/, logs/ for TensorBoard); {records.directory}.\n"
+        "What happened: a seq2seq with attention learned to translate words into acoustics; then its encoder was\n"
+        "frozen, and a regressor learned sentiment from the encoder's output. The corpus is synthetic: its equations\n"
+        "are known, so the best possible numbers are too. They say that the method works here, not on real speech.\n"
+        f"Where things are: {run.path} (metrics.json, predictions.csv, plots/, logs/), {records.directory}.\n"
         f"Try next: tensorboard --logdir {run.path}/logs\n"
         f"          mmtrans-train --data {records.directory} --recipe T\n"
         "          mmtrans convert YOUR_MOSI_FOLDER records && mmtrans-train --data records --recipe 'T->A'"

@@ -28,26 +28,28 @@ def console() -> Console:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number for a table; undefined is a dash."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def show_metrics(result: Mapping, title: str) -> None:
-    """Prints one split's metrics with intervals, beside the trivial baselines; then its translation quality and notes."""
+    """Prints one split's metrics, intervals and trivial baselines; then its translation quality and notes."""
     out = console()
     table = Table(title=title, title_justify="left")
     for heading in ("", "model", "95 % interval", *result["baselines"]):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     for name, heading in HEADINGS.items():
         low, high = result[f"{name}_low"], result[f"{name}_high"]
-        interval = "–" if low is None else f"{low:.3f} – {high:.3f}"
+        interval = "-" if low is None else f"{low:.3f} to {high:.3f}"
         baselines = [number(values[name]) for values in result["baselines"].values()]
         table.add_row(heading, number(result[name]), interval, *baselines)
     out.print(table)
     if "translation" in result:
         quality = result["translation"]
+        names = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
+        own, shuffled, forced, copied = (number(quality[name]) for name in names)
         out.print(
-            f"Translation, free-running: R² {number(quality['r2'])} (sources shuffled {number(quality['source_shuffled_r2'])},"
-            f" teacher-forced {number(quality['teacher_forced_r2'])}, copying the last frame {number(quality['copy_last_r2'])})"
+            f"Translation, free-running: R² {own} (sources shuffled {shuffled}, teacher-forced {forced}, "
+            f"copying the last frame {copied})"
         )
     out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
     for note in result["notes"]:

@@ -13,8 +13,8 @@ from mmtrans.recipe import parse, slug
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
-        "Train all phases of a recipe and evaluate it on the valid split. A recipe is features (T, A, V or concat(T,V)), "
-        "a translation (T->A) or a hierarchical one (embed(T,A)->V). Without arguments: the synthetic corpus, T->A, "
+        "Train all phases of a recipe and evaluate it on the valid split. A recipe is features (T, A, V or "
+        "concat(T,V)), a translation (T->A) or a hierarchical one (embed(T,A)->V). Without arguments: the synthetic corpus, T->A, "
         "its test split, and an explanation. The same command resumes, or prints the result of a finished run."
     )
     parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert` (default: synthetic)")

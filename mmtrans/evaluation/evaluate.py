@@ -121,23 +121,18 @@ def _translated_batches(translator: Translator, run: Run, records: Records, spli
         length = batch["target_length"]
         target = translator.target_normalization(batch["target"]).numpy()
         source = batch["source"], batch["source_length"]
-        if len(length) > 1:
-            # Neighbours in a batch are of similar length: rolling gives each a foreign source without changing lengths much.
-            foreign = tuple(tf.roll(tensor, 1, 0) for tensor in source)
-        else:
-            foreign = previous if previous is not None else source
-        previous = source
+        # Neighbours in a batch are of similar length, so each gets a foreign source of nearly its own length.
+        foreign = tuple(tf.roll(tensor, 1, 0) for tensor in source) if len(length) > 1 else previous
+        previous = tuple(tensor[:1] for tensor in source)
         inputs = {name: batch[name] for name in ("source", "source_length", "decoder_input")}
-        yield (
-            target,
-            length.numpy(),
-            {
-                "rollout": rollout(*source, length)[0].numpy(),
-                "teacher_forced": teacher_forced(inputs).numpy(),
-                "source_shuffled": rollout(*foreign, length)[0].numpy(),
-                "copy_last": copy_last(target, length.numpy()),
-            },
-        )
+        candidates = {
+            "rollout": rollout(*source, length)[0].numpy(),
+            "teacher_forced": teacher_forced(inputs).numpy(),
+            "copy_last": copy_last(target, length.numpy()),
+        }
+        if foreign is not None:
+            candidates["source_shuffled"] = rollout(*foreign, length)[0].numpy()
+        yield target, length.numpy(), candidates
 
 
 def save(run: Run, split: str, predictions: Predictions, result: dict, scale: LabelScale) -> None:
@@ -154,7 +149,7 @@ def _save_predictions(run: Run, split: str, predictions: Predictions) -> None:
     rows = []
     if path.is_file():
         with open(path, newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file)][1:]
+            rows = list(csv.reader(file))[1:]
     rows = [row for row in rows if row[0] != split]
     columns = zip(predictions.ids, predictions.videos, predictions.labels, predictions.scores, strict=True)
     rows += [[split, id_, video, f"{label:.6g}", f"{score:.8g}"] for id_, video, label, score in columns]

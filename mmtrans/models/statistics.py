@@ -33,7 +33,7 @@ class Statistics:
         return dict(zip(features.modalities, zip([0, *stops[:-1]], stops, strict=True), strict=True))
 
     def source(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation that standardise a source. Word vectors are left as they are: their scale means something."""
+        """Mean and deviation that standardise a source; word vectors are left as they are."""
         identity = (
             {"text": (np.zeros_like(self.mean["text"]), np.ones_like(self.std["text"]))} if "text" in self.mean else {}
         )

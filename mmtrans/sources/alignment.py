@@ -16,8 +16,10 @@ from scipy.sparse import csr_matrix
 #: What two intervals must share to count as overlapping; the official SDK's epsilon, for equal results.
 MIN_OVERLAP_SECONDS = 1e-5
 
-#: What a word and a segment must share for the word to belong to the segment.
-SEGMENT_OVERLAP_SECONDS = 1e-5
+#: What a word and a segment must share for the word to belong to the segment. Label times travel as float32 rounded to
+#: four decimals: with a finer epsilon most boundaries take in a neighbour that merely touches (on MOSI's train and
+#: valid folds 44 % of segments then have exactly their transcript's words, with this one 89 %).
+SEGMENT_OVERLAP_SECONDS = 1e-4
 
 #: Pairs of a reference and a row that are looked at in one go; it bounds memory where intervals nest deeply.
 PAIRS_PER_BLOCK = 1 << 21

@@ -1,4 +1,4 @@
-"""What every source gives: a `Corpus`, a stream of `Segment`s with an account of everything that was changed or left out."""
+"""What every source gives: a `Corpus`, a stream of `Segment`s with an account of all that was changed or left out."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Reader of CMU computational sequences (.csd): words, vectors, audio, video and labels with times, joined per segment.
 
 Segment `k` of a video is row `k` of its label entry, wherever the row lies in time. A word belongs to **every** segment
-that it overlaps by more than 1e-5 s, so it may belong to two. Label times that are rounded more coarsely than that
-therefore take in a neighbour that merely touches the segment. Pauses (`sp`) are no words. Audio, video and text vectors
+that it overlaps by more than 1e-4 s, so it may belong to two. Pauses (`sp`) are no words. Audio, video and text vectors
 become, for each word, the mean of the frames that overlap it. Without words the rows of the text vectors are the steps;
 without either, each modality keeps its own steps: the frames whose midpoint lies in the segment.
 """

@@ -1,4 +1,4 @@
-"""What a user sees while a phase trains: a progress bar on a terminal, a line an epoch elsewhere, TensorBoard always."""
+"""What a user sees while a phase trains: a bar on a terminal, a line an epoch elsewhere, TensorBoard always."""
 
 from __future__ import annotations
 

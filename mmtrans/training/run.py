@@ -192,7 +192,8 @@ def _check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
         )
     if config.epochs < run.config.epochs:
         raise ValueError(
-            f"--epochs may only grow. Expected at least {run.config.epochs}. Received: epochs={config.epochs} ({run.path})."
+            f"--epochs may only grow. Expected at least {run.config.epochs}. "
+            f"Received: epochs={config.epochs} ({run.path})."
         )
     if manifest_hash != run.manifest_hash:
         raise ValueError(

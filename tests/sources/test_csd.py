@@ -381,7 +381,7 @@ def test_real_mosi_words_and_labels_agree_with_the_transcripts():
         assert segment.label == pytest.approx(float(rows[id]["label"]))
         ours, theirs = Counter(map(str.lower, segment.tokens)), Counter(rows[id]["text"].lower().split())
         scores.append(2 * (ours & theirs).total() / (ours.total() + theirs.total()))
-    assert np.mean(scores) > 0.95
+    assert np.mean(scores) > 0.985
     assert len(corpus.video_ids) == 62
     assert segments["03bSnISJMiM[0]"].features["text"].shape[1] == 300
 
