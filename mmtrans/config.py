@@ -37,7 +37,9 @@ class Config:
 
     recipe: str = option("T->A", "what to train: T, concat(T,V), T->A, embed(T,A)->V, …", ())
     seed: int = option(0, "seed of initial weights, dropout and the order of segments", low=0, high=2**31 - 1)
-    target: Literal["features"] = option("features", "what the decoder writes: standardised vectors", TRANSLATION)
+    target: Literal["features", "tokens"] = option(
+        "features", "what the decoder writes: standardised vectors, or words and codewords", TRANSLATION
+    )
 
     cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of encoder, decoder and regressor")
     units: int = option(64, "units of the encoder, each direction", low=1)
@@ -51,6 +53,17 @@ class Config:
         0.5, "share of previous target frames hidden from the decoder in training", TRANSLATION, low=0.0, high=1.0
     )
     translation_loss: Literal["mse", "mae", "huber", "cosine"] = option("mse", "loss of a features target", TRANSLATION)
+
+    stop: bool = option(False, "learn when a features target ends, for `translate --length free`", TRANSLATION)
+    codebook_size: int = option(256, "most codewords of a tokens target without words", TRANSLATION, low=2)
+    min_count: int = option(2, "least occurrences in train of a word that is a token", TRANSLATION, low=1)
+    embedding_units: int = option(64, "units of the decoder's token vectors", TRANSLATION, low=1)
+    tie_weights: bool = option(False, "use the token vectors as the softmax' weights too", TRANSLATION)
+    label_smoothing: float = option(0.0, "share of a token target spread over all tokens", TRANSLATION, low=0.0, high=0.9)
+    scheduled_sampling: float = option(
+        0.0, "largest probability that a previous token is the model's own in training", TRANSLATION, low=0.0, high=1.0
+    )
+    sampling_steps: int = option(1000, "steps in which that probability rises to its largest", TRANSLATION, low=1)
 
     representation: Literal["sequence", "final"] = option(
         "sequence",

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}
@@ -115,27 +116,27 @@ class _Parser:
 
     def source(self) -> Recipe:
         if not self.accept("embed("):
-            return self.features()
+            return self.features("one of T, A, V, concat(…) or embed(…)")
         source = self.source()
         self.expect(",")
         target = self.features()
         self.expect(")")
         return Translation(source, target)
 
-    def features(self) -> Features:
+    def features(self, expected: str = "one of T, A, V or concat(…)") -> Features:
         if not self.accept("concat("):
-            return Features((self.letter(),))
+            return Features((self.letter(expected),))
         names = [self.letter()]
         while self.accept(","):
             names.append(self.letter(excluded=names))
         self.expect(")")
         return Features(tuple(names))
 
-    def letter(self, excluded: list[str] = ()) -> str:
+    def letter(self, expected: str = "one of T, A, V", excluded: Sequence[str] = ()) -> str:
         self.skip_spaces()
         name = LETTERS.get(self.text[self.position : self.position + 1])
         if name is None:
-            self.fail("one of T, A, V, concat(…) or embed(…)" if not excluded else "one of T, A, V")
+            self.fail(expected)
         if name in excluded:
             self.fail(f"a modality that is not yet in this concat (it has {', '.join(map(LETTER_OF.get, excluded))})")
         self.position += 1

@@ -12,15 +12,16 @@ from google.protobuf.message import DecodeError
 from tfrecords.schema import MODALITIES, Segment
 
 
-def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.Tensor]:
+def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int], tokens: bool = False) -> dict[str, tf.Tensor]:
     """Parses a batch of records in one op; they may come from shards of different buckets.
 
     Args:
         serialized: `(batch,)` string.
         dims: modality wanted → dim. A record that lacks it gets length 0.
+        tokens: whether the words are wanted.
 
     Returns:
-        `id` `(batch,)` string; `label` `(batch,)` float32, NaN where there is none; for each modality `<modality>`
+        `id` `(batch,)` string; if wanted, `tokens` `(batch, most words of the batch)` string, filled up with ""; `label` `(batch,)` float32, NaN where there is none; for each modality `<modality>`
         `(batch, longest bucket of the batch, dim)` float32, zero beyond each record's length, and `<modality>/length`
         `(batch,)` int64.
     """
@@ -28,6 +29,8 @@ def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.
         "id": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.float32, default_value=float("nan")),
     }
+    if tokens:
+        features["tokens"] = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True, default_value="")
     for modality, dim in dims.items():
         features[modality] = tf.io.FixedLenSequenceFeature([dim], tf.float32, allow_missing=True)
         features[f"{modality}/length"] = tf.io.FixedLenFeature([], tf.int64, default_value=0)

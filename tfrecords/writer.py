@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,10 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
-from tfrecords.manifest import MANIFEST_NAME, Shard, file_sha256
+from tfrecords.encoding import frame, serialize
+from tfrecords.manifest import MANIFEST_NAME, Shard
 from tfrecords.schema import MODALITIES, SPLITS, Segment
 
 #: Close together where words are (MOSI: 12.5 a segment, 50 kept), so that a batch of one bucket carries little padding.
@@ -35,31 +34,6 @@ def bucket_length(steps: int) -> int:
         # 2^k → 1.5·2^k → 2^(k+1): two buckets a doubling.
         bucket = bucket * 3 // 2 if bucket & (bucket - 1) == 0 else bucket * 4 // 3
     return bucket
-
-
-def serialize(segment: Segment, bucket_steps: dict[str, int]) -> bytes:
-    """One record.
-
-    Args:
-        segment: the segment; its `split` is the shard's and is not stored.
-        bucket_steps: modality → steps to pad to, at the right, with zeros.
-
-    Returns:
-        A serialized `tf.train.Example` with the features `id`, `video_id`, `tokens` (bytes), `label` (float, left out
-        where there is none), and for each modality `<modality>` (`bucket_steps · dim` floats, row by row) and
-        `<modality>/length` (int64). Equal segments give equal bytes.
-    """
-    feature = {"id": _bytes([segment.id]), "video_id": _bytes([segment.video_id]), "tokens": _bytes(segment.tokens)}
-    if segment.label is not None:
-        feature["label"] = _floats([segment.label])
-    for modality, array in segment.features.items():
-        padded = np.zeros((bucket_steps[modality], array.shape[1]), np.float32)
-        padded[: len(array)] = array
-        # protobuf takes a list six times faster than an array.
-        feature[modality] = _floats(padded.ravel().tolist())
-        feature[f"{modality}/length"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[len(array)]))
-    example = tf.train.Example(features=tf.train.Features(feature=feature))
-    return example.SerializeToString(deterministic=True)
 
 
 def write_shards(
@@ -146,19 +120,25 @@ class _OpenShard:
         self._bucket_steps = dict(buckets)
         longest = max(self._bucket_steps.values(), default=0)
         self._path = directory / f"{split}-{longest:06d}-{number:05d}.tfrecord"
-        self._writer = tf.io.TFRecordWriter(str(self._path))
+        self._file = self._path.open("wb")
+        # Hashed on the way: reading the shards again would cost more than writing them.
+        self._digest = hashlib.sha256()
+        self._bytes = 0
         self.segments = 0
 
     def write(self, segment: Segment) -> None:
-        self._writer.write(serialize(segment, self._bucket_steps))
+        framed = frame(serialize(segment, self._bucket_steps))
+        self._file.write(framed)
+        self._digest.update(framed)
+        self._bytes += len(framed)
         self.segments += 1
 
     def close(self) -> Shard:
-        self._writer.close()
+        self._file.close()
         return Shard(
             file=self._path.name,
-            sha256=file_sha256(self._path),
-            bytes=self._path.stat().st_size,
+            sha256=self._digest.hexdigest(),
+            bytes=self._bytes,
             segments=self.segments,
             bucket_steps=self._bucket_steps,
             labelled=self._labelled,
@@ -168,14 +148,6 @@ class _OpenShard:
 def _shard_key(segment: Segment) -> tuple:
     buckets = tuple((m, bucket_length(len(segment.features[m]))) for m in MODALITIES if m in segment.features)
     return segment.split, buckets, segment.label is not None
-
-
-def _bytes(texts: Iterable[str]) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode("utf-8") for text in texts]))
-
-
-def _floats(values: list[float]) -> tf.train.Feature:
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

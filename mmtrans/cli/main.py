@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FloatingPointError as error:
         return fail(error, 1)
     except KeyboardInterrupt:
-        return fail("Interrupted. The same command goes on from the last checkpoint.", 130)
+        goes_on = " The same command goes on from the last checkpoint." if arguments.command == "train" else ""
+        return fail(f"Interrupted.{goes_on}", 130)
     if arguments.json:
         print(json.dumps(result, allow_nan=False))
     return 0

@@ -22,8 +22,10 @@ HEADINGS = {
 
 def console() -> Console:
     """A console on stdout; where that is no terminal, wide enough that no cell is cut."""
-    wide = Console(highlight=False)
-    return wide if wide.is_terminal else Console(highlight=False, width=120)
+    # No markup: a directory may be called `[v2]`.
+    options = {"highlight": False, "markup": False, "emoji": False}
+    wide = Console(**options)
+    return wide if wide.is_terminal else Console(width=120, **options)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -83,7 +85,7 @@ def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
     for stream, count in description["truncated"].items():
         out.print(f"Truncated: {count} segments to {description['max_steps'].get(stream)} steps ({stream})")
     for item in dropped[:10]:
-        out.print(f"Dropped: {item['id']}: {item['reason']}", markup=False)
+        out.print(f"Dropped: {item['id']}: {item['reason']}")
     if len(dropped) > 10:
         out.print(f"… and {len(dropped) - 10} more dropped segments, listed in manifest.json.")
     for note in description["notes"]:

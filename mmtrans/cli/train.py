@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import dataclasses
 
 from mmtrans.cli.parser import add_config_flags, config_from
-from mmtrans.config import dump_yaml
+from mmtrans.config import Config, dump_yaml
 from mmtrans.recipe import parse, slug
 
 
@@ -14,8 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
         "Train all phases of a recipe and evaluate it on the valid split. A recipe is features (T, A, V or "
-        "concat(T,V)), a translation (T->A) or a hierarchical one (embed(T,A)->V). Without arguments: the synthetic corpus, T->A, "
-        "its test split, and an explanation. The same command resumes, or prints the result of a finished run."
+        "concat(T,V)), a translation (T->A) or a hierarchical one (embed(T,A)->V). Without arguments: the synthetic "
+        "corpus, T->A, its test split, and an explanation. The same command resumes, or prints the result of a "
+        "finished run."
     )
     parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert` (default: synthetic)")
     parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration>)")
@@ -38,11 +39,12 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.training.run import Run
-    from mmtrans.training.train import make_deterministic, train
+    from mmtrans.training.train import check_recipe, make_deterministic, train
 
     make_deterministic()
     records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
     path = arguments.run or f"runs/{slug(parse(config.recipe))}-{config.digest()}"
+    check_recipe(config, records)
     trained = Run.open_or_create(path, config, records)
     train(trained, records, arguments.quiet)
     result = evaluate(trained, records, "valid")
@@ -55,4 +57,5 @@ def run(arguments: argparse.Namespace) -> dict:
 
 def is_demo(arguments: argparse.Namespace) -> bool:
     """Whether the command was given no arguments but those of its output."""
-    return not set(sys.argv[1:]) - {"train", "--json", "--quiet"} and arguments.data is None
+    fields = {field.name for field in dataclasses.fields(Config)}
+    return not (arguments.data or arguments.run or arguments.config or fields & set(vars(arguments)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,9 @@ import tensorflow as tf
 from mmtrans.data.records import Records
 from tfrecords.manifest import Shard
 from tfrecords.reader import parse_batch
+
+if TYPE_CHECKING:
+    from mmtrans.data.codebook import Codebook
 
 #: Segments held for shuffling, for each bucket of lengths: 512 MOSI segments are about 10 MB. More is smoother, dearer.
 SHUFFLE_BUFFER = 512
@@ -54,6 +58,8 @@ def make_batches(
     batch_size: int,
     shuffle: tuple[int, int] | None = None,
     worker: tuple[int, int] = (0, 1),
+    codebook: Codebook | None = None,
+    tokens: bool = False,
 ) -> tf.data.Dataset:
     """Batches of one epoch: every selected segment exactly once, in batches of similar length.
 
@@ -66,12 +72,17 @@ def make_batches(
         shuffle: `(seed, epoch)`, or `None` for the order of the shards, short segments first.
         worker: `(index, number)`; each gets rows `index::number` of every global batch, so all have equally many
             batches. Its part of a short last batch may have no rows.
+        codebook: turns the target into token ids.
+        tokens: whether the words are wanted too.
 
     Returns:
         Dicts of `id` `(batch,)` string; `source` `(batch, source_steps, source_dim)` float32, raw values, zero beyond
         `source_length` `(batch,)` int32; `label` `(batch,)` float32, NaN where there is none; and with a target
         `target` `(batch, target_steps, target_dim)` float32, `decoder_input`, the same one step later with zeros
         first, and `target_length` `(batch,)` int32. Steps are those of the longest segment in the batch.
+        With a codebook `target` is `(batch, target_steps + 1)` int32, ending in EOS, which `target_length` counts;
+        `decoder_input` is the same one step later with BOS first, and `target_features` holds the raw values.
+        If wanted, `tokens` `(batch, most words)` string.
 
     Raises:
         ValueError: no such segments, a concatenation of unaligned modalities, or arguments out of range.
@@ -87,7 +98,7 @@ def make_batches(
     choices = tf.data.Dataset.from_tensor_slices(_batch_plan(counts, batch_size, rng))
     batches = tf.data.Dataset.choose_from_datasets(datasets, choices).batch(batch_size)
     dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
-    parser = _batch_parser(selection, dims, worker)
+    parser = _batch_parser(selection, dims, worker, codebook, tokens)
     batches = batches.map(parser, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     options = tf.data.Options()
     options.deterministic = True
@@ -155,24 +166,49 @@ def _record_reader(paths: tuple[str, ...]) -> tf.data.Dataset:
 
 
 @functools.lru_cache(maxsize=32)
-def _batch_parser(selection: Selection, dims: tuple[tuple[str, int], ...], worker: tuple[int, int]):
+def _batch_parser(selection: Selection, dims: tuple, worker: tuple[int, int], codebook: Codebook | None, tokens: bool):
     """`(batch,)` string → the worker's rows as a batch. Kept, as its tracing is most of the time to start an epoch."""
+
+    tokens = tokens or (codebook is not None and codebook.is_words)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         # The workers part the rows before parsing: parsing is the cost, reading is not.
-        return _to_batch(parse_batch(serialized[worker[0] :: worker[1]], dict(dims)), selection)
+        parsed = parse_batch(serialized[worker[0] :: worker[1]], dict(dims), tokens)
+        return _to_batch(parsed, selection, codebook)
 
     return parse
 
 
-def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection) -> dict[str, tf.Tensor]:
-    batch = {"id": parsed["id"], "label": parsed["label"]}
+def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection, codebook: Codebook | None) -> dict[str, tf.Tensor]:
+    batch = {name: parsed[name] for name in ("id", "label", "tokens") if name in parsed}
     batch["source"], batch["source_length"] = _concat(parsed, selection.source)
-    if selection.target:
-        batch["target"], batch["target_length"] = _concat(parsed, selection.target)
-        batch["decoder_input"] = tf.pad(batch["target"], [[0, 0], [1, 0], [0, 0]])[:, :-1]
-    return batch
+    if not selection.target:
+        return batch
+    target, length = _concat(parsed, selection.target)
+    if codebook is None:
+        decoder_input = tf.pad(target, [[0, 0], [1, 0], [0, 0]])[:, :-1]
+        return {**batch, "target": target, "target_length": length, "decoder_input": decoder_input}
+    words = parsed["tokens"][:, : tf.shape(target)[1]] if codebook.is_words else None
+    return {**batch, "target_features": target, **token_target(codebook.encode(words, target), length)}
+
+
+def token_target(ids: tf.Tensor, length: tf.Tensor, bos: int = 0, eos: int = 1) -> dict[str, tf.Tensor]:
+    """Targets and decoder inputs of token streams.
+
+    Args:
+        ids: `(batch, steps)` int32.
+        length: `(batch,)` int32, valid ids of each row.
+        bos: token that begins a decoder input.
+        eos: token that ends a target, and fills it up.
+
+    Returns:
+        `target` and `decoder_input` `(batch, steps + 1)` int32, `target_length` `(batch,)` int32, EOS counted.
+    """
+    ids = tf.pad(ids, [[0, 0], [0, 1]])
+    target = tf.where(tf.sequence_mask(length, tf.shape(ids)[1]), ids, eos)
+    decoder_input = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=bos)
+    return {"target": target, "decoder_input": decoder_input, "target_length": length + 1}
 
 
 def _concat(parsed: dict[str, tf.Tensor], modalities: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
-from tfrecords.manifest import Manifest, ModalityInfo, Shard
+from tfrecords.manifest import Manifest, ModalityInfo, Shard, file_sha256
 from tfrecords.reader import read_labels
 from tfrecords.schema import SPLITS
 
@@ -114,6 +116,25 @@ class Records:
         """Labels of the segments that have one, `(segments,)` float32, in the order of the shards."""
         arrays = [read_labels(self.directory / shard.file) for shard in self.shards(split, labelled=True)]
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
+
+
+@contextlib.contextmanager
+def corruption_named(records: Records) -> Iterator[None]:
+    """Context in which batches of `records` are read: a checksum that fails in the middle of a graph gets a file name.
+
+    Raises:
+        ValueError: a shard is corrupt; the message names those that differ from the manifest.
+    """
+    try:
+        yield
+    except tf.errors.DataLossError as error:
+        shards = [shard for split in records.splits for shard in records.shards(split)]
+        damaged = [shard.file for shard in shards if file_sha256(records.directory / shard.file) != shard.sha256]
+        raise ValueError(
+            f"The records are corrupt. Expected shards with the checksums of manifest.json. "
+            f"Received: shards={damaged} ({records.directory}, {error.message}). "
+            f"Convert the source again, or copy the directory whole."
+        ) from error
 
 
 def _check_size(path: Path, size: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.data.pipeline import Selection, make_batches
-from mmtrans.data.records import Records
+from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.bootstrap import evaluate_predictions
 from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
 from mmtrans.models.translator import Translator
@@ -20,6 +20,7 @@ from mmtrans.recipe import Translation
 from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.ids import parse_segment_id
 from mmtrans.training.run import Run, write_atomically
+from mmtrans.training.train import is_finished
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.
 SEED = 0
@@ -47,19 +48,33 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
         the split's object in metrics.json.
 
     Raises:
-        ValueError: the records do not fit the run, or hold no labelled segment of this split.
+        ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split or are
+            corrupt.
     """
+    check_finished(run)
     check_records(run, records)
-    predictions = predict(run, records, split)
+    with corruption_named(records):
+        predictions = predict(run, records, split)
+        translation = translation_quality(run, records, split) if isinstance(run.recipe, Translation) else None
     label = records.manifest.label
     scale = LabelScale(label.name, label.low, label.high, label.neutral)
     result = evaluate_predictions(
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
     )
-    if isinstance(run.recipe, Translation):
-        result["translation"] = translation_quality(run, records, split)
+    if translation is not None:
+        result["translation"] = translation
     save(run, split, predictions, result, scale)
     return result
+
+
+def check_finished(run: Run) -> None:
+    """Raises a ValueError where a phase is not trained to its end: its numbers would be of no use to compare."""
+    unfinished = [phase.name for phase in run.phases if not is_finished(run, phase)]
+    if unfinished:
+        raise ValueError(
+            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
+            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
+        )
 
 
 def check_records(run: Run, records: Records) -> None:

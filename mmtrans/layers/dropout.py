@@ -30,8 +30,8 @@ def random_step(seed):
         _current.seed = previous
 
 
-def layer_seed(layer: keras.layers.Layer):
-    """The `(2,)` seed of one layer at the current step.
+def named_seed(name: str):
+    """The `(2,)` seed of one random choice at the current step; `name` tells it from the others.
 
     Raises:
         RuntimeError: called outside `random_step`.
@@ -40,11 +40,14 @@ def layer_seed(layer: keras.layers.Layer):
     if seed is None:
         raise RuntimeError(
             f"Random layers need to know the step. Expected a call inside `random_step(seed)` when training=True. "
-            f"Received: layer {layer.name!r} outside of it."
+            f"Received: {name!r} outside of it."
         )
-    return tf.random.experimental.stateless_fold_in(
-        tf.cast(seed, tf.int32), zlib.crc32(layer.seed_name.encode()) & 0x7FFFFFFF
-    )
+    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), zlib.crc32(name.encode()) & 0x7FFFFFFF)
+
+
+def current_step():
+    """The step of the surrounding `random_step`, an int32 scalar."""
+    return tf.cast(_current.seed[1], tf.int32)
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -75,7 +78,7 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        seed = layer_seed(self)
+        seed = named_seed(self.seed_name)
         if self.whole_steps:
             shape = tf.concat([tf.shape(inputs)[:-1], [1]], 0)
             return inputs * tf.cast(tf.random.stateless_uniform(shape, seed) >= self.rate, inputs.dtype)

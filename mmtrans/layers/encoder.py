@@ -14,6 +14,9 @@ RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 class Encoder(keras.layers.Layer):
     """Stacked, optionally bidirectional recurrent layers with dropout on each one's input.
 
+    A frozen encoder (`trainable = False`) has no dropout. It decides that itself: a functional model of Keras 3 hands
+    its own `training` down to every layer, over a `training=False` that the layer was called with when it was built.
+
     Args:
         units: units of each direction.
         cell: `lstm` or `gru`.
@@ -24,7 +27,7 @@ class Encoder(keras.layers.Layer):
     Call arguments:
         inputs: `(batch, source_steps, dim)` float32.
         source_mask: `(batch, source_steps)` bool, right-padded.
-        training: whether dropout is on.
+        training: whether dropout is on, unless the encoder is frozen.
 
     Returns:
         `(memory (batch, source_steps, memory_dim), final_state (batch, memory_dim))`, with `memory_dim` = `units`
@@ -56,6 +59,7 @@ class Encoder(keras.layers.Layer):
 
     def call(self, inputs, source_mask, training=False):
         memory = inputs
+        training = training and self.trainable
         for dropout, recurrent in zip(self.dropouts, self.recurrent, strict=True):
             memory = dropout(memory, training=training)
             memory, *states = recurrent(memory, mask=source_mask, training=training)

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
+
+
+class Term(NamedTuple):
+    """One summand of a loss: `weight · total / count`, the total and the count being summed over replicas first."""
+
+    total: tf.Tensor
+    count: tf.Tensor
+    weight: float = 1.0
 
 
 def _huber(error):
@@ -45,6 +54,43 @@ def feature_loss(kind: str, prediction, target, target_length, blocks: Mapping[s
     losses = [_step_loss(kind, prediction[:, :, a:b], target[:, :, a:b]) for a, b in blocks.values()]
     weights = tf.cast(mask, prediction.dtype)
     return tf.reduce_sum(tf.add_n(losses) / len(losses) * weights), tf.reduce_sum(weights)
+
+
+def token_loss(logits, target, target_length, label_smoothing: float = 0.0):
+    """Cross-entropy of token targets over the valid steps.
+
+    Args:
+        logits: `(batch, target_steps, vocabulary_size)` float32.
+        target: `(batch, target_steps)` int32, ending in EOS.
+        target_length: `(batch,)` integer, EOS counted.
+        label_smoothing: share of the target's probability that is spread evenly over all tokens.
+
+    Returns:
+        `(sum over valid steps, number of valid steps)`, float32 scalars, in nats.
+    """
+    weights = tf.sequence_mask(target_length, tf.shape(target)[1], logits.dtype)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=logits)
+    if label_smoothing:
+        even = -tf.reduce_mean(tf.nn.log_softmax(logits), -1)
+        losses = (1.0 - label_smoothing) * losses + label_smoothing * even
+    return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
+
+
+def stop_loss(logits, target_length):
+    """Cross-entropy of the stop head: each segment's last valid step is the one to stop after.
+
+    Args:
+        logits: `(batch, target_steps)` float32.
+        target_length: `(batch,)` integer.
+
+    Returns:
+        `(sum over valid steps, number of valid steps)`, float32 scalars.
+    """
+    steps = tf.shape(logits)[1]
+    weights = tf.sequence_mask(target_length, steps, logits.dtype)
+    is_last = tf.one_hot(target_length - 1, steps, dtype=logits.dtype)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=is_last, logits=logits)
+    return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
 
 
 def sentiment_loss(kind: str, score, label):

@@ -38,11 +38,10 @@ def build_regressor(recipe: Recipe, config: Config, statistics: Statistics, bias
     dropout = Dropout(config.regressor_dropout, "regressor/output_dropout", name="output_dropout")
     linear = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias), name="linear")
 
-    if config.finetune:
-        encoded = representation(inputs)
-    else:
+    # Never set to true here: that would also thaw the encoders of earlier phases inside.
+    if not config.finetune:
         representation.trainable = False
-        encoded = representation(inputs, training=False)
+    encoded = representation(inputs)
     memory = encoded["memory"]
     if config.representation == "final" and "final_state" in encoded:
         memory = keras.layers.Reshape((1, encoded["final_state"].shape[-1]), name="one_step")(encoded["final_state"])

@@ -53,7 +53,7 @@ def build_representation(recipe: Recipe, config: Config, statistics: Statistics)
     # The encoders of earlier phases are trained and done: they run without dropout and do not move.
     source.trainable = False
     mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
-    memory, final_state = encoder(source(inputs, training=False)["memory"], source_mask=mask)
+    memory, final_state = encoder(source(inputs)["memory"], source_mask=mask)
 
     return keras.Model(inputs, {"memory": memory, "final_state": final_state}, name=f"representation_{depth}")
 

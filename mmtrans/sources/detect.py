@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,10 @@ from mmtrans.sources.corpus import Corpus, LabelScale
 from mmtrans.sources.ids import split_name
 from tfrecords.schema import SPLITS
 
-FORMATS = ("csd", "misa")
+FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
+
+#: Pickles that map split → part → array; one reader has them all.
+SPLIT_PICKLES = ("mult", "mmsa", "multibench", "lmf")
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -39,7 +42,11 @@ _PICKLE_NAMES = ("train", "dev", "valid", "val", "test")
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _NEEDS = (
     "csd needs a .csd file or a folder that holds them, "
-    "misa a pickle file or a folder with train.pkl, dev.pkl and test.pkl"
+    "misa a pickle file of lists of samples or a folder with train.pkl, dev.pkl and test.pkl, "
+    "mult, mmsa, multibench and lmf a pickle file of train, valid and test that hold text, audio, vision (lmf: glove, "
+    "covarep, facet) of shape (segments, steps, dim), "
+    "mfn a folder of X_train.h5, or text_train_emb.h5 and so on, with a dataset data or d1, "
+    "neutral a folder with segments.csv and .npz files"
 )
 
 
@@ -50,15 +57,17 @@ def open_corpus(
     glove: str | Path | None = None,
     label: str | int | None = None,
     label_shift: float = 0.0,
+    select: str | None = None,
 ) -> Corpus:
     """Opens a file or folder in any known format.
 
     Args:
         path: what to read.
-        format: `csd`, `misa`, or `auto` to decide by content.
-        glove: a GloVe text file that gives the words their vectors.
-        label: name or index of the label column; only `csd` has several.
+        format: one of `FORMATS`, or `auto` to decide by content.
+        glove: a GloVe text file that gives the words their vectors; `csd` and `misa` only, the others have vectors.
+        label: name or index of the label column, where there are several (`csd`, `mfn`; `mmsa` has `T`, `A`, `V`).
         label_shift: seconds added to the label intervals; only `csd` has intervals.
+        select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.select`.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -74,45 +83,145 @@ def open_corpus(
         )
     if not path.exists():
         raise FileNotFoundError(f"There is no source at {path}. Give the path of a corpus file or folder.")
+    content = None
     if format == "auto":
-        format = detect_format(path)
+        format, content = _detect(path)
+    _check_options(path, format, label, label_shift)
+    corpus = _open(path, format, content, {"glove": glove, "label": label, "label_shift": label_shift})
+    if glove is not None and format not in ("csd", "misa"):
+        corpus.notes.append(f"{glove} is not used: the {format} format has its own vectors.")
+    if select is None:
+        return corpus
+    from mmtrans.sources.select import select_columns
+
+    return select_columns(corpus, select)
+
+
+def _open(path: Path, format: str, content: object, options: Mapping[str, object]) -> Corpus:
+    # Imported when needed: the readers import this module.
     if format == "csd":
         from mmtrans.sources.csd import open_csd
 
-        return open_csd(path, glove=glove, label=label, label_shift=label_shift)
-    if label is not None or label_shift:
-        raise ValueError(
-            f"The misa format has one label and no label times. Expected neither a label nor a label shift. "
-            f"Received: label={label!r}, label_shift={label_shift} ({path}). Leave them out."
-        )
-    from mmtrans.sources.misa import open_misa
+        return open_csd(path, **options)
+    if format == "misa":
+        from mmtrans.sources.misa import open_misa
 
-    return open_misa(path, glove=glove)
+        return open_misa(path, glove=options["glove"])
+    if format == "mfn":
+        from mmtrans.sources.mfn import open_mfn
+
+        return open_mfn(path, label=options["label"])
+    if format == "neutral":
+        from mmtrans.sources.neutral import open_neutral
+
+        return open_neutral(path)
+    from mmtrans.sources.split_pickles import open_split_pickle
+
+    return open_split_pickle(_only_pickle(path), format=format, content=content, label=options["label"])
+
+
+def _check_options(path: Path, format: str, label: str | int | None, label_shift: float) -> None:
+    one_label = format in ("misa", "neutral")
+    if (label is not None and one_label) or (label_shift and format != "csd"):
+        raise ValueError(
+            f"The {format} format has {'one label and ' if one_label else ''}no label times. "
+            f"Expected {'neither a label nor a' if one_label else 'no'} label shift. "
+            f"Received: label={label!r}, label_shift={label_shift} ({path}). Leave {'them' if one_label else 'it'} out."
+        )
 
 
 def detect_format(path: Path) -> str:
     """Tells the format of an existing file or folder by its content.
 
     Returns:
-        `csd` where there is an HDF5 file (or one named .csd), nested ones too; `misa` where there is a pickle file.
+        `neutral` where there is a table of segments. `csd` where there is an HDF5 file (or one named .csd), nested ones
+        too, and `mfn` where that file has its arrays at the root. `misa` where there are pickle files named by fold, or
+        a pickle of lists; for a pickle of arrays the one of `SPLIT_PICKLES` that its parts tell.
 
     Raises:
-        ValueError: there is neither, or both.
+        ValueError: there is none of them, several of them, or a pickle that is damaged or holds something else.
     """
+    return _detect(Path(path))[0]
+
+
+def _detect(path: Path) -> tuple[str, object]:
+    """The format, and what the file holds where it had to be unpickled to tell: it may be large."""
     if path.is_dir():
-        has_csd = bool(find_csd_files(path))
-        has_pickles = any((path / (name + suffix)).is_file() for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES)
+        found = ["neutral"] if (path / "segments.csv").is_file() else []
+        found += _hdf5_formats(find_csd_files(path))
+        by_fold = any((path / (name + suffix)).is_file() for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES)
+        pickles = [] if by_fold else _pickles(path)
+        found += ["misa"] if by_fold else ["a pickle format"] if pickles else []
     else:
-        has_csd = _is_csd(path)
-        has_pickles = not has_csd and (path.suffix.lower() in _PICKLE_SUFFIXES or _starts_with(path, b"\x80"))
-    if has_csd and has_pickles:
+        found = ["neutral"] if path.name == "segments.csv" else _hdf5_formats([path] if _is_csd(path) else [])
+        pickles = [path] if not found and _is_pickle(path) else []
+        found += ["a pickle format"] if pickles else []
+    if len(found) > 1:
         raise ValueError(
-            f"The source holds both computational sequences and pickle files. Expected one format. Received: {path}. "
-            f"Choose with --format csd or --format misa."
+            f"The source holds files of several formats ({' and '.join(found)}). Expected one format. "
+            f"Received: {path}. Choose with --format {' or --format '.join(f for f in found if f in FORMATS)}."
         )
-    if has_csd or has_pickles:
-        return "csd" if has_csd else "misa"
+    if pickles:
+        return _tell_pickle(_only_pickle(path))
+    if found:
+        return found[0], None
     raise ValueError(f"The source has no known format. Expected: {_NEEDS}. Received: {path}, {_describe(path)}.")
+
+
+def _hdf5_formats(files: Sequence[Path]) -> list[str]:
+    if not files:
+        return []
+    from mmtrans.sources.mfn import is_mfn_file
+
+    return sorted({"mfn" if is_mfn_file(file) else "csd" for file in files})
+
+
+def _tell_pickle(path: Path) -> tuple[str, object]:
+    from mmtrans.sources.split_pickles import classify
+    from mmtrans.sources.unpickle import load_pickle
+
+    content = load_pickle(path)
+    found = classify(content)
+    if found is not None:
+        return found, content
+    rows = list(content.values()) if isinstance(content, Mapping) else [content]
+    if all(isinstance(row, (list, tuple)) for row in rows):
+        return "misa", None
+    raise ValueError(
+        f"The pickle has no known format. Expected: {_NEEDS}. Received: {path}, {describe_content(content)}. "
+        f"Check the file, or write its data in the neutral format."
+    )
+
+
+def describe_content(content: object, *, depth: int = 2) -> str:
+    """Says what an unpickled object is: type, shape, and the keys of mappings down to `depth` levels."""
+    if isinstance(content, np.ndarray):
+        return f"{content.dtype}{content.shape}"
+    if isinstance(content, Mapping):
+        inside = [
+            f"{key!r:.30}" + (f": {describe_content(value, depth=depth - 1)}" if depth else "")
+            for key, value in list(content.items())[:6]
+        ]
+        return "{" + ", ".join(inside) + (f" and {len(content) - 6} more" if len(content) > 6 else "") + "}"
+    size = f" of {len(content)}" if isinstance(content, (list, tuple, set, frozenset, str, bytes)) else ""
+    return type(content).__name__ + size
+
+
+def _pickles(path: Path) -> list[Path]:
+    files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in _PICKLE_SUFFIXES)
+    return [file for file in files if not file.name.startswith(".")]
+
+
+def _only_pickle(path: Path) -> Path:
+    if path.is_file():
+        return path
+    files = _pickles(path)
+    if len(files) != 1:
+        raise ValueError(
+            f"The folder must hold one pickle. Expected one. Received: {[file.name for file in files][:6]} ({path}). "
+            f"Give the path of the file."
+        )
+    return files[0]
 
 
 def _describe(path: Path) -> str:
@@ -139,6 +248,10 @@ def find_csd_files(path: Path) -> list[Path]:
 
 def _is_csd(path: Path) -> bool:
     return path.suffix.lower() == ".csd" or _starts_with(path, HDF5_SIGNATURE)
+
+
+def _is_pickle(path: Path) -> bool:
+    return path.suffix.lower() in _PICKLE_SUFFIXES or _starts_with(path, b"\x80")
 
 
 def _starts_with(path: Path, signature: bytes) -> bool:

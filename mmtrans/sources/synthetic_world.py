@@ -7,8 +7,8 @@ Labels. `affect = POLARITY_GAIN * mean polarity of the words + noise`, `label = 
 
 Audio and video, a word step `t`, eight channels: seven are `sqrt(share) * (stem[t] + ECHO * stem[t-1]) + AR(1)`, the
 eighth is `gain * affect + AR(1)`. A tight frame mixes them into the columns: its rows of length one give every column
-the same variance, its orthogonal columns of equal length give every channel the same part of it. So the explained share,
-averaged over the columns, is the same whatever was drawn, and the channels can be read back exactly.
+the same variance, its orthogonal columns of equal length give every channel the same part of it. So the explained
+share, averaged over the columns, is the same whatever was drawn, and the channels can be read back exactly.
 """
 
 from __future__ import annotations

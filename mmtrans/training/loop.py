@@ -155,10 +155,13 @@ def fit(objective: Objective, data: PhaseData, config: Config, phase_dir: Path, 
         speed = monitor.segments_per_second()
         progress["epoch"] += 1
         progress["step"] += len(losses)
+        checked = valid_loss(valid_step, data.valid())
+        if not math.isfinite(checked):
+            raise loss_is_broken("valid", progress["step"] - 1, checked)
         row = {
             "epoch": progress["epoch"],
             "loss": float(np.mean(losses)),
-            "valid_loss": valid_loss(valid_step, data.valid()),
+            "valid_loss": checked,
             "learning_rate": float(optimizer.learning_rate),
             "gradient_norm": float(np.mean(norms)),
             "segments_per_second": round(speed, 1),
@@ -192,8 +195,13 @@ def train_epoch(train_step: Callable, batches: tf.data.Dataset, first_step: int,
     losses, norms = (np.array([float(value) for value in column]) for column in zip(*results, strict=True))
     broken = np.flatnonzero(~np.isfinite(losses))
     if broken.size:
-        raise FloatingPointError(
-            f"The loss is not finite at step {first_step + broken[0]}. Received: loss={losses[broken[0]]}. "
-            f"Lower --learning-rate or --clip-norm, or look at the features with `mmtrans inspect --verify`."
-        )
+        raise loss_is_broken("train", first_step + broken[0], losses[broken[0]])
     return losses, norms
+
+
+def loss_is_broken(split: str, step: int, loss: float) -> FloatingPointError:
+    """The error that stops a phase; nothing of the broken epoch is kept, so a checkpoint is always sound."""
+    return FloatingPointError(
+        f"The loss is not finite at step {step}. Expected a number. Received: {split} loss={loss}. "
+        f"Lower --learning-rate or --clip-norm, or look at the features with `mmtrans inspect --verify`."
+    )

@@ -114,23 +114,26 @@ class Run:
         if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
             run = cls.open(path)
             _check_unchanged(run, config, manifest_hash)
-            run = dataclasses.replace(run, config=config)
-        elif path.is_dir() and any(entry.name != "config.yaml" for entry in path.iterdir()):
-            raise ValueError(f"The directory is no run and not empty. Expected a new one. Received: run={path}.")
-        else:
-            run = cls(path, config, records.directory.resolve(), manifest_hash)
-            path.mkdir(parents=True, exist_ok=True)
+            write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
+            return dataclasses.replace(run, config=config)
+        if path.exists() and not (path.is_dir() and _is_unstarted(path)):
+            raise ValueError(
+                f"No run there, and not empty. Expected a new directory. Received: run={path}. Choose another --run."
+            )
+        run = cls(path, config, records.directory.resolve(), manifest_hash)
+        statistics = run._statistics_of(records)
+        path.mkdir(parents=True, exist_ok=True)
+        statistics.save(path / "statistics.npz")
         write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
-        if not (path / "environment.json").is_file():
-            run._save_statistics(records)
-            write_atomically(path / "environment.json", json.dumps(describe_environment(run), indent=2))
+        # Last, as it is what makes the directory a run.
+        write_atomically(path / "environment.json", json.dumps(describe_environment(run), indent=2))
         return run
 
-    def _save_statistics(self, records: Records) -> None:
+    def _statistics_of(self, records: Records) -> Statistics:
         names = sorted({name for phase in self.phases for name in modalities_of(phase.recipe)})
         pairs = {name: records.statistics(name) for name in names}
         means, stds = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
-        Statistics(means, stds).save(self.path / "statistics.npz")
+        return Statistics(means, stds)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -179,6 +182,12 @@ def modalities_of(recipe: Recipe) -> tuple[str, ...]:
         else (*modalities_of(recipe.source), *recipe.target.modalities)
     )
     return tuple(dict.fromkeys(own))
+
+
+def _is_unstarted(path: Path) -> bool:
+    """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
+    left = ("config.yaml", "statistics.npz", ".config.yaml.partial", ".environment.json.partial")
+    return all(entry.name in left for entry in path.iterdir())
 
 
 def _check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:

@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from mmtrans.config import Config, digest
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
-from mmtrans.data.records import Records
+from mmtrans.data.records import Records, corruption_named
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
-from mmtrans.training.run import Phase, Run, write_atomically
+from mmtrans.training.run import Phase, Run, phases_of, write_atomically
 
 HISTORY_FIELDS = ("phase", "epoch", "loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
 
@@ -39,17 +39,24 @@ def train(run: Run, records: Records, quiet: bool = False) -> None:
         quiet: no progress on the terminal.
 
     Raises:
-        ValueError: the records lack what the recipe needs (a modality, labels, a split).
+        ValueError: the records lack what the recipe needs (a modality, labels, a split), or are corrupt.
+        FloatingPointError: a loss is not finite.
     """
+    check_recipe(run.config, records)
     for phase in run.phases:
-        check_data(phase, records)
-    for phase in run.phases:
-        train_phase(run, phase, records, quiet)
+        with corruption_named(records):
+            train_phase(run, phase, records, quiet)
         write_history(run)
 
 
+def check_recipe(config: Config, records: Records) -> None:
+    """Raises a ValueError where the records lack what a recipe needs. Call it before a run directory is made."""
+    for phase in phases_of(config, records.manifest.manifest_hash):
+        check_data(phase, records)
+
+
 def check_data(phase: Phase, records: Records) -> None:
-    """Raises a ValueError where train or valid hold nothing for a phase."""
+    """Raises a ValueError where train or valid hold nothing for a phase, or streams that cannot be concatenated."""
     for split in ("train", "valid"):
         selected = selection(phase, split)
         if not num_batches(records, selected, 1):
@@ -58,6 +65,7 @@ def check_data(phase: Phase, records: Records) -> None:
                 f"Nothing to train on. Expected {what} with {', '.join(selected.modalities)} in the {split} split. "
                 f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with --folds."
             )
+        make_batches(records, selected, batch_size=1)  # opens no shard, but checks
 
 
 def selection(phase: Phase, split: str) -> Selection:
@@ -95,7 +103,7 @@ def build_objective(run: Run, phase: Phase, records: Records) -> Objective:
 def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
     """Trains one phase, unless it is finished."""
     directory, config = run.phase_dir(phase), run.config
-    inherited = digest(run.weights_path(phase.parent).read_bytes().hex()) if phase.parent else None
+    inherited = inherited_by(run, phase)
     status = read_status(run, phase)
     if status and (status["key"], status["inherited"]) != (phase.key, inherited):
         shutil.rmtree(directory)  # its parent was trained on, so what was learned here rests on old weights
@@ -120,10 +128,21 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
     write_atomically(directory / "phase.json", json.dumps(status, indent=2))
 
 
+def inherited_by(run: Run, phase: Phase) -> str | None:
+    """Hash of the trained weights that a phase builds on, or `None` where it has no parent."""
+    return digest(run.weights_path(phase.parent).read_bytes().hex()) if phase.parent else None
+
+
 def read_status(run: Run, phase: Phase) -> dict | None:
     """A phase's `phase.json`, or `None` before it was started."""
     path = run.phase_dir(phase) / "phase.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def is_finished(run: Run, phase: Phase) -> bool:
+    """Whether a phase is trained to its end, on its parent's present weights."""
+    status = read_status(run, phase) or {"finished": False}
+    return status["finished"] and (status["key"], status["inherited"]) == (phase.key, inherited_by(run, phase))
 
 
 def write_history(run: Run) -> None:

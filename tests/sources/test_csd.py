@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.sources import csd
+from mmtrans.sources import hdf5
 from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.csd import open_csd
 from tests.sources.csd_files import words_of, write_csd
@@ -331,7 +331,7 @@ def test_links_and_data_elsewhere_and_huge_headers_are_refused(tmp_path):
     refused(tmp_path, "data in other files is not read")
     huge = {"shape": (1 << 30, 74), "dtype": "f4", "chunks": (1, 74)}
     with_features(lambda entry: entry.create_dataset("features", **huge))
-    refused(tmp_path, f"bytes are more than {csd.MAX_DATASET_BYTES}. Expected")
+    refused(tmp_path, f"bytes are more than {hdf5.MAX_DATASET_BYTES}. Expected a computational sequence")
 
 
 def test_metadata_that_cannot_be_read_is_left_aside(tmp_path):

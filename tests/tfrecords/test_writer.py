@@ -11,7 +11,7 @@ from tests.tfrecords.segments import DIMS, assert_equal_segments, make_segment, 
 from tfrecords import writer
 from tfrecords.manifest import file_sha256
 from tfrecords.reader import read_segments
-from tfrecords.writer import WORD_BUCKETS, bucket_length, new_records, serialize, write_shards
+from tfrecords.writer import WORD_BUCKETS, bucket_length, new_records, write_shards
 
 
 @given(st.integers(1, 100_000))
@@ -76,12 +76,6 @@ def test_unaligned_modalities_have_their_own_buckets(tmp_path):
     (shard,) = write_shards([segment], tmp_path)["test"]
     assert shard.bucket_steps == {"text": 6, "audio": 96}
     assert_equal_segments(next(read_segments(tmp_path / shard.file, DIMS)), segment)
-
-
-def test_equal_segments_give_equal_bytes():
-    first, second = (serialize(make_segment(1, 4), {"text": 6, "audio": 6}) for _ in range(2))
-    assert first == second
-    assert first != serialize(make_segment(1, 4, label=None), {"text": 6, "audio": 6})
 
 
 def test_a_segment_without_a_split_is_refused(tmp_path):

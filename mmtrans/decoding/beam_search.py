@@ -1,0 +1,241 @@
+"""Beam search, greedy decoding and top-k sampling over a step function: it knows no model and no file.
+
+Pure TensorFlow on dynamic shapes: it runs eagerly, in a `tf.function` and inside a SavedModel, and beam width and
+penalties may be scalar tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import tensorflow as tf
+
+#: Log-probability of what is forbidden. Finite, so that sums and differences of it are no NaN.
+FORBIDDEN = -1e9
+
+
+class Hypotheses(NamedTuple):
+    """The best hypotheses of each row, best first.
+
+    Args:
+        ids: `(batch, n_best, steps)` int32, ending in EOS and filled up with EOS.
+        lengths: `(batch, n_best)` int32, EOS counted.
+        log_probs: `(batch, n_best)` float32, log P of the whole hypothesis, EOS included.
+        scores: `(batch, n_best)` float32, penalised.
+        attention_weights: `(batch, n_best, steps, source_steps)` float32; zero after EOS.
+    """
+
+    ids: tf.Tensor
+    lengths: tf.Tensor
+    log_probs: tf.Tensor
+    scores: tf.Tensor
+    attention_weights: tf.Tensor
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How to search. Every number may be a scalar tensor.
+
+    `score = log P / ((5 + L) / 6)^length_penalty + coverage_penalty · Σ log max(min(Σ_t attention, 1), 1e-10)`, the
+    second sum over valid source steps, L counting EOS (Wu et al. 2016, eq. 14).
+
+    Args:
+        beam_width: hypotheses kept at each step; 1 is greedy.
+        n_best: hypotheses returned, at most `beam_width`.
+        length_penalty: α; 0 compares log-probabilities.
+        coverage_penalty: β.
+        temperature: divides the logits.
+        sample_top_k: 0 searches; k > 0 instead draws each of `beam_width` hypotheses on its own, token by token,
+            from the k most probable ones.
+        seed: `(2,)` integers, of the sampling.
+    """
+
+    beam_width: int | tf.Tensor = 5
+    n_best: int | tf.Tensor = 1
+    length_penalty: float | tf.Tensor = 0.0
+    coverage_penalty: float | tf.Tensor = 0.0
+    temperature: float | tf.Tensor = 1.0
+    sample_top_k: int = 0
+    seed: tuple[int, int] = (0, 0)
+
+
+class _Beams(NamedTuple):
+    """Hypotheses under way, all `(batch, beams)`; `coverage` `(batch, beams, source_steps)`; `state` any nest."""
+
+    tokens: tf.Tensor
+    log_probs: tf.Tensor
+    lengths: tf.Tensor
+    finished: tf.Tensor
+    coverage: tf.Tensor
+    state: object
+
+
+def beam_search(step: Callable, state, source_mask, bos: int, eos: int, limits, options: SearchOptions) -> Hypotheses:
+    """Searches for the token sequences of the highest score.
+
+    A finished hypothesis keeps its score and competes with the open ones. The search stops when no open hypothesis
+    of any row can still enter the `n_best`: log P only falls, and the penalties are bounded.
+
+    Args:
+        step: `(tokens (batch, beams) int32, state) → (logits (batch, beams, vocabulary), state, attention_weights
+            (batch, beams, source_steps))`. What the beams of a row share, such as the memory, belongs into its closure.
+        state: nest of `(batch, 1, …)` tensors, the state before the first step.
+        source_mask: `(batch, source_steps)` bool.
+        bos: token that is fed to the first step.
+        eos: token that ends a hypothesis.
+        limits: `(min_length, max_length)`, each `(batch,)` integer, EOS not counted: EOS is forbidden before
+            `min_length` tokens, and nothing else is allowed after `max_length`.
+        options: widths and penalties.
+
+    Returns:
+        the hypotheses. Log-probabilities are the model's own: forbidding a token does not renormalise the others.
+    """
+    search = _Search(step, source_mask, eos, tuple(tf.cast(limit, tf.int32) for limit in limits), options)
+    beams = search.start(state, bos)
+    max_steps = tf.reduce_max(search.max_length) + 1
+    history = tuple(tf.TensorArray(dtype, size=max_steps) for dtype in (tf.int32, tf.int32, tf.float32))
+
+    def body(t, beams, history):
+        beams, parents, attention_weights = search.extend(t, beams)
+        steps = (beams.tokens, parents, attention_weights)
+        return t + 1, beams, tuple(array.write(t, value) for array, value in zip(history, steps, strict=True))
+
+    invariants = tf.nest.map_structure(lambda x: tf.TensorShape([x.shape[0], None, *x.shape[2:]]), beams)
+    t, beams, history = tf.while_loop(
+        lambda t, beams, _: (t < max_steps) & search.undecided(t, beams),
+        body,
+        (tf.constant(0), beams, history),
+        shape_invariants=(tf.TensorShape([]), invariants, tuple(tf.TensorShape(None) for _ in history)),
+        maximum_iterations=max_steps,
+    )
+    tokens, parents, attention_weights = (array.gather(tf.range(t)) for array in history)
+    best = tf.math.top_k(search.final_scores(beams), options.n_best).indices
+    ids, attention_weights = trace_back(tokens, parents, attention_weights, best)
+    picked = [tf.gather(value, best, batch_dims=1) for value in (beams.lengths, beams.log_probs, search.scores(beams))]
+    ids.set_shape([source_mask.shape[0], None, None])
+    return Hypotheses(ids, *picked, attention_weights)
+
+
+class _Search:
+    """The parts of one search that its steps share."""
+
+    def __init__(self, step, source_mask, eos, limits, options):
+        self.step = step
+        self.source_mask = source_mask
+        self.eos = eos
+        self.min_length, self.max_length = limits
+        self.options = options
+        self.width = tf.convert_to_tensor(options.beam_width, tf.int32)
+        self.alpha = tf.convert_to_tensor(options.length_penalty, tf.float32)
+        self.beta = tf.convert_to_tensor(options.coverage_penalty, tf.float32)
+
+    def start(self, state, bos) -> _Beams:
+        """Beams before the first step: the first one holds the empty hypothesis, the others nothing yet."""
+        batch = tf.shape(self.source_mask)[0]
+        shape = [batch, self.width]
+        log_probs = tf.zeros(shape)
+        if not self.options.sample_top_k:
+            log_probs += FORBIDDEN * tf.cast(tf.range(self.width) > 0, tf.float32)
+        state = tf.nest.map_structure(lambda x: tf.repeat(x, self.width, axis=1), state)
+        coverage = tf.zeros([*shape, tf.shape(self.source_mask)[1]])
+        finished = tf.zeros(shape, tf.bool)
+        return _Beams(tf.fill(shape, bos), log_probs, tf.zeros(shape, tf.int32), finished, coverage, state)
+
+    def extend(self, t, beams: _Beams):
+        """One step: scores every continuation and keeps the best, or draws one a beam."""
+        logits, state, attention_weights = self.step(beams.tokens, beams.state)
+        log_probs = tf.nn.log_softmax(logits / self.options.temperature)
+        vocabulary = tf.shape(log_probs)[-1]
+        is_eos = tf.range(vocabulary) == self.eos
+        log_probs += FORBIDDEN * tf.cast(self._forbidden(t, is_eos), tf.float32)[:, None, :]
+        # A finished hypothesis has one continuation, itself: EOS for nothing.
+        stay = FORBIDDEN * tf.cast(~is_eos, tf.float32)
+        log_probs = tf.where(beams.finished[:, :, None], stay, log_probs)
+        is_open = ~beams.finished[:, :, None]
+        attention_weights = tf.where(is_open, attention_weights, 0.0)
+        lengths = beams.lengths + tf.cast(~beams.finished, tf.int32)
+        coverage = beams.coverage + attention_weights
+
+        totals = beams.log_probs[:, :, None] + log_probs
+        parents, tokens = self._choose(t, totals, log_probs, lengths, coverage)
+        pick = lambda value: tf.gather(value, parents, batch_dims=1)  # noqa: E731
+        chosen = tf.gather(pick(totals), tokens[:, :, None], batch_dims=2)[:, :, 0]
+        finished = pick(beams.finished) | (tokens == self.eos)
+        state = tf.nest.map_structure(pick, state)
+        beams = _Beams(tokens, chosen, pick(lengths), finished, pick(coverage), state)
+        return beams, parents, pick(attention_weights)
+
+    def _choose(self, t, totals, log_probs, lengths, coverage):
+        """Parent and token `(batch, beams)` of the next beams."""
+        batch, width, vocabulary = (tf.shape(totals)[i] for i in range(3))
+        if self.options.sample_top_k:
+            top = tf.math.top_k(log_probs, tf.minimum(self.options.sample_top_k, vocabulary))
+            seed = tf.random.experimental.stateless_fold_in(tf.constant(self.options.seed), t)
+            uniform = tf.random.stateless_uniform(tf.shape(top.values), seed, minval=1e-20)
+            drawn = tf.argmax(top.values - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
+            tokens = tf.gather(top.indices, drawn[:, :, None], batch_dims=2)[:, :, 0]
+            return tf.broadcast_to(tf.range(width), [batch, width]), tokens
+        scores = totals / self._length_divisor(lengths)[:, :, None] + self._coverage_term(coverage)[:, :, None]
+        best = tf.math.top_k(tf.reshape(scores, [batch, width * vocabulary]), self.width).indices
+        return best // vocabulary, best % vocabulary
+
+    def _forbidden(self, t, is_eos):
+        """Which tokens may not come `t`-th, `(batch, vocabulary)` bool."""
+        too_early, too_late = (t < self.min_length)[:, None], (t >= self.max_length)[:, None]
+        return (too_early & is_eos) | (too_late & ~is_eos)
+
+    def _length_divisor(self, lengths):
+        return ((5.0 + tf.cast(lengths, tf.float32)) / 6.0) ** self.alpha
+
+    def _coverage_term(self, coverage):
+        logs = tf.math.log(tf.clip_by_value(coverage, 1e-10, 1.0))
+        return self.beta * tf.reduce_sum(tf.where(self.source_mask[:, None, :], logs, 0.0), -1)
+
+    def scores(self, beams: _Beams):
+        """Penalised scores `(batch, beams)`."""
+        return beams.log_probs / self._length_divisor(beams.lengths) + self._coverage_term(beams.coverage)
+
+    def final_scores(self, beams: _Beams):
+        """Penalised scores, with those of open hypotheses out of the way."""
+        return self.scores(beams) + 2 * FORBIDDEN * tf.cast(~beams.finished, tf.float32)
+
+    def undecided(self, t, beams: _Beams):
+        """Whether some open hypothesis of some row can still be among its `n_best`; sampling ends each one."""
+        if self.options.sample_top_k:
+            return tf.reduce_any(~beams.finished)
+        longest = tf.maximum(self.max_length[:, None], t) + 1
+        # log P is negative and only falls: it counts least at the length of the largest divisor.
+        divisor = tf.maximum(self._length_divisor(beams.lengths + 1), self._length_divisor(longest))
+        bound = beams.log_probs / divisor + tf.maximum(self._coverage_term(beams.coverage), 0.0)
+        bound = tf.where(beams.finished, 2 * FORBIDDEN, bound)
+        worst_of_best = tf.math.top_k(self.final_scores(beams), self.options.n_best).values[:, -1:]
+        return tf.reduce_any(bound > worst_of_best)
+
+
+def trace_back(tokens, parents, attention_weights, best):
+    """Follows hypotheses from their last step to their first.
+
+    Args:
+        tokens: `(steps, batch, beams)` int32, the token that each beam got at each step.
+        parents: `(steps, batch, beams)` int32, the beam of the step before that it continued.
+        attention_weights: `(steps, batch, beams, source_steps)` float32.
+        best: `(batch, n_best)` int32, beams after the last step.
+
+    Returns:
+        `(ids (batch, n_best, steps), attention_weights (batch, n_best, steps, source_steps))`.
+    """
+    steps = tf.shape(tokens)[0]
+    chain = tf.TensorArray(tf.int32, size=steps)
+
+    def body(t, beam, chain):
+        chain = chain.write(t, beam)
+        return t - 1, tf.gather(parents[t], beam, batch_dims=1), chain
+
+    invariants = (tf.TensorShape([]), tf.TensorShape([None, None]), tf.TensorShape(None))
+    *_, chain = tf.while_loop(lambda t, *_: t >= 0, body, (steps - 1, best, chain), shape_invariants=invariants)
+    chain = chain.stack()
+    ids = tf.gather(tokens, chain, batch_dims=2)
+    attention_weights = tf.gather(attention_weights, chain, batch_dims=2)
+    return tf.transpose(ids, [1, 2, 0]), tf.transpose(attention_weights, [1, 2, 0, 3])

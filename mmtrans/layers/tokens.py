@@ -1,0 +1,46 @@
+"""Layers of token targets."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class ReversibleEmbedding(keras.layers.Layer):
+    """Vectors of tokens; in reverse, logits of tokens from vectors, with the same weights (Press and Wolf 2017).
+
+    Args:
+        vocabulary_size: number of tokens.
+        units: width of a vector.
+
+    Call arguments:
+        inputs: `(batch, steps)` integer; in reverse `(batch, steps, units)` float32.
+        reverse: from vectors to logits.
+
+    Returns:
+        `(batch, steps, units)` float32; in reverse `(batch, steps, vocabulary_size)` logits.
+    """
+
+    def __init__(self, vocabulary_size, units, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.units = units
+
+    def build(self, input_shape):
+        shape = (self.vocabulary_size, self.units)
+        self.embeddings = self.add_weight(name="embeddings", shape=shape, initializer="uniform")
+        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
+        self.built = True
+
+    def call(self, inputs, reverse=False):
+        embeddings = tf.convert_to_tensor(self.embeddings)
+        if reverse:
+            return tf.tensordot(inputs, embeddings, [[-1], [1]]) + self.bias
+        return tf.gather(embeddings, tf.cast(inputs, tf.int32))
+
+    def compute_output_shape(self, input_shape, reverse=False):
+        return (*input_shape[:2], self.vocabulary_size) if reverse else (*input_shape, self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "units": self.units}

@@ -1,0 +1,128 @@
+"""The two kinds of targets: what the decoder reads of them, what its head writes, and the loss between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+
+from mmtrans.config import Config
+from mmtrans.layers.decoder import StartFrame
+from mmtrans.layers.dropout import Dropout, current_step, named_seed
+from mmtrans.layers.standardize import Standardize
+from mmtrans.layers.tokens import ReversibleEmbedding
+from mmtrans.models.losses import Term, feature_loss, stop_loss, token_loss
+from mmtrans.models.statistics import Statistics
+from mmtrans.recipe import Features
+
+#: Weight of the loss of the stop head beside that of the translation.
+STOP_WEIGHT = 0.1
+
+
+class FeatureTarget:
+    """Continuous frames: regression on standardised vectors, and if wanted the probability that a frame is the last.
+
+    Args:
+        target: the modalities to write.
+        config: names the loss, how many frames are hidden in training, and whether there is a stop head.
+        statistics: of the target's modalities.
+    """
+
+    def __init__(self, target: Features, config: Config, statistics: Statistics):
+        self.config = config
+        self.blocks: Mapping[str, tuple[int, int]] = statistics.blocks(target)
+        self.dim = statistics.dim(target)
+        self.normalization = Standardize(*statistics.target(target), name="standardize_target")
+        self.hide = Dropout(config.target_dropout, "target_dropout", whole_steps=True, name="target_dropout")
+        self.start_frame = StartFrame(name="start_frame")
+        self.frame_head = keras.layers.Dense(self.dim, name="head")
+        self.stop_head = keras.layers.Dense(1, name="stop") if config.stop else None
+
+    def decoder_input(self) -> keras.KerasTensor:
+        """The `Input` of the previous raw frames, `(batch, target_steps, dim)` float32."""
+        return keras.Input((None, self.dim), name="decoder_input")
+
+    def embed(self, decoder_input):
+        """What the decoder reads, `(batch, target_steps, dim)`: standardised, some frames hidden in training."""
+        return self.start_frame(self.hide(self.normalization(decoder_input)))
+
+    def head(self, outputs) -> dict:
+        """`prediction (batch, target_steps, dim)` standardised; with a stop head `stop (batch, target_steps, 1)` logits."""
+        written = {"prediction": self.frame_head(outputs)}
+        return written if self.stop_head is None else {**written, "stop": self.stop_head(outputs)}
+
+    def terms(self, model: keras.Model, batch, training: bool) -> list[Term]:
+        """The loss terms of a batch."""
+        outputs, length = model(model_inputs(batch), training=training), batch["target_length"]
+        target = self.normalization(batch["target"])
+        kind = self.config.translation_loss
+        terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks))]
+        if self.stop_head is not None:
+            terms.append(Term(*stop_loss(outputs["stop"][:, :, 0], length), STOP_WEIGHT))
+        return terms
+
+
+class TokenTarget:
+    """Tokens: softmax over a vocabulary or codebook, cross-entropy (the paper's eq. of phase 1, taken literally).
+
+    Args:
+        config: sizes, label smoothing, scheduled sampling, weight tying.
+        vocabulary_size: number of tokens, special ones included.
+    """
+
+    def __init__(self, config: Config, vocabulary_size: int):
+        self.config = config
+        self.vocabulary_size = vocabulary_size
+        self.embedding = ReversibleEmbedding(vocabulary_size, config.embedding_units, name="embedding")
+        width = config.embedding_units if config.tie_weights else vocabulary_size
+        self.projection = keras.layers.Dense(width, name="head")
+
+    def decoder_input(self) -> keras.KerasTensor:
+        """The `Input` of the previous tokens, `(batch, target_steps)` int32, BOS first."""
+        return keras.Input((None,), dtype="int32", name="decoder_input")
+
+    def embed(self, decoder_input):
+        """What the decoder reads, `(batch, target_steps, embedding_units)`."""
+        return self.embedding(decoder_input)
+
+    def head(self, outputs) -> dict:
+        """`logits (batch, target_steps, vocabulary_size)`."""
+        projected = self.projection(outputs)
+        return {"logits": self.embedding(projected, reverse=True) if self.config.tie_weights else projected}
+
+    def terms(self, model: keras.Model, batch, training: bool) -> list[Term]:
+        """The loss terms of a batch; label smoothing and scheduled sampling act in training only."""
+        inputs = model_inputs(batch)
+        if training and self.config.scheduled_sampling > 0:
+            logits = tf.stop_gradient(model(inputs, training=True)["logits"])
+            inputs["decoder_input"] = self.mix_in_predictions(inputs["decoder_input"], logits)
+        logits = model(inputs, training=training)["logits"]
+        smoothing = self.config.label_smoothing if training else 0.0
+        return [Term(*token_loss(logits, batch["target"], batch["target_length"], smoothing))]
+
+    def mix_in_predictions(self, decoder_input, logits):
+        """Scheduled sampling in two parallel passes (Duckworth et al. 2019).
+
+        Each previous token is replaced, with a probability that rises linearly over `sampling_steps`, by one drawn
+        from the teacher-forced model's own prediction of it.
+
+        Args:
+            decoder_input: `(batch, target_steps)` int32.
+            logits: `(batch, target_steps, vocabulary_size)` of the first pass.
+        """
+        seed = named_seed("scheduled_sampling")
+        ramp = tf.minimum(1.0, tf.cast(current_step(), tf.float32) / self.config.sampling_steps)
+        uniform = tf.random.stateless_uniform(tf.shape(logits), seed, minval=1e-20)
+        drawn = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
+        previous = tf.concat([decoder_input[:, :1], drawn[:, :-1]], 1)
+        share = tf.random.stateless_uniform(tf.shape(decoder_input), seed + 1)
+        return tf.where(share < ramp * self.config.scheduled_sampling, previous, decoder_input)
+
+
+Target = FeatureTarget | TokenTarget
+
+
+def model_inputs(batch) -> dict:
+    """The part of a batch that a translator's model reads."""
+    return {name: batch[name] for name in ("source", "source_length", "decoder_input")}

@@ -1,0 +1,117 @@
+"""HDF5 files from elsewhere: every object is looked at before it is read, and damage is one sentence.
+
+No link is followed and no other file is opened, a dataset whose header announces too much is refused before memory is
+asked for, and whatever h5py raises on a damaged file becomes a ValueError. What kills or hangs the C library itself is
+the business of `mmtrans.sources.isolated`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+#: A dataset whose header announces more is refused before memory is asked for.
+MAX_DATASET_BYTES = 4 << 30
+
+#: What h5py raises on a damaged file.
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError)
+
+#: What a refusal says it expected, where the format's own reader does not say more.
+LAYOUT = "an HDF5 file that holds its data itself"
+
+
+def refusal(
+    path: Path | str, where: str, problem: object, remedy: str = "Download the file again", *, layout: str = LAYOUT
+) -> ValueError:
+    """The one sentence about a file that cannot be read; to be raised by the caller.
+
+    Args:
+        path: the file.
+        where: the object inside it.
+        problem: a clause without a full stop, or an exception.
+        remedy: what to do, without a full stop.
+        layout: what the format's reader expects, e.g. `/data (segments, steps, dim)`.
+    """
+    return ValueError(
+        f"The HDF5 file cannot be read: {' '.join(str(problem).split())}. Expected {layout}. "
+        f"Received: {path}, {where}. {remedy}."
+    )
+
+
+def open_hdf5(path: Path | str, *, layout: str = LAYOUT) -> h5py.File:
+    """Opens a file for reading; the caller closes it.
+
+    Raises:
+        ValueError: it is no HDF5 file, or a damaged one.
+    """
+    try:
+        return h5py.File(path, "r")
+    except DAMAGE as error:
+        remedy = "Download it again: it may be truncated"
+        raise refusal(path, "not a whole HDF5 file", error, remedy, layout=layout) from error
+
+
+def find_child(parent: h5py.Group, name: str, kind: type, *, layout: str = LAYOUT) -> h5py.Group | h5py.Dataset:
+    """The group or dataset `name` of `parent`, stored in the file itself.
+
+    Args:
+        parent: a group, or the file.
+        name: one name, no path.
+        kind: `h5py.Group` or `h5py.Dataset`.
+        layout: as in `refusal`.
+
+    Raises:
+        ValueError: there is none, it is of the other kind, it is a soft or external link, or its header is damaged.
+    """
+    path, where = parent.file.filename, f"{(parent.name or '').rstrip('/')}/{name}"
+    try:
+        link = parent.get(name, getlink=True)
+        child = parent[name] if isinstance(link, h5py.HardLink) else None
+    except DAMAGE as error:
+        raise refusal(path, where, error, layout=layout) from error
+    if link is not None and child is None:
+        raise refusal(path, where, "links are not followed", "Store the data in the file itself", layout=layout)
+    if not isinstance(child, kind):
+        problem = f"there is no {kind.__name__.lower()} {name!r}"
+        raise refusal(path, where, problem, "Give a file of the expected layout", layout=layout)
+    return child
+
+
+def find_dataset(parent: h5py.Group, name: str, *, layout: str = LAYOUT) -> h5py.Dataset:
+    """The dataset `name` of `parent`: of a size that may be read, with its values in the file itself.
+
+    Raises:
+        ValueError: as `find_child`, or its header announces more than `MAX_DATASET_BYTES`, or its values lie in other
+            files.
+    """
+    dataset, path = find_child(parent, name, h5py.Dataset, layout=layout), parent.file.filename
+    try:
+        shapes, itemsize = (dataset.shape or (), dataset.chunks or ()), dataset.dtype.itemsize
+        elsewhere = dataset.is_virtual or dataset.external
+    except DAMAGE as error:
+        raise refusal(path, dataset.name, error, layout=layout) from error
+    announced = max(math.prod(shape) * itemsize for shape in shapes)
+    if announced > MAX_DATASET_BYTES:
+        problem = f"{announced} bytes are more than {MAX_DATASET_BYTES}"
+        raise refusal(path, dataset.name, problem, "Split the entry", layout=layout)
+    if elsewhere:
+        problem = "data in other files is not read"
+        raise refusal(path, dataset.name, problem, "Store the data in the file itself", layout=layout)
+    return dataset
+
+
+def read_values(dataset: h5py.Dataset, *, layout: str = LAYOUT) -> np.ndarray:
+    """All values of a dataset that `find_dataset` gave, in its shape and dtype; strings as objects of type `str`.
+
+    Raises:
+        ValueError: the values cannot be read.
+    """
+    try:
+        if h5py.check_string_dtype(dataset.dtype) is not None:
+            return dataset.asstr(errors="replace")[()]
+        return dataset[()]
+    except DAMAGE as error:
+        raise refusal(dataset.file.filename, dataset.name, error, layout=layout) from error

@@ -1,0 +1,287 @@
+"""Our own plain format, for people with a corpus of their own: one table and .npz files.
+
+A folder holds:
+
+- `segments.csv`, UTF-8, with a header. Columns: `id` (`v[0]`, counting from 0, or all ids in one of the styles `v_1` and
+  `v$_$1`, counting from 1), or `video_id` and `index` (from 0). Optional: `split` (train, valid or dev, test; all of a
+  video alike), `label` (a number; empty for none), `words` (the words, separated by spaces). Other columns are ignored,
+  and noted.
+- features, in one of two ways, unpadded, float or int: `text.npz`, `audio.npz`, `video.npz` with one array
+  `(steps, dim)` per segment under its id (`np.savez("audio.npz", **{"v[0]": array, …})`); or `segments/<id>.npz` per
+  segment with arrays `text`, `audio`, `video`. The id is `v[0]`, or as `segments.csv` spells it. A segment without an
+  array lacks the modality. Files hold no Python objects: they are read with `allow_pickle=False`.
+- optionally `corpus.json`: `{"label": {"name", "low", "high", "neutral"}, "columns": {"audio": [names], …},
+  "aligned": {"audio": true, …}}`, each part optional.
+
+Without `aligned`, a modality is aligned where it has one step a word in every segment (without words: where all
+modalities of every segment have equal steps); the words then are the tokens. With `aligned`, segments that break it are
+dropped. Without `label`, the scale is MOSI's for labels within [-3, 3], and the observed range otherwise. Without
+`split` the folds are drawn. NaN and infinities become 0; a modality that is zero throughout a segment is absent.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.alignment import clean
+from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.detect import scale_of
+from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
+from mmtrans.sources.neutral_settings import read_settings
+from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
+from mmtrans.sources.padded_ids import split_folds
+from tfrecords.schema import MODALITIES, Segment
+
+TABLE = "segments.csv"
+SETTINGS = "corpus.json"
+_COLUMNS = ("id", "video_id", "index", "split", "label", "words")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the table; `spelling` is the id as the table has it, if it has one."""
+
+    video_id: str
+    index: int
+    spelling: str
+    split: str | None
+    label: float | None
+    words: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return segment_id(self.video_id, self.index)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the array of one segment and modality is."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+
+
+def open_neutral(path: str | Path) -> Corpus:
+    """Opens a folder in our plain format, or its `segments.csv`; see the module for what it holds.
+
+    Returns:
+        A corpus of format `neutral`; `read` holds one segment at a time.
+
+    Raises:
+        FileNotFoundError: there is no `segments.csv`, or there are no features beside it.
+        ValueError: the table, the settings or an archive cannot be read, or they contradict one another.
+    """
+    folder = Path(path).parent if Path(path).is_file() else Path(path)
+    notes: list[str] = []
+    rows = _read_table(folder / TABLE, notes)
+    settings = read_settings(folder / SETTINGS)
+    places = _find_arrays(folder, rows, notes)
+    if not any(places):
+        raise FileNotFoundError(
+            f"There are no features of the segments. Expected text.npz, audio.npz or video.npz with arrays named by "
+            f"id, or segments/<id>.npz. Received: {len(rows)} segments like {rows[0].id} ({folder}). "
+            f"Check the names of the arrays."
+        )
+    labels = np.array([row.label for row in rows if row.label is not None and np.isfinite(row.label)])
+    aligned = _find_aligned(rows, places, settings.aligned, notes)
+    files = {place.path for of_row in places for place in of_row.values()} | {folder / TABLE}
+    corpus = Corpus(
+        format="neutral",
+        files=sorted(files | ({folder / SETTINGS} if (folder / SETTINGS).is_file() else set())),
+        label=settings.label or scale_of("sentiment", labels),
+        read=lambda: _read(corpus, rows, places),
+        video_ids=list(dict.fromkeys(row.video_id for row in rows)),
+        feature_names=settings.columns,
+        folds=_find_folds(rows, notes),
+        aligned=aligned,
+        notes=notes,
+    )
+    return corpus
+
+
+def _read_table(path: Path, notes: list[str]) -> list[_Row]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no table of segments at {path}. Write {TABLE} with the columns id and label."
+        )
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, restval="")
+            columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            raw = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _table_error(path, f"{type(error).__name__}: {error}") from error
+    long = next((line for line, row in raw if len(row) > len(columns)), None)
+    if long is not None:
+        raise _table_error(f"{path}, line {long}", "more cells than columns (words with commas need quotes)")
+    named = "id" in columns
+    if not raw or len(set(columns)) < len(columns) or not (named or {"video_id", "index"} <= set(columns)):
+        raise _table_error(path, f"columns={columns}, {len(raw)} lines")
+    extra = sorted(set(columns) - set(_COLUMNS) | ({"video_id", "index"} & set(columns) if named else set()))
+    if extra:
+        notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
+    style = detect_style(row["id"].strip() for _, row in raw) if named else None
+    return [_parse(row, style, f"{path}, line {line}") for line, row in raw]
+
+
+def _parse(row: Mapping[str, str], style: str | None, where: str) -> _Row:
+    spelling = row.get("id", "").strip()
+    if style is not None:
+        video_id, index = parse_segment_id(spelling, style=style)
+    else:
+        video_id, number = row["video_id"].strip(), row["index"].strip()
+        if not video_id or not (number.isascii() and number.isdigit()):
+            raise _table_error(where, f"video_id={video_id!r}, index={number!r}")
+        index = int(number)
+    split = split_name(row.get("split", "")) if row.get("split", "").strip() else None
+    if split is None and row.get("split", "").strip():
+        raise _table_error(where, f"split={row['split']!r}")
+    text = row.get("label", "").strip()
+    try:
+        label = float(text) if text else None
+    except ValueError as error:
+        raise _table_error(where, f"label={text!r}") from error
+    return _Row(video_id, index, spelling, split, label, tuple(row.get("words", "").split()))
+
+
+def _table_error(where: object, received: str) -> ValueError:
+    return ValueError(
+        f"The table of segments cannot be read. Expected UTF-8 with columns id, or video_id and index (from 0), and "
+        f"perhaps split (train, valid, test), label (a number or empty) and words. "
+        f"Received: {' '.join(received.split())} ({where}). Correct the table."
+    )
+
+
+def _find_arrays(folder: Path, rows: Sequence[_Row], notes: list[str]) -> list[dict[str, _Place]]:
+    """The arrays of each row, by modality."""
+    places: list[dict[str, _Place]] = [{} for _ in rows]
+    unused = 0
+    for modality in MODALITIES:
+        path = folder / f"{modality}.npz"
+        if not path.is_file():
+            continue
+        with open_npz(path) as archive:
+            names = set(array_names(archive))
+            for row, of_row in zip(rows, places, strict=True):
+                name = next((name for name in (row.id, row.spelling) if name in names), None)
+                if name is not None:
+                    of_row[modality] = _Place(path, name, _shape(archive, name))
+            unused += len(names - {name for row in rows for name in (row.id, row.spelling)})
+    if unused:
+        notes.append(f"{unused} arrays belong to no segment of the table and are not used.")
+    # Looked up among the files that are there: an id is no path, and "../x" must not lead out of the folder.
+    own = {file.name.removesuffix(".npz"): file for file in sorted((folder / "segments").glob("*.npz"))}
+    for row, of_row in zip(rows, places, strict=True):
+        path = own.get(row.id, own.get(row.spelling))
+        if path is None:
+            continue
+        with open_npz(path) as archive:
+            for modality in set(array_names(archive)) & set(MODALITIES):
+                if modality in of_row:
+                    raise ValueError(
+                        f"Two files hold one array. Expected it in one. Received: {modality} in "
+                        f"{of_row[modality].path} and {path} ({row.id}). Remove one."
+                    )
+                of_row[modality] = _Place(path, modality, _shape(archive, modality))
+    return places
+
+
+def _shape(archive: object, name: str) -> tuple[int, ...]:
+    shape = array_shape(archive, name)
+    if len(shape) != 2 or (shape[0] and not shape[1]):
+        raise ValueError(
+            f"A modality is no matrix. Expected (steps, dim). Received: shape={shape} ({archive.filename}, {name}). "
+            f"Write one array (steps, dim) per segment."
+        )
+    return shape
+
+
+def _find_aligned(
+    rows: Sequence[_Row], places: Sequence[Mapping[str, _Place]], stated: Mapping[str, bool], notes: list[str]
+) -> dict[str, bool]:
+    present = [name for name in MODALITIES if any(name in of_row for of_row in places)]
+    breaks = dict.fromkeys(present, 0)
+    for row, of_row in zip(rows, places, strict=True):
+        steps = {name: place.shape[0] for name, place in of_row.items() if place.shape[0]}
+        words = len(row.words) or (max(steps.values()) if len(set(steps.values())) == 1 else -1)
+        for name in steps:
+            breaks[name] += steps[name] != words
+    for name in present:
+        if breaks[name] and name not in stated and any(row.words for row in rows):
+            notes.append(f"{name} is unaligned: {breaks[name]} segments have other numbers of steps than words.")
+    return {name: stated.get(name, breaks[name] == 0) for name in present}
+
+
+def _find_folds(rows: Sequence[_Row], notes: list[str]) -> dict[str, list[str]] | None:
+    if not all(row.split for row in rows):
+        if any(row.split for row in rows):
+            notes.append("Not every segment has a split: folds are taken from elsewhere.")
+        return None
+    names: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        names.setdefault(row.split, []).append((row.video_id, row.index))
+    folds, found = split_folds(names)
+    notes += found
+    return folds
+
+
+def _read(corpus: Corpus, rows: Sequence[_Row], places: Sequence[Mapping[str, _Place]]) -> Iterator[Segment]:
+    corpus.dropped.clear()
+    corpus.cleaning.clear()
+    seen: set[str] = set()
+    by_video: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        by_video.setdefault(row.video_id, []).append(number)
+    with ExitStack() as stack:
+        # The archives of a whole modality stay open: their directories are long.
+        joint = {place.path for of_row in places for name, place in of_row.items() if place.path.stem == name}
+        archives = {path: stack.enter_context(open_npz(path)) for path in sorted(joint)}
+        for number in (number for numbers in by_video.values() for number in numbers):
+            row = rows[number]
+            if row.id in seen:
+                corpus.dropped.append(Dropped(row.id, "duplicate id, the first is kept"))
+                continue
+            seen.add(row.id)
+            arrays = {}
+            for name, place in places[number].items():
+                if place.path in archives:
+                    arrays[name] = read_array(archives[place.path], place.name)
+                else:
+                    with open_npz(place.path) as archive:
+                        arrays[name] = read_array(archive, place.name)
+            yield from _make_segment(corpus, row, arrays)
+
+
+def _make_segment(corpus: Corpus, row: _Row, arrays: Mapping[str, np.ndarray]) -> Iterator[Segment]:
+    features = {}
+    for name in corpus.aligned:
+        if name not in arrays or not len(arrays[name]):
+            corpus.cleaning[f"{name}: segments without it"] += 1
+            continue
+        array, counts = clean(arrays[name])
+        corpus.cleaning.update({f"{name}: {what}": count for what, count in counts.items()})
+        if array.any():
+            features[name] = array
+        else:
+            corpus.cleaning[f"{name}: segments where it is all zero, taken as without it"] += 1
+    steps = {name: len(array) for name, array in features.items() if corpus.aligned[name]}
+    if row.words and steps:
+        steps["words"] = len(row.words)
+    if not features or len(set(steps.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in steps.items())
+        reason = f"lengths disagree: {listed}" if features else "no features that are not zero"
+        corpus.dropped.append(Dropped(row.id, reason))
+        return
+    label = row.label
+    if label is not None and not np.isfinite(label):
+        corpus.cleaning["labels: not finite, kept without a label"] += 1
+        label = None
+    yield Segment(row.id, row.video_id, features, label, row.words)

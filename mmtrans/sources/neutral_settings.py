@@ -1,0 +1,71 @@
+"""The `corpus.json` of our plain format: the label's scale, column names, and which modalities follow the words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import MODALITIES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `corpus.json` says; parts that it leaves out are `None` or empty."""
+
+    label: LabelScale | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    aligned: Mapping[str, bool] = field(default_factory=dict)
+
+
+def read_settings(path: Path) -> Settings:
+    """Reads `{"label": {"name", "low", "high", "neutral"}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
+
+    Returns:
+        The settings; empty ones where there is no file.
+
+    Raises:
+        ValueError: the file is no JSON of this form.
+    """
+    if not path.is_file():
+        return Settings()
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _refusal(path, " ".join(str(error).split())) from error
+    if not isinstance(content, dict) or set(content) - {"label", "columns", "aligned"}:
+        raise _refusal(path, f"{sorted(content) if isinstance(content, dict) else type(content).__name__}")
+    columns, aligned = content.get("columns", {}), content.get("aligned", {})
+    for part, kind in ((columns, list), (aligned, bool)):
+        well = isinstance(part, dict) and all(name in MODALITIES and isinstance(v, kind) for name, v in part.items())
+        if not well:
+            raise _refusal(path, f"{part!r:.100}")
+    for name, names in columns.items():
+        if not all(isinstance(column, str) for column in names):
+            raise _refusal(path, f"columns of {name} that are no text")
+    label = _read_scale(content["label"], path) if "label" in content else None
+    return Settings(label, {name: tuple(names) for name, names in columns.items()}, aligned)
+
+
+def _read_scale(label: object, path: Path) -> LabelScale:
+    fields = ("low", "high", "neutral")
+    if not isinstance(label, dict) or set(label) != {"name", *fields} or not isinstance(label["name"], str):
+        raise _refusal(path, f"label={label!r:.100}")
+    numbers = [label[field] for field in fields]
+    if not all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in numbers):
+        raise _refusal(path, f"label={label!r:.100}")
+    low, high, neutral = map(float, numbers)
+    if not low <= neutral <= high or low == high:
+        raise _refusal(path, f"low={low}, neutral={neutral}, high={high}")
+    return LabelScale(label["name"], low, high, neutral)
+
+
+def _refusal(path: Path, received: str) -> ValueError:
+    return ValueError(
+        f"The settings of the corpus cannot be read. Expected JSON with some of label (name, low, high, neutral: finite "
+        f"and in this order low, neutral, high), columns (modality: names) and aligned (modality: true or false). "
+        f"Received: {received} ({path}). Correct or remove the file."
+    )

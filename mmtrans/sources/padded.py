@@ -1,0 +1,271 @@
+"""Files of padded arrays → a `Corpus`: the one way from `(segments, steps, dim)` and labels to cleaned segments.
+
+Rules. The side of the padding is found per array (`mmtrans.sources.padding`) and lengths are counted anew; stored ones
+that differ are noted. Modalities whose arrays have as many steps as the text's are aligned and share the steps of a
+segment: the union of the modalities' real steps, which is the text's length unless its outer words lack vectors. Arrays
+padded on different sides are laid against each other by their real ends. NaN and infinities become 0. A modality that
+is zero throughout a segment is absent from it. The second segment of an id is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.alignment import clean
+from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.detect import choose_label, scale_of
+from mmtrans.sources.ids import segment_id
+from mmtrans.sources.padded_ids import Ids, name_segments, split_folds
+from mmtrans.sources.padding import (
+    column_ranges,
+    find_side,
+    nonzero_steps,
+    real_lengths,
+    real_steps,
+    shared_lengths,
+)
+from tfrecords.schema import MODALITIES, SPLITS, Segment
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split of a file, in our names.
+
+    Args:
+        split: `train`, `valid` or `test`.
+        arrays: modality → `(n, steps, dim)` numbers, padded, as the file has them.
+        labels: `(n, num_labels)` float64 with NaN for none, or `None`.
+        ids: n ids as the file spells them, or `None`.
+        lengths: modality → `(n,)` steps as the file claims them; such a modality is not aligned.
+        masks: modality → `(n, steps)` bool, the steps that the file says are real.
+        words: the words of each segment; used where nothing is aligned.
+    """
+
+    split: str
+    arrays: Mapping[str, np.ndarray]
+    labels: np.ndarray | None = None
+    ids: Ids = None
+    lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
+    masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    words: Sequence[tuple[str, ...]] | None = None
+
+    @property
+    def size(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A fold with what was found out about it: names, and per modality the padding's side and real lengths `(n,)`."""
+
+    fold: Fold
+    names: Sequence[tuple[str, int]]
+    sides: Mapping[str, str]
+    lengths: Mapping[str, np.ndarray]
+
+
+def open_padded(
+    format: str,
+    files: Sequence[Path],
+    folds: Sequence[Fold],
+    *,
+    label: str | int | None = None,
+    label_names: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Corpus:
+    """Makes a corpus of padded arrays, which stay in memory as long as it does.
+
+    Args:
+        format: name of the format.
+        files: the files that were read; the first stands in messages.
+        folds: at least one.
+        label: name or 0-based index of the label column, where there are several.
+        label_names: names of the label columns, or none.
+        notes: the reader's own notes.
+
+    Returns:
+        The corpus; `folds` are the files' splits by video.
+
+    Raises:
+        ValueError: arrays of one split differ in their number of segments, or a modality's width between splits; no
+            segments; an id of no known style; no such label column.
+    """
+    folds = sorted(folds, key=lambda fold: SPLITS.index(fold.split))
+    dims = _check(folds, files[0])
+    names, id_notes = name_segments({fold.split: fold.ids for fold in folds}, {fold.split: fold.size for fold in folds})
+    by_video, fold_notes = split_folds(names)
+    aligned = _find_aligned(folds, dims)
+    notes = [*notes, *id_notes, *fold_notes]
+    tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
+    notes += _note_constants(folds, dims)
+    column, scale = _choose(folds, label, label_names, files[0])
+    corpus = Corpus(
+        format=format,
+        files=files,
+        label=scale,
+        read=lambda: _read(corpus, tables, column),
+        video_ids=list(dict.fromkeys(video for table in tables for video, _ in table.names)),
+        folds=by_video,
+        aligned=aligned,
+        notes=notes,
+    )
+    return corpus
+
+
+def _check(folds: Sequence[Fold], path: Path) -> dict[str, int]:
+    dims: dict[str, int] = {}
+    for fold in folds:
+        sizes = {name: len(array) for name, array in fold.arrays.items()}
+        claims = {"labels": fold.labels, "ids": fold.ids, "words": fold.words}
+        claims |= {f"lengths of {name}": lengths for name, lengths in fold.lengths.items()}
+        sizes |= {name: len(claim) for name, claim in claims.items() if claim is not None}
+        if not fold.arrays or len(set(sizes.values())) > 1:
+            raise ValueError(
+                f"The parts of a split do not fit together. Expected features, and as many rows in every part. "
+                f"Received: {fold.split} with rows={sizes} ({path}). Get the file from another mirror."
+            )
+        for name, array in fold.arrays.items():
+            if array.shape[2] != dims.setdefault(name, array.shape[2]):
+                raise ValueError(
+                    f"A modality must have the same columns in all splits. Expected {dims[name]}. "
+                    f"Received: {name} {array.shape} in {fold.split} ({path}). Give files of one data set."
+                )
+    if not any(fold.size for fold in folds):
+        raise ValueError(f"There are no segments. Expected at least one. Received: {path}. Check where it comes from.")
+    return {name: dims[name] for name in MODALITIES if name in dims}
+
+
+def _find_aligned(folds: Sequence[Fold], dims: Mapping[str, int]) -> dict[str, bool]:
+    steps = {name: {fold.arrays[name].shape[1] for fold in folds if name in fold.arrays} for name in dims}
+    claimed = {name for name in dims if any(name in fold.lengths for fold in folds)}
+    # An array of one step is the mean over the segment, and that step is no word.
+    means = {name for name in dims if steps[name] == {1} and any(other != {1} for other in steps.values())}
+    # Stored lengths are those of unaligned files, where as many steps as the text has are a coincidence.
+    apart = set(dims) - {"text"} if claimed else means
+    reference = "text" if "text" in dims else next(iter(dims))
+    together = {name for name in dims if name not in apart and _same_steps(folds, name, reference)}
+    pieces = any("text" in fold.masks for fold in folds)
+    # Steps of a text are words; steps of word pieces are so only for what follows them. Without text, either all agree
+    # or nothing tells what the steps are.
+    if (pieces and together == {"text"}) or (reference != "text" and together != set(dims)):
+        together = set()
+    return {name: name in together for name in dims}
+
+
+def _same_steps(folds: Sequence[Fold], name: str, reference: str) -> bool:
+    both = [fold.arrays for fold in folds if name in fold.arrays and reference in fold.arrays]
+    return all(arrays[name].shape[1] == arrays[reference].shape[1] for arrays in both)
+
+
+def _measure(fold: Fold, names: Sequence[tuple[str, int]], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
+    nonzero = {name: nonzero_steps(array) & fold.masks.get(name, True) for name, array in fold.arrays.items()}
+    sides = {name: find_side(real) for name, real in nonzero.items()}
+    shared = [name for name in nonzero if aligned[name]]
+    found = {sides[name] for name in shared} - {"none"}
+    if len(found) > 1:
+        where = ", ".join(f"{name} {sides[name]}" for name in shared)
+        notes.append(f"{fold.split}: the padding is on different sides ({where}); the real ends are laid together.")
+    elif found:
+        sides |= dict.fromkeys(shared, found.pop())
+    lengths = {name: real_lengths(real, sides[name]) for name, real in nonzero.items()}
+    for name, claimed in fold.lengths.items():
+        # A modality that is zero throughout has no length, whatever the file claims.
+        differ = int(((claimed != lengths[name]) & (lengths[name] > 0)).sum())
+        if differ:
+            notes.append(
+                f"{fold.split}: {differ} of {fold.size} stored lengths of {name} differ from the real ones (its "
+                f"padding: {sides[name]}), which are used."
+            )
+    if shared:
+        lengths |= dict.fromkeys(shared, shared_lengths({name: lengths[name] for name in shared}))
+    return _Table(fold, names, sides, lengths)
+
+
+def _note_constants(folds: Sequence[Fold], dims: Mapping[str, int]) -> list[str]:
+    notes = []
+    for name, dim in dims.items():
+        arrays = [fold.arrays[name] for fold in folds if name in fold.arrays]
+        low, high = zip(*(column_ranges(array, nonzero_steps(array)) for array in arrays), strict=True)
+        columns = np.flatnonzero(np.min(low, axis=0) >= np.max(high, axis=0)).tolist()
+        if columns:
+            notes.append(f"{name}: {len(columns)} of {dim} columns are constant (columns {_shorten(columns)}).")
+    return notes
+
+
+def _shorten(columns: Sequence[int]) -> str:
+    return ", ".join(map(str, columns[:8])) + (" …" if len(columns) > 8 else "")
+
+
+def _choose(folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path) -> tuple[int, object]:
+    tables = [fold.labels for fold in folds if fold.labels is not None and fold.size]
+    widths = {table.shape[1] for table in tables}
+    if len(widths) > 1:
+        raise ValueError(
+            f"Labels must have the same columns in all splits. Received: widths={sorted(widths)} ({path}). "
+            f"Give files of one data set."
+        )
+    if not tables:
+        if label is not None:
+            raise ValueError(
+                f"There are no labels to choose from. Expected labels in the source. Received: label={label!r} "
+                f"({path}). Leave the label out."
+            )
+        return 0, scale_of("sentiment", np.zeros(0))
+    column, name = choose_label(names, widths.pop(), label, path)
+    values = np.concatenate([table[:, column] for table in tables])
+    return column, scale_of(name, values[np.isfinite(values)])
+
+
+def _read(corpus: Corpus, tables: Sequence[_Table], column: int) -> Iterator[Segment]:
+    corpus.dropped.clear()
+    corpus.cleaning.clear()
+    seen: set[str] = set()
+    for table in tables:
+        by_video: dict[str, list[int]] = {}
+        for row, (video, _) in enumerate(table.names):
+            by_video.setdefault(video, []).append(row)
+        for row in (row for rows in by_video.values() for row in rows):
+            name = segment_id(*table.names[row])
+            if name in seen:
+                corpus.dropped.append(Dropped(name, "duplicate id, the first is kept"))
+                continue
+            seen.add(name)
+            yield from _make_segment(corpus, table, row, column)
+
+
+def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Iterator[Segment]:
+    fold, (video, index) = table.fold, table.names[row]
+    name, features = segment_id(video, index), {}
+    for modality in corpus.aligned:
+        if modality not in fold.arrays:
+            corpus.cleaning[f"{modality}: segments without it"] += 1
+            continue
+        side, length = table.sides[modality], int(table.lengths[modality][row])
+        array, counts = _cut(fold, modality, row, side, length)
+        corpus.cleaning.update({f"{modality}: {what}": count for what, count in counts.items()})
+        if not array.any():
+            corpus.cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
+            continue
+        features[modality] = array
+    if not features:
+        corpus.dropped.append(Dropped(name, "every modality is zero throughout"))
+        return
+    label = float(fold.labels[row, column]) if fold.labels is not None else None
+    if label is not None and not np.isfinite(label):
+        corpus.cleaning["labels: not finite, kept without a label"] += 1
+        label = None
+    words = fold.words[row] if fold.words is not None and not any(corpus.aligned.values()) else ()
+    yield Segment(name, video, features, label, words)
+
+
+def _cut(fold: Fold, modality: str, row: int, side: str, length: int) -> tuple[np.ndarray, Mapping[str, int]]:
+    # Doubles beyond the range of float32 become infinite here, and are cleared with the infinities.
+    with np.errstate(over="ignore"):
+        array = real_steps(fold.arrays[modality][row], side, length).astype(np.float32)
+    if modality in fold.masks:
+        array[~real_steps(fold.masks[modality][row], side, length)] = 0
+    return clean(array)

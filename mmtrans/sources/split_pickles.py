@@ -1,0 +1,237 @@
+"""Reader of pickles that map split → part → array: MulT's, MMSA's (Self-MM, MMSA-FET), MultiBench's and LMF's.
+
+All four are one layout with other names; keys are text or bytes. What differs:
+
+- `mult`: text GloVe 300, ids `v_3`, or rows `(video, start, end)`, or none (IEMOCAP); padded on the left.
+- `mmsa`: text is BERT (768), whose steps are **word pieces**. In `aligned_50` the row of a word is repeated for each of
+  its pieces, and the steps of [CLS] and [SEP] are zero in audio and video, which therefore begin with a zero row. In
+  `unaligned_50` audio and video are padded on the left while the stored lengths were counted as if on the right. The
+  words of `raw_text` become tokens where nothing is aligned (pieces are no words). The label is `regression_labels`;
+  `T`, `A` and `V` choose the unimodal ones.
+- `multibench`: ids `v[2]`. Its builder keeps the first 50 words and the last 50 audio and video rows, and takes pauses
+  out of the text only: audio and video of a long segment, or of one with pauses, are shifted against its words.
+- `lmf`: `covarep (n, 5)` and `facet (n, 20)` are means over the segment, read as one step; no ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.corpus import Corpus, LabelScale
+from mmtrans.sources.detect import scale_of
+from mmtrans.sources.ids import split_name
+from mmtrans.sources.padded import Fold, open_padded
+from mmtrans.sources.unpickle import load_pickle
+
+#: part of a split → modality.
+MODALITY_KEYS = {
+    "text": "text",
+    "glove": "text",
+    "audio": "audio",
+    "covarep": "audio",
+    "vision": "video",
+    "video": "video",
+    "visual": "video",
+    "facet": "video",
+}
+
+#: Parts that only MMSA's files have, and only LMF's.
+_MMSA_KEYS = {"text_bert", "raw_text", "regression_labels", "classification_labels"}
+_LMF_KEYS = {"covarep", "facet", "glove"}
+
+#: name of the label → part. The unimodal ones are MMSA-FET's.
+_MMSA_LABELS = {
+    "sentiment": "regression_labels",
+    "T": "regression_labels_T",
+    "A": "regression_labels_A",
+    "V": "regression_labels_V",
+}
+_USED = {"id", "labels", "label", "raw_text", "text_bert", *MODALITY_KEYS, *_MMSA_LABELS.values()}
+_LENGTHS = {f"{key}_lengths": modality for key, modality in MODALITY_KEYS.items()}
+
+#: Fewer labels than this within [-1, 1] may be chance.
+_MIN_UNIT_LABELS = 50
+
+_NEEDS = "train, valid or test → text, audio or vision of shape (segments, steps, dim)"
+
+
+def classify(content: object) -> str | None:
+    """Tells which of the four an unpickled object is.
+
+    Returns:
+        `mult`, `mmsa`, `multibench` or `lmf`, or `None` where it is no mapping split → part → array.
+    """
+    splits = _splits(content)
+    keys = {key for parts in splits.values() for key in parts}
+    if not keys & set(MODALITY_KEYS):
+        return None
+    if keys & _MMSA_KEYS:
+        return "mmsa"
+    if keys & _LMF_KEYS:
+        return "lmf"
+    ids = [raw for parts in splits.values() for raw in _rows(parts.get("id"))[:1]]
+    return "multibench" if ids and all(isinstance(raw, str) and raw.endswith("]") for raw in ids) else "mult"
+
+
+def open_split_pickle(
+    path: str | Path, *, format: str | None = None, content: object = None, label: str | int | None = None
+) -> Corpus:
+    """Opens one pickle of MulT, MMSA, MultiBench or LMF; its arrays stay in memory.
+
+    Args:
+        path: the file.
+        format: one of the four, or `None` to tell by content. It only names the corpus: the parts tell the rest.
+        content: what the file holds, where it has been unpickled already.
+        label: MMSA: `sentiment`, `T`, `A` or `V`; otherwise index of a column where there are several.
+
+    Returns:
+        The corpus; see `mmtrans.sources.padded` for lengths and cleaning.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no pickle of data or not laid out like this; no such label.
+    """
+    path = Path(path)
+    content = load_pickle(path) if content is None else content
+    found = classify(content)
+    if found is None:
+        raise _layout(path, f"a {type(content).__name__}{_keys(content)}")
+    splits, notes = _splits(content), []
+    known = sorted(_text(key) for key in content if split_name_of(key) is not None)
+    if len(known) != len(splits):
+        raise _layout(path, f"keys {known}, of which some are one split or hold no parts")
+    others = sorted(_text(key) for key in content if split_name_of(key) is None)
+    ignored = sorted({key for parts in splits.values() for key in parts} - _USED - set(_LENGTHS))
+    if others or ignored:
+        notes.append(f"Parts of the file that are not used: {', '.join(others + ignored)}.")
+    columns = [name for name, key in _MMSA_LABELS.items() if any(key in parts for parts in splits.values())]
+    folds = [_read_fold(split, parts, columns, path) for split, parts in splits.items()]
+    if not columns:
+        return open_padded(format or found, [path], folds, label=label, notes=notes)
+    label = columns[0] if label is None else _short_name(label)
+    corpus = open_padded(format or found, [path], folds, label=label, label_names=columns, notes=notes)
+    corpus.label = _mmsa_scale(corpus.label, folds, columns)
+    return corpus
+
+
+def split_name_of(key: object) -> str | None:
+    """The split that a key of the outer mapping names, or `None`; keys may be of any type."""
+    if not isinstance(key, (str, bytes)):
+        return None
+    return split_name(_text(key))
+
+
+def _splits(content: object) -> dict[str, dict[str, object]]:
+    """split → part → value, of what is a mapping of mappings; empty otherwise."""
+    splits: dict[str, dict[str, object]] = {}
+    for key, parts in content.items() if isinstance(content, Mapping) else ():
+        split = split_name_of(key)
+        if split is not None and isinstance(parts, Mapping) and split not in splits:
+            splits[split] = {_text(name): value for name, value in parts.items()}
+    return splits
+
+
+def _read_fold(split: str, parts: Mapping[str, object], columns: list[str], path: Path) -> Fold:
+    arrays: dict[str, np.ndarray] = {}
+    for key, modality in MODALITY_KEYS.items():
+        if key in parts:
+            if modality in arrays:
+                raise _layout(path, f"{split} with two parts for {modality}, one of them {key}")
+            arrays[modality] = _array(parts[key], f"{split}/{key}", path)
+    if not arrays:
+        raise _layout(path, f"{split} with {sorted(parts)}")
+    size = len(next(iter(arrays.values())))
+    ids = _rows(parts["id"]) if "id" in parts else None
+    lengths = {
+        modality: _numbers(parts[key], f"{split}/{key}", path).reshape(-1)
+        for key, modality in _LENGTHS.items()
+        if key in parts and modality in arrays
+    }
+    words = [tuple(_text(raw).lower().split()) for raw in _rows(parts["raw_text"])] if "raw_text" in parts else None
+    labels = _labels(split, parts, columns, size, path)
+    return Fold(split, arrays, labels, ids, lengths, _masks(split, parts, arrays, path), words)
+
+
+def _labels(split: str, parts: Mapping[str, object], columns: list[str], size: int, path: Path) -> np.ndarray | None:
+    if not columns:
+        key = next((key for key in ("labels", "label") if key in parts), None)
+        if key is None:
+            return None
+        table = _numbers(parts[key], f"{split}/{key}", path)
+        return table.reshape(len(table), -1) if table.size else np.zeros((len(table), 1))
+    table = np.full((size, len(columns)), np.nan)
+    for column, name in enumerate(columns):
+        if _MMSA_LABELS[name] in parts:
+            values = _numbers(parts[_MMSA_LABELS[name]], f"{split}/{_MMSA_LABELS[name]}", path)
+            if values.size != size:
+                raise _layout(path, f"{split}/{_MMSA_LABELS[name]} {values.shape} beside {size} segments")
+            table[:, column] = values.reshape(-1)
+    return table
+
+
+def _masks(
+    split: str, parts: Mapping[str, object], arrays: Mapping[str, np.ndarray], path: Path
+) -> dict[str, np.ndarray]:
+    if "text_bert" not in parts or "text" not in arrays:
+        return {}
+    pieces = _numbers(parts["text_bert"], f"{split}/text_bert", path)
+    size, steps = arrays["text"].shape[:2]
+    if pieces.shape != (size, 3, steps):
+        raise _layout(path, f"{split}/text_bert {pieces.shape} beside text {arrays['text'].shape}")
+    return {"text": pieces[:, 1] != 0}
+
+
+def _short_name(label: str | int) -> str | int:
+    return next((name for name, key in _MMSA_LABELS.items() if label in (name, key)), label)
+
+
+def _mmsa_scale(scale: LabelScale, folds: list[Fold], columns: list[str]) -> LabelScale:
+    # All four labels are sentiments; SIMS has them from -1 to 1.
+    column = columns.index(scale.name)
+    values = np.concatenate([fold.labels[:, column] for fold in folds])
+    values = values[np.isfinite(values)]
+    if len(values) >= _MIN_UNIT_LABELS and (abs(values) <= 1).all():
+        return LabelScale(scale.name, -1.0, 1.0, 0.0)
+    return replace(scale_of("sentiment", values), name=scale.name)
+
+
+def _array(value: object, where: str, path: Path) -> np.ndarray:
+    array = value if isinstance(value, np.ndarray) else _numbers(value, where, path)
+    if array.ndim == 2:
+        array = array[:, None, :]
+    if array.ndim != 3 or array.dtype.kind not in "fiub" or 0 in array.shape[1:]:
+        raise _layout(path, f"{where} {array.dtype}{array.shape}")
+    return array
+
+
+def _numbers(value: object, where: str, path: Path) -> np.ndarray:
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _layout(path, f"{where} as {type(value).__name__} that is not all numbers") from error
+    if not array.ndim:
+        raise _layout(path, f"{where}={value!r:.40}")
+    return array
+
+
+def _rows(value: object) -> list:
+    return list(value) if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim) else []
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _keys(content: object) -> str:
+    return f" with keys {sorted(map(_text, content))[:8]}" if isinstance(content, Mapping) else ""
+
+
+def _layout(path: Path, received: str) -> ValueError:
+    return ValueError(
+        f"The pickle is not laid out as MulT's, MMSA's, MultiBench's and LMF's are. Expected {_NEEDS}. "
+        f"Received: {received} ({path}). Check the file or name its --format."
+    )

@@ -1,0 +1,130 @@
+import json
+import os
+import pickle
+import shutil
+
+import h5py
+import pytest
+
+from mmtrans.cli.main import main
+
+COVAREP = "CMU_MOSI_COVAREP.csd"
+
+
+def refused(argv, capsys):
+    """The one line on stderr of a command that exits with 2."""
+    assert main([str(argument) for argument in argv]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("mmtrans: ")
+    return captured.err
+
+
+@pytest.fixture
+def corpus(corpus_dir, tmp_path):
+    """A copy of the corpus, to be damaged; files that a test does not touch are links."""
+    path = tmp_path / "corpus"
+    shutil.copytree(corpus_dir, path, copy_function=os.symlink)
+    return path
+
+
+def replace_by_copy(path):
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+    return data
+
+
+def test_it_converts_and_tells_what_it_did(corpus_dir, tmp_path, capsys):
+    records = tmp_path / "records"
+    assert main(["convert", str(corpus_dir), str(records), "--max-steps", "9", "--json"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    result = json.loads(last)
+    assert {name: split["videos"] for name, split in result["splits"].items()} == {"train": 4, "valid": 1, "test": 1}
+    assert result["max_steps"] == {"aligned": 9}
+    text = "\n".join(lines)
+    assert f"Truncated: {result['truncated']['aligned']} segments to 9 steps" in text
+    assert "Modalities: text 300, audio 74, video 47" in text
+    assert (records / "manifest.json").is_file()
+
+
+def test_records_are_replaced_only_when_asked(corpus_dir, small_dir, tmp_path, capsys):
+    records = tmp_path / "records"
+    shutil.copytree(small_dir, records)
+    before = (records / "manifest.json").read_bytes()
+    assert "--overwrite" in refused(["convert", corpus_dir, records], capsys)
+    assert (records / "manifest.json").read_bytes() == before
+    assert main(["convert", str(corpus_dir), str(records), "--overwrite"]) == 0
+    assert (records / "manifest.json").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--format", "wav"], "Unknown source format. Expected one of"),
+        (["--folds", "nowhere.json"], "There is no such folds file. Expected a file. Received: path=nowhere.json."),
+        (["--max-steps", "many"], "--max-steps is not understood."),
+        (["--label", "anger"], "There is no such label column."),
+        (["--glove", "nowhere.txt"], "There is no file of word vectors at nowhere.txt."),
+    ],
+)
+def test_bad_arguments_leave_nothing(corpus_dir, tmp_path, capsys, argv, message):
+    assert message in refused(["convert", corpus_dir, tmp_path / "records", *argv], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_source(tmp_path, capsys):
+    assert "There is no source at" in refused(["convert", tmp_path / "nowhere", tmp_path / "records"], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_no_known_format(tmp_path, capsys):
+    (tmp_path / "notes.bin").write_bytes(b"junk")
+    assert "The source has no known format." in refused(["convert", tmp_path / "notes.bin", tmp_path / "r"], capsys)
+
+
+def test_a_truncated_file_is_named(corpus, tmp_path, capsys):
+    data = replace_by_copy(corpus / COVAREP)
+    (corpus / COVAREP).write_bytes(data[: len(data) // 2])
+    message = refused(["convert", corpus, tmp_path / "records"], capsys)
+    assert COVAREP in message
+    assert "truncated" in message
+    assert [entry.name for entry in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_videos_whose_widths_disagree_are_named(corpus, tmp_path, capsys):
+    replace_by_copy(corpus / COVAREP)
+    with h5py.File(corpus / COVAREP, "r+") as file:
+        data = file["COAVAREP/data"]
+        video = sorted(data)[-1]
+        narrow = data[video]["features"][:, :-1]
+        del data[video]["features"]
+        data[video]["features"] = narrow
+    message = refused(["convert", corpus, tmp_path / "records"], capsys)
+    assert "73" in message
+    assert video in message or COVAREP in message
+    assert [entry.name for entry in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_a_hostile_pickle_is_named_and_not_run(tmp_path, capsys):
+    class Hostile:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/owned",)
+
+    (tmp_path / "features.pkl").write_bytes(pickle.dumps(Hostile()))
+    message = refused(["convert", tmp_path / "features.pkl", tmp_path / "records"], capsys)
+    assert f"Received: {os.system.__module__}.system (" in message
+    assert [entry.name for entry in tmp_path.iterdir()] == ["features.pkl"]
+
+
+def test_words_without_vectors_give_a_recipe_with_text_its_remedy(corpus, flags, tmp_path, capsys):
+    (corpus / "CMU_MOSI_TimestampedWordVectors.csd").unlink()
+    assert main(["convert", str(corpus), str(tmp_path / "records")]) == 0
+    assert "Modalities: audio 74, video 47" in capsys.readouterr().out
+    for recipe in ("T", "A->T", "embed(A,V)->T"):
+        argv = ["train", "--data", tmp_path / "records", "--recipe", recipe, "--run", tmp_path / "run", *flags]
+        message = refused(argv, capsys)
+        assert "The records have no text." in message
+        assert "--glove FILE" in message
+    assert not (tmp_path / "run").exists()

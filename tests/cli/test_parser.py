@@ -1,0 +1,83 @@
+import dataclasses
+import typing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmtrans.cli.parser import Parser, add_config_flags, config_from
+from mmtrans.config import Config, dump_yaml, type_of
+
+
+def parse(*argv):
+    parser = Parser(prog="mmtrans train")
+    add_config_flags(parser)
+    return config_from(parser.parse_args(argv))
+
+
+def test_without_flags_the_defaults_hold():
+    assert parse() == Config()
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Config), ids=lambda field: field.name)
+def test_every_field_has_a_hyphenated_flag(field):
+    kind, flag = type_of(field), "--" + field.name.replace("_", "-")
+    if kind is bool:
+        assert getattr(parse(flag), field.name) is True
+        assert getattr(parse(flag.replace("--", "--no-", 1)), field.name) is False
+        return
+    if typing.get_origin(kind) is typing.Literal:
+        values = typing.get_args(kind)
+    else:
+        values = {int: [7], float: [0.5], str: ["V"]}[kind]
+    for value in values:
+        received = getattr(parse(flag, str(value)), field.name)
+        assert (received, type(received)) == (value, type(value))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 999), st.floats(0, 0.95), st.booleans(), st.sampled_from(["lstm", "gru"]), st.integers(0, 2**31 - 1)
+)
+def test_flags_round_trip(units, dropout, bidirectional, cell, seed):
+    argv = ["--units", str(units), "--dropout", repr(dropout), "--cell", cell, "--seed", str(seed)]
+    argv.append("--bidirectional" if bidirectional else "--no-bidirectional")
+    expected = Config(units=units, dropout=dropout, bidirectional=bidirectional, cell=cell, seed=seed)
+    assert parse(*argv) == expected
+
+
+def test_flags_override_the_file_and_the_file_the_defaults(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_yaml({"units": 5, "cell": "gru"}))
+    config = parse("--config", str(path), "--units", "9")
+    assert config == Config(units=9, cell="gru")
+    path.write_text(dump_yaml(config.to_dict()))
+    assert parse("--config", str(path)) == config
+
+
+def test_a_flag_given_at_its_default_still_overrides_the_file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("units: 5\n")
+    assert parse("--config", str(path), "--units", str(Config().units)) == Config()
+
+
+def test_values_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"dropout is out of range.*between 0\.0 and 0\.95.*dropout=1\.5"):
+        parse("--dropout", "1.5")
+
+
+def test_a_parser_error_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse("--units")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == (
+        "mmtrans train: Argument --units: expected one argument. See `mmtrans train --help`.\n"
+    )
+
+
+def test_help_names_every_default(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    out = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(Config):
+        assert f"(default: {field.default})" in out

@@ -1,0 +1,80 @@
+"""A tiny corpus, its records, and two trained runs, made once for all tests that need them.
+
+Tests that write to a run or to records do so in a copy.
+"""
+
+import pytest
+
+from mmtrans.cli.main import main
+from mmtrans.config import Config
+from mmtrans.data.convert import convert
+from mmtrans.data.records import Records
+from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+
+#: Sizes that differ from one another, and from the batch.
+TINY = {"units": 4, "attention_units": 3, "decoder_units": 5, "regressor_units": 6, "bidirectional": False}
+
+#: The same for the command line.
+FLAGS = [
+    *("--units", "4", "--attention-units", "3", "--decoder-units", "5", "--regressor-units", "6"),
+    *("--no-bidirectional", "--epochs", "2", "--quiet"),
+]
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """`tiny(**fields)`: a small configuration; recipe T and two epochs unless said otherwise."""
+    return lambda **fields: Config(**{"recipe": "T", "epochs": 2, "batch_size": 7, **TINY, **fields})
+
+
+@pytest.fixture(scope="session")
+def flags():
+    """The flags of a small model."""
+    return list(FLAGS)
+
+
+@pytest.fixture(scope="session")
+def corpus_dir(tmp_path_factory):
+    """The synthetic corpus of six videos: 4 train, 1 valid, 1 test."""
+    path = tmp_path_factory.mktemp("corpus") / "corpus"
+    assert main(["synthesize", str(path), "--videos", "6"]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def records_dir(corpus_dir, tmp_path_factory):
+    """Records of `corpus_dir`."""
+    path = tmp_path_factory.mktemp("records") / "records"
+    assert main(["convert", str(corpus_dir), str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def translation_run(records_dir, tmp_path_factory):
+    """A finished run of `T->A` on `records_dir`, by the command line."""
+    path = tmp_path_factory.mktemp("runs") / "translation"
+    assert main(["train", "--data", str(records_dir), "--recipe", "T->A", "--run", str(path), *FLAGS]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def baseline_run(records_dir, tmp_path_factory):
+    """A finished run of `T` on `records_dir`, by the command line."""
+    path = tmp_path_factory.mktemp("runs") / "baseline"
+    assert main(["train", "--data", str(records_dir), "--recipe", "T", "--run", str(path), *FLAGS]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_dir(tmp_path_factory):
+    """Records of 20 train segments in two videos, 10 valid, 10 test; text of 3 columns, audio of 2; some unlabelled."""
+    path = tmp_path_factory.mktemp("small") / "records"
+    unlabelled = [make_segment(90 + i, 5 + i, video="v0", label=None) for i in range(3)]
+    convert(make_corpus([*make_segments(40), *unlabelled]), path)
+    return path
+
+
+@pytest.fixture
+def small(small_dir):
+    """`small_dir` as training opens it."""
+    return Records.open(small_dir, splits=("train", "valid"))

@@ -1,0 +1,115 @@
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmtrans.layers.dropout import Dropout, named_seed, random_step
+
+ONES = np.ones((7, 11, 13), np.float32)
+
+
+def dropped(layer, seed, inputs=ONES):
+    with random_step(tf.constant(seed)):
+        return layer(inputs, training=True).numpy()
+
+
+@pytest.mark.smoke
+def test_the_mask_follows_from_seed_step_and_layer():
+    first = dropped(Dropout(0.4, "one"), [3, 5])
+    np.testing.assert_array_equal(dropped(Dropout(0.4, "one", name="renamed"), [3, 5]), first)
+    for layer, seed in ((Dropout(0.4, "one"), [3, 6]), (Dropout(0.4, "one"), [4, 5]), (Dropout(0.4, "two"), [3, 5])):
+        assert 0.3 < np.mean(dropped(layer, seed) != first) < 0.65  # 0.48 for independent masks
+
+
+@pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
+def test_the_same_in_eager_graph_and_dataset(dtype):
+    layer = Dropout(0.4, "one")
+
+    @tf.function
+    def traced(step):
+        with random_step(tf.stack([tf.constant(3, dtype), step])):
+            return layer(ONES, training=True)
+
+    expected = [dropped(layer, [3, step]) for step in range(3)]
+    mapped = tf.data.Dataset.range(3).map(lambda step: traced(tf.cast(step, dtype)))
+    for step, from_dataset in enumerate(mapped):
+        np.testing.assert_array_equal(traced(tf.constant(step, dtype)), expected[step])
+        np.testing.assert_array_equal(from_dataset, expected[step])
+
+
+def test_cells_are_dropped_alone_and_scaled():
+    x = np.random.default_rng(0).normal(size=ONES.shape).astype(np.float32)
+    outputs = dropped(Dropout(0.25, "one"), [0, 0], x)
+    kept = outputs != 0
+    np.testing.assert_allclose(outputs[kept], x[kept] / 0.75, rtol=1e-6)
+    assert abs(kept.mean() - 0.75) < 0.05  # 1001 cells: four standard deviations
+    assert not np.all(kept == kept[:, :, :1])
+
+
+def test_whole_steps_are_dropped_and_not_scaled():
+    x = np.random.default_rng(0).normal(size=ONES.shape).astype(np.float32)
+    outputs = dropped(Dropout(0.25, "one", whole_steps=True), [0, 0], x)
+    kept = (outputs != 0).all(-1)
+    np.testing.assert_array_equal(outputs, np.where(kept[:, :, None], x, 0.0))
+    assert 0.5 < kept.mean() < 0.97
+    assert len({tuple(row) for row in kept}) > 1
+
+
+def test_whole_steps_may_all_be_dropped():
+    assert not dropped(Dropout(1.0, "one", whole_steps=True), [0, 0]).any()
+
+
+@pytest.mark.parametrize("whole_steps", [False, True])
+def test_nothing_is_dropped_outside_of_training_or_at_rate_zero(whole_steps):
+    np.testing.assert_array_equal(Dropout(0.9, "one", whole_steps)(ONES), ONES)
+    np.testing.assert_array_equal(Dropout(0.9, "one", whole_steps)(ONES, training=False), ONES)
+    np.testing.assert_array_equal(Dropout(0.0, "one", whole_steps)(ONES, training=True), ONES)
+
+
+def test_the_step_must_be_known():
+    message = r"need to know the step\. Expected a call inside `random_step\(seed\)`.*Received: 'mine' outside"
+    layer = Dropout(0.5, "mine")
+    with pytest.raises(RuntimeError, match=message):
+        named_seed("mine")
+    with pytest.raises(RuntimeError, match=message):
+        layer(ONES, training=True)
+    dropped(layer, [0, 0])
+    with pytest.raises(RuntimeError, match=message):
+        named_seed("mine")
+
+
+def test_contexts_nest_and_end_with_an_error():
+    with random_step([0, 1]):
+        outer = named_seed("mine").numpy()
+        with pytest.raises(ZeroDivisionError), random_step([0, 2]):
+            assert (named_seed("mine").numpy() != outer).any()
+            raise ZeroDivisionError
+        np.testing.assert_array_equal(named_seed("mine"), outer)
+
+
+def test_each_thread_has_its_own_step():
+    seeds, caught = [], []
+
+    def replica():
+        try:
+            named_seed("mine")
+        except RuntimeError as error:
+            caught.append(error)
+        with random_step([0, 2]):
+            seeds.append(named_seed("mine").numpy())
+
+    with random_step([0, 1]):
+        thread = threading.Thread(target=replica)
+        thread.start()
+        thread.join()
+        assert len(caught) == len(seeds) == 1
+        assert (named_seed("mine").numpy() != seeds[0]).any()
+
+
+def test_config_round_trips():
+    layer = Dropout(0.4, "one", whole_steps=True, name="mine")
+    copy = Dropout.from_config(layer.get_config())
+    assert (copy.rate, copy.seed_name, copy.whole_steps, copy.name) == (0.4, "one", True, "mine")
+    np.testing.assert_array_equal(dropped(copy, [1, 2]), dropped(layer, [1, 2]))
+    assert tuple(copy.compute_output_shape((2, None, 3))) == (2, None, 3)

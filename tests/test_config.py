@@ -1,0 +1,164 @@
+import dataclasses
+import math
+import typing
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmtrans.config import Config, digest, dump_yaml, load_yaml, type_of
+
+FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+
+
+def values_of(field):
+    """A strategy for the values that a field accepts."""
+    kind, bounds = type_of(field), field.metadata
+    if typing.get_origin(kind) is typing.Literal:
+        return st.sampled_from(typing.get_args(kind))
+    if kind is int:
+        return st.integers(bounds["low"], bounds["high"] if bounds["high"] is not None else 10**6)
+    if kind is float:
+        return st.floats(bounds["low"], bounds["high"] if bounds["high"] is not None else 1e6)
+    return {bool: st.booleans(), str: st.sampled_from(["T->A", "concat(T,V)", "embed(T,A)->V"])}[kind]
+
+
+configs = st.fixed_dictionaries({}, optional={name: values_of(field) for name, field in FIELDS.items()})
+
+
+@settings(deadline=None, max_examples=30)
+@given(configs)
+def test_yaml_round_trips(tmp_path_factory, fields):
+    config = Config(**fields)
+    path = tmp_path_factory.getbasetemp() / "config.yaml"
+    path.write_text(dump_yaml(config.to_dict()), encoding="utf-8")
+    assert Config(**load_yaml(path)) == config
+    assert list(load_yaml(path)) == list(FIELDS)
+
+
+def test_every_field_says_what_it_is():
+    for name, field in FIELDS.items():
+        assert field.metadata["help"], name
+        assert set(field.metadata["phases"]) <= {"translation", "sentiment"}, name
+        assert type_of(field) in (int, float, bool, str) or typing.get_origin(type_of(field)) is typing.Literal
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"cell": "rnn"}, r"Unknown cell\. Expected one of \['lstm', 'gru'\]\. Received: cell='rnn'\."),
+        ({"cell": ["lstm"]}, r"Unknown cell\. .*Received: cell=\['lstm'\]\."),
+        (
+            {"target": "words"},
+            r"Unknown target\. Expected one of \['features', 'tokens'\]\. Received: target='words'\.",
+        ),
+        ({"units": 0}, r"units is out of range\. Expected at least 1\. Received: units=0\."),
+        ({"units": 8.0}, r"Wrong type\. Expected int\. Received: units=8\.0\."),
+        ({"units": True}, r"Wrong type\. Expected int\. Received: units=True\."),
+        ({"dropout": True}, r"Wrong type\. Expected float\. Received: dropout=True\."),
+        ({"dropout": "0.3"}, r"Wrong type\. Expected float\. Received: dropout='0\.3'\."),
+        ({"dropout": 1}, r"dropout is out of range\. Expected a value between 0\.0 and 0\.95\. Received: dropout=1\.0"),
+        ({"dropout": math.nan}, r"dropout is out of range\. .*Received: dropout=nan\."),
+        ({"clip_norm": math.nan}, r"clip_norm is out of range\. Expected at least 1e-06\. Received: clip_norm=nan\."),
+        ({"seed": -1}, r"seed is out of range\. Expected a value between 0 and 2147483647\. Received: seed=-1\."),
+        ({"finetune": 1}, r"Wrong type\. Expected bool\. Received: finetune=1\."),
+        ({"patience": None}, r"Wrong type\. Expected int\. Received: patience=None\."),
+        ({"recipe": 3}, r"Wrong type\. Expected str\. Received: recipe=3\."),
+        ({"recipe": "T->Z"}, r"Not a recipe\. .*character 4\. Received: 'Z'"),
+    ],
+)
+def test_wrong_values_are_refused(fields, message):
+    with pytest.raises(ValueError, match="^" + message):
+        Config(**fields)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, field in FIELDS.items() if field.metadata["low"] is not None))
+def test_bounds_are_inclusive(name):
+    metadata, kind = FIELDS[name].metadata, type_of(FIELDS[name])
+    for bound, outside in ((metadata["low"], -1), (metadata["high"], 1)):
+        if bound is None:
+            continue
+        assert getattr(Config(**{name: bound}), name) == bound
+        beyond = bound + outside if kind is int else math.nextafter(bound, outside * math.inf)
+        with pytest.raises(ValueError, match=rf"^{name} is out of range\."):
+            Config(**{name: beyond})
+
+
+def test_values_are_canonical():
+    config = Config(recipe=" embed( T,A ) ->V ", learning_rate=1)
+    assert config.recipe == "embed(T,A)->V"
+    assert config.learning_rate == 1.0
+    assert isinstance(config.learning_rate, float)
+    assert config.digest() == Config(recipe="embed(T,A)->V", learning_rate=1.0).digest()
+
+
+def test_a_config_cannot_change():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().units = 3
+
+
+def other_value(name):
+    """A value that is not the field's default."""
+    kind, default = type_of(FIELDS[name]), FIELDS[name].default
+    if typing.get_origin(kind) is typing.Literal:
+        return next(choice for choice in typing.get_args(kind) if choice != default)
+    if kind is str:
+        return "A"
+    return {bool: not default, int: default + 1, float: default / 2 or 0.25}[kind]
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_the_digest_knows_every_field(name):
+    assert Config(**{name: other_value(name)}).digest() != Config().digest()
+
+
+def test_the_digest_is_stable():
+    assert digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1}) != digest({"a": 1, "b": [2]})
+    assert len(Config().digest()) == 8
+    assert set(Config().digest()) <= set("0123456789abcdef")
+
+
+def test_phases_read_their_fields():
+    translation, sentiment = Config().read_by("translation"), Config().read_by("sentiment")
+    assert {"decoder_units", "attention", "target_dropout", "translation_loss"} <= set(translation) - set(sentiment)
+    assert {"regressor_units", "pooling", "finetune", "representation"} <= set(sentiment) - set(translation)
+    assert {"units", "cell", "batch_size", "learning_rate"} <= set(translation) & set(sentiment)
+    for name in ("seed", "recipe", "epochs"):
+        assert name not in {**translation, **sentiment}
+    assert Config(units=7).read_by("translation")["units"] == 7
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No such configuration file\. .*config=.*absent\.yaml"):
+        load_yaml(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"units: [1", r"Not a YAML file\. Received: config=.*bad\.yaml"),
+        (b"units: \xff\xfe", r"Not a YAML file\. Received: config=.*bad\.yaml"),
+        (b"", r"must be a mapping of field: value\. Received: NoneType"),
+        (b"- units\n- cell\n", r"must be a mapping of field: value\. Received: list"),
+        (b"zebra: 1\nunits: 3\n7: 2\nanna: 1\n", r"Unknown configuration fields\..*Received: \['7', 'anna', 'zebra'\]"),
+        (b"a: !!python/object/apply:os.system [true]\n", r"Not a YAML file\."),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, message):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_yaml(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_name_some_fields(tmp_path):
+    path = tmp_path / "some.yaml"
+    path.write_text("# mine\nunits: 12\nrecipe: A->T\n", encoding="utf-8")
+    assert load_yaml(path) == {"units": 12, "recipe": "A->T"}
+    assert Config(**load_yaml(path)) == Config(units=12, recipe="A->T")
+
+
+def test_yaml_text_keeps_the_order():
+    assert list(yaml.safe_load(dump_yaml({"units": 1, "cell": "gru", "dropout": 0.5}))) == ["units", "cell", "dropout"]

@@ -1,0 +1,153 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.benchmark import MEASUREMENTS, main
+from tools.benchmark_options import Options
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY = ["--segments", "40", "--units", "4", "--epochs", "1"]
+
+KEYS = {
+    "train": {"segments_per_s", "segments_per_s_low", "segments_per_s_high", "epoch_s", "first_epoch_s", "steps"},
+    "input": {"segments_per_s", "segments_per_s_low", "segments_per_s_high", "epoch_s", "first_epoch_s", "steps"},
+    "convert": {"wall_s", "cpu_s", "segments", "segments_per_s", "frames", "read_s", "read_segments_per_s"},
+    "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},
+}
+
+
+@pytest.fixture(autouse=True)
+def restored_environment(monkeypatch):
+    """`main` limits the threads of its own process by environment variables."""
+    from tools.benchmark_rounds import thread_variables
+
+    for name in (*thread_variables(1), "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "1")
+
+
+def lines_of(capsys, *argv):
+    assert main([*argv]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_every_measurement_is_tested():
+    assert set(KEYS) == set(MEASUREMENTS)
+
+
+def measure(capsys, what, *argv):
+    """The one line of a measurement, its keys checked."""
+    (line,) = lines_of(capsys, what, *TINY, *argv)
+    assert line["bench"] == what
+    assert KEYS[what] | {"peak_rss_mib"} <= set(line["results"])
+    assert all(value is None or value >= 0 for value in line["results"].values())
+    assert line["configuration"]["units"] == 4
+    assert {"python", "mmtrans", "tensorflow", "keras", "numpy"} <= set(line["versions"])
+    assert len(line["load1"]) == 2
+    return line["results"]
+
+
+def test_start(capsys):
+    results = measure(capsys, "start")
+    assert 0 < results["python_cpu_s_low"] <= results["help_cpu_s_high"]
+
+
+def test_input_takes_the_short_batch_along(capsys):
+    assert measure(capsys, "input", "--batch-size", "16")["steps"] == 3
+
+
+@pytest.mark.slow
+def test_train_and_its_profile(capsys, tmp_path):
+    results = measure(capsys, "train", "--no-deterministic", "--profile", str(tmp_path / "trace"))
+    assert results["steps"] == 2
+    # [encoder] 2·4·4·(300+4+1), [bridge] 8·8+8, [start frame] 74, [decoder] 16·(74+4+8+1), [attention] 4·(4+8+1),
+    # [head] (4+8)·74+74.
+    assert results["parameters"] == 9760 + 72 + 74 + 1392 + 52 + 962
+    (trace,) = (tmp_path / "trace").rglob("*.xplane.pb")
+    assert b"train" in trace.read_bytes()
+
+
+@pytest.mark.slow
+def test_convert(capsys):
+    results = measure(capsys, "convert")
+    # 40 segments are rounded to 2 videos, the corpus needs 3 of 20 to 25 segments.
+    assert 60 <= results["segments"] <= 75
+    assert results["segments_per_s"] == pytest.approx(results["segments"] / results["wall_s"], rel=0.01)
+    assert results["frames"] > results["segments"]
+
+
+@pytest.mark.slow
+def test_a_given_source_is_converted(capsys):
+    trimodal = ROOT / ".." / "shared" / "data" / "mosi_trimodal"
+    if not trimodal.is_dir():
+        pytest.skip("the real data are not here")
+    results = measure(capsys, "convert", "--source", str(trimodal))
+    assert results["segments"] == 229
+    assert results["frames"] is None
+
+
+@pytest.mark.slow
+def test_against_a_comparator_through_the_command(tmp_path):
+    peer = tmp_path / "peer.py"
+    peer.write_text('print(\'{"bench": "peer", "results": {"a": {"segments_per_s": 1.0}}}\')', encoding="utf-8")
+    command = [sys.executable, "-m", "tools.benchmark", "input", *TINY, "--against", str(peer)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["bench"] for line in lines] == ["input", "peer", "input", "peer", "input"]
+    assert lines[0]["configuration"]["segments"] == 40
+    assert lines[-1]["figure"] == "a/segments_per_s"
+    assert lines[-1]["ratio"] == pytest.approx(lines[0]["results"]["segments_per_s"], abs=0.01)
+
+
+def test_start_does_not_load_tensorflow():
+    code = "import sys, tools.benchmark, tools.benchmark_commands; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["fly"], "invalid choice: 'fly'"),
+        ([], "The following arguments are required: WHAT"),
+        (["train", "--unit", "3"], "unrecognized arguments: --unit 3"),
+    ],
+)
+def test_bad_usage_is_one_sentence(capsys, argv, message):
+    with pytest.raises(SystemExit) as exit_info:
+        main(argv)
+    assert exit_info.value.code == 2
+    error = capsys.readouterr().err
+    assert message.lower() in error.lower()
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--units", "0"], "--units is out of range. Expected at least 1. Received: units=0."),
+        (["--batch-size", "-2"], "--batch-size is out of range. Expected at least 1. Received: batch_size=-2."),
+        (["--source", "/no/corpus"], "There is no such source. Expected a corpus. Received: source='/no/corpus'."),
+        (["--against", "/no/peer.py"], "There is no such comparator. Expected a Python script."),
+        (
+            ["--against", __file__, "--python", "/no/python", "--segments", "0"],
+            "--segments is out of range. Expected at least 1. Received: segments=0.",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys, argv, message):
+    assert main(["start", *argv]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_flags_give_the_options_again():
+    from tools.benchmark import build_parser
+
+    options = Options(segments=7, units=3, batch_size=5, deterministic=False, source=str(ROOT), repeats=4)
+    parsed = vars(build_parser().parse_args(["train", *options.flags()]))
+    again = Options(**{name: parsed[name] for name in vars(options)})
+    assert again == Options(**{**vars(options), "repeats": 1})

@@ -1,0 +1,44 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tools.benchmark_train import MOSI_WORDS, PROFILED_STEPS, mosi_lengths, random_corpus
+
+
+def test_histogram_is_that_of_the_train_fold(mosi_segments):
+    words = [len(row["text"].split()) for row in mosi_segments if row["split"] == "train"]
+    counts = Counter(min(max(n, 1), 50) for n in words)
+    assert tuple(counts[n] for n in range(1, 51)) == MOSI_WORDS
+
+
+def test_lengths_of_a_whole_fold_are_the_histogram():
+    lengths = mosi_lengths(1284)
+    assert np.bincount(lengths, minlength=51)[1:].tolist() == list(MOSI_WORDS)
+    assert np.mean(lengths) == pytest.approx(11.985, abs=5e-4)
+
+
+@pytest.mark.parametrize("segments", [1, 40, 1284, 2600])
+def test_lengths_are_seeded_and_of_the_number_asked(segments):
+    lengths = mosi_lengths(segments)
+    assert lengths.shape == (segments,)
+    assert lengths.min() >= 1
+    assert lengths.max() <= 50
+    np.testing.assert_array_equal(lengths, mosi_lengths(segments))
+    assert max(np.bincount(lengths, minlength=51)[1:] - np.array(MOSI_WORDS) * -(-segments // 1284)) <= 0
+
+
+def test_corpus_has_the_lengths_and_reads_the_same_twice():
+    corpus = random_corpus(43)
+    segments, again = list(corpus.read()), list(corpus.read())
+    assert [len(segment.features["audio"]) for segment in segments] == mosi_lengths(43).tolist()
+    assert {segment.features["text"].shape[1] for segment in segments} == {300}
+    assert {segment.features["audio"].shape[1] for segment in segments} == {74}
+    assert len({segment.id for segment in segments}) == 43
+    assert {segment.video_id for segment in segments} == set(corpus.folds["train"])
+    for one, two in zip(segments, again, strict=True):
+        np.testing.assert_array_equal(one.features["text"], two.features["text"])
+
+
+def test_profile_has_steps_to_show():
+    assert PROFILED_STEPS >= 1

@@ -1,0 +1,63 @@
+import tensorflow as tf
+
+from mmtrans.training.monitor import SCALARS, Monitor
+
+ROW = {
+    "epoch": 3,
+    "loss": 0.5,
+    "valid_loss": 0.25,
+    "learning_rate": 0.125,
+    "gradient_norm": 2.0,
+    "segments_per_second": 64.0,
+}
+
+
+def scalars_of(directory):
+    """`(step, name) → value` of the events in a directory."""
+    found = {}
+    for path in directory.iterdir():
+        for serialized in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(serialized.numpy())
+            for value in event.summary.value:
+                found[event.step, value.tag] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
+def test_an_epoch_is_one_line_where_stderr_is_no_terminal(tmp_path, capsys):
+    with Monitor("translation T->A", 5, 2, tmp_path) as monitor:
+        monitor.resume(2)
+        monitor.start_epoch()
+        monitor.step(7)
+        monitor.end_epoch(ROW, best=True)
+        monitor.end_epoch({**ROW, "epoch": 4}, best=False)
+        monitor.end({"best_loss": 0.25, "best_epoch": 3, "epoch": 4})
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "translation T->A: resumes after epoch 2",
+        "translation T->A  epoch 3/5  loss 0.5000  valid 0.2500* 64 segments/s",
+        "translation T->A  epoch 4/5  loss 0.5000  valid 0.2500  64 segments/s",
+        "translation T->A: best valid loss 0.2500 at epoch 3 of 4",
+    ]
+
+
+def test_quiet_prints_nothing_but_tensorboard_gets_its_scalars(tmp_path, capsys):
+    with Monitor("phase", 5, 2, tmp_path, quiet=True) as monitor:
+        monitor.resume(2)
+        monitor.end_epoch(ROW, best=True)
+        monitor.end({"best_loss": 0.25, "best_epoch": 3, "epoch": 3})
+    assert capsys.readouterr() == ("", "")
+    assert scalars_of(tmp_path) == {(3, name): ROW[name] for name in SCALARS}
+
+
+def test_speed_counts_the_segments_of_this_epoch(tmp_path, monkeypatch):
+    with Monitor("phase", 5, 2, tmp_path, quiet=True) as monitor:
+        now = 100.0
+        monkeypatch.setattr("mmtrans.training.monitor.time.perf_counter", lambda: now)
+        monitor.start_epoch()
+        monitor.step(3)
+        monitor.start_epoch()
+        monitor.step(4)
+        monitor.step(2)
+        now = 103.0
+        assert monitor.segments_per_second() == 2.0

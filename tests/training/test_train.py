@@ -1,0 +1,222 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mmtrans.data.convert import convert
+from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.records import Records, corruption_named
+from mmtrans.training.monitor import Monitor
+from mmtrans.training.run import Run
+from mmtrans.training.train import (
+    HISTORY_FIELDS,
+    check_recipe,
+    is_finished,
+    make_deterministic,
+    phase_data,
+    read_status,
+    selection,
+    train,
+)
+from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deterministic():
+    make_deterministic()
+
+
+def train_run(path, config, records):
+    run = Run.open_or_create(path, config, records)
+    train(run, records, quiet=True)
+    return run
+
+
+def weights_of(run):
+    """phase → its best weights, by name."""
+    found = {}
+    for phase in run.phases:
+        with np.load(run.weights_path(phase)) as arrays:
+            found[phase.name] = {key: arrays[key] for key in arrays.files}
+    return found
+
+
+def history_of(run):
+    """Rows of history.csv without the clock."""
+    with open(run.path / "history.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k != "segments_per_second"} for row in csv.DictReader(file)]
+
+
+def assert_equal_runs(left, right):
+    assert history_of(left) == history_of(right)
+    expected, received = weights_of(left), weights_of(right)
+    assert expected.keys() == received.keys()
+    for phase, arrays in expected.items():
+        assert arrays.keys() == received[phase].keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(received[phase][name], array, err_msg=f"{phase} {name}")
+
+
+def interrupt_at(monkeypatch, batch):
+    """Ctrl-C at the n-th batch from now, over all phases."""
+    left, step = [batch], Monitor.step
+
+    def interrupting(self, segments):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        step(self, segments)
+
+    monkeypatch.setattr(Monitor, "step", interrupting)
+
+
+def corrupt(path):
+    """Flips the byte in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, small_dir, tmp_path_factory):
+    """`T->A` of three epochs: 4 batches in one of the translation (23 segments), 3 of the regressor (20)."""
+    records = Records.open(small_dir, splits=("train", "valid"))
+    return train_run(tmp_path_factory.mktemp("runs") / "run", tiny(recipe="T->A", epochs=3), records)
+
+
+def test_a_run_leaves_its_history_and_the_state_of_each_phase(undisturbed):
+    rows = history_of(undisturbed)
+    assert [(row["phase"], row["epoch"]) for row in rows] == [
+        (phase, str(epoch)) for phase in ("1-translation-T_to_A", "2-sentiment-T_to_A") for epoch in (1, 2, 3)
+    ]
+    assert all(np.isfinite(float(value)) for row in rows for name, value in row.items() if name != "phase")
+    header = (undisturbed.path / "history.csv").read_text().splitlines()[0]
+    assert header == ",".join(HISTORY_FIELDS)
+    for phase in undisturbed.phases:
+        status = read_status(undisturbed, phase)
+        assert (status["finished"], status["stopped_by"], status["epoch"]) == (True, "epochs", 3)
+        assert (status["key"], status["kind"]) == (phase.key, phase.kind)
+        assert is_finished(undisturbed, phase)
+    assert len(list((undisturbed.path / "logs").rglob("events.*"))) == 2
+
+
+def test_the_regressor_reads_the_frozen_encoder_of_the_translation(undisturbed):
+    (translation, sentiment), kept = weights_of(undisturbed).values(), "representation/"
+    names = [name for name in translation if name.startswith(kept)]
+    assert names
+    for name in names:
+        np.testing.assert_array_equal(sentiment[name], translation[name])
+
+
+def test_a_run_interrupted_in_both_phases_equals_an_undisturbed_one(tiny, small, tmp_path, monkeypatch, undisturbed):
+    config = tiny(recipe="T->A", epochs=3)
+    for batch in (6, 10):  # the second epoch of the translation; then the first of the regressor, after 8 more batches
+        with monkeypatch.context() as patch:
+            interrupt_at(patch, batch)
+            with pytest.raises(KeyboardInterrupt):
+                train_run(tmp_path / "run", config, small)
+    run = Run.open(tmp_path / "run")
+    assert [is_finished(run, phase) for phase in run.phases] == [True, False]
+    assert_equal_runs(undisturbed, train_run(tmp_path / "run", config, small))
+
+
+def test_epochs_may_grow(tiny, small, tmp_path, undisturbed):
+    first = train_run(tmp_path / "run", tiny(recipe="T->A", epochs=2), small)
+    inherited = read_status(first, first.phases[1])["inherited"]
+    grown = train_run(tmp_path / "run", tiny(recipe="T->A", epochs=3), small)
+    # The translation goes on; its best weights moved, so the regressor begins anew on them.
+    assert read_status(grown, grown.phases[0])["best_epoch"] == 3
+    assert read_status(grown, grown.phases[1])["inherited"] != inherited
+    assert_equal_runs(undisturbed, grown)
+
+
+def test_a_finished_run_is_left_alone(tiny, small, tmp_path, monkeypatch, undisturbed):
+    shutil.copytree(undisturbed.path, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "phases").rglob("*")}
+    monkeypatch.setattr("mmtrans.training.train.fit", lambda *_: pytest.fail("trained"))
+    train_run(tmp_path / "run", tiny(recipe="T->A", epochs=3), small)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "phases").rglob("*")} == before
+
+
+def test_a_phase_that_ran_out_of_patience_does_not_grow(tiny, small, tmp_path, monkeypatch, undisturbed):
+    shutil.copytree(undisturbed.path, tmp_path / "run")
+    for phase in undisturbed.phases:
+        path = tmp_path / "run" / "phases" / phase.name / "phase.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "stopped_by": "patience"}))
+    monkeypatch.setattr("mmtrans.training.train.fit", lambda *_: pytest.fail("trained"))
+    assert train_run(tmp_path / "run", tiny(recipe="T->A", epochs=9), small).config.epochs == 9
+
+
+def test_a_seed_decides_everything(tiny, small, tmp_path):
+    first, same, other = (
+        train_run(tmp_path / name, tiny(seed=seed, epochs=1), small) for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
+    assert_equal_runs(first, same)
+    assert history_of(first) != history_of(other)
+    left, right = ({k: v for arrays in weights_of(r).values() for k, v in arrays.items()} for r in (first, other))
+    assert any(not np.array_equal(left[name], right[name]) for name in left)
+
+
+def ids_of(batches):
+    return [text.decode() for batch in batches for text in batch["id"].numpy()]
+
+
+def test_unlabelled_segments_serve_the_translation_and_not_the_sentiment(undisturbed, small):
+    translation, sentiment = undisturbed.phases
+    labelled, everything = (phase_data(p, small, undisturbed.config) for p in (sentiment, translation))
+    unlabelled = {f"v0[{i}]" for i in (90, 91, 92)}
+    assert unlabelled <= set(ids_of(everything.train(0)))
+    assert len(ids_of(everything.train(0))) == 23
+    assert not unlabelled & set(ids_of(labelled.train(0)))
+    assert len(ids_of(labelled.train(0))) == 20
+    assert (everything.train_steps, labelled.train_steps) == (4, 3)
+    assert ids_of(labelled.train(0)) != ids_of(labelled.train(1))
+    assert ids_of(labelled.train(1)) == ids_of(labelled.train(1))
+    assert selection(sentiment, "valid").target == ()
+
+
+def test_test_is_out_of_reach(tiny, small_dir, undisturbed):
+    records = Records.open(small_dir, splits=("train", "valid"))
+    with pytest.raises(ValueError, match=r"may not be read here"):
+        make_batches(records, selection(undisturbed.phases[0], "test"), batch_size=2)
+
+
+def records_of(tmp_path, segments, **options):
+    convert(make_corpus(segments, **options), tmp_path / "records")
+    return Records.open(tmp_path / "records", splits=("train", "valid"))
+
+
+def test_a_split_without_segments_is_named(tiny, tmp_path):
+    records = records_of(tmp_path, make_segments(8), folds={"train": ["v0", "v1", "v2", "v3"]})
+    with pytest.raises(ValueError, match=r"Expected labelled segments with text in the valid split.*--folds"):
+        check_recipe(tiny(), records)
+
+
+def test_labels_are_needed_for_sentiment_before_anything_is_trained(tiny, tmp_path):
+    segments = [make_segment(i, 3 + i, video=f"v{i % 4}", label=None) for i in range(8)]
+    with pytest.raises(ValueError, match=r"Nothing to train on\. Expected labelled segments with text in the train"):
+        check_recipe(tiny(recipe="T->A"), records_of(tmp_path, segments))
+
+
+def test_unaligned_streams_cannot_be_concatenated(tiny, tmp_path):
+    records = records_of(tmp_path, make_segments(8), aligned={"audio": False})
+    with pytest.raises(ValueError, match=r"Only aligned modalities can be concatenated"):
+        check_recipe(tiny(recipe="concat(T,A)"), records)
+    check_recipe(tiny(recipe="T->A"), records)
+
+
+def test_a_corrupt_shard_is_named(tmp_path):
+    records = records_of(tmp_path, make_segments(40))
+    shard = records.shards("train")[2].file
+    corrupt(records.directory / shard)
+    batches = make_batches(records, Selection("train", ("text",)), batch_size=4)
+    message = rf"records are corrupt.*shards=\['{shard}'\].*records.*Convert the source"
+    with pytest.raises(ValueError, match=message), corruption_named(records):
+        ids_of(batches)
+
+
+def test_other_errors_pass_through(small):
+    with pytest.raises(KeyError, match="mine"), corruption_named(small):
+        raise KeyError("mine")

@@ -1,0 +1,74 @@
+"""Segment → `tf.train.Example` → framed record, what TensorFlow would write, without TensorFlow.
+
+Conversion is the one command that needs nothing else of TensorFlow, whose import takes longer than converting MOSI
+does. The wire format of protocol buffers needs one rule here: a field is its tag, its length and its content.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+
+import google_crc32c
+import numpy as np
+
+from tfrecords.schema import Segment
+
+_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
+
+
+def serialize(segment: Segment, bucket_steps: Mapping[str, int]) -> bytes:
+    """One record.
+
+    Args:
+        segment: the segment; its `split` is the shard's and is not stored.
+        bucket_steps: modality → steps to pad to, at the right, with zeros.
+
+    Returns:
+        A serialized `tf.train.Example` with the features `id`, `video_id`, `tokens` (bytes), `label` (float, left out
+        where there is none), and for each modality `<modality>` (`bucket_steps · dim` floats, row by row) and
+        `<modality>/length` (int64). Equal segments give equal bytes: the features are in the order of their names.
+    """
+    feature = {"id": _bytes([segment.id]), "video_id": _bytes([segment.video_id]), "tokens": _bytes(segment.tokens)}
+    if segment.label is not None:
+        feature["label"] = _floats(np.array([segment.label]))
+    for modality, array in segment.features.items():
+        padded = np.zeros((bucket_steps[modality], array.shape[1]), "<f4")
+        padded[: len(array)] = array
+        feature[modality] = _floats(padded)
+        feature[f"{modality}/length"] = _field(_INT64_LIST, _field(1, _varint(len(array))))
+    entries = (_field(1, _field(1, name.encode()) + _field(2, feature[name])) for name in sorted(feature))
+    return _field(1, b"".join(entries))
+
+
+def frame(record: bytes) -> bytes:
+    """A record as it stands in a TFRecord file: its length, the length's checksum, itself, its checksum."""
+    length = struct.pack("<Q", len(record))
+    return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+
+
+def _masked_crc(data: bytes) -> bytes:
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _varint(number: int) -> bytes:
+    groups = bytearray()
+    while number > 0x7F:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    groups.append(number)
+    return bytes(groups)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    # 2 is the wire type of everything that has a length, packed numbers included.
+    return b"".join((_varint(number << 3 | 2), _varint(len(content)), content))
+
+
+def _bytes(texts: Iterable[str]) -> bytes:
+    return _field(_BYTES_LIST, b"".join(_field(1, text.encode("utf-8")) for text in texts))
+
+
+def _floats(values: np.ndarray) -> bytes:
+    return _field(_FLOAT_LIST, _field(1, values.astype("<f4", copy=False).tobytes()))

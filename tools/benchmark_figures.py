@@ -1,0 +1,79 @@
+"""The figures of a measurement: medians with their spread, and ratios between variants."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+
+#: Endings of the figures that are rates, the ones that variants are compared by.
+RATES = ("segments_per_s", "beam_tokens_per_s")
+
+_SPREAD = ("_low", "_high")
+
+
+def spread(name: str, values: Sequence[float], digits: int = 3) -> dict[str, float]:
+    """`{name: median, name_low: smallest, name_high: largest}` of one figure's repeats."""
+    figures = (statistics.median(values), min(values), max(values))
+    return {f"{name}{end}": round(value, digits) for end, value in zip(("", *_SPREAD), figures, strict=True)}
+
+
+def flatten(results: Mapping, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yields the numbers of nested results by their path, e.g. `frames/packed/segments_per_s`."""
+    for name, value in results.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}/")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{name}", value
+
+
+def summarize(lines: Sequence[Mapping]) -> dict[str, float]:
+    """The spread of every figure over the `results` of several processes.
+
+    A process' own lows and highs (of its epochs) are left out: what varies between processes is the larger part.
+    """
+    columns: dict[str, list[float]] = {}
+    for line in lines:
+        for name, value in flatten(line["results"]):
+            if not name.endswith(_SPREAD):
+                columns.setdefault(name, []).append(value)
+    return {key: value for name, values in columns.items() for key, value in spread(name, values).items()}
+
+
+def ratios(ours: Sequence[Mapping], theirs: Sequence[Mapping]) -> list[dict]:
+    """Ours divided by theirs, for every rate of theirs that we have too.
+
+    Neighbours in time are compared, round by round, since a machine's speed drifts.
+
+    Args:
+        ours: our lines, one a round.
+        theirs: the comparator's lines, one a round; a rate need not be in each.
+
+    Returns:
+        for each rate `figure` (its path in theirs), `ratio`, `ratio_low`, `ratio_high` over the rounds, and the
+        medians `ours` and `theirs`.
+
+    Raises:
+        ValueError: nothing to compare.
+    """
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for mine, other in zip(ours, theirs, strict=True):
+        own = dict(flatten(mine["results"]))
+        for path, value in flatten(other["results"]):
+            rate = next((rate for rate in RATES if path.endswith(rate) and rate in own), None)
+            if rate is not None and value > 0:
+                pairs.setdefault(path, []).append((own[rate], value))
+    if not pairs:
+        own, other = (sorted(dict(flatten(lines[0]["results"]))) for lines in (ours, theirs))
+        raise ValueError(
+            f"Nothing to compare. Expected results that end in {' or '.join(RATES)} on both sides. "
+            f"Received: ours={own}, theirs={other}. Choose another measurement or comparator."
+        )
+    return [
+        {
+            "figure": path,
+            **spread("ratio", [mine / other for mine, other in values]),
+            "ours": statistics.median(mine for mine, _ in values),
+            "theirs": statistics.median(other for _, other in values),
+        }
+        for path, values in pairs.items()
+    ]

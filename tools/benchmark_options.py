@@ -1,0 +1,63 @@
+"""What a measurement is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+_COUNTS = ("segments", "units", "epochs", "batch_size", "threads", "repeats")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Size and manner of a measurement.
+
+    Args:
+        segments: segments of the made corpora.
+        units: of the encoder (each direction), the decoder and the attention.
+        epochs: measured epochs, after one that warms up.
+        batch_size: segments in a batch.
+        threads: of each process.
+        repeats: processes, each measuring once.
+        deterministic: op determinism, as `mmtrans train` has it.
+        source: corpus to convert; `None` makes a synthetic one.
+        profile: directory that receives a TensorBoard trace; `None` for none.
+
+    Raises:
+        ValueError: a count under 1.
+        FileNotFoundError: no such source.
+    """
+
+    segments: int = 1284
+    units: int = 128
+    epochs: int = 5
+    batch_size: int = 32
+    threads: int = 2
+    repeats: int = 1
+    deterministic: bool = True
+    source: str | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value < 1:
+                flag = "--" + name.replace("_", "-")
+                raise ValueError(f"{flag} is out of range. Expected at least 1. Received: {name}={value}.")
+        if self.source is not None and not Path(self.source).exists():
+            raise FileNotFoundError(
+                f"There is no such source. Expected a corpus. Received: source={self.source!r}. Check its path."
+            )
+
+    def flags(self) -> list[str]:
+        """The command line that gives these options again, for one process."""
+        flags = []
+        for field in fields(self):
+            value, flag = getattr(self, field.name), field.name.replace("_", "-")
+            if field.name == "repeats" or value is None:
+                continue
+            if isinstance(value, bool):
+                flags.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                flags += [f"--{flag}", str(value)]
+        return flags

@@ -1,0 +1,176 @@
+"""Measurements of training: its step on the real input pipeline, and that pipeline alone."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.config import Config
+from mmtrans.data.convert import convert
+from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.records import Records
+from mmtrans.models.statistics import Statistics
+from mmtrans.models.translator import build_translator
+from mmtrans.recipe import parse
+from mmtrans.sources.corpus import Corpus, LabelScale
+from mmtrans.training.loop import make_optimizer, make_train_step, train_epoch
+from mmtrans.training.monitor import Monitor
+from mmtrans.training.objectives import TranslationObjective
+from mmtrans.training.train import make_deterministic
+from tfrecords.schema import Segment
+from tools.benchmark_figures import spread
+from tools.benchmark_options import Options
+from tools.benchmark_process import peak_rss_mib
+
+#: Segments of CMU-MOSI's train fold that have 1, 2, … 50 words; the longer ones are clipped to 50. 1284 in all.
+MOSI_WORDS = (
+    *(1, 10, 25, 72, 101, 103, 105, 110, 86, 78, 75, 61, 59, 47, 52, 37, 27, 31, 25, 22, 20, 13, 12, 14, 17),
+    *(9, 7, 12, 8, 5, 3, 4, 5, 1, 4, 1, 1, 3, 1, 3, 4, 2, 0, 0, 1, 0, 2, 0, 0, 5),
+)
+
+#: Columns of GloVe vectors and of COVAREP features.
+DIMS = {"text": 300, "audio": 74}
+
+SELECTION = Selection("train", ("text",), ("audio",))
+
+PROFILED_STEPS = 5
+
+_SEGMENTS_PER_VIDEO = 20
+
+
+def mosi_lengths(segments: int, seed: int = 0) -> np.ndarray:
+    """Words per segment, `(segments,)` int64, drawn without replacement from MOSI's train fold; beyond 1284, again."""
+    lengths = np.repeat(np.arange(1, len(MOSI_WORDS) + 1), MOSI_WORDS)
+    rng = np.random.default_rng(seed)
+    rounds = -(-segments // len(lengths))
+    return np.concatenate([rng.permutation(lengths) for _ in range(rounds)])[:segments]
+
+
+def random_corpus(segments: int, seed: int = 0) -> Corpus:
+    """A corpus of normal noise in the shape of MOSI's train fold: text 300 and audio 74, aligned, all of it train."""
+    lengths = mosi_lengths(segments, seed)
+    videos = [f"v{index // _SEGMENTS_PER_VIDEO:05d}" for index in range(segments)]
+
+    def read() -> Iterator[Segment]:
+        rng = np.random.default_rng([seed, 1])
+        for index, (video, steps) in enumerate(zip(videos, lengths, strict=True)):
+            yield Segment(
+                id=f"{video}[{index % _SEGMENTS_PER_VIDEO}]",
+                video_id=video,
+                features={name: rng.standard_normal((steps, dim), np.float32) for name, dim in DIMS.items()},
+                label=float(rng.uniform(-3, 3)),
+            )
+
+    return Corpus(
+        format="random",
+        files=(),
+        label=LabelScale("sentiment", -3.0, 3.0, 0.0),
+        read=read,
+        video_ids=videos,
+        folds={"train": tuple(dict.fromkeys(videos))},
+        aligned=dict.fromkeys(DIMS, True),
+    )
+
+
+def write_records(options: Options, directory: Path) -> Records:
+    """Converts a random corpus, so that training reads what it always reads."""
+    convert(random_corpus(options.segments), directory)
+    return Records.open(directory, splits=("train",))
+
+
+def translation_config(options: Options) -> Config:
+    """text → audio with input feeding; the decoder sees every previous frame, as in the comparators."""
+    return Config(
+        recipe="T->A",
+        units=options.units,
+        attention_units=options.units,
+        decoder_units=options.units,
+        dropout=0.0,
+        target_dropout=0.0,
+        batch_size=options.batch_size,
+    )
+
+
+def make_translation_step(records: Records, config: Config) -> tuple[Callable, TranslationObjective]:
+    """Our train step for new weights, and what it minimises."""
+    keras.utils.set_random_seed(config.seed)
+    means, stds = ({name: records.statistics(name)[i] for name in DIMS} for i in (0, 1))
+    objective = TranslationObjective(build_translator(parse(config.recipe), config, Statistics(means, stds)), config)
+    optimizer = make_optimizer(config, num_batches(records, SELECTION, config.batch_size))
+    optimizer.build(objective.model.trainable_variables)
+    spec = epoch_batches(records, config.batch_size, 0).element_spec
+    return make_train_step(objective, optimizer, config, spec), objective
+
+
+def epoch_batches(records: Records, batch_size: int, epoch: int) -> tf.data.Dataset:
+    """The batches of one epoch, shuffled."""
+    return make_batches(records, SELECTION, batch_size=batch_size, shuffle=(0, epoch))
+
+
+def measure_train(options: Options) -> dict:
+    """Epochs of the training loop, with its pipeline and without validation and checkpoints.
+
+    Returns:
+        the spread over epochs of `segments_per_s` and `epoch_s`; `first_epoch_s` with the tracing; `steps` an epoch,
+        `parameters`, the last `loss`, and `peak_rss_mib`.
+    """
+    if options.deterministic:
+        make_deterministic()
+    config = translation_config(options)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
+        records = write_records(options, Path(directory) / "records")
+        train_step, objective = make_translation_step(records, config)
+        seconds, losses = [], []
+        with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
+            for epoch in range(options.epochs + 1):
+                start = time.perf_counter()
+                losses, _ = train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), 0, monitor)
+                seconds.append(time.perf_counter() - start)
+        if options.profile:
+            profile_steps(train_step, epoch_batches(records, config.batch_size, 0), options.profile)
+    return {
+        **_rates(options, seconds),
+        "steps": len(losses),
+        "parameters": objective.model.count_params(),
+        "loss": round(float(losses[-1]), 4),
+        "peak_rss_mib": peak_rss_mib(),
+    }
+
+
+def profile_steps(train_step: Callable, batches: tf.data.Dataset, directory: str) -> None:
+    """Writes a TensorBoard trace of a few train steps, which are traced (in TensorFlow's sense) already."""
+    with tf.profiler.experimental.Profile(directory):
+        for step, batch in enumerate(batches.take(PROFILED_STEPS)):
+            with tf.profiler.experimental.Trace("train", step_num=step, _r=1):
+                train_step(batch)[0].numpy()
+
+
+def measure_input(options: Options) -> dict:
+    """Epochs of the input pipeline alone: from shards to batches that nobody reads.
+
+    Returns:
+        the spread over epochs of `segments_per_s` and `epoch_s`; `first_epoch_s`, `steps` and `peak_rss_mib`.
+    """
+    seconds = []
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
+        records = write_records(options, Path(directory) / "records")
+        for epoch in range(options.epochs + 1):
+            start = time.perf_counter()
+            steps = sum(1 for _ in epoch_batches(records, options.batch_size, epoch))
+            seconds.append(time.perf_counter() - start)
+    return {**_rates(options, seconds), "steps": steps, "peak_rss_mib": peak_rss_mib()}
+
+
+def _rates(options: Options, seconds: list[float]) -> dict:
+    """Figures of the epochs after the first, which warms up."""
+    return {
+        **spread("segments_per_s", [options.segments / s for s in seconds[1:]], 1),
+        **spread("epoch_s", seconds[1:]),
+        "first_epoch_s": round(seconds[0], 3),
+    }
