@@ -59,7 +59,9 @@ class Config:
     min_count: int = option(2, "least occurrences in train of a word that is a token", TRANSLATION, low=1)
     embedding_units: int = option(64, "units of the decoder's token vectors", TRANSLATION, low=1)
     tie_weights: bool = option(False, "use the token vectors as the softmax' weights too", TRANSLATION)
-    label_smoothing: float = option(0.0, "share of a token target spread over all tokens", TRANSLATION, low=0.0, high=0.9)
+    label_smoothing: float = option(
+        0.0, "share of a token target spread over all tokens", TRANSLATION, low=0.0, high=0.9
+    )
     scheduled_sampling: float = option(
         0.0, "largest probability that a previous token is the model's own in training", TRANSLATION, low=0.0, high=1.0
     )

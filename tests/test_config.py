@@ -27,7 +27,7 @@ def values_of(field):
 configs = st.fixed_dictionaries({}, optional={name: values_of(field) for name, field in FIELDS.items()})
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(configs)
 def test_yaml_round_trips(tmp_path_factory, fields):
     config = Config(**fields)

@@ -75,6 +75,32 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Lengths of a stream's segments, as stored: mean, 95th percentile, longest."""
+
+    mean: float
+    p95: float
+    max: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the segments of one fold are like; for people only, nothing is computed from it.
+
+    Args:
+        steps: `aligned` or a modality with its own steps → lengths.
+        labels: label, rounded to one of seven values that span its range → segments.
+        rows: modality → steps of all segments together.
+        zero_rows: modality → those of them that are all zeros.
+    """
+
+    steps: Mapping[str, Steps]
+    labels: Mapping[str, int]
+    rows: Mapping[str, int]
+    zero_rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class ModalityInfo:
     """One modality.
 
@@ -123,6 +149,7 @@ class Manifest:
         max_steps: `aligned` or a modality → longest stream kept.
         truncated: `aligned` or a modality → number of segments that were cut.
         notes: sentences for the user.
+        summary: split → what its segments are like; empty in records of the first releases.
         format_version: version of the record format.
 
     Raises:
@@ -139,6 +166,7 @@ class Manifest:
     max_steps: Mapping[str, int] = field(default_factory=dict)
     truncated: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    summary: Mapping[str, Summary] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -249,10 +277,11 @@ def _decode_dataclass(cls, value, where: str):
     value = _expect_type(dict, value, where)
     hints = typing.get_type_hints(cls)
     names = [f.name for f in fields(cls)]
-    missing, extra = sorted(set(names) - set(value)), sorted(set(value) - set(names))
+    # What has come to the format since its first release may be missing.
+    missing, extra = sorted(set(names) - set(value) - {"summary"}), sorted(set(value) - set(names))
     if missing or extra:
         raise ValueError(f"Expected the names {names}. Received: {where} with missing={missing}, extra={extra}.")
-    return cls(**{name: _decode(hints[name], value[name], f"{where}.{name}") for name in names})
+    return cls(**{name: _decode(hints[name], value[name], f"{where}.{name}") for name in names if name in value})
 
 
 def _expect_type(expected, value, where: str):

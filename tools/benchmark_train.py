@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,14 +14,12 @@ from mmtrans.config import Config
 from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
-from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_translator
-from mmtrans.recipe import parse
 from mmtrans.sources.corpus import Corpus, LabelScale
 from mmtrans.training.loop import make_optimizer, make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.objectives import TranslationObjective
-from mmtrans.training.train import make_deterministic
+from mmtrans.training.objectives import Objective
+from mmtrans.training.run import Run
+from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import Segment
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options
@@ -97,11 +94,10 @@ def translation_config(options: Options) -> Config:
     )
 
 
-def make_translation_step(records: Records, config: Config) -> tuple[Callable, TranslationObjective]:
-    """Our train step for new weights, and what it minimises."""
-    keras.utils.set_random_seed(config.seed)
-    means, stds = ({name: records.statistics(name)[i] for name in DIMS} for i in (0, 1))
-    objective = TranslationObjective(build_translator(parse(config.recipe), config, Statistics(means, stds)), config)
+def make_translation_step(records: Records, config: Config, run_dir: Path) -> tuple[Callable, Objective]:
+    """The train step of a new run's first phase, and what it minimises."""
+    run = Run.open_or_create(run_dir, config, records)
+    objective = build_objective(run, run.phases[0], records)
     optimizer = make_optimizer(config, num_batches(records, SELECTION, config.batch_size))
     optimizer.build(objective.model.trainable_variables)
     spec = epoch_batches(records, config.batch_size, 0).element_spec
@@ -113,29 +109,57 @@ def epoch_batches(records: Records, batch_size: int, epoch: int) -> tf.data.Data
     return make_batches(records, SELECTION, batch_size=batch_size, shuffle=(0, epoch))
 
 
+class EpochClock:
+    """Times epochs: a context manager, entered once an epoch.
+
+    Args:
+        segments: segments of an epoch.
+    """
+
+    def __init__(self, segments: int):
+        self.segments = segments
+        self.wall_seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_) -> None:
+        self.wall_seconds.append(time.perf_counter() - self._started[0])
+        self.cpu_seconds.append(time.process_time() - self._started[1])
+
+    def results(self) -> dict[str, float]:
+        """Figures of the epochs after the first, which warms up: rate, seconds, and CPU seconds of all threads."""
+        return {
+            **spread("segments_per_s", [self.segments / seconds for seconds in self.wall_seconds[1:]], 1),
+            **spread("epoch_s", self.wall_seconds[1:]),
+            **spread("epoch_cpu_s", self.cpu_seconds[1:]),
+            "first_epoch_s": round(self.wall_seconds[0], 3),
+        }
+
+
 def measure_train(options: Options) -> dict:
     """Epochs of the training loop, with its pipeline and without validation and checkpoints.
 
     Returns:
-        the spread over epochs of `segments_per_s` and `epoch_s`; `first_epoch_s` with the tracing; `steps` an epoch,
-        `parameters`, the last `loss`, and `peak_rss_mib`.
+        what `EpochClock` gives, the tracing in `first_epoch_s`; `steps` an epoch, `parameters`, the last `loss`, and
+        `peak_rss_mib`.
     """
     if options.deterministic:
         make_deterministic()
     config = translation_config(options)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
-        train_step, objective = make_translation_step(records, config)
-        seconds, losses = [], []
+        train_step, objective = make_translation_step(records, config, Path(directory) / "run")
+        clock, losses = EpochClock(options.segments), []
         with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
             for epoch in range(options.epochs + 1):
-                start = time.perf_counter()
-                losses, _ = train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), 0, monitor)
-                seconds.append(time.perf_counter() - start)
+                with clock:
+                    losses, _ = train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), 0, monitor)
         if options.profile:
             profile_steps(train_step, epoch_batches(records, config.batch_size, 0), options.profile)
     return {
-        **_rates(options, seconds),
+        **clock.results(),
         "steps": len(losses),
         "parameters": objective.model.count_params(),
         "loss": round(float(losses[-1]), 4),
@@ -155,22 +179,12 @@ def measure_input(options: Options) -> dict:
     """Epochs of the input pipeline alone: from shards to batches that nobody reads.
 
     Returns:
-        the spread over epochs of `segments_per_s` and `epoch_s`; `first_epoch_s`, `steps` and `peak_rss_mib`.
+        what `EpochClock` gives, `steps` an epoch, and `peak_rss_mib`.
     """
-    seconds = []
+    clock = EpochClock(options.segments)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
         for epoch in range(options.epochs + 1):
-            start = time.perf_counter()
-            steps = sum(1 for _ in epoch_batches(records, options.batch_size, epoch))
-            seconds.append(time.perf_counter() - start)
-    return {**_rates(options, seconds), "steps": steps, "peak_rss_mib": peak_rss_mib()}
-
-
-def _rates(options: Options, seconds: list[float]) -> dict:
-    """Figures of the epochs after the first, which warms up."""
-    return {
-        **spread("segments_per_s", [options.segments / s for s in seconds[1:]], 1),
-        **spread("epoch_s", seconds[1:]),
-        "first_epoch_s": round(seconds[0], 3),
-    }
+            with clock:
+                steps = sum(1 for _ in epoch_batches(records, options.batch_size, epoch))
+    return {**clock.results(), "steps": steps, "peak_rss_mib": peak_rss_mib()}

@@ -26,6 +26,11 @@ def run(arguments: argparse.Namespace) -> dict:
 
     make_deterministic()
     trained = Run.open(arguments.run_dir)
+    if arguments.data is None and not trained.records_path.is_dir():
+        raise FileNotFoundError(
+            f"The run's records are gone. Expected them where they were in training. "
+            f"Received: records={trained.records_path} ({trained.path}). Say where they are with --data RECORDS."
+        )
     records = Records.open(arguments.data or trained.records_path)
     split = arguments.split
     if split == "test" and not records.count("test"):

@@ -7,7 +7,6 @@ and beam search apply to continuous features). Both are fitted on train steps on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,11 +32,15 @@ class Codebook:
         frames: `(size, dim)` float32 raw features that each token stands for: a centroid, or the mean vector of the
             word in train; the train mean for special tokens.
         scale: `(dim,)` float32 by which raw features are multiplied before distances are taken; empty for words.
+        counts: `(size,)` int64, how often each token is a target in train; EOS once a segment.
+        repeat_share: share of those targets that equal the token before them.
     """
 
     names: tuple[str, ...]
     frames: np.ndarray
     scale: np.ndarray
+    counts: np.ndarray
+    repeat_share: float
 
     @property
     def size(self) -> int:
@@ -77,6 +80,11 @@ class Codebook:
         distance = tf.reduce_sum(centroids**2, -1) - 2.0 * tf.tensordot(features * self.scale, centroids, [[2], [1]])
         return tf.argmin(distance, -1, tf.int32) + self.num_special
 
+    def unigram(self) -> np.ndarray:
+        """`(size,)` float64 probability of each token whatever comes before it; add-one smoothing, never BOS."""
+        smoothed = self.counts + (np.arange(self.size) != BOS)
+        return smoothed / smoothed.sum()
+
     def decode(self, ids: np.ndarray) -> np.ndarray:
         """Raw features `(…, dim)` float32 that token ids stand for."""
         return self.frames[ids]
@@ -84,13 +92,17 @@ class Codebook:
     def save(self, path: Path) -> None:
         """Writes an .npz file that `load` reads."""
         with open(path, "wb") as file:
-            np.savez(file, names=np.array(self.names, dtype=np.str_), frames=self.frames, scale=self.scale)
+            names = np.array(self.names, dtype=np.str_)
+            np.savez(
+                file, names=names, frames=self.frames, scale=self.scale, counts=self.counts, repeats=self.repeat_share
+            )
 
     @classmethod
     def load(cls, path: Path) -> Codebook:
         """Reads what `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(tuple(arrays["names"].tolist()), arrays["frames"], arrays["scale"])
+            numbers = (arrays[name] for name in ("frames", "scale", "counts"))
+            return cls(tuple(arrays["names"].tolist()), *numbers, float(arrays["repeats"]))
 
 
 def fit_codebook(records: Records, selection: Selection, size: int, min_count: int, seed: int) -> Codebook:
@@ -108,40 +120,51 @@ def fit_codebook(records: Records, selection: Selection, size: int, min_count: i
     """
     if selection.split != "train":
         raise ValueError(f"A codebook is fitted on train alone. Received: split={selection.split!r}. Select train.")
-    words, steps = [], []
+    words, steps, lengths = [], [], []
     for batch in make_batches(records, selection, batch_size=256, tokens=True):
         mask = tf.sequence_mask(batch["target_length"], tf.shape(batch["target"])[1]).numpy()
         steps.append(batch["target"].numpy()[mask])
+        lengths.append(batch["target_length"].numpy())
         if batch["tokens"].shape[1] == mask.shape[1]:
             words.append(batch["tokens"].numpy()[mask])
-    frames = np.concatenate(steps)
+    frames, lengths = np.concatenate(steps), np.concatenate(lengths)
     if selection.target == ("text",) and sum(map(len, words)) == len(frames) and (np.concatenate(words) != b"").any():
-        return _vocabulary(np.concatenate(words), frames, min_count)
-    deviations = {name: records.statistics(name)[1] for name in selection.target}
-    return _kmeans(frames, deviations, size, seed)
+        names, means, ids = _vocabulary(np.concatenate(words), frames, min_count)
+        scale = np.zeros(0, np.float32)
+    else:
+        deviations = {name: records.statistics(name)[1] for name in selection.target}
+        # Each modality's block counts alike, however many columns it has.
+        scale = np.concatenate([1.0 / (std * np.sqrt(len(std))) for std in deviations.values()]).astype(np.float32)
+        names, means, ids = _kmeans(frames, scale, size, seed)
+    counts = np.bincount(ids, minlength=len(names))
+    counts[EOS] = len(lengths)
+    follows = np.ones(len(ids), bool)
+    follows[np.cumsum(lengths)[:-1]] = follows[0] = False
+    repeats = int((follows[1:] & (ids[1:] == ids[:-1])).sum())
+    return Codebook(names, means, scale, counts, repeats / counts.sum())
 
 
-def _vocabulary(words: np.ndarray, frames: np.ndarray, min_count: int) -> Codebook:
+def _vocabulary(words: np.ndarray, frames: np.ndarray, min_count: int) -> tuple:
+    """Names, mean frames and the train ids of a vocabulary."""
     counts = Counter(words.tolist())
     known = sorted(
         (word for word, count in counts.items() if count >= min_count and word), key=lambda w: (-counts[w], w)
     )
     index = {word: i + 3 for i, word in enumerate(known)}
     ids = np.array([index.get(word, UNK) for word in words.tolist()])
-    means = _means(ids, frames, len(known) + 3)
     names = ("<bos>", "<eos>", "<unk>", *(word.decode("utf-8") for word in known))
-    return Codebook(names, means, np.zeros(0, np.float32))
+    return names, _means(ids, frames, len(names)), ids
 
 
-def _kmeans(frames: np.ndarray, deviations: Mapping[str, np.ndarray], size: int, seed: int) -> Codebook:
+def _kmeans(frames: np.ndarray, scale: np.ndarray, size: int, seed: int) -> tuple:
+    """Names, mean frames and the train ids of a k-means codebook."""
     from sklearn.cluster import MiniBatchKMeans
 
-    # Each modality's block counts alike, however many columns it has.
-    scale = np.concatenate([1.0 / (std * np.sqrt(len(std))) for std in deviations.values()]).astype(np.float32)
     clusters = int(np.clip(len(frames) // STEPS_PER_CODEWORD, 1, size))
     model = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=3).fit(frames * scale)
-    means = _means(model.predict(frames * scale) + 2, frames, clusters + 2)
-    return Codebook(("<bos>", "<eos>", *(f"c{i}" for i in range(clusters))), means, scale)
+    ids = model.predict(frames * scale) + 2
+    names = ("<bos>", "<eos>", *(f"c{i}" for i in range(clusters)))
+    return names, _means(ids, frames, len(names)), ids
 
 
 def _means(ids: np.ndarray, frames: np.ndarray, size: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from mmtrans.data.folds import assign_folds
 from mmtrans.data.statistics import ColumnStatistics
+from mmtrans.data.summary import SplitSummary
 from mmtrans.sources.corpus import Corpus
 from tfrecords.manifest import (
     DroppedSegment,
@@ -88,12 +90,14 @@ def convert(
     """
     folds, origin = assign_folds(corpus.video_ids, own=corpus.folds, path=folds_path, seed=seed)
     account = _Account(corpus, dict(max_steps), {video: split for split in folds for video in folds[split]})
-    with new_records(records_dir, overwrite=overwrite) as directory:
+    with ThreadPoolExecutor(1) as hashing, new_records(records_dir, overwrite=overwrite) as directory:
+        # Beside the reading: the sources are far larger than the records.
+        source_files = hashing.submit(_hash_files, corpus)
         shards = write_shards(account.segments(on_progress), directory)
         if not shards:
             raise _no_segments(account)
         manifest = Manifest(
-            source=Source(corpus.format, _hash_files(corpus)),
+            source=Source(corpus.format, source_files.result()),
             label=Label(**asdict(corpus.label)),
             splits={
                 split: Split(sum(shard.segments for shard in shards[split]), len(account.videos[split]), shards[split])
@@ -106,6 +110,7 @@ def convert(
             max_steps=dict(max_steps),
             truncated=dict(sorted(account.truncated.items())),
             notes=tuple(corpus.notes),
+            summary={split: account.summaries[split].result() for split in shards},
         )
         manifest.save(directory)
     return manifest
@@ -131,6 +136,7 @@ class _Account:
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
     truncated: Counter = field(default_factory=Counter)
     dropped: list[DroppedSegment] = field(default_factory=list)
+    summaries: dict[str, SplitSummary] = field(default_factory=dict)
     videos: dict[str, set[str]] = field(default_factory=lambda: {split: set() for split in SPLITS})
 
     def segments(self, on_progress: Callable[[int], None] | None) -> Iterator[Segment]:
@@ -147,6 +153,9 @@ class _Account:
             self._check(segment)
             segment = replace(self._truncate(segment), split=split)
             self.videos[split].add(segment.video_id)
+            if split not in self.summaries:
+                self.summaries[split] = SplitSummary(self.corpus.label, self._is_aligned)
+            self.summaries[split].update(segment)
             if split == "train":
                 for name, array in segment.features.items():
                     self.statistics.setdefault(name, ColumnStatistics(array.shape[1])).update(array)

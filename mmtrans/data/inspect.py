@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
-from tfrecords.manifest import Manifest, Shard, Split, file_sha256
-from tfrecords.reader import read_examples, segment_of
-from tfrecords.schema import SPLITS, Segment
+from tfrecords.manifest import Manifest, Split, Summary
+from tfrecords.schema import SPLITS
 
 
 def describe(records_dir: str | Path) -> dict:
@@ -18,9 +15,11 @@ def describe(records_dir: str | Path) -> dict:
 
     Returns:
         `format_version`, `manifest_hash`, `source` (format name), `label` (name, low, high, neutral), `folds` (origin),
-        `splits` (split → segments, videos, labelled, shards, bytes, modality → segments, and the `steps` histogram:
-        bucket of the longest stream → segments), `modalities` (dim, aligned, named, statistics), `max_steps`,
-        `truncated`, `cleaning`, `dropped` (reason → number) and `notes`.
+        `splits` (split → segments, videos, labelled, shards, bytes, modality → segments, the `steps` histogram:
+        bucket of the longest stream → segments, `lengths`: stream → mean, p95 and max of its steps, and `labels`: the
+        labels rounded to seven values → segments), `modalities` (dim, aligned, named, statistics, rows; `zero_rows` and
+        `cleaned_rows` are shares of the rows, null where they are not known), `max_steps`, `truncated`, `cleaning`,
+        `dropped` (reason → number) and `notes`.
 
     Raises:
         FileNotFoundError: no records.
@@ -34,13 +33,18 @@ def describe(records_dir: str | Path) -> dict:
         "source": manifest.source.format,
         "label": {"name": label.name, "low": label.low, "high": label.high, "neutral": label.neutral},
         "folds": manifest.folds.origin,
-        "splits": {name: _describe_split(manifest.splits[name]) for name in SPLITS if name in manifest.splits},
+        "splits": {
+            name: _describe_split(manifest.splits[name], manifest.summary.get(name))
+            for name in SPLITS
+            if name in manifest.splits
+        },
         "modalities": {
             name: {
                 "dim": info.dim,
                 "aligned": info.aligned,
                 "named": info.feature_names is not None,
                 "statistics": info.mean is not None,
+                **_describe_rows(name, manifest),
             }
             for name, info in manifest.modalities.items()
         },
@@ -53,39 +57,33 @@ def describe(records_dir: str | Path) -> dict:
 
 
 def verify(records_dir: str | Path) -> list[str]:
-    """Reads every shard and returns a sentence for each problem; an empty list says that the records are whole.
-
-    Checked are the sizes, checksums and counts of the shards; that each record parses, is finite, has its bucket's
-    padding and the shard's modalities, a label inside the range or none as the shard says, and an id of its own; the
-    number of videos; that no video is in two splits.
+    """Reads every shard and returns a sentence for each problem; see `mmtrans.data.verify.verify_records`.
 
     Raises:
         FileNotFoundError: no records.
         ValueError: a bad manifest.
     """
-    manifest = Manifest.load(records_dir)
-    problems: list[str] = []
-    splits_of: dict[str, set[str]] = defaultdict(set)
-    seen: set[str] = set()
-    for split, info in manifest.splits.items():
-        videos: set[str] = set()
-        for shard in info.shards:
-            segments = _verify_shard(Path(records_dir) / shard.file, shard, manifest, problems)
-            for segment_id, video_id in segments:
-                if segment_id in seen:
-                    problems.append(f"A segment is stored twice: {segment_id} ({shard.file}).")
-                seen.add(segment_id)
-                videos.add(video_id)
-                splits_of[video_id].add(split)
-        if len(videos) != info.videos:
-            problems.append(f"The manifest counts {info.videos} videos in {split}, the records hold {len(videos)}.")
-    for video_id, splits in sorted(splits_of.items()):
-        if len(splits) > 1:
-            problems.append(f"A video is in several splits: {video_id} in {sorted(splits)}.")
-    return problems
+    # A description must not wait for TensorFlow, which reading records needs.
+    from mmtrans.data.verify import verify_records
+
+    return verify_records(records_dir)
 
 
-def _describe_split(split: Split) -> dict:
+def _describe_rows(modality: str, manifest: Manifest) -> dict:
+    rows = sum(summary.rows.get(modality, 0) for summary in manifest.summary.values())
+    zero_rows = sum(summary.zero_rows.get(modality, 0) for summary in manifest.summary.values())
+    # A row is a word where streams are aligned to words, and a frame elsewhere.
+    counted = [f"{modality}: words with cleaned frames", f"{modality}: frames with NaN"]
+    counted = counted[:1] if counted[0] in manifest.cleaning else [counted[1], f"{modality}: frames with infinity"]
+    cleaned = sum(manifest.cleaning.get(name, 0) for name in counted)
+    return {
+        "rows": rows,
+        "zero_rows": zero_rows / rows if rows else None,
+        "cleaned_rows": min(cleaned / rows, 1.0) if rows else None,
+    }
+
+
+def _describe_split(split: Split, summary: Summary | None) -> dict:
     modalities: Counter = Counter()
     steps: Counter = Counter()
     for shard in split.shards:
@@ -99,51 +97,6 @@ def _describe_split(split: Split) -> dict:
         "bytes": sum(shard.bytes for shard in split.shards),
         "modalities": dict(modalities),
         "steps": {str(bucket): steps[bucket] for bucket in sorted(steps)},
+        "lengths": {stream: asdict(lengths) for stream, lengths in summary.steps.items()} if summary else {},
+        "labels": dict(summary.labels) if summary else {},
     }
-
-
-def _verify_shard(path: Path, shard: Shard, manifest: Manifest, problems: list[str]) -> list[tuple[str, str]]:
-    """Adds the shard's problems; returns `(id, video id)` of the records that could be read."""
-    if not path.is_file():
-        problems.append(f"A shard is missing: {shard.file}.")
-        return []
-    if path.stat().st_size != shard.bytes or file_sha256(path) != shard.sha256:
-        problems.append(f"A shard is not the one that the manifest names, its checksum differs: {shard.file}.")
-    names = []
-    records = 0
-    try:
-        for example in read_examples(path):
-            records += 1
-            segment = _verify_record(example, path, shard, manifest, problems)
-            if segment is not None:
-                names.append((segment.id, segment.video_id))
-    except ValueError as error:
-        problems.append(str(error))
-    if records != shard.segments:
-        problems.append(f"The manifest counts {shard.segments} segments in {shard.file}, it holds {records}.")
-    return names
-
-
-def _verify_record(
-    example: tf.train.Example, path: Path, shard: Shard, manifest: Manifest, problems: list[str]
-) -> Segment | None:
-    dims = {name: info.dim for name, info in manifest.modalities.items()}
-    try:
-        segment = segment_of(example, dims, path)
-    except ValueError as error:
-        problems.append(str(error))
-        return None
-    where = f"{segment.id} ({shard.file})"
-    if set(segment.features) != set(shard.bucket_steps):
-        problems.append(f"A record has {sorted(segment.features)}, its shard {sorted(shard.bucket_steps)}: {where}.")
-    for name, steps in shard.bucket_steps.items():
-        values = np.array(example.features.feature[name].float_list.value, np.float32)
-        length = len(segment.features.get(name, ()))
-        if len(values) != steps * dims[name] or values[length * dims[name] :].any():
-            problems.append(f"A record is not padded with zeros to {steps} steps of {name}: {where}.")
-    if (segment.label is not None) != shard.labelled:
-        problems.append(f"A record's label is {segment.label}, its shard says labelled={shard.labelled}: {where}.")
-    low, high = manifest.label.low, manifest.label.high
-    if segment.label is not None and not low - 1e-6 <= segment.label <= high + 1e-6:
-        problems.append(f"A label is outside {low} to {high}: {segment.label} in {where}.")
-    return segment

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,7 @@ import tensorflow as tf
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.bootstrap import evaluate_predictions
-from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
-from mmtrans.models.translator import Translator
+from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.recipe import Translation
 from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.ids import parse_segment_id
@@ -55,7 +53,7 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
     check_records(run, records)
     with corruption_named(records):
         predictions = predict(run, records, split)
-        translation = translation_quality(run, records, split) if isinstance(run.recipe, Translation) else None
+        translation = evaluate_translation(run, records, split) if isinstance(run.recipe, Translation) else None
     label = records.manifest.label
     scale = LabelScale(label.name, label.low, label.high, label.neutral)
     result = evaluate_predictions(
@@ -78,7 +76,12 @@ def check_finished(run: Run) -> None:
 
 
 def check_records(run: Run, records: Records) -> None:
-    """Raises a ValueError where a modality's width differs from what the run was trained on."""
+    """Raises a ValueError where a modality's width differs from the run's, or there are no labels for the baselines."""
+    if not records.count("train", labelled=True):
+        raise ValueError(
+            f"The records have no labelled train split. Expected one, as the baselines are made from its labels. "
+            f"Received: train=none ({records.directory}). Choose folds with --folds, or use `mmtrans predict`."
+        )
     for name, mean in run.statistics.mean.items():
         if records.dim(name) != len(mean):
             raise ValueError(
@@ -92,62 +95,20 @@ def predict(run: Run, records: Records, split: str) -> Predictions:
     regressor = run.load_regressor()
     selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
 
-    @tf.function(reduce_retracing=True)
+    batches = make_batches(records, selection, batch_size=run.config.batch_size)
+
+    # The signature has open shapes: one trace serves batches of all lengths.
+    @tf.function(input_signature=[batches.element_spec[name] for name in ("source", "source_length")])
     def score(source, source_length):
         return regressor({"source": source, "source_length": source_length}, training=False)["score"]
 
     ids, scores, labels = [], [], []
-    for batch in make_batches(records, selection, batch_size=run.config.batch_size):
+    for batch in batches:
         ids += [text.decode() for text in batch["id"].numpy()]
         labels.append(batch["label"].numpy())
         scores.append(score(batch["source"], batch["source_length"]).numpy())
     videos = [parse_segment_id(text, style="brackets")[0] for text in ids]
     return Predictions(ids, videos, np.concatenate(scores), np.concatenate(labels))
-
-
-def translation_quality(run: Run, records: Records, split: str) -> dict:
-    """Quality of the last translation on a split, on standardised targets.
-
-    Returns:
-        `r2` and `mse` of free-running rollouts, and what must stand beside them: `teacher_forced_r2`;
-        `source_shuffled_r2`, rollouts with each segment given another's source; `copy_last_r2`, the previous true
-        frame as the prediction; `per_modality`.
-    """
-    translator = run.load_translator()
-    names = ("rollout", "teacher_forced", "source_shuffled", "copy_last")
-    qualities = {name: TranslationQuality(translator.blocks) for name in names}
-    for target, length, candidates in _translated_batches(translator, run, records, split):
-        for name, prediction in candidates.items():
-            qualities[name].update(prediction, target, length)
-    results = {name: quality.result() for name, quality in qualities.items()}
-    return {**results["rollout"], **{f"{name}_r2": results[name]["r2"] for name in names[1:]}}
-
-
-def _translated_batches(translator: Translator, run: Run, records: Records, split: str) -> Iterator[tuple]:
-    """Yields `(target, length, {name: prediction})` by batch: `(batch, steps, dim)` standardised, `(batch,)`."""
-    recipe = run.recipe
-    selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
-    rollout = tf.function(translator.rollout, reduce_retracing=True)
-    teacher_forced = tf.function(
-        lambda inputs: translator.model(inputs, training=False)["prediction"], reduce_retracing=True
-    )
-    previous = None
-    for batch in make_batches(records, selection, batch_size=run.config.batch_size):
-        length = batch["target_length"]
-        target = translator.target_normalization(batch["target"]).numpy()
-        source = batch["source"], batch["source_length"]
-        # Neighbours in a batch are of similar length, so each gets a foreign source of nearly its own length.
-        foreign = tuple(tf.roll(tensor, 1, 0) for tensor in source) if len(length) > 1 else previous
-        previous = tuple(tensor[:1] for tensor in source)
-        inputs = {name: batch[name] for name in ("source", "source_length", "decoder_input")}
-        candidates = {
-            "rollout": rollout(*source, length)[0].numpy(),
-            "teacher_forced": teacher_forced(inputs).numpy(),
-            "copy_last": copy_last(target, length.numpy()),
-        }
-        if foreign is not None:
-            candidates["source_shuffled"] = rollout(*foreign, length)[0].numpy()
-        yield target, length.numpy(), candidates
 
 
 def save(run: Run, split: str, predictions: Predictions, result: dict, scale: LabelScale) -> None:

@@ -30,17 +30,13 @@ class ReversibleEmbedding(keras.layers.Layer):
     def build(self, input_shape):
         shape = (self.vocabulary_size, self.units)
         self.embeddings = self.add_weight(name="embeddings", shape=shape, initializer="uniform")
-        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
         self.built = True
 
     def call(self, inputs, reverse=False):
         embeddings = tf.convert_to_tensor(self.embeddings)
         if reverse:
-            return tf.tensordot(inputs, embeddings, [[-1], [1]]) + self.bias
+            return tf.tensordot(inputs, embeddings, [[-1], [1]])
         return tf.gather(embeddings, tf.cast(inputs, tf.int32))
-
-    def compute_output_shape(self, input_shape, reverse=False):
-        return (*input_shape[:2], self.vocabulary_size) if reverse else (*input_shape, self.units)
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "units": self.units}

@@ -48,7 +48,7 @@ class FeatureTarget:
         return self.start_frame(self.hide(self.normalization(decoder_input)))
 
     def head(self, outputs) -> dict:
-        """`prediction (batch, target_steps, dim)` standardised; with a stop head `stop (batch, target_steps, 1)` logits."""
+        """`prediction (batch, target_steps, dim)` standardised; if wanted, logits `stop (batch, target_steps, 1)`."""
         written = {"prediction": self.frame_head(outputs)}
         return written if self.stop_head is None else {**written, "stop": self.stop_head(outputs)}
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.data.codebook import BOS, EOS
+from mmtrans.decoding.beam_search import Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
-from mmtrans.layers.decoder import AttentionDecoder, StartFrame
-from mmtrans.layers.dropout import Dropout
+from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Bridge, Encoder
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.standardize import Standardize
 from mmtrans.models.statistics import Statistics
+from mmtrans.models.targets import FeatureTarget, Target, TokenTarget
 from mmtrans.recipe import Features, Recipe, Translation
 
 
@@ -60,20 +61,18 @@ def build_representation(recipe: Recipe, config: Config, statistics: Statistics)
 
 @dataclass(frozen=True)
 class Translator:
-    """A translation's functional models and what its decoding needs.
+    """A translation's functional models, and its decoding.
 
     Args:
-        model: `{source, source_length, decoder_input}` → `{"prediction": (batch, target_steps, target_dim)
-            standardised, "attention_weights": (batch, target_steps, source_steps)}`, teacher-forced.
+        model: `{source, source_length, decoder_input}` → `{"prediction" or "logits": (batch, target_steps, …),
+            "attention_weights": (batch, target_steps, source_steps)}`, teacher-forced.
         representation: the model up to the encoder, which the regressor and further translations read.
-        target_normalization: standardises raw targets.
-        blocks: target modality → columns `(start, stop)`.
+        target: what the decoder reads and writes.
     """
 
     model: keras.Model
     representation: keras.Model
-    target_normalization: Standardize
-    blocks: Mapping[str, tuple[int, int]]
+    target: Target
 
     def start(self, source, source_length):
         """Everything that decoding needs before its first step.
@@ -83,17 +82,25 @@ class Translator:
             source_length: `(batch,)` integer.
 
         Returns:
-            `(memory, keys, memory_mask, state)`: see `AttentionDecoder.step`; the state has one query.
+            `(decode, state)`: `decode(embedded (batch, queries, dim), state) → (output (batch, queries, output_dim),
+            state, attention_weights (batch, queries, source_steps))`, and the state before the first step, a nest of
+            `(batch, 1, …)` tensors.
         """
         encoded = self.representation({"source": source, "source_length": source_length}, training=False)
         memory, decoder = encoded["memory"], self.model.get_layer("decoder")
-        states = self.model.get_layer("bridge")(encoded["final_state"])
-        state = (tuple(s[:, None, :] for s in states), decoder.initial_context(memory))
+        keys = decoder.project_memory(memory)
         mask = self.model.get_layer("memory_mask")([source, source_length])
-        return memory, decoder.project_memory(memory), mask, state
+        states = self.model.get_layer("bridge")(encoded["final_state"])
+
+        def decode(embedded, state):
+            gates = decoder.project_inputs(embedded)
+            output, recurrent, context, attention_weights = decoder.step(gates, *state, keys, memory, mask)
+            return output, (recurrent, context), attention_weights
+
+        return decode, (tuple(s[:, None, :] for s in states), decoder.initial_context(memory))
 
     def rollout(self, source, source_length, target_length):
-        """Free-running decoding: each step reads the model's own previous frame.
+        """Free-running decoding of a features target: each step reads the model's own previous frame.
 
         Args:
             source: `(batch, source_steps, source_dim)` float32, raw features.
@@ -102,55 +109,103 @@ class Translator:
 
         Returns:
             `(frames (batch, target_steps, target_dim) standardised, attention_weights (batch, target_steps,
-            source_steps))`; frames after the length are zero.
+            source_steps))`; zero after the length.
+
+        Raises:
+            ValueError: a tokens target.
         """
-        memory, keys, mask, state = self.start(source, source_length)
-        decoder, head = self.model.get_layer("decoder"), self.model.get_layer("head")
+        return self._rollout(source, source_length, target_length, lambda written: written["prediction"])
+
+    def rollout_until_stop(self, source, source_length, max_length):
+        """Like `rollout`, but the stop head ends each row: after the first frame that is more likely last than not.
+
+        Returns:
+            `(frames, length (batch,) int32, attention_weights)`.
+
+        Raises:
+            ValueError: a tokens target, or a model without a stop head.
+        """
+        if isinstance(self.target, FeatureTarget) and self.target.stop_head is None:
+            raise ValueError(
+                "The model has not learned when to stop. Expected a run trained with --stop. Received: length=free. "
+                "Train with --stop, or decode with --length source."
+            )
+        both = lambda written: tf.concat([written["prediction"], written["stop"]], -1)  # noqa: E731
+        written, attention_weights = self._rollout(source, source_length, max_length, both, extra=1)
+        steps = tf.shape(written)[1]
+        last = tf.argmax(tf.concat([written[:, :, -1] > 0, tf.ones([tf.shape(written)[0], 1], tf.bool)], 1), 1)
+        length = tf.minimum(tf.cast(last, tf.int32) + 1, tf.cast(max_length, tf.int32))
+        mask = tf.sequence_mask(length, steps)[:, :, None]
+        return tf.where(mask, written[:, :, :-1], 0.0), length, tf.where(mask, attention_weights, 0.0)
+
+    def _rollout(self, source, source_length, target_length, select, extra=0):
+        if not isinstance(self.target, FeatureTarget):
+            raise ValueError(
+                "Tokens are not rolled out. Expected a features target. Received: target=tokens. Use beam search."
+            )
+        decode, state = self.start(source, source_length)
+        dim = self.target.dim
 
         def step(frame, state):
-            recurrent, context = state
-            output, recurrent, context, attention_weights = decoder.step(
-                decoder.project_inputs(frame[:, None, :]), recurrent, context, keys, memory, mask
+            output, state, attention_weights = decode(frame[:, None, :dim], state)
+            return select(self.target.head(output))[:, 0], state, attention_weights[:, 0]
+
+        first = tf.tile(tf.convert_to_tensor(self.target.start_frame.frame)[None], [tf.shape(source)[0], 1])
+        return rollout(step, tf.pad(first, [[0, 0], [0, extra]]), state, target_length)
+
+    def search(self, source, source_length, limits, options: SearchOptions) -> Hypotheses:
+        """Beam search (or sampling) of a tokens target.
+
+        Args:
+            source: `(batch, source_steps, source_dim)` float32, raw features.
+            source_length: `(batch,)` integer.
+            limits: `(min_length, max_length)`, each `(batch,)` integer, EOS not counted.
+            options: see `SearchOptions`.
+
+        Raises:
+            ValueError: a features target.
+        """
+        if not isinstance(self.target, TokenTarget):
+            raise ValueError(
+                "Beam search needs a distribution over tokens, and vectors have none. Expected a run trained with "
+                "--target tokens. Received: target=features. Train it so, or decode the features by rollout."
             )
-            return head(output)[:, 0], (recurrent, context), attention_weights[:, 0]
+        decode, state = self.start(source, source_length)
 
-        frame = tf.convert_to_tensor(self.model.get_layer("start_frame").frame)
-        first = tf.tile(frame[None], [tf.shape(source)[0], 1])
-        return rollout(step, first, state, target_length)
+        def step(tokens, state):
+            output, state, attention_weights = decode(self.target.embed(tokens), state)
+            return self.target.head(output)["logits"], state, attention_weights
+
+        mask = self.model.get_layer("memory_mask")([source, source_length])
+        return beam_search(step, state, mask, BOS, EOS, limits, options)
 
 
-def build_translator(recipe: Translation, config: Config, statistics: Statistics) -> Translator:
+def build_translator(
+    recipe: Translation, config: Config, statistics: Statistics, vocabulary_size: int | None = None
+) -> Translator:
     """Builds the models of one translation (Pham et al. 2018, Algorithm 1; Algorithm 2 for a chained source).
 
     Args:
         recipe: the translation.
         config: sizes and options.
         statistics: of all modalities that the recipe names.
+        vocabulary_size: number of tokens, for `config.target == "tokens"`.
     """
-    target_dim = statistics.dim(recipe.target)
-    normalization = Standardize(*statistics.target(recipe.target), name="standardize_target")
     representation = build_representation(recipe, config, statistics)
-    decoder = AttentionDecoder(
-        config.decoder_units,
-        config.cell,
-        config.attention_units if config.attention == "bahdanau" else None,
-        name="decoder",
-    )
+    if config.target == "tokens":
+        target = TokenTarget(config, vocabulary_size)
+    else:
+        target = FeatureTarget(recipe.target, config, statistics)
+    attention_units = config.attention_units if config.attention == "bahdanau" else None
+    decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, name="decoder")
     bridge = Bridge(config.decoder_units, decoder.num_states, name="bridge")
-    hide_frames = Dropout(config.target_dropout, "target_dropout", whole_steps=True, name="target_dropout")
-    head = keras.layers.Dense(target_dim, name="head")
 
-    inputs = {
-        **source_inputs(statistics.dim(recipe.inputs)),
-        "decoder_input": keras.Input((None, target_dim), name="decoder_input"),
-    }
-    encoded = representation({name: inputs[name] for name in ("source", "source_length")})
-    memory_mask = SequenceMask(name="memory_mask")([inputs["source"], inputs["source_length"]])
-    frames = StartFrame(name="start_frame")(hide_frames(normalization(inputs["decoder_input"])))
-    state = bridge(encoded["final_state"])
-    outputs, attention_weights = decoder([frames, encoded["memory"], *state], memory_mask=memory_mask)
+    source = source_inputs(statistics.dim(recipe.inputs))
+    inputs = {**source, "decoder_input": target.decoder_input()}
+    encoded = representation(source)
+    memory_mask = SequenceMask(name="memory_mask")([source["source"], source["source_length"]])
+    embedded, state = target.embed(inputs["decoder_input"]), bridge(encoded["final_state"])
+    outputs, attention_weights = decoder([embedded, encoded["memory"], *state], memory_mask=memory_mask)
 
-    model = keras.Model(
-        inputs, {"prediction": head(outputs), "attention_weights": attention_weights}, name="translator"
-    )
-    return Translator(model, representation, normalization, statistics.blocks(recipe.target))
+    written = {**target.head(outputs), "attention_weights": attention_weights}
+    return Translator(keras.Model(inputs, written, name="translator"), representation, target)

@@ -133,8 +133,8 @@ def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarra
 
     Returns:
         `(num_words, dim)` float32, all finite; 0 where a word has no frame or a cell no finite value. And counts, over
-        the frames that overlap some word: `frames with NaN`, `frames with infinity`, `words without frames set to 0`,
-        `cells without a finite value set to 0`.
+        the frames that overlap some word: `frames with NaN`, `frames with infinity`, `words with cleaned frames`,
+        `words without frames set to 0`, `cells without a finite value set to 0`.
     """
     words, frames = overlap_pairs(reference, intervals)
     num_frames = np.bincount(words, minlength=len(reference))
@@ -151,6 +151,7 @@ def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarra
         counts.update(_count_bad(features[bad_rows]))
         features[bad_rows] = np.where(finite, features[bad_rows], 0)
         divisor = divisor - members[:, bad_rows] @ (~finite).astype(np.float64)
+        counts["words with cleaned frames"] = int((divisor < num_frames[:, None]).any(axis=1).sum())
     mean = (members @ features) / np.maximum(divisor, 1)
     empty = int((num_frames == 0).sum())
     hollow = int((divisor == 0).sum()) - empty * divisor.shape[1]

@@ -8,6 +8,7 @@ the business of `mmtrans.sources.isolated`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -21,6 +22,18 @@ DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError)
 
 #: What a refusal says it expected, where the format's own reader does not say more.
 LAYOUT = "an HDF5 file that holds its data itself"
+
+_watchers: list[Callable[[str, str], None]] = []
+
+
+def watch(note: Callable[[str, str], None]) -> None:
+    """Has `note(file, object)` called before each access, for the case that the C library does not come back."""
+    _watchers.append(note)
+
+
+def _touch(path: object, where: str) -> None:
+    for note in _watchers:
+        note(str(path), where)
 
 
 def refusal(
@@ -47,6 +60,7 @@ def open_hdf5(path: Path | str, *, layout: str = LAYOUT) -> h5py.File:
     Raises:
         ValueError: it is no HDF5 file, or a damaged one.
     """
+    _touch(path, "/")
     try:
         return h5py.File(path, "r")
     except DAMAGE as error:
@@ -67,6 +81,7 @@ def find_child(parent: h5py.Group, name: str, kind: type, *, layout: str = LAYOU
         ValueError: there is none, it is of the other kind, it is a soft or external link, or its header is damaged.
     """
     path, where = parent.file.filename, f"{(parent.name or '').rstrip('/')}/{name}"
+    _touch(path, where)
     try:
         link = parent.get(name, getlink=True)
         child = parent[name] if isinstance(link, h5py.HardLink) else None

@@ -1,17 +1,17 @@
 """Reading in a child process: what kills, hangs or swells the C library of a format ends as one sentence here.
 
-The child is a fresh interpreter that imports the reader and nothing of TensorFlow. It opens the source, sends the
-`Corpus` without its features, and then streams segments through a pipe. A pipe holds little, so that the child waits
-where the parent is slow: in memory are one unit (a video) in each child and one segment here. Frames are JSON and raw
-arrays: nothing that the child sends can run code.
+A child is a fresh interpreter that imports the reader and nothing of TensorFlow. It opens the source, sends the
+`Corpus` without its features, and on command streams segments through a pipe. A pipe holds little, so that a child
+waits where the parent is slow: in memory are one video in each child and one segment here.
 
-Limits of a child, on Linux: `MAX_MEMORY_BYTES` of address space (or three quarters of the machine's memory, if that is
-less), and `MAX_SILENT_SECONDS` in which the parent waits for it and hears nothing.
+Limits of a child: `MAX_MEMORY_BYTES` of address space, or three quarters of the machine's memory if that is less; and
+`MAX_SILENT_SECONDS` in which the parent waits for it and hears nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -19,18 +19,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.frames import corpus_of, read_frame, segment_of
+from mmtrans.sources.frames import PREFIX, UnitCorpus, corpus_of, decode, segment_of
 from tfrecords.schema import Segment
 
-#: A whole video of MOSEI needs 0.3 GiB, the largest dataset that is read at all 4 GiB and as much again to treat it.
+#: The largest dataset that is read at all has 4 GiB, and its treatment needs as much again and half of it.
 MAX_MEMORY_BYTES = 12 << 30
 
 #: The longest video takes seconds; a slow network drive may take minutes.
@@ -38,6 +38,11 @@ MAX_SILENT_SECONDS = 300.0
 
 #: More children than processors only wait for each other.
 MAX_WORKERS = 64
+
+#: Room for a few segments, so that parent and child seldom wait for each other.
+_PIPE_BYTES = 1 << 20
+
+_CHILD = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from mmtrans.sources.child import main; main()"
 
 
 @dataclass(frozen=True)
@@ -55,16 +60,16 @@ def read_isolated(
     *,
     workers: int = 1,
     limits: Limits | None = None,
-) -> Corpus:
+) -> UnitCorpus:
     """Opens and reads a source in child processes; what comes out is what `open_function(path, **options)` gives.
 
     Args:
-        open_function: a function of a module, `open_function(path, **options) -> Corpus`. A `UnitCorpus` can be read
-            by several children.
+        open_function: a function of a module, `open_function(path, **options) -> Corpus`. What it gives is read by
+            several children if it is a `UnitCorpus`, and by one otherwise.
         path: the source; it is named where a child dies.
         options: keyword arguments that JSON can express.
-        workers: how many children read at the same time, each every `workers`-th unit; order and account are the same
-            for any number.
+        workers: how many children read at the same time. Segments, their order and the account are the same for any
+            number.
         limits: of each child; the module's by default.
 
     Returns:
@@ -72,61 +77,141 @@ def read_isolated(
 
     Raises:
         ValueError: `workers` out of range; the reader's own refusals; a child that died, fell silent, or needed more
-            memory than it may have (here or while reading).
+            memory than it may have. The last four may also come while reading.
         FileNotFoundError: as the reader's own.
         RuntimeError: a defect of the reader, with the child's traceback.
     """
     if not 1 <= workers <= MAX_WORKERS:
         raise ValueError(
-            f"The number of workers is out of range. Expected 1 to {MAX_WORKERS}. Received: workers={workers} ({path}). "
-            f"Choose as many as there are processors."
+            f"The number of workers is out of range. Expected 1 to {MAX_WORKERS}. "
+            f"Received: workers={workers} ({path}). Choose as many as there are processors."
         )
+    limits = limits or Limits()
     request = {
         "function": f"{open_function.__module__}:{open_function.__qualname__}",
         "path": str(path),
         "options": options or {},
+        "memory_bytes": limits.memory_bytes,
     }
-    start = partial(_Child, request, limits or Limits())
-    first = start()
-    header, _ = first.receive()
+    header, children = _start(request, limits, workers)
     corpus = corpus_of(header)
-    return replace(corpus, read=_Reading(corpus, start, workers, [first]))
+    # The children that have opened the source serve the first reading; later ones start their own.
+    ready = [children]
+
+    def read() -> Iterator[Segment]:
+        yield from _read(corpus, ready.pop() if ready else _start(request, limits, workers)[1])
+
+    return replace(corpus, read=read)
 
 
-@dataclass
-class _Reading:
-    """`Corpus.read` from children; those that are still idle after opening serve the first call."""
+def _start(request: dict, limits: Limits, workers: int) -> tuple[dict, list[_Child]]:
+    children = [_Child(request, limits) for _ in range(workers)]
+    headers = [child.receive()[0] for child in children]
+    return headers[0], children if headers[0]["parted"] else children[:1]
 
-    corpus: Corpus
-    start: Callable[[], _Child]
-    workers: int
-    idle: list[_Child] = field(default_factory=list)
 
-    def __call__(self) -> Iterator[Segment]:
-        self.corpus.dropped.clear()
-        self.corpus.cleaning.clear()
-        with contextlib.ExitStack() as stack:
-            children = []
-            for index in range(self.workers):
-                child = self.idle.pop() if self.idle else self.start()
-                stack.callback(child.stop)
-                children.append(child)
-                child.send({"first": index, "step": self.workers})
-            for child in children[1:]:
-                # Only those that were started for this call have their corpus still to send.
-                child.receive_corpus()
-            yield from self._interleave(children)
-
-    def _interleave(self, children: list[_Child]) -> Iterator[Segment]:
+def _read(corpus: Corpus, children: list[_Child]) -> Iterator[Segment]:
+    corpus.dropped.clear()
+    corpus.cleaning.clear()
+    with contextlib.ExitStack() as stack:
+        for index, child in enumerate(children):
+            stack.callback(child.stop)
+            child.send({"first": index, "step": len(children)})
         turn = 0
         while True:
             header, arrays = children[turn % len(children)].receive()
             if header["kind"] == "segment":
                 yield segment_of(header, arrays)
             elif header["kind"] == "unit":
-                self.corpus.dropped.extend(Dropped(*pair) for pair in header["dropped"])
-                self.corpus.cleaning.update(Counter(header["cleaning"]))
+                corpus.dropped.extend(Dropped(*pair) for pair in header["dropped"])
+                corpus.cleaning.update(Counter(header["cleaning"]))
                 turn += 1
             else:
-                # Units are dealt out in turn: the first child that has none left is the one whose turn is past the end.
+                # Units are dealt out in turn: where the child whose turn it is has none left, no other has one.
                 return
+
+
+class _Child:
+    """A process that opens a source, waits for one command, reads, and ends; `stop` may be called at any time."""
+
+    def __init__(self, request: dict, limits: Limits) -> None:
+        self._path = request["path"]
+        self._limits = limits
+        # The child notes here what it is about to touch, for the case that it does not come back.
+        self._where, self._errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - `stop` closes
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            pass_fds=[self._where.fileno()],
+            env=environment,
+            bufsize=0,
+        )
+        # A corpus that nobody reads leaves no process behind; nor does a parent that is killed: the child's stdin ends.
+        self.stop = weakref.finalize(self, _stop, self._process, self._where, self._errors)
+        with contextlib.suppress(OSError, AttributeError):
+            # Only Linux can, and a user's share of such pages is limited.
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self.send({**request, "where": self._where.fileno()})
+
+    def send(self, message: dict) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            # That it is dead is told, with the reason, where its answer is missing.
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> tuple[dict, dict]:
+        """The next frame, or the child's failure as an exception."""
+        text_bytes, array_bytes = PREFIX.unpack(self._receive_bytes(PREFIX.size))
+        header, arrays = decode(self._receive_bytes(text_bytes), self._receive_bytes(array_bytes))
+        if header["kind"] != "error":
+            return header, arrays
+        self.stop()
+        if header["type"] == "MemoryError":
+            raise self._refusal(f"it needs more than {self._limits.memory_bytes >> 20} MiB of memory", header["where"])
+        raise {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError}[header["type"]](header["message"])
+
+    def _receive_bytes(self, count: int) -> bytearray:
+        data = bytearray(count)
+        rest = memoryview(data)
+        deadline = time.monotonic() + self._limits.silent_seconds
+        while rest:
+            if not select.select([self._process.stdout], [], [], max(deadline - time.monotonic(), 0))[0]:
+                where = self._read_where()
+                self.stop()
+                raise self._refusal(f"nothing came of it for {self._limits.silent_seconds:g} s", where)
+            received = self._process.stdout.readinto(rest)
+            if not received:
+                raise self._death()
+            rest = rest[received:]
+        return data
+
+    def _death(self) -> Exception:
+        code, where = self._process.wait(), self._read_where()
+        self._errors.seek(0)
+        errors = self._errors.read().decode(errors="replace")
+        self.stop()
+        if code > 0 and "Traceback" in errors:
+            return RuntimeError(f"The reader of {self._path} failed: {errors}")
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return self._refusal(f"reading it ended with {how}", where)
+
+    def _read_where(self) -> str:
+        self._where.seek(0)
+        return self._where.read().partition(b"\0")[0].decode(errors="replace") or self._path
+
+    def _refusal(self, problem: str, where: str) -> ValueError:
+        return ValueError(
+            f"The source cannot be read: {problem}. Expected an undamaged file. Received: {self._path} (at {where}). "
+            f"Download the file again."
+        )
+
+
+def _stop(process: subprocess.Popen, *files) -> None:
+    process.kill()
+    process.wait()
+    for file in (process.stdin, process.stdout, *files):
+        # Closing flushes into a pipe that nobody reads any more.
+        with contextlib.suppress(BrokenPipeError):
+            file.close()

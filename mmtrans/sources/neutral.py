@@ -2,10 +2,9 @@
 
 A folder holds:
 
-- `segments.csv`, UTF-8, with a header. Columns: `id` (`v[0]`, counting from 0, or all ids in one of the styles `v_1` and
-  `v$_$1`, counting from 1), or `video_id` and `index` (from 0). Optional: `split` (train, valid or dev, test; all of a
-  video alike), `label` (a number; empty for none), `words` (the words, separated by spaces). Other columns are ignored,
-  and noted.
+- `segments.csv`, UTF-8, with a header. Columns: `id` (`v[0]`, counting from 0, or all ids in one of the styles `v_1`
+  and `v$_$1`, counting from 1), or `video_id` and `index` (from 0). Optional: `split` (train, valid or dev, test; the
+  same for all of a video), `label` (a number; empty for none), `words` (separated by spaces). Other columns are noted.
 - features, in one of two ways, unpadded, float or int: `text.npz`, `audio.npz`, `video.npz` with one array
   `(steps, dim)` per segment under its id (`np.savez("audio.npz", **{"v[0]": array, …})`); or `segments/<id>.npz` per
   segment with arrays `text`, `audio`, `video`. The id is `v[0]`, or as `segments.csv` spells it. A segment without an
@@ -75,8 +74,9 @@ def open_neutral(path: str | Path) -> Corpus:
         A corpus of format `neutral`; `read` holds one segment at a time.
 
     Raises:
-        FileNotFoundError: there is no `segments.csv`, or there are no features beside it.
-        ValueError: the table, the settings or an archive cannot be read, or they contradict one another.
+        FileNotFoundError: there is no `segments.csv`.
+        ValueError: there are no features beside it; the table, the settings or an archive cannot be read, or they
+            contradict one another.
     """
     folder = Path(path).parent if Path(path).is_file() else Path(path)
     notes: list[str] = []
@@ -84,7 +84,7 @@ def open_neutral(path: str | Path) -> Corpus:
     settings = read_settings(folder / SETTINGS)
     places = _find_arrays(folder, rows, notes)
     if not any(places):
-        raise FileNotFoundError(
+        raise ValueError(
             f"There are no features of the segments. Expected text.npz, audio.npz or video.npz with arrays named by "
             f"id, or segments/<id>.npz. Received: {len(rows)} segments like {rows[0].id} ({folder}). "
             f"Check the names of the arrays."

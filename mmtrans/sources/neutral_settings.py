@@ -22,7 +22,7 @@ class Settings:
 
 
 def read_settings(path: Path) -> Settings:
-    """Reads `{"label": {"name", "low", "high", "neutral"}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
+    """Reads `{"label": {name, low, high, neutral}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
 
     Returns:
         The settings; empty ones where there is no file.
@@ -65,7 +65,7 @@ def _read_scale(label: object, path: Path) -> LabelScale:
 
 def _refusal(path: Path, received: str) -> ValueError:
     return ValueError(
-        f"The settings of the corpus cannot be read. Expected JSON with some of label (name, low, high, neutral: finite "
-        f"and in this order low, neutral, high), columns (modality: names) and aligned (modality: true or false). "
+        f"The settings of the corpus cannot be read. Expected JSON with some of label (name, low, high, neutral: "
+        f"finite, low <= neutral <= high), columns (modality: names) and aligned (modality: true or false). "
         f"Received: {received} ({path}). Correct or remove the file."
     )

@@ -164,7 +164,7 @@ def _same_steps(folds: Sequence[Fold], name: str, reference: str) -> bool:
 def _measure(fold: Fold, names: Sequence[tuple[str, int]], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
     nonzero = {name: nonzero_steps(array) & fold.masks.get(name, True) for name, array in fold.arrays.items()}
     sides = {name: find_side(real) for name, real in nonzero.items()}
-    shared = [name for name in nonzero if aligned[name]]
+    shared = [name for name in aligned if aligned[name] and name in nonzero]
     found = {sides[name] for name in shared} - {"none"}
     if len(found) > 1:
         where = ", ".join(f"{name} {sides[name]}" for name in shared)

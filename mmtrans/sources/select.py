@@ -1,4 +1,4 @@
-"""Keeps the columns that papers kept: `--select mctn` is the 5 of 74 COVAREP and 20 of 47 FACET columns of MFN and MCTN.
+"""Keeps the columns that papers kept: `--select mctn`, the 5 of 74 COVAREP and 20 of 47 FACET columns of MFN, MCTN.
 
 Published are the indices (acoustic 1, 3, 6, 25, 60; visual 0, 2, 5, … 40) and a list of 48 FACET columns. **Inferred**
 is what the visual indices count: the code drops the first five of the 48 (frame time and face box) before it selects,

@@ -15,6 +15,7 @@ All four are one layout with other names; keys are text or bytes. What differs:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -219,7 +220,17 @@ def _numbers(value: object, where: str, path: Path) -> np.ndarray:
 
 
 def _rows(value: object) -> list:
-    return list(value) if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim) else []
+    if not isinstance(value, np.ndarray):
+        return list(value) if isinstance(value, (list, tuple)) else []
+    # Numpy stores characters as numbers, and Python stops at one beyond Unicode with a SystemError.
+    if value.dtype.kind == "U" and value.size and value.dtype.itemsize:
+        codes = np.ascontiguousarray(value).reshape(-1).view(np.uint32 if value.dtype.isnative else ">u4")
+        if codes.max() > sys.maxunicode:
+            raise ValueError(
+                f"A text of the pickle is no text. Expected Unicode characters. Received: {value.dtype}{value.shape} "
+                f"with character {codes.max():#x}. Download the file again."
+            )
+    return list(value) if value.ndim else []
 
 
 def _text(value: object) -> str:

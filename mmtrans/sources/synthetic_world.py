@@ -14,6 +14,7 @@ share, averaged over the columns, is the same whatever was drawn, and the channe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import lfilter
@@ -28,7 +29,7 @@ VIDEO_MOOD_STD, SEGMENT_MOOD_STD = 0.46, 0.66
 POLARITY_GAIN, LABEL_NOISE_STD = 2.1, 0.25
 #: Width of the label's rounding and how often it is used.
 ROUNDINGS = ((0.2, 0.96), (0.5, 0.04))
-ECHO, AR_COEFFICIENT, FRAME_NOISE_STD = 0.3, 0.75, 0.4
+ECHO, AR_COEFFICIENT, FRAME_NOISE_STD = 0.3, 0.65, 0.4
 #: A word lasts so many tenths of a second: a whole number of frames at 100 Hz and at 30 Hz, so no frame is shared.
 WORD_TENTHS, WORD_TENTHS_WEIGHTS = np.array([1, 2, 3, 4]), np.array([0.35, 0.35, 0.2, 0.1])
 
@@ -49,8 +50,8 @@ class Stream:
         return float(np.sqrt(self.affect_share / affect_variance(mean_words())))
 
 
-AUDIO = Stream("audio", 74, 10, text_share=0.53, affect_share=0.055)
-VIDEO = Stream("video", 47, 3, text_share=0.42, affect_share=0.055)
+AUDIO = Stream("audio", 74, 10, text_share=0.57, affect_share=0.043)
+VIDEO = Stream("video", 47, 3, text_share=0.45, affect_share=0.043)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def draw_world(rng: np.random.Generator) -> World:
 def tight_frame(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
     """Random `(rows, columns)` float64 matrix with rows of length one and orthogonal columns of equal length."""
     matrix = rng.standard_normal((rows, columns))
-    for _ in range(200):
+    for _ in range(60):
         left, _, right = np.linalg.svd(matrix, full_matrices=False)
         matrix = left @ right
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
@@ -216,6 +217,7 @@ def draw_channels(rng: np.random.Generator, world: World, text: Text, stream: St
     return channels
 
 
+@lru_cache
 def tilt_variances() -> tuple[float, float]:
     """Variance between moods of the expected polarity, and the mean variance of a word's polarity within a mood."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)

@@ -185,7 +185,7 @@ _ALLOWED = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if name not in _ALLOWED.get(module, {}):
-            raise _RefusedError(f"{module}.{name}")
+            raise _RefusedError(" ".join(f"{module}.{name}".split()))
         return _ALLOWED[module][name]
 
 

@@ -91,9 +91,14 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
         seed = tf.stack([tf.constant(config.seed), tf.cast(optimizer.iterations, tf.int32)])
         with tf.GradientTape() as tape:
             with random_step(seed):
-                total, count = objective.loss(batch, training=True)
-            loss = total / tf.maximum(context.all_reduce("SUM", count), 1.0)
-        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+                terms = objective.terms(batch, training=True)
+            counts = context.all_reduce("SUM", [term.count for term in terms])
+            loss = sum(
+                term.weight * term.total / tf.maximum(count, 1.0) for term, count in zip(terms, counts, strict=True)
+            )
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        # Those of gathered rows (token vectors) come as slices.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         loss, gradients = context.all_reduce("SUM", [loss, gradients])
         gradients, norm = tf.clip_by_global_norm(gradients, config.clip_norm)
         optimizer.apply_gradients(
@@ -109,20 +114,20 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
 
 
 def make_valid_step(objective: Objective, spec) -> Callable:
-    """`batch → (sum, count)` of the loss without dropout, as a graph."""
+    """`batch → (terms, 3)` float32, total, count and weight of each loss term without dropout, as a graph."""
 
     @tf.function(input_signature=[spec])
     def valid_step(batch):
-        return objective.loss(batch, training=False)
+        return tf.stack([tf.stack(term) for term in objective.terms(batch, training=False)])
 
     return valid_step
 
 
 def valid_loss(valid_step: Callable, batches: tf.data.Dataset) -> float:
-    """Mean loss over all items of a split."""
-    sums = [valid_step(batch) for batch in batches]
-    total, count = np.sum([[float(a), float(b)] for a, b in sums], axis=0, dtype=np.float64)
-    return float(total / count)
+    """Mean loss over all items of a split: each term's total over its count, weighted."""
+    terms = np.stack([valid_step(batch).numpy() for batch in batches]).astype(np.float64)
+    totals, counts, weights = terms[:, :, 0].sum(0), terms[:, :, 1].sum(0), terms[0, :, 2]
+    return float((weights * totals / counts).sum())
 
 
 def fit(objective: Objective, data: PhaseData, config: Config, phase_dir: Path, monitor: Monitor) -> dict:

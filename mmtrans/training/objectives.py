@@ -7,35 +7,27 @@ from dataclasses import dataclass
 import keras
 
 from mmtrans.config import Config
-from mmtrans.models.losses import feature_loss, sentiment_loss
+from mmtrans.models.losses import Term, sentiment_loss
 from mmtrans.models.translator import Translator
 
 
 @dataclass(frozen=True)
 class TranslationObjective:
-    """Teacher-forced translation of continuous features.
+    """Teacher-forced translation.
 
     Args:
         translator: the models of the translation.
-        config: names the loss.
     """
 
     translator: Translator
-    config: Config
 
     @property
     def model(self) -> keras.Model:
         return self.translator.model
 
-    def loss(self, batch, training: bool):
-        """`(sum over valid steps, number of valid steps)` of a batch with a target."""
-        outputs = self.model(
-            {name: batch[name] for name in ("source", "source_length", "decoder_input")}, training=training
-        )
-        target = self.translator.target_normalization(batch["target"])
-        return feature_loss(
-            self.config.translation_loss, outputs["prediction"], target, batch["target_length"], self.translator.blocks
-        )
+    def terms(self, batch, training: bool) -> list[Term]:
+        """The loss terms of a batch with a target."""
+        return self.translator.target.terms(self.model, batch, training)
 
 
 @dataclass(frozen=True)
@@ -50,10 +42,10 @@ class SentimentObjective:
     model: keras.Model
     config: Config
 
-    def loss(self, batch, training: bool):
-        """`(sum over labelled segments, number of labelled segments)` of a batch."""
+    def terms(self, batch, training: bool) -> list[Term]:
+        """The one loss term of a batch: over its labelled segments."""
         outputs = self.model({name: batch[name] for name in ("source", "source_length")}, training=training)
-        return sentiment_loss(self.config.sentiment_loss, outputs["score"], batch["label"])
+        return [Term(*sentiment_loss(self.config.sentiment_loss, outputs["score"], batch["label"]))]
 
 
 Objective = TranslationObjective | SentimentObjective

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 import mmtrans
 from mmtrans.config import Config, digest, dump_yaml, load_yaml
+from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
@@ -163,9 +164,19 @@ class Run:
         phases = [phase for phase in self.phases if phase.kind == "translation"]
         if not phases:
             return None
-        translator = build_translator(phases[-1].recipe, self.config, self.statistics)
+        codebook = self.load_codebook(phases[-1])
+        vocabulary_size = codebook.size if codebook else None
+        translator = build_translator(phases[-1].recipe, self.config, self.statistics, vocabulary_size)
         load_weights(self.weights_path(phases[-1]), "model", translator.model)
         return translator
+
+    def codebook_path(self, phase: Phase) -> Path:
+        """File of a phase's codebook, where its target is tokens."""
+        return self.phase_dir(phase) / "codebook.npz"
+
+    def load_codebook(self, phase: Phase) -> Codebook | None:
+        """The codebook of a translation phase, or `None` where its target is features."""
+        return Codebook.load(self.codebook_path(phase)) if self.config.target == "tokens" else None
 
     def load_regressor(self) -> keras.Model:
         """The trained regressor."""

@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config, digest
+from mmtrans.data.codebook import Codebook, fit_codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.models.regressor import build_regressor
@@ -75,22 +77,37 @@ def selection(phase: Phase, split: str) -> Selection:
     return Selection(split, phase.recipe.inputs.modalities, target, labelled=not translates)
 
 
-def phase_data(phase: Phase, records: Records, config: Config) -> PhaseData:
+def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
+    """The codebook of a translation into tokens, fitted on train once and kept with the phase; else `None`."""
+    if phase.kind != "translation" or run.config.target != "tokens":
+        return None
+    path, config = run.codebook_path(phase), run.config
+    if not path.is_file():
+        codebook = fit_codebook(records, selection(phase, "train"), config.codebook_size, config.min_count, config.seed)
+        partial = path.with_suffix(".partial")
+        codebook.save(partial)
+        partial.replace(path)
+    return Codebook.load(path)
+
+
+def phase_data(phase: Phase, records: Records, config: Config, codebook: Codebook | None = None) -> PhaseData:
     """The batches of a phase."""
     size, selected = config.batch_size, selection(phase, "train")
+    make = partial(make_batches, records, batch_size=size, codebook=codebook)
     return PhaseData(
-        train=lambda epoch: make_batches(records, selected, batch_size=size, shuffle=(config.seed, epoch)),
-        valid=lambda: make_batches(records, selection(phase, "valid"), batch_size=size),
+        train=lambda epoch: make(selected, shuffle=(config.seed, epoch)),
+        valid=lambda: make(selection(phase, "valid")),
         train_steps=num_batches(records, selected, size),
     )
 
 
-def build_objective(run: Run, phase: Phase, records: Records) -> Objective:
+def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook | None = None) -> Objective:
     """Builds a phase's model from the run's seed, and takes over the parent's trained representation."""
     keras.utils.set_random_seed(run.config.seed)
     if phase.kind == "translation":
-        translator = build_translator(phase.recipe, run.config, run.statistics)
-        objective, outer = TranslationObjective(translator, run.config), translator.representation
+        vocabulary_size = codebook.size if codebook else None
+        translator = build_translator(phase.recipe, run.config, run.statistics, vocabulary_size)
+        objective, outer = TranslationObjective(translator), translator.representation
     else:
         labels = records.labels("train")
         regressor = build_regressor(phase.recipe, run.config, run.statistics, bias=float(np.nanmean(labels)))
@@ -120,7 +137,9 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / "phase.json", json.dumps(status, indent=2))
 
-    objective, data = build_objective(run, phase, records), phase_data(phase, records, config)
+    codebook = phase_codebook(run, phase, records)
+    objective = build_objective(run, phase, records, codebook)
+    data = phase_data(phase, records, config, codebook)
     with Monitor(phase.title, config.epochs, data.train_steps, run.path / "logs" / phase.name, quiet) as monitor:
         progress = fit(objective, data, config, directory, monitor)
     stopped_by = "epochs" if progress["epoch"] >= config.epochs else "patience"

@@ -24,13 +24,13 @@ def run(baseline_run, tmp_path):
     return path
 
 
-def folds_file(path, corpus_dir, **renamed):
-    """The corpus' folds under other names, `None` to leave one out."""
+def convert_without_test(corpus_dir, directory):
+    """Records of the corpus whose test videos are valid ones."""
     folds = json.loads((corpus_dir / "folds.json").read_text())
-    named = {renamed.get(split, split): folds[split] for split in folds}
-    named.pop(None, None)
-    path.write_text(json.dumps(named))
-    return str(path)
+    path = directory / "folds.json"
+    path.write_text(json.dumps({"train": folds["train"], "valid": folds["valid"] + folds["test"]}))
+    assert main(["convert", str(corpus_dir), str(directory / "records"), "--folds", str(path)]) == 0
+    return str(directory / "records")
 
 
 def test_it_prints_what_it_writes(run, capsys):
@@ -44,9 +44,7 @@ def test_it_prints_what_it_writes(run, capsys):
 
 
 def test_valid_stands_in_where_there_is_no_test_fold(run, corpus_dir, tmp_path, capsys):
-    folds = folds_file(tmp_path / "folds.json", corpus_dir, test=None)
-    records = str(tmp_path / "records")
-    assert main(["convert", str(corpus_dir), records, "--folds", folds]) == 0
+    records = convert_without_test(corpus_dir, tmp_path)
     capsys.readouterr()
     before = json.loads((run / "metrics.json").read_text())
     assert main(["evaluate", str(run), "--data", records, "--json"]) == 0
@@ -69,7 +67,7 @@ def test_records_without_train_labels_are_explained(run, corpus_dir, tmp_path, c
     records = str(tmp_path / "records")
     assert main(["convert", str(corpus_dir), records, "--folds", str(tmp_path / "folds.json")]) == 0
     capsys.readouterr()
-    refused(["evaluate", run, "--data", records], capsys)
+    assert "The records have no labelled train split." in refused(["evaluate", run, "--data", records], capsys)
 
 
 def test_a_corrupt_shard_is_named(run, records_dir, tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -36,10 +37,62 @@ def test_describe(directory):
     assert sum(train["steps"].values()) == 12
     assert train["bytes"] == sum(path.stat().st_size for path in directory.glob("train-*"))
     assert train["shards"] == len(list(directory.glob("train-*")))
-    assert summary["modalities"]["text"] == {"dim": 3, "aligned": True, "named": False, "statistics": True}
+    assert summary["modalities"]["text"] == {
+        "dim": 3,
+        "aligned": True,
+        "named": False,
+        "statistics": True,
+        "rows": sum(min(len(s.features["text"]), 15) for s in SEGMENTS if "text" in s.features),
+        "zero_rows": 0.0,
+        "cleaned_rows": 0.0,
+    }
     assert summary["truncated"] == {"aligned": 1}
     assert summary["label"] == {"name": "sentiment", "low": -3.0, "high": 3.0, "neutral": 0.0}
     assert summary["manifest_hash"] == Manifest.load(directory).manifest_hash
+
+
+def test_describe_tells_lengths_labels_and_rows(tmp_path):
+    segments = make_segments(40, longest=30)
+    for segment in segments:
+        segment.features["audio"] = np.zeros((len(segment.tokens) + 3, 2), np.float32)
+        segment.features["audio"][2:] = 1
+        segment.features["text"][0] = 0
+    counts = {"text: words with cleaned frames": 11, "audio: frames with NaN": 5, "audio: frames with infinity": 2}
+
+    def read():
+        corpus.cleaning.update(counts)
+        yield from segments
+
+    corpus = make_corpus(segments, aligned={"audio": False}, read=read)
+    convert(corpus, tmp_path / "records", max_steps={"aligned": 15})
+    summary = describe(tmp_path / "records")
+    train = [segment for segment in segments if segment.video_id in ("v0", "v1")]
+    steps = {
+        "aligned": [min(len(segment.tokens), 15) for segment in train],
+        "audio": [len(segment.features["audio"]) for segment in train],
+    }
+    for stream, lengths in steps.items():
+        expected = {"mean": np.mean(lengths), "p95": np.percentile(lengths, 95), "max": max(lengths)}
+        assert summary["splits"]["train"]["lengths"][stream] == pytest.approx(expected)
+    labels = Counter(min(range(-3, 4), key=lambda value: abs(value - segment.label)) for segment in train)
+    assert summary["splits"]["train"]["labels"] == {str(value): labels[value] for value in range(-3, 4)}
+    rows = {"text": sum(min(len(s.tokens), 15) for s in segments), "audio": sum(len(s.tokens) + 3 for s in segments)}
+    for name, zeros, cleaned in (("text", 40, 11), ("audio", 80, 7)):
+        info = summary["modalities"][name]
+        assert info["rows"] == rows[name]
+        assert info["zero_rows"] == pytest.approx(zeros / rows[name])
+        assert info["cleaned_rows"] == pytest.approx(cleaned / rows[name])
+
+
+def test_records_without_a_summary_are_described_too(directory):
+    path = directory / "manifest.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    del data["summary"]
+    path.write_text(json.dumps(data), encoding="utf-8")
+    summary = describe(directory)
+    assert summary["splits"]["train"]["lengths"] == {}
+    assert summary["modalities"]["text"]["zero_rows"] is None
+    assert verify(directory) == []
 
 
 def test_describe_counts_the_reasons(tmp_path):

@@ -103,7 +103,7 @@ def test_stepwise_equals_teacher_forced(cell, attention_units):
 
 @pytest.mark.parametrize(("cell", "attention_units"), OPTIONS)
 def test_hypotheses_share_a_memory(cell, attention_units):
-    decoder, states = make_decoder(cell, attention_units)
+    decoder, _ = make_decoder(cell, attention_units)
     memory, queries = tf.constant(MEMORY), TARGET_STEPS
     keys, width = decoder.project_memory(memory), 0 if attention_units is None else MEMORY_DIM
     state = tuple(normal(BATCH, queries, UNITS, seed=6 + i) for i in range(decoder.num_states))

@@ -13,8 +13,24 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--segments", "40", "--units", "4", "--epochs", "1"]
 
 KEYS = {
-    "train": {"segments_per_s", "segments_per_s_low", "segments_per_s_high", "epoch_s", "first_epoch_s", "steps"},
-    "input": {"segments_per_s", "segments_per_s_low", "segments_per_s_high", "epoch_s", "first_epoch_s", "steps"},
+    "train": {
+        "segments_per_s",
+        "segments_per_s_low",
+        "segments_per_s_high",
+        "epoch_s",
+        "epoch_cpu_s",
+        "first_epoch_s",
+        "steps",
+    },
+    "input": {
+        "segments_per_s",
+        "segments_per_s_low",
+        "segments_per_s_high",
+        "epoch_s",
+        "epoch_cpu_s",
+        "first_epoch_s",
+        "steps",
+    },
     "convert": {"wall_s", "cpu_s", "segments", "segments_per_s", "frames", "read_s", "read_segments_per_s"},
     "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},
 }

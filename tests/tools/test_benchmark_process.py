@@ -11,8 +11,8 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="memory 
 
 #: Holds `MIB` of touched memory while a child holds as much.
 HOLD = (
-    "import subprocess, sys, time; data = bytearray(b'x' * ({mib} << 20)); "
-    "code = \"import time; data = bytearray(b'x' * ({mib} << 20)); time.sleep(0.5)\"; "
+    "import subprocess, sys, time; data = b'x' * ({mib} << 20); "
+    "code = \"import time; data = b'x' * ({mib} << 20); time.sleep(0.5)\"; "
     "subprocess.run([sys.executable, '-c', code])"
 )
 
@@ -47,7 +47,7 @@ def test_memory_of_parent_and_child_is_summed():
 
 @needs_proc
 def test_own_peak_is_not_that_of_the_parent():
-    ballast = bytearray(b"x" * (200 << 20))
+    ballast = b"x" * (200 << 20)
     assert peak_rss_mib() > len(ballast) >> 20
     assert run_measured([sys.executable, "-c", "pass"]).peak_rss_mib < 100
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.models.losses import Term
 from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import (
     HalvingSchedule,
@@ -23,21 +24,24 @@ from mmtrans.training.monitor import Monitor
 
 @dataclass(frozen=True)
 class Linear:
-    """Squared error of a linear model: as small as an objective can be."""
+    """Squared error of a linear model, and absolute error of half its segments: as small as an objective can be."""
 
     model: keras.Model
+    extra: float = 0.0
 
-    def loss(self, batch, training):
+    def terms(self, batch, training):
         error = self.model(batch["source"], training=training) - batch["label"]
-        return tf.reduce_sum(tf.square(error)), tf.cast(tf.size(error), tf.float32)
+        half = tf.abs(error[::2])
+        terms = [Term(tf.reduce_sum(tf.square(error)), tf.cast(tf.size(error), tf.float32))]
+        return terms + [Term(tf.reduce_sum(half), tf.cast(tf.size(half), tf.float32), self.extra)] * bool(self.extra)
 
 
-def make_objective(seed=0):
+def make_objective(seed=0, extra=0.0):
     keras.utils.set_random_seed(seed)
     source = keras.Input((None, 3), name="source")
     hidden = keras.layers.Dense(2, name="features")(source)
     score = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(hidden))
-    return Linear(keras.Model(source, keras.layers.Reshape(())(score)))
+    return Linear(keras.Model(source, keras.layers.Reshape(())(score)), extra)
 
 
 def make_arrays(number, seed, slope=1.0):
@@ -108,18 +112,23 @@ def test_optimizer_follows_the_configuration(tiny):
     halving = make_optimizer(tiny(learning_rate=0.1, decay_epochs=2.0), train_steps=5)
     constant = make_optimizer(tiny(learning_rate=0.1, schedule="constant"), train_steps=5)
     for optimizer, after_ten_steps in ((halving, 0.05), (constant, 0.1)):
+        variable = tf.Variable(1.0) if keras.__version__ < "3" else keras.Variable(1.0)
+        optimizer.build([variable])
         assert float(optimizer.learning_rate) == pytest.approx(0.1)
-        optimizer.iterations.assign(10)
-        assert float(optimizer.learning_rate) == pytest.approx(after_ten_steps)
+        for _ in range(11):
+            optimizer.apply_gradients([(tf.constant(1.0), variable)])
+        # Keras 2.15 shows the rate of the last step, Keras 3 that of the next.
+        assert float(optimizer.learning_rate) == pytest.approx(after_ten_steps, rel=0.07)
 
 
-@pytest.mark.parametrize("clip_norm", [0.01, 1e6])
-def test_a_step_follows_the_clipped_gradient_of_the_batch_mean(tiny, clip_norm):
-    objective = make_objective()
+@pytest.mark.parametrize(("clip_norm", "extra"), [(0.01, 0.0), (1e6, 0.0), (1e6, 0.25)])
+def test_a_step_follows_the_clipped_gradient_of_the_weighted_means(tiny, clip_norm, extra):
+    objective = make_objective(extra=extra)
     arrays = make_arrays(7, 3, slope=4.0)
     before = [variable.numpy() for variable in objective.model.trainable_variables]
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(tf.square(objective.model(arrays["source"]) - arrays["label"]))
+        error = objective.model(arrays["source"]) - arrays["label"]
+        loss = tf.reduce_mean(tf.square(error)) + extra * tf.reduce_mean(tf.abs(error[::2]))
     gradients = [g.numpy() for g in tape.gradient(loss, objective.model.trainable_variables)]
     norm = np.sqrt(sum(np.sum(g.astype(np.float64) ** 2) for g in gradients))
     assert norm > 0.01
@@ -138,10 +147,11 @@ def test_a_step_follows_the_clipped_gradient_of_the_batch_mean(tiny, clip_norm):
 
 
 def test_valid_loss_is_the_mean_over_items_however_they_are_batched():
-    objective = make_objective()
+    objective = make_objective(extra=0.25)
     arrays = make_arrays(7, 3)
-    expected = np.mean(np.square(objective.model(arrays["source"]).numpy() - arrays["label"]))
-    for size in (2, 3, 7):
+    error = objective.model(arrays["source"]).numpy() - arrays["label"]
+    expected = np.mean(np.square(error)) + 0.25 * np.mean(np.abs(error[::2]))
+    for size in (2, 4, 8):  # even, so that every second of a batch is every second of all
         batches = as_batches(arrays, size)
         assert valid_loss(make_valid_step(objective, batches.element_spec), batches) == pytest.approx(
             expected, rel=1e-5
@@ -154,7 +164,7 @@ def test_fit_learns_and_writes_its_history(tiny, tmp_path):
     rows = progress["history"]
     assert [row["epoch"] for row in rows] == list(range(1, 31))
     assert rows[-1]["valid_loss"] < 0.2 * rows[0]["valid_loss"]
-    assert rows[0]["learning_rate"] == pytest.approx(0.05 * 0.5 ** (3 / 30))
+    assert rows[0]["learning_rate"] == pytest.approx(0.05 * 0.5 ** (3 / 30), rel=0.03)
     assert (progress["epoch"], progress["step"]) == (30, 90)
 
 

@@ -26,14 +26,10 @@ def make_batch():
     }
 
 
-@pytest.fixture(scope="module")
-def translator(tiny):
-    return build_translator(parse("T->A"), tiny(recipe="T->A"), STATISTICS)
-
-
 @pytest.mark.parametrize(("kind", "item"), [("mse", np.square), ("mae", np.abs)])
-def test_translation_loss_is_over_valid_standardised_steps(tiny, translator, kind, item):
+def test_translation_loss_is_over_valid_standardised_steps(tiny, kind, item):
     batch = make_batch()
+    translator = build_translator(parse("T->A"), tiny(recipe="T->A", translation_loss=kind), STATISTICS)
     inputs = {name: batch[name] for name in ("source", "source_length", "decoder_input")}
     prediction = translator.model(inputs, training=False)["prediction"].numpy()
     expected, count = 0.0, 0
@@ -42,10 +38,11 @@ def test_translation_loss_is_over_valid_standardised_steps(tiny, translator, kin
             standardised = (batch["target"][row, step] - STATISTICS.mean["audio"]) / STATISTICS.std["audio"]
             expected += item(prediction[row, step] - standardised).mean()
             count += 1
-    objective = TranslationObjective(translator, tiny(recipe="T->A", translation_loss=kind))
-    total, items = objective.loss(batch, training=False)
-    assert float(total) == pytest.approx(expected, rel=1e-4)
-    assert float(items) == count == 7
+    objective = TranslationObjective(translator)
+    (term,) = objective.terms(batch, training=False)
+    assert float(term.total) == pytest.approx(expected, rel=1e-4)
+    assert float(term.count) == count == 7
+    assert term.weight == 1.0
     assert objective.model is translator.model
 
 
@@ -54,12 +51,13 @@ def test_sentiment_loss_leaves_out_unlabelled_segments(tiny, kind, item):
     batch = make_batch()
     regressor = build_regressor(parse("T"), tiny(), STATISTICS, bias=0.5)
     score = regressor({name: batch[name] for name in ("source", "source_length")}, training=False)["score"].numpy()
-    total, items = SentimentObjective(regressor, tiny(sentiment_loss=kind)).loss(batch, training=False)
-    assert float(total) == pytest.approx(item(score[0] - 1.0) + item(score[2] + 2.0), rel=1e-5)
-    assert float(items) == 2
+    (term,) = SentimentObjective(regressor, tiny(sentiment_loss=kind)).terms(batch, training=False)
+    assert float(term.total) == pytest.approx(item(score[0] - 1.0) + item(score[2] + 2.0), rel=1e-5)
+    assert float(term.count) == 2
 
 
-def test_the_representation_is_the_part_that_phases_share(tiny, translator):
+def test_the_representation_is_the_part_that_phases_share(tiny):
+    translator = build_translator(parse("T->A"), tiny(recipe="T->A"), STATISTICS)
     assert representation_of(translator.model) is translator.representation
     of_regressor = representation_of(build_regressor(parse("T->A"), tiny(recipe="T->A"), STATISTICS))
     shapes = [[w.shape for w in model.get_weights()] for model in (translator.representation, of_regressor)]

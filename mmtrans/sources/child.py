@@ -1,0 +1,103 @@
+"""The other end of `mmtrans.sources.isolated`: the process that opens a source and streams it through its stdout."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+from mmtrans.sources import hdf5
+from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.frames import UnitCorpus, encode, encode_corpus, encode_segment
+from tfrecords.schema import Segment
+
+#: What the last dataset's path is cut to; longer ones only fill the message.
+_WHERE_BYTES = 1000
+
+
+def main() -> None:
+    """Serves one parent: one line of JSON that says what to open, and one that says which units to read."""
+    # The parent is interrupted too, and ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    frames = os.dup(1)
+    # Whatever a library prints must not get between the frames.
+    os.dup2(2, 1)
+    request = json.loads(sys.stdin.readline() or "null")
+    if request is None:
+        return
+    where = [request["path"]]
+
+    def note(path: str, name: str) -> None:
+        where[0] = f"{path}, {name}"
+        os.pwrite(request["where"], where[0].encode(errors="replace")[:_WHERE_BYTES] + b"\0", 0)
+
+    hdf5.watch(note)
+    limit_memory(request["memory_bytes"])
+    try:
+        _serve(request, frames)
+    except BrokenPipeError:
+        # The parent is gone, and with it everyone who could be told.
+        return
+    except MemoryError:
+        _write(frames, encode({"kind": "error", "type": "MemoryError", "where": where[0]}))
+    except (ValueError, FileNotFoundError) as error:
+        # Anything else is a defect of ours: its traceback ends the process, and the parent shows it.
+        kind = "FileNotFoundError" if isinstance(error, FileNotFoundError) else "ValueError"
+        _write(frames, encode({"kind": "error", "type": kind, "message": str(error)}))
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Limits this process's address space to `memory_bytes`, or three quarters of the machine's memory if less.
+
+    Where the system has no such limit (macOS accepts and ignores it, or refuses) reading goes on without.
+    """
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = min(memory_bytes, physical * 3 // 4)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform.startswith("linux"):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _serve(request: dict, frames: int) -> None:
+    module, _, name = request["function"].partition(":")
+    open_function: Callable[..., Corpus] = getattr(importlib.import_module(module), name)
+    corpus = open_function(request["path"], **request["options"])
+    _write(frames, encode_corpus(corpus))
+    command = json.loads(sys.stdin.readline() or "null")
+    if command is None:
+        return
+    for segments in _units(corpus, command["first"], command["step"]):
+        for segment in segments:
+            _write(frames, encode_segment(segment))
+        _write_account(frames, corpus)
+    _write(frames, encode({"kind": "end"}))
+
+
+def _units(corpus: Corpus, first: int, step: int) -> Iterator[list[Segment]]:
+    if isinstance(corpus, UnitCorpus) and corpus.read_units is not None:
+        yield from corpus.read_units(first, step)
+        return
+    for segment in corpus.read():
+        yield [segment]
+    # What is counted after the last segment.
+    yield []
+
+
+def _write_account(frames: int, corpus: Corpus) -> None:
+    dropped = [(segment.id, segment.reason) for segment in corpus.dropped]
+    _write(frames, encode({"kind": "unit", "dropped": dropped, "cleaning": dict(corpus.cleaning)}))
+    corpus.dropped.clear()
+    corpus.cleaning.clear()
+
+
+def _write(frames: int, pieces: list[bytes | memoryview]) -> None:
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(frames, rest) :]

@@ -1,0 +1,185 @@
+"""What a folder of computational sequences holds, and which units (videos) and segments it is to be read in."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.corpus import Dropped, LabelScale
+from mmtrans.sources.csd_sequence import Sequence, open_file, open_sequence, refusal, split_id
+from mmtrans.sources.detect import MOSI_SCALE, choose_label, find_csd_files, role_of, scale_of
+from mmtrans.sources.label_times import measure_label_times
+from tfrecords.schema import MODALITIES
+
+#: Label times are compared with the words of so many videos, evenly chosen: more would tell the same.
+MAX_MEASURED_VIDEOS = 200
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is read in one go: a video (or, where entries are per segment, one of those) and its segments."""
+
+    key: str
+    ids: tuple[str, ...]
+    spans: np.ndarray
+    labels: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that reading needs, and the account that it keeps.
+
+    Args:
+        sequences: role → its sequence.
+        modalities: those that segments can have.
+        reference: role whose rows are the steps, `words` or `text`, or `None` where each modality has its own.
+        compat: as in `open_csd`.
+        units: in the order of reading.
+        scale: the label's.
+        dropped, cleaning: the account.
+    """
+
+    sequences: Mapping[str, Sequence]
+    modalities: tuple[str, ...]
+    reference: str | None
+    compat: str | None
+    units: tuple[Unit, ...]
+    scale: LabelScale
+    dropped: list[Dropped] = field(default_factory=list)
+    cleaning: Counter = field(default_factory=Counter)
+
+    def anchors(self) -> list[Sequence]:
+        """The sequences without whose rows there is no segment."""
+        return [self.sequences[role] for role in ([self.reference] if self.reference else self.modalities)]
+
+
+def plan_reading(
+    path: Path, *, glove: str | None, label: str | int | None, label_shift: float, compat: str | None
+) -> tuple[Plan, list[str]]:
+    """Opens all sequences at `path` and decides how they are read.
+
+    Returns:
+        The plan, and notes for the user.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        ValueError: no sequence or an unreadable one, two for one role, an unknown label column, options that do not
+            fit.
+    """
+    notes: list[str] = []
+    sequences = _find_sequences(path, notes)
+    _choose_text(sequences, glove, notes)
+    modalities = tuple(name for name in MODALITIES if name in sequences)
+    order = ("text", "words") if compat else ("words", "text")
+    reference = next((role for role in order if role in sequences), None)
+    if compat and reference is None:
+        raise ValueError(
+            f"The official SDK's recipe needs words. Expected a sequence of word vectors or words. "
+            f"Received: compat={compat!r}, {path} with {sorted(sequences)}. Leave --compat out."
+        )
+    anchors = [sequences[role] for role in ([reference] if reference else modalities)]
+    units, scale = _plan_units(sequences.get("labels"), anchors, label, label_shift)
+    plan = Plan(sequences, modalities, reference, compat, units, scale)
+    unlabelled = {video for anchor in anchors for video in anchor.entries} - {split_id(unit.key)[0] for unit in units}
+    if unlabelled:
+        notes.append(f"{len(unlabelled)} videos have no labels and are left out: {', '.join(sorted(unlabelled)[:3])} …")
+    if "labels" in sequences and reference is not None:
+        notes += filter(None, [_compare_times(plan)])
+    return plan, notes
+
+
+def read_vocabulary(words: Sequence) -> tuple[str, ...]:
+    """All words of a sequence in lower case, sorted.
+
+    Raises:
+        ValueError: an entry is damaged.
+    """
+    found: set[str] = set()
+    with open_file(words.path) as file:
+        for video in words.entries:
+            loaded = words.load(file, video)
+            found.update(map(str.lower, loaded[1].tolist()) if loaded else ())
+    return tuple(sorted(found))
+
+
+def speaks(content: np.ndarray) -> np.ndarray:
+    """Tells which of the words `(steps,)` are no pauses: `(steps,)` bool."""
+    return ~np.isin(content, ("sp", ""))
+
+
+def _compare_times(plan: Plan) -> str | None:
+    role = "words" if "words" in plan.sequences else plan.reference
+    words, videos = plan.sequences[role], []
+    step = -(-len(plan.units) // MAX_MEASURED_VIDEOS)
+    with open_file(words.path) as file:
+        for unit in plan.units[::step]:
+            loaded = words.load(file, unit.key)
+            if loaded is not None:
+                times, content = loaded
+                videos.append((unit.spans, times[speaks(content)] if words.holds_text else times))
+    return measure_label_times(videos).note
+
+
+def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
+    if not path.exists():
+        raise FileNotFoundError(f"There is no source at {path}. Give the path of a .csd file or a folder of them.")
+    found: dict[str, Sequence] = {}
+    for file in find_csd_files(path):
+        sequence = open_sequence(file)
+        role = role_of(sequence.root, file.stem, holds_text=sequence.holds_text, dim=sequence.dim)
+        if role is None or role == "phones":
+            what = "phones are not used" if role else f"nothing tells what its {sequence.dim} columns are"
+            notes.append(f"{file} is left aside: {what}.")
+        elif role in found:
+            raise ValueError(
+                f"Two computational sequences hold {role}. Expected one per role. "
+                f"Received: {found[role].path} and {file}. Move one of them out of the folder."
+            )
+        else:
+            found[role] = sequence
+    if not set(found) - {"labels"}:
+        raise ValueError(
+            f"There is no computational sequence of words, text vectors, audio or video. "
+            f"Received: {path} with {sorted(found) or 'none'}. Give a folder with at least one of them."
+        )
+    return found
+
+
+def _plan_units(
+    labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float
+) -> tuple[tuple[Unit, ...], LabelScale]:
+    if not math.isfinite(shift) or (labels is None and (shift or label is not None)):
+        raise ValueError(
+            f"The label options fit no label file. Expected a finite shift, and labels in the source. "
+            f"Received: label={label!r}, label_shift={shift} (labels: {labels and labels.path}). Leave them out."
+        )
+    if labels is None:
+        keys = dict.fromkeys(entry for anchor in anchors for ids in anchor.entries.values() for entry in ids)
+        whole = np.array([[-np.inf, np.inf]])
+        ids = [key if split_id(key)[1] >= 0 else f"{key}[0]" for key in keys]
+        return tuple(Unit(key, (id,), whole, (None,)) for key, id in zip(keys, ids, strict=True)), MOSI_SCALE
+    column, name = choose_label(labels.names, labels.dim, label, labels.path)
+    units, seen = [], []
+    with open_file(labels.path) as file:
+        for key in (entry for ids in labels.entries.values() for entry in ids):
+            spans, values = labels.load(file, key) or (np.zeros((0, 2)), np.zeros((0, labels.dim), np.float32))
+            single = split_id(key)[1] >= 0
+            if single and len(spans) != 1:
+                raise refusal(labels.path, key, f"an entry of one segment has {len(spans)} rows of labels")
+            scores = tuple(float(value) if np.isfinite(value) else None for value in values[:, column])
+            ids = (key,) if single else tuple(f"{key}[{row}]" for row in range(len(spans)))
+            units.append(Unit(key, ids, spans + shift, scores))
+            seen += [score for score in scores if score is not None]
+    return tuple(units), scale_of(name, np.array(seen))
+
+
+def _choose_text(sequences: dict[str, Sequence], glove: str | None, notes: list[str]) -> None:
+    if glove is not None and "words" not in sequences:
+        notes.append(f"{glove} is not used: there is no sequence of words.")
+    elif glove is not None and "text" in sequences:
+        notes.append(f"{sequences.pop('text').path} is left aside: the words get their vectors from {glove}.")

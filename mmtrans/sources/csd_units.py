@@ -1,0 +1,118 @@
+"""Reads the units of a plan: words, frames and segments joined by time, one video in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import numpy as np
+
+from mmtrans.sources.alignment import clean, cut_words, has_length, midpoint_pairs
+from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.csd_plan import Plan, Unit, speaks
+from mmtrans.sources.csd_sequence import open_file, split_id
+from mmtrans.sources.sdk import cut_words_like_sdk, tokens_of
+from tfrecords.schema import MODALITIES, Segment
+
+
+def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segment]]:
+    """Yields the segments of every `step`-th unit, counting from `first`, and adds to the plan's account.
+
+    Raises:
+        ValueError: an entry that is damaged or does not fit the others.
+    """
+    with ExitStack() as stack:
+        files = {role: stack.enter_context(open_file(s.path)) for role, s in plan.sequences.items() if role != "labels"}
+        for unit in plan.units[first::step]:
+            if "labels" in plan.sequences and None in unit.labels:
+                plan.cleaning["labels: not finite, kept without a label"] += unit.labels.count(None)
+            loaded = {role: plan.sequences[role].load(file, unit.key) for role, file in files.items()}
+            loaded = {role: part for role, part in loaded.items() if part is not None}
+            yield list(_cut(plan, unit, loaded))
+
+
+def _cut(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
+    if plan.reference is None:
+        yield from _cut_by_time(plan, unit, loaded)
+        return
+    lacking = [plan.reference] if plan.reference not in loaded else []
+    if plan.compat:
+        # The SDK keeps the videos that all sequences have, words that are not its reference set aside.
+        lacking += [m for m in plan.modalities if m != plan.reference and not plan.sequences[m].find(unit.key)]
+    if lacking:
+        reason = f"{plan.sequences[lacking[0]].path.name} has no rows for its video"
+        plan.dropped.extend(Dropped(id, reason) for id in unit.ids)
+    elif plan.compat:
+        yield from _cut_like_sdk(plan, unit, loaded)
+    else:
+        yield from _cut_by_words(plan, unit, loaded)
+
+
+def _cut_by_words(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
+    times, content = loaded.pop(plan.reference)
+    if plan.reference == "words":
+        pauses, short = ~speaks(content), ~has_length(times)
+        plan.cleaning.update({"words: pauses (sp) removed": int(pauses.sum())} if pauses.any() else {})
+        plan.cleaning.update({"words: of no length removed": int((short & ~pauses).sum())} if short.any() else {})
+        times, content = times[~(pauses | short)], content[~(pauses | short)]
+    used, steps, features, counts = cut_words(unit.spans, times, loaded)
+    tokens = content[used] if plan.reference == "words" else None
+    if tokens is None:
+        features["text"], found = clean(content[used])
+        counts.update({f"text: {name}": count for name, count in found.items()})
+    plan.cleaning.update(counts)
+    for row, positions in enumerate(steps):
+        chosen = {modality: features[modality][positions] for modality in MODALITIES if modality in features}
+        words = tuple(tokens[positions].tolist()) if tokens is not None else ()
+        yield from _segment(plan, unit, row, chosen if len(positions) else None, words)
+
+
+def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
+    times, content = loaded.pop(plan.reference)
+    tokens = content if plan.reference == "words" else None
+    if tokens is None and "words" in loaded:
+        tokens = tokens_of(times, *loaded.pop("words"))
+    for modality in plan.modalities:
+        # An entry without rows is in the SDK's account, and imputed like any other gap.
+        loaded.setdefault(modality, (np.zeros((0, 2)), np.zeros((0, plan.sequences[modality].dim), np.float32)))
+    if plan.reference == "text":
+        loaded["text"] = (times, content)
+    words, features, present, counts = cut_words_like_sdk(unit.spans, times, loaded, own=plan.reference)
+    plan.cleaning.update(counts)
+    for row, rows in enumerate(words):
+        empty = [m for m in plan.modalities if len(rows) and not present[m][row]]
+        if empty and plan.compat == "sdk-no-impute":
+            plan.dropped.append(Dropped(unit.ids[row], f"{empty[0]} has no frame in its interval"))
+            continue
+        if plan.compat == "sdk-no-impute":
+            missing = {m: len(rows) - present[m][row] for m in plan.modalities if len(rows) > present[m][row]}
+            plan.cleaning.update({f"{m}: rows that the SDK would leave out": n for m, n in missing.items()})
+        chosen = {modality: features[modality][row] for modality in plan.modalities}
+        spoken = tuple(tokens[rows].tolist()) if tokens is not None else ()
+        yield from _segment(plan, unit, row, chosen if len(rows) else None, spoken)
+
+
+def _cut_by_time(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
+    steps = {}
+    for modality, (times, _) in loaded.items():
+        owners, rows = midpoint_pairs(unit.spans, times)
+        steps[modality] = np.split(rows, np.searchsorted(owners, np.arange(1, len(unit.spans))))
+    for row in range(len(unit.ids)):
+        chosen = {}
+        for modality in (name for name in MODALITIES if name in loaded and len(steps[name][row])):
+            chosen[modality], found = clean(loaded[modality][1][steps[modality][row]])
+            plan.cleaning.update({f"{modality}: {name}": count for name, count in found.items()})
+        yield from _segment(plan, unit, row, chosen or None, ())
+
+
+def _segment(
+    plan: Plan, unit: Unit, row: int, features: dict[str, np.ndarray] | None, tokens: tuple[str, ...]
+) -> Iterator[Segment]:
+    if features is None:
+        inside = f"no {'word' if plan.reference else 'frame'} lies in its interval"
+        reason = inside if has_length(unit.spans[row : row + 1])[0] else "its interval has no length"
+        plan.dropped.append(Dropped(unit.ids[row], reason))
+        return
+    for modality in set(MODALITIES) & set(plan.sequences) - set(features):
+        plan.cleaning[f"{modality}: segments without it"] += 1
+    yield Segment(unit.ids[row], split_id(unit.key)[0], features, unit.labels[row], tokens)

@@ -1,0 +1,125 @@
+"""What a reading child process tells its parent: a `Corpus`, segments and accounts, as JSON with raw float32 arrays.
+
+A frame is two lengths (of its JSON and of its arrays together, 8 bytes each, little-endian), the JSON, the arrays.
+Nothing in it is code: a child that a hostile file has taken over can send wrong numbers, and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.corpus import Corpus, LabelScale
+from tfrecords.schema import Segment
+
+#: The lengths of JSON and arrays, before both.
+PREFIX = struct.Struct("<QQ")
+
+
+@dataclass
+class UnitCorpus(Corpus):
+    """A corpus that can be read in parts.
+
+    Args:
+        read_units: `read_units(first, step)` reads every `step`-th unit (a video), counting from `first`, and yields
+            each one's segments as a list, empty ones too. While it runs it appends to `dropped` and counts in
+            `cleaning`; it clears neither.
+        vocabulary: the words in lower case, where someone is to look them up.
+    """
+
+    read_units: Callable[[int, int], Iterator[list[Segment]]] | None = None
+    vocabulary: tuple[str, ...] = ()
+
+
+def encode(header: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> list[bytes | memoryview]:
+    """A frame, in pieces to be written one after the other.
+
+    Args:
+        header: what JSON can express.
+        arrays: name → non-empty float32 array.
+    """
+    arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in (arrays or {}).items()}
+    shapes = {name: array.shape for name, array in arrays.items()}
+    text = json.dumps({**header, "arrays": shapes}).encode("ascii")
+    size = sum(array.nbytes for array in arrays.values())
+    return [PREFIX.pack(len(text), size), text, *(memoryview(array).cast("B") for array in arrays.values())]
+
+
+def decode(text: bytes, buffer: bytearray) -> tuple[dict, dict[str, np.ndarray]]:
+    """The header and the arrays of a frame; the arrays are views of `buffer`."""
+    header, arrays, start = json.loads(text), {}, 0
+    for name, shape in header.pop("arrays").items():
+        count = int(np.prod(shape))
+        arrays[name] = np.frombuffer(buffer, "<f4", count, start).reshape(shape)
+        start += 4 * count
+    return header, arrays
+
+
+def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
+    """A frame of all that is known before features are read; `corpus_of` takes it."""
+    return encode(
+        {
+            "kind": "corpus",
+            "format": corpus.format,
+            "files": [str(path) for path in corpus.files],
+            "label": asdict(corpus.label),
+            "video_ids": list(corpus.video_ids),
+            "feature_names": {name: list(names) for name, names in corpus.feature_names.items()},
+            "folds": corpus.folds and {split: list(videos) for split, videos in corpus.folds.items()},
+            "aligned": dict(corpus.aligned),
+            "notes": corpus.notes,
+            "parted": isinstance(corpus, UnitCorpus) and corpus.read_units is not None,
+            "vocabulary": corpus.vocabulary if isinstance(corpus, UnitCorpus) else (),
+        }
+    )
+
+
+def corpus_of(header: dict) -> UnitCorpus:
+    """The corpus of a header; it cannot be read, and it is for the caller to replace `read`."""
+    folds = header["folds"]
+    return UnitCorpus(
+        format=header["format"],
+        files=[Path(path) for path in header["files"]],
+        label=LabelScale(**header["label"]),
+        read=lambda: iter(()),
+        video_ids=tuple(header["video_ids"]),
+        feature_names={name: tuple(names) for name, names in header["feature_names"].items()},
+        folds=folds and {split: tuple(videos) for split, videos in folds.items()},
+        aligned=header["aligned"],
+        notes=header["notes"],
+        vocabulary=tuple(header["vocabulary"]),
+    )
+
+
+def encode_segment(segment: Segment) -> list[bytes | memoryview]:
+    """A frame of a segment; `segment_of` takes it."""
+    header = {
+        "kind": "segment",
+        "id": segment.id,
+        "video_id": segment.video_id,
+        "label": segment.label,
+        "tokens": segment.tokens,
+        "split": segment.split,
+    }
+    return encode(header, segment.features)
+
+
+def segment_of(header: dict, arrays: dict[str, np.ndarray]) -> Segment:
+    """The segment of a decoded frame.
+
+    Raises:
+        ValueError: values that no segment may have.
+    """
+    return Segment(
+        header["id"],
+        header["video_id"],
+        arrays,
+        label=header["label"],
+        tokens=tuple(header["tokens"]),
+        split=header["split"],
+    )

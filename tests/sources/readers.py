@@ -1,0 +1,71 @@
+"""Readers that misbehave, to be opened in a child process by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources import hdf5
+from mmtrans.sources.corpus import Corpus, Dropped, LabelScale
+from mmtrans.sources.frames import UnitCorpus
+from tfrecords.schema import Segment
+
+
+def open_numbers(path: str, number: int = 7, fault: str = "", at: int = 3) -> Corpus:
+    """Segments of one step whose value is their number; `fault` strikes at one of them, or while opening (-1)."""
+    corpus = UnitCorpus("csd", [Path(path)], LabelScale("mood", 0.0, 9.0, 4.5), read=lambda: iter(()), video_ids=("v",))
+
+    def read_units(first: int, step: int):
+        for index in range(first, number, step):
+            strike(fault if index == at else "", path)
+            corpus.cleaning["units"] += 1
+            if index % 3 == 1:
+                corpus.dropped.append(Dropped(f"v[{index}]", "third"))
+                yield []
+                continue
+            features = {"text": np.full((1, 2), index, np.float32), "audio": np.ones((index + 1, 3), np.float32)}
+            yield [Segment(f"v[{index}]", "v", features, label=index / 3, tokens=("wörd\ud800",))]
+
+    def read():
+        corpus.dropped.clear()
+        corpus.cleaning.clear()
+        for segments in read_units(0, 1):
+            yield from segments
+
+    strike(fault if at < 0 else "", path)
+    corpus.read, corpus.read_units = read, read_units
+    return corpus
+
+
+def open_plain(path: str) -> Corpus:
+    """The same without units: nothing says how it could be read in parts."""
+    corpus = open_numbers(path)
+    corpus.read_units = None
+    return corpus
+
+
+def strike(fault: str, path: str) -> None:
+    """Fails as a C library, or a reader, may fail."""
+    if fault == "segfault":
+        hdf5._touch(path, "/entry/features")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif fault == "exit":
+        os._exit(3)
+    elif fault == "hang":
+        hdf5._touch(path, "/entry/intervals")
+        time.sleep(60)
+    elif fault == "memory":
+        np.ones(1 << 40, np.uint8)
+    elif fault == "value":
+        raise ValueError(f"The values are bad. Received: {path}.")
+    elif fault == "missing":
+        raise FileNotFoundError(f"There is nothing. Received: {path}.")
+    elif fault == "defect":
+        raise AttributeError("a defect of the reader")
+    elif fault == "tensorflow" and "tensorflow" in sys.modules:
+        raise ValueError("TensorFlow is here")

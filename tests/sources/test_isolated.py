@@ -1,0 +1,146 @@
+import gc
+import os
+import re
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from mmtrans.sources.csd import open_csd, open_sequences
+from mmtrans.sources.isolated import Limits, read_isolated
+from tests.sources.csd_files import write_csd
+from tests.sources.readers import open_numbers, open_plain
+from tests.sources.test_csd import write_corpus
+
+
+def same(ours, theirs):
+    assert (ours.id, ours.video_id, ours.label, ours.tokens) == (
+        theirs.id,
+        theirs.video_id,
+        theirs.label,
+        theirs.tokens,
+    )
+    assert list(ours.features) == list(theirs.features)
+    for name, array in theirs.features.items():
+        assert ours.features[name].dtype == array.dtype
+        np.testing.assert_array_equal(ours.features[name], array)
+
+
+def assert_reads_alike(corpus, expected):
+    for name in ("format", "files", "label", "video_ids", "feature_names", "folds", "aligned", "notes"):
+        assert getattr(corpus, name) == getattr(expected, name), name
+    theirs = list(expected.read())
+    # Twice: the first reading is by the process that opened the source, the second by another.
+    for _ in range(2):
+        ours = list(corpus.read())
+        assert len(ours) == len(theirs)
+        for pair in zip(ours, theirs, strict=True):
+            same(*pair)
+        assert (corpus.dropped, corpus.cleaning) == (expected.dropped, expected.cleaning)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_any_number_of_children_gives_the_same_segments_in_order(workers):
+    assert_reads_alike(read_isolated(open_numbers, "x", workers=workers), open_numbers("x"))
+
+
+def test_a_plain_corpus_is_read_by_one_child():
+    assert_reads_alike(read_isolated(open_plain, Path("x"), workers=2), open_plain("x"))
+
+
+def test_csd_files_give_the_same_in_children(tmp_path):
+    folder = write_corpus(tmp_path / "corpus", dirty=True)
+    (folder / "folds.json").write_text('{"train": ["_dI--eQ6qVU"]}')
+    glove = tmp_path / "glove.txt"
+    glove.write_text("good 1 2\nfilm 3 4\n")
+    corpus = open_csd(folder, glove=glove, workers=2)
+    assert_reads_alike(corpus, open_csd(folder, glove=glove, isolated=False))
+    assert corpus.cleaning["text: words without a vector set to 0"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "match"),
+    [
+        ("segfault", ValueError, r"reading it ended with signal SIGSEGV\. .* Received: x \(at x, /entry/features\)\."),
+        ("exit", ValueError, r"reading it ended with exit code 3\. .* Received: x"),
+        ("memory", ValueError, r"it needs more than 4096 MiB of memory\. Expected .* Received: x "),
+        ("value", ValueError, r"^The values are bad\. Received: x\.$"),
+        ("missing", FileNotFoundError, r"^There is nothing\. Received: x\.$"),
+        ("defect", RuntimeError, r"(?s)The reader of x failed: Traceback.*a defect of the reader"),
+    ],
+)
+@pytest.mark.parametrize("at", [-1, 2])
+def test_a_child_that_fails_is_one_error(fault, error, match, at):
+    found = []
+    with pytest.raises(error, match=match) as caught:
+        read_into(found, {"fault": fault, "at": at}, Limits(memory_bytes=4 << 30))
+    assert found == ([] if at < 0 else ["v[0]"])
+    if error is ValueError:
+        assert "\n" not in str(caught.value)
+
+
+def read_into(found, options, limits):
+    for segment in read_isolated(open_numbers, "x", options, limits=limits).read():
+        found.append(segment.id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [-1, 2])
+def test_a_child_that_hangs_is_given_up(at):
+    found = []
+    with pytest.raises(ValueError, match=r"nothing came of it for 8 s\. .* Received: x \(at x, /entry/intervals\)"):
+        read_into(found, {"fault": "hang", "at": at}, Limits(silent_seconds=8.0))
+    assert found == ([] if at < 0 else ["v[0]"])
+
+
+def test_children_know_nothing_of_tensorflow():
+    import tensorflow  # noqa: F401 - that the parent has it must not matter
+
+    assert len(list(read_isolated(open_numbers, "x", {"fault": "tensorflow"}).read())) == 5
+
+
+def test_a_dataset_larger_than_the_memory_is_one_sentence(tmp_path):
+    path = write_csd(tmp_path / "audio.csd", "COVAREP", {"v": (np.ones((1, 74)), [[0, 1]])})
+    with h5py.File(path, "r+") as file:
+        entry = file["COVAREP/data/v"]
+        del entry["features"], entry["intervals"]
+        # Chunks that were never written take no room in the file.
+        entry.create_dataset("features", (6_000_000, 74), "f4", chunks=(1000, 74))
+        entry.create_dataset("intervals", (6_000_000, 2), "f8", chunks=(1000, 2))
+    options = {"glove": None, "label": None, "label_shift": 0.0, "compat": None}
+    corpus = read_isolated(open_sequences, path, options, limits=Limits(memory_bytes=1 << 30))
+    with pytest.raises(
+        ValueError, match=r"needs more than 1024 MiB of memory\. .*audio\.csd, /COVAREP/data/v/features\)"
+    ):
+        list(corpus.read())
+
+
+@pytest.mark.parametrize("workers", [0, 65])
+def test_the_number_of_workers_is_checked(workers):
+    with pytest.raises(ValueError, match=re.escape(f"Expected 1 to 64. Received: workers={workers} (x).")):
+        read_isolated(open_numbers, "x", workers=workers)
+
+
+def children():
+    tasks = Path("/proc/self/task")
+    return {pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+
+
+@pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="/proc tells no children here")
+def test_no_process_stays():
+    before = children()
+    corpus = read_isolated(open_numbers, "x", workers=2)
+    assert len(children() - before) == 2
+    stream = corpus.read()
+    next(stream)
+    stream.close()
+    assert children() == before
+    unread = read_isolated(open_numbers, "x")
+    del unread
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while children() != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert children() == before

@@ -1,0 +1,193 @@
+"""The shape of the source: who imports whom, what is packaged, and what no module may do."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(
+    path.relative_to(ROOT) for room in ("mmtrans", "tfrecords", "tools") for path in (ROOT / room).rglob("*.py")
+)
+
+#: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
+RANKS = (
+    {"tfrecords"},
+    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config"},
+    {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
+    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.export", "mmtrans.predict"},
+    {"mmtrans.cli"},
+    {"tools"},
+)
+PEERS = (
+    {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
+    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.export", "mmtrans.predict"},
+    {"mmtrans.recipe", "mmtrans.config"},
+)
+RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+
+#: What makes `mmtrans --help` slow.
+HEAVY = {"tensorflow", "keras", "keras_tuner", "numpy", "scipy", "sklearn", "h5py", "matplotlib", "pandas", "yaml"}
+
+
+def tree_of(path):
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def module_name(path):
+    return ".".join(part for part in path.with_suffix("").parts if part != "__init__")
+
+
+def room_of(module):
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "mmtrans" else parts[0]
+
+
+def imports_of(tree):
+    """Our own modules that a module imports, at any depth; `from mmtrans import recipe` is `mmtrans.recipe`."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            if node.module == "mmtrans":
+                names += [f"mmtrans.{alias.name}" for alias in node.names]
+            else:
+                names.append(node.module)
+    return [name for name in names if name.split(".")[0] in ("mmtrans", "tfrecords", "tools", "tests")]
+
+
+def may_import(room, other):
+    """Whether a module of one room may import from another. The package `mmtrans` itself holds only the version."""
+    if other in ("mmtrans", "mmtrans.__version__", room):
+        return True
+    if RANK[other] == RANK[room]:
+        return any({room, other} <= peers for peers in PEERS)
+    return RANK[other] < RANK[room]
+
+
+def violations(room, tree):
+    return [name for name in imports_of(tree) if room_of(name) == "tests" or not may_import(room, room_of(name))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imports_point_down(path):
+    if path == Path("mmtrans/__init__.py"):
+        assert imports_of(tree_of(path)) == []
+        return
+    room = room_of(module_name(path))
+    assert room in RANK, f"{path} is in no known room"
+    assert violations(room, tree_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "code", "expected"),
+    [
+        ("mmtrans.layers", "from mmtrans.models.translator import x", ["mmtrans.models.translator"]),
+        ("mmtrans.layers", "from mmtrans.decoding import rollout", ["mmtrans.decoding"]),
+        ("mmtrans.decoding", "def f():\n    from mmtrans import config", ["mmtrans.config"]),
+        ("tfrecords", "import mmtrans.recipe", ["mmtrans.recipe"]),
+        ("mmtrans.cli", "import tools.benchmark", ["tools.benchmark"]),
+        ("tools", "from tests.segments import x", ["tests.segments"]),
+        (
+            "mmtrans.evaluation",
+            "from mmtrans.training.run import Run\nimport numpy\nfrom mmtrans import __version__",
+            [],
+        ),
+        ("mmtrans.config", "from mmtrans.recipe import parse", []),
+    ],
+)
+def test_the_import_test_can_fail(room, code, expected):
+    assert violations(room, ast.parse(code)) == expected
+
+
+def forbidden(tree):
+    """What no source module may hold: `(line, what)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            yield node.lineno, "assert"
+        elif isinstance(node, ast.ImportFrom) and (node.level or any(alias.name == "*" for alias in node.names)):
+            yield node.lineno, "import * or relative import"
+        elif isinstance(node, ast.ImportFrom) and node.module == "pickle":
+            yield node.lineno, "from pickle import"
+        elif isinstance(node, ast.ExceptHandler):
+            kinds = ast.walk(node.type) if node.type else [ast.Name("BaseException")]
+            if any(isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException") for kind in kinds):
+                yield node.lineno, "broad except"
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "pickle" and node.attr in ("load", "loads"):
+                yield node.lineno, "pickle.load"
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            yield node.lineno, "allow_pickle"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_nothing_forbidden(path):
+    assert list(forbidden(tree_of(path))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "assert x",
+        "from os import *",
+        "from . import x",
+        "from pickle import loads",
+        "try:\n    f()\nexcept:\n    pass",
+        "try:\n    f()\nexcept (ValueError, Exception):\n    pass",
+        "import pickle\npickle.load(f)",
+        "np.load(f, allow_pickle=True)",
+    ],
+)
+def test_the_forbidden_test_can_fail(code):
+    assert len(list(forbidden(ast.parse(code)))) == 1
+
+
+def test_names_of_modules_say_what_is_inside():
+    assert [str(path) for path in SOURCES if path.stem in ("utils", "util", "common", "base", "helpers", "misc")] == []
+
+
+@pytest.mark.smoke
+def test_the_command_line_starts_without_heavy_imports():
+    code = (
+        "import json, sys\nimport mmtrans.cli.main as m\nm.build_parser(None)\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(result.stdout)}
+    assert "mmtrans" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_help_of_every_command_needs_no_tensorflow():
+    code = (
+        "import json, sys\nimport mmtrans.cli.main as m\n"
+        "for command in m.COMMANDS:\n    m.build_parser(command)\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(result.stdout)}
+    assert loaded & {"tensorflow", "keras", "sklearn", "matplotlib"} == set()
+
+
+def allow_list():
+    """The literal `find_packages(include=[…])` of setup.py."""
+    for node in ast.walk(tree_of("setup.py")):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "find_packages":
+            return ast.literal_eval(next(keyword.value for keyword in node.keywords if keyword.arg == "include"))
+    pytest.fail("setup.py calls no find_packages(include=[…])")
+
+
+def test_packages_are_exactly_ours():
+    setuptools = pytest.importorskip("setuptools")
+    packages = set(setuptools.find_packages(str(ROOT), include=allow_list()))
+    expected = {".".join(path.parent.parts) for path in SOURCES if path.parts[0] != "tools"}
+    assert packages == expected
+    assert not any(name.split(".")[0] in ("tools", "tests") for name in packages)
+
+
+@pytest.mark.parametrize("top", ["mmtrans", "tfrecords", "tools", "tests"])
+def test_every_folder_with_modules_is_a_package(top):
+    folders = {path.parent for path in (ROOT / top).rglob("*.py")}
+    assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
