@@ -20,6 +20,7 @@ REQUIRED = [
     "jinja2>=3.1",
     "pyyaml>=6.0",
     "rich>=13.7",
+    "sacrebleu>=2.4",
 ]
 
 EXTRAS = {

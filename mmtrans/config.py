@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+import re
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,9 @@ class Config:
     bidirectional: bool = option(True, "read sources in both directions")
     attention: Literal["bahdanau", "none"] = option("bahdanau", "attention of the decoder", TRANSLATION)
     attention_units: int = option(64, "units inside the attention's tanh", TRANSLATION, low=1)
+    max_distance: int = option(
+        16, "reach of the learned attention bias by step distance; 0 for content alone", TRANSLATION, low=0
+    )
     decoder_units: int = option(128, "units of the decoder", TRANSLATION, low=1)
     dropout: float = option(0.3, "dropout on the input of every recurrent layer", low=0.0, high=0.95)
     target_dropout: float = option(
@@ -117,9 +122,14 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+@functools.cache
+def _types() -> dict[str, Any]:
+    return typing.get_type_hints(Config)
+
+
 def type_of(field: dataclasses.Field) -> Any:
     """The evaluated type of a configuration field: `int`, `float`, `bool`, `str` or a `Literal`."""
-    return typing.get_type_hints(Config)[field.name]
+    return _types()[field.name]
 
 
 def _checked(field: dataclasses.Field, value: Any) -> Any:
@@ -140,6 +150,10 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
         bounds = f"at least {low}" if high is None else f"a value between {low} and {high}"
         raise ValueError(f"{field.name} is out of range. Expected {bounds}. Received: {field.name}={value!r}.")
     return value
+
+
+def _is_exponential(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value) is not None
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -169,7 +183,9 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path})."
         )
-    return fields
+    # YAML 1.1 reads 1e-3, without a dot, as text.
+    floats = {field.name for field in dataclasses.fields(Config) if type_of(field) is float}
+    return {name: float(v) if name in floats and _is_exponential(v) else v for name, v in fields.items()}
 
 
 def dump_yaml(fields: dict[str, Any]) -> str:

@@ -18,13 +18,13 @@ RANKS = (
     {"tfrecords"},
     {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
-    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.export", "mmtrans.predict"},
+    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
     {"mmtrans.cli"},
     {"tools"},
 )
 PEERS = (
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
-    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.export", "mmtrans.predict"},
+    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
     {"mmtrans.recipe", "mmtrans.config"},
 )
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

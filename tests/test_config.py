@@ -162,3 +162,9 @@ def test_a_file_may_name_some_fields(tmp_path):
 
 def test_yaml_text_keeps_the_order():
     assert list(yaml.safe_load(dump_yaml({"units": 1, "cell": "gru", "dropout": 0.5}))) == ["units", "cell", "dropout"]
+
+
+def test_yaml_reads_exponents_without_a_dot(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("learning_rate: 1e-3\nrecipe: T\n", encoding="utf-8")
+    assert load_yaml(path) == {"learning_rate": 1e-3, "recipe": "T"}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import resource
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: A peak shorter than this is only seen where one process alone makes it: each one's own peak is kept by the kernel.
-SAMPLING_SECONDS = 0.02
+#: Often at first, for short commands; then seldom, as looking costs CPU time that the command would have.
+#: A peak between two looks is still seen where one process alone makes it: the kernel keeps each one's own.
+SAMPLING_SECONDS = (0.01, 0.1)
+SHORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,22 +46,24 @@ def run_measured(command: Sequence[str], environment: Mapping[str, str] | None =
         ValueError: it ended with an exit code other than 0; the message has the last line of its stderr.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
-        before, start, peak = _children_cpu_seconds(), time.perf_counter(), 0.0
+        before, start = _children_cpu_seconds(), time.perf_counter()
         try:
             process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"There is no such program. Expected an interpreter. Received: {str(command[0])!r}. Check its path."
             ) from error
+        # Beside the wait, not in turns with it, which would round the times up.
+        sampler = _MemorySampler(process.pid)
+        sampler.start()
         try:
-            while process.poll() is None:
-                peak = max(peak, tree_rss_mib(process.pid))
-                time.sleep(SAMPLING_SECONDS)
+            process.wait()
+            wall_seconds, cpu_seconds = time.perf_counter() - start, _children_cpu_seconds() - before
         finally:
             # On Ctrl-C; a process that has ended is left alone.
             process.kill()
             process.wait()
-        wall_seconds, cpu_seconds = time.perf_counter() - start, _children_cpu_seconds() - before
+            sampler.stop()
         out.seek(0)
         err.seek(0)
         stdout, stderr = out.read(), err.read()
@@ -68,7 +73,29 @@ def run_measured(command: Sequence[str], environment: Mapping[str, str] | None =
             f"A measured command failed. Expected exit code 0. Received: exit_code={process.returncode}, {last!r} "
             f"({' '.join(map(str, command))}). Run it by itself."
         )
-    return Usage(stdout, wall_seconds, cpu_seconds, round(peak, 1) or None)
+    return Usage(stdout, wall_seconds, cpu_seconds, round(sampler.peak_mib, 1) or None)
+
+
+class _MemorySampler(threading.Thread):
+    """Follows the memory of a process tree until told to stop."""
+
+    def __init__(self, pid: int):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.peak_mib = 0.0
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        start = time.monotonic()
+        while True:
+            self.peak_mib = max(self.peak_mib, tree_rss_mib(self.pid))
+            interval = SAMPLING_SECONDS[time.monotonic() - start > SHORT_SECONDS]
+            if self._ended.wait(interval):
+                return
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
 
 
 def tree_rss_mib(pid: int) -> float:

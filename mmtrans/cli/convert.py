@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", metavar="FILE", help="JSON or CSV file of videos by split")
     parser.add_argument("--label", metavar="NAME", help="label column, where there are several")
     parser.add_argument("--label-shift", type=float, default=0.0, metavar="SECONDS", help="moves the label intervals")
+    parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random folds, where there are none")
     parser.add_argument("--overwrite", action="store_true", help="replace records that exist")
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> dict:
         glove=arguments.glove,
         label=arguments.label,
         label_shift=arguments.label_shift,
+        select=arguments.select,
     )
     manifest = convert(
         corpus,

@@ -17,6 +17,7 @@ COMMANDS = {
     "convert": "turn a corpus of any known format into records",
     "inspect": "show and verify what is inside records",
     "train": "train all phases of a recipe",
+    "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
 }
 

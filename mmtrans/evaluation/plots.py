@@ -1,4 +1,4 @@
-"""Plots of a run: predicted against true, the seven-class confusion, the course of training."""
+"""Plots of a run: predicted against true, the seven-class confusion, the course of training, attention."""
 
 from __future__ import annotations
 
@@ -228,3 +228,35 @@ def _draw_learning_rate(axes: Axes, epochs: np.ndarray, rate: np.ndarray) -> Non
     axes.set_yticks(sorted({low, high}), [f"{value:.2g}" for value in sorted({low, high})])
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("learning\nrate", color=INK, fontsize=8)
+
+
+def plot_attention(
+    path: Path, attention_weights: np.ndarray, words: Sequence[str], tokens: Sequence[str], title: str
+) -> None:
+    """Draws where the decoder looked: source steps to the right, target steps downwards.
+
+    Args:
+        path: the image to write.
+        attention_weights: `(steps, source_steps)`.
+        words: the source's words, or nothing: then steps are numbered.
+        tokens: the decoded tokens, or nothing; a last row beyond them is EOS.
+        title: which segment.
+    """
+    steps, source_steps = attention_weights.shape
+    figure = _figure(max(4.5, 1.9 + 0.27 * source_steps), max(3.0, 1.7 + 0.23 * steps))
+    axes = figure.add_subplot()
+    image = axes.imshow(attention_weights, cmap="Blues", vmin=0, aspect="auto")
+    names = [*tokens, "<eos>"] if len(tokens) == steps - 1 else list(tokens)
+    axes.set_xticks(range(source_steps), words if len(words) == source_steps else range(1, source_steps + 1))
+    axes.set_yticks(range(steps), names if len(names) == steps else range(1, steps + 1))
+    axes.tick_params(axis="x", rotation=60, length=0, colors=INK, labelsize=8)
+    axes.tick_params(axis="y", length=0, colors=INK, labelsize=8)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("source step (word)" if len(words) == source_steps else "source step", color=INK)
+    axes.set_ylabel("target step (token)" if names else "target step", color=INK)
+    bar = figure.colorbar(image, ax=axes, aspect=28)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=8, colors=INK)
+    bar.set_label("attention weight", color=INK, fontsize=9)
+    _heading(axes, title, f"{steps} target steps over {source_steps} source steps")
+    figure.savefig(path)

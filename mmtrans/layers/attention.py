@@ -61,16 +61,27 @@ class BahdanauAttention(keras.layers.Layer):
         energy = tf.tanh(projected[:, :, None, :] + keys[:, None, :, :])
         return tf.tensordot(energy, tf.convert_to_tensor(self.score_kernel)[:, 0], 1)
 
-    def attend(self, query, keys, memory, memory_mask):
-        """Context and attention weights of queries, given the projected keys of the memory."""
-        attention_weights = masked_softmax(self.scores(query, keys), memory_mask[:, None, :])
+    def attend(self, query, memory, keys, memory_mask, score_bias=None):
+        """Context and attention weights of queries, given the projected keys of the memory.
+
+        Args:
+            query: `(batch, queries, query_dim)`.
+            memory: `(batch, source_steps, memory_dim)`.
+            keys: from `project_memory(memory)`.
+            memory_mask: `(batch, source_steps)` bool.
+            score_bias: added to the scores; broadcastable to `(batch, queries, source_steps)`.
+        """
+        scores = self.scores(query, keys)
+        if score_bias is not None:
+            scores += score_bias
+        attention_weights = masked_softmax(scores, memory_mask[:, None, :])
         return tf.matmul(attention_weights, memory), attention_weights
 
     def call(self, inputs, memory_mask=None):
         query, memory = inputs
         if memory_mask is None:
             memory_mask = tf.ones(tf.shape(memory)[:2], tf.bool)
-        return self.attend(query, self.project_memory(memory), memory, memory_mask)
+        return self.attend(query, memory, self.project_memory(memory), memory_mask)
 
     def compute_output_shape(self, input_shape):
         (batch, queries, _), (_, source_steps, memory_dim) = input_shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -44,6 +46,34 @@ def gru_step(gates, recurrent_gates, state):
     return (z * state[0] + (1 - z) * candidate,)
 
 
+class Memory(NamedTuple):
+    """What a decoder attends to; all hypotheses of a row share it.
+
+    Args:
+        values: `(batch, source_steps, memory_dim)` float32.
+        keys: `(batch, source_steps, attention_units)` float32; an empty last axis without attention.
+        mask: `(batch, source_steps)` bool.
+    """
+
+    values: tf.Tensor
+    keys: tf.Tensor
+    mask: tf.Tensor
+
+
+class DecoderState(NamedTuple):
+    """What a decoder carries from step to step, for any number of hypotheses (queries) a row.
+
+    Args:
+        cell: the cell's states, each `(batch, queries, units)`.
+        context: `(batch, queries, memory_dim)`, the last context; width 0 without attention.
+        position: `(batch, queries)` int32, the number of the next step.
+    """
+
+    cell: tuple
+    context: tf.Tensor
+    position: tf.Tensor
+
+
 @keras.saving.register_keras_serializable("mmtrans")
 class AttentionDecoder(keras.layers.Layer):
     """Recurrent decoder with input feeding: [previous target; previous context] → cell → attention → [output; context].
@@ -55,6 +85,8 @@ class AttentionDecoder(keras.layers.Layer):
         units: units of the cell.
         cell: `lstm` or `gru`.
         attention_units: units of Bahdanau's attention, or `None` for a plain decoder that only has the initial state.
+        max_distance: if positive, a learned bias for each distance between target and source step, up to this one in
+            both directions (Raffel et al. 2020), is added to the attention scores. It starts at zero. 0 for none.
 
     Call arguments:
         inputs: `[decoder_input (batch, target_steps, dim), memory (batch, source_steps, memory_dim), *initial_state]`,
@@ -66,30 +98,32 @@ class AttentionDecoder(keras.layers.Layer):
         `output_dim` is `units + memory_dim`, or `units` without attention (the weights are then zero).
     """
 
-    def __init__(self, units, cell="lstm", attention_units=None, **kwargs):
+    def __init__(self, units, cell="lstm", attention_units=None, max_distance=0, **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.cell = cell
         self.attention_units = attention_units
+        self.max_distance = max_distance
         self.num_states = 2 if cell == "lstm" else 1
         self.attention = None if attention_units is None else BahdanauAttention(attention_units, name="attention")
 
     def build(self, input_shape):
         input_dim, memory_shape = input_shape[0][-1], input_shape[1]
         gates = GATES[self.cell] * self.units
-        self.input_kernel = self.add_weight(name="input_kernel", shape=(input_dim, gates), initializer="glorot_uniform")
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel", shape=(self.units, gates), initializer="orthogonal"
-        )
-        self.bias = self.add_weight(name="bias", shape=(gates,), initializer=self._initial_bias)
+        self.input_kernel = self._weight("input_kernel", (input_dim, gates))
+        self.recurrent_kernel = self._weight("recurrent_kernel", (self.units, gates), "orthogonal")
+        self.bias = self._weight("bias", (gates,), self._initial_bias)
         if self.cell == "gru":
-            self.recurrent_bias = self.add_weight(name="recurrent_bias", shape=(gates,), initializer="zeros")
+            self.recurrent_bias = self._weight("recurrent_bias", (gates,), "zeros")
         if self.attention is not None:
             self.attention.build([(None, None, self.units), memory_shape])
-            self.context_kernel = self.add_weight(
-                name="context_kernel", shape=(memory_shape[-1], gates), initializer="glorot_uniform"
-            )
+            self.context_kernel = self._weight("context_kernel", (memory_shape[-1], gates))
+            if self.max_distance:
+                self.distance_bias = self._weight("distance_bias", (2 * self.max_distance + 1,), "zeros")
         self.built = True
+
+    def _weight(self, name, shape, initializer="glorot_uniform"):
+        return self.add_weight(name=name, shape=shape, initializer=initializer)
 
     def _initial_bias(self, shape, dtype=None):
         """Zeros, but 1 for an LSTM's forget gate (Jozefowicz et al. 2015)."""
@@ -102,61 +136,80 @@ class AttentionDecoder(keras.layers.Layer):
         """The inputs' share of the gates, `(…, gates)`, computed for all steps at once."""
         return tf.tensordot(inputs, tf.convert_to_tensor(self.input_kernel), 1) + self.bias
 
-    def project_memory(self, memory):
-        """Keys of the memory `(batch, source_steps, attention_units)`; an empty last axis without attention."""
-        return memory[:, :, :0] if self.attention is None else self.attention.project_memory(memory)
+    def prepare(self, memory, memory_mask) -> Memory:
+        """The memory with its keys, computed once for all steps."""
+        keys = memory[:, :, :0] if self.attention is None else self.attention.project_memory(memory)
+        return Memory(memory, keys, memory_mask)
 
-    def initial_context(self, memory, queries=1):
-        """The zero context before the first step, `(batch, queries, memory_dim)` (width 0 without attention)."""
-        width = 0 if self.attention is None else memory.shape[-1]
-        return tf.zeros([tf.shape(memory)[0], queries, width], memory.dtype)
+    def start(self, initial_state, memory: Memory) -> DecoderState:
+        """The state before the first step, with one query a row.
 
-    def step(self, gates, state, context, keys, memory, memory_mask):
+        Args:
+            initial_state: the cell's states, each `(batch, units)`.
+            memory: from `prepare`.
+        """
+        batch = tf.shape(memory.values)[0]
+        width = 0 if self.attention is None else memory.values.shape[-1]
+        context = tf.zeros([batch, 1, width], memory.values.dtype)
+        return DecoderState(tuple(s[:, None, :] for s in initial_state), context, tf.zeros([batch, 1], tf.int32))
+
+    def position_bias(self, position, source_steps):
+        """Bias of the attention scores by distance, `(…, source_steps)` for any shape of target positions."""
+        distance = position[..., None] - tf.range(source_steps)
+        index = tf.clip_by_value(distance, -self.max_distance, self.max_distance) + self.max_distance
+        return tf.gather(tf.convert_to_tensor(self.distance_bias), index)
+
+    def step(self, gates, state: DecoderState, memory: Memory, position_bias=None):
         """One decoding step for any number of hypotheses that share a memory.
 
         Args:
             gates: `(batch, queries, gates)`, from `project_inputs` of the previous target.
-            state: tuple of `(batch, queries, units)`.
-            context: `(batch, queries, memory_dim)`, the previous context.
-            keys: from `project_memory(memory)`.
-            memory: `(batch, source_steps, memory_dim)`.
-            memory_mask: `(batch, source_steps)` bool.
+            state: the state before.
+            memory: from `prepare`.
+            position_bias: `(batch or 1, queries or 1, source_steps)`, where a caller has it at hand.
 
         Returns:
-            `(output (batch, queries, output_dim), state, context, attention_weights (batch, queries, source_steps))`.
+            `(output (batch, queries, output_dim), state, attention_weights (batch, queries, source_steps))`.
         """
+        cell, context = state.cell, state.context
         if self.attention is not None:
             gates = gates + tf.tensordot(context, tf.convert_to_tensor(self.context_kernel), 1)
-        recurrent_gates = tf.tensordot(state[0], tf.convert_to_tensor(self.recurrent_kernel), 1)
+        recurrent_gates = tf.tensordot(cell[0], tf.convert_to_tensor(self.recurrent_kernel), 1)
         if self.cell == "lstm":
-            state = lstm_step(gates + recurrent_gates, state)
+            cell = lstm_step(gates + recurrent_gates, cell)
         else:
-            state = gru_step(gates, recurrent_gates + self.recurrent_bias, state)
+            cell = gru_step(gates, recurrent_gates + self.recurrent_bias, cell)
+        output = cell[0]
         if self.attention is None:
-            zeros = tf.zeros([tf.shape(memory)[0], tf.shape(state[0])[1], tf.shape(memory)[1]], memory.dtype)
-            return state[0], state, context, zeros
-        context, attention_weights = self.attention.attend(state[0], keys, memory, memory_mask)
-        return tf.concat([state[0], context], -1), state, context, attention_weights
+            attention_weights = tf.zeros([tf.shape(output)[0], tf.shape(output)[1], tf.shape(memory.values)[1]])
+        else:
+            if self.max_distance and position_bias is None:
+                position_bias = self.position_bias(state.position, tf.shape(memory.values)[1])
+            context, attention_weights = self.attention.attend(output, *memory, position_bias)
+            output = tf.concat([output, context], -1)
+        return output, DecoderState(cell, context, state.position + 1), attention_weights
 
     def call(self, inputs, memory_mask):
-        decoder_input, memory, *initial_state = inputs
-        target_steps = tf.shape(decoder_input)[1]
-        gates = tf.transpose(self.project_inputs(decoder_input), [1, 0, 2])[:, :, None, :]
-        keys = self.project_memory(memory)
-        outputs = tf.TensorArray(memory.dtype, size=target_steps)
-        weights = tf.TensorArray(memory.dtype, size=target_steps)
+        decoder_input, values, *initial_state = inputs
+        target_steps, source_steps = tf.shape(decoder_input)[1], tf.shape(values)[1]
+        memory = self.prepare(values, memory_mask)
+        # Arrays, not slices: the gradient of a slice inside a loop is as large as the whole, at every step.
+        gates = _unstacked(tf.transpose(self.project_inputs(decoder_input), [1, 0, 2]))
+        has_bias = self.attention is not None and self.max_distance
+        bias = _unstacked(self.position_bias(tf.range(target_steps), source_steps)) if has_bias else None
+        outputs, weights = (tf.TensorArray(values.dtype, size=target_steps) for _ in range(2))
 
-        def body(t, state, context, outputs, weights):
-            output, state, context, attention_weights = self.step(gates[t], state, context, keys, memory, memory_mask)
-            return t + 1, state, context, outputs.write(t, output[:, 0]), weights.write(t, attention_weights[:, 0])
+        def body(t, state, outputs, weights):
+            position_bias = bias.read(t)[None, None, :] if has_bias else None
+            output, state, attention_weights = self.step(gates.read(t)[:, None, :], state, memory, position_bias)
+            return t + 1, state, outputs.write(t, output[:, 0]), weights.write(t, attention_weights[:, 0])
 
-        state = tuple(s[:, None, :] for s in initial_state)
-        loop = (tf.constant(0), state, self.initial_context(memory), outputs, weights)
+        loop = (tf.constant(0), self.start(initial_state, memory), outputs, weights)
         *_, outputs, weights = tf.while_loop(
             lambda t, *_: t < target_steps, body, loop, maximum_iterations=target_steps
         )
         outputs, weights = tf.transpose(outputs.stack(), [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2])
-        outputs.set_shape([decoder_input.shape[0], decoder_input.shape[1], self.output_dim(memory.shape[-1])])
+        outputs.set_shape([decoder_input.shape[0], decoder_input.shape[1], self.output_dim(values.shape[-1])])
         return outputs, weights
 
     def output_dim(self, memory_dim):
@@ -173,7 +226,12 @@ class AttentionDecoder(keras.layers.Layer):
             "units": self.units,
             "cell": self.cell,
             "attention_units": self.attention_units,
+            "max_distance": self.max_distance,
         }
+
+
+def _unstacked(tensor) -> tf.TensorArray:
+    return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0]).unstack(tensor)
 
 
 @keras.saving.register_keras_serializable("mmtrans")

@@ -29,6 +29,8 @@ class FeatureTarget:
         statistics: of the target's modalities.
     """
 
+    is_tokens = False
+
     def __init__(self, target: Features, config: Config, statistics: Statistics):
         self.config = config
         self.blocks: Mapping[str, tuple[int, int]] = statistics.blocks(target)
@@ -70,6 +72,8 @@ class TokenTarget:
         config: sizes, label smoothing, scheduled sampling, weight tying.
         vocabulary_size: number of tokens, special ones included.
     """
+
+    is_tokens = True
 
     def __init__(self, config: Config, vocabulary_size: int):
         self.config = config

@@ -88,16 +88,12 @@ class Translator:
         """
         encoded = self.representation({"source": source, "source_length": source_length}, training=False)
         memory, decoder = encoded["memory"], self.model.get_layer("decoder")
-        keys = decoder.project_memory(memory)
-        mask = self.model.get_layer("memory_mask")([source, source_length])
-        states = self.model.get_layer("bridge")(encoded["final_state"])
+        memory = decoder.prepare(memory, self.model.get_layer("memory_mask")([source, source_length]))
 
         def decode(embedded, state):
-            gates = decoder.project_inputs(embedded)
-            output, recurrent, context, attention_weights = decoder.step(gates, *state, keys, memory, mask)
-            return output, (recurrent, context), attention_weights
+            return decoder.step(decoder.project_inputs(embedded), state, memory)
 
-        return decode, (tuple(s[:, None, :] for s in states), decoder.initial_context(memory))
+        return decode, decoder.start(self.model.get_layer("bridge")(encoded["final_state"]), memory)
 
     def rollout(self, source, source_length, target_length):
         """Free-running decoding of a features target: each step reads the model's own previous frame.
@@ -125,7 +121,7 @@ class Translator:
         Raises:
             ValueError: a tokens target, or a model without a stop head.
         """
-        if isinstance(self.target, FeatureTarget) and self.target.stop_head is None:
+        if not self.target.is_tokens and self.target.stop_head is None:
             raise ValueError(
                 "The model has not learned when to stop. Expected a run trained with --stop. Received: length=free. "
                 "Train with --stop, or decode with --length source."
@@ -139,7 +135,7 @@ class Translator:
         return tf.where(mask, written[:, :, :-1], 0.0), length, tf.where(mask, attention_weights, 0.0)
 
     def _rollout(self, source, source_length, target_length, select, extra=0):
-        if not isinstance(self.target, FeatureTarget):
+        if self.target.is_tokens:
             raise ValueError(
                 "Tokens are not rolled out. Expected a features target. Received: target=tokens. Use beam search."
             )
@@ -165,7 +161,7 @@ class Translator:
         Raises:
             ValueError: a features target.
         """
-        if not isinstance(self.target, TokenTarget):
+        if not self.target.is_tokens:
             raise ValueError(
                 "Beam search needs a distribution over tokens, and vectors have none. Expected a run trained with "
                 "--target tokens. Received: target=features. Train it so, or decode the features by rollout."
@@ -197,7 +193,7 @@ def build_translator(
     else:
         target = FeatureTarget(recipe.target, config, statistics)
     attention_units = config.attention_units if config.attention == "bahdanau" else None
-    decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, name="decoder")
+    decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, config.max_distance, name="decoder")
     bridge = Bridge(config.decoder_units, decoder.num_states, name="bridge")
 
     source = source_inputs(statistics.dim(recipe.inputs))

@@ -77,16 +77,16 @@ def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
         loaded.setdefault(modality, (np.zeros((0, 2)), np.zeros((0, plan.sequences[modality].dim), np.float32)))
     if plan.reference == "text":
         loaded["text"] = (times, content)
-    words, features, present, counts = cut_words_like_sdk(unit.spans, times, loaded, own=plan.reference)
+    impute = plan.compat == "sdk"
+    words, features, present, counts = cut_words_like_sdk(unit.spans, times, loaded, own=plan.reference, impute=impute)
     plan.cleaning.update(counts)
     for row, rows in enumerate(words):
         empty = [m for m in plan.modalities if len(rows) and not present[m][row]]
-        if empty and plan.compat == "sdk-no-impute":
+        if empty:
             plan.dropped.append(Dropped(unit.ids[row], f"{empty[0]} has no frame in its interval"))
             continue
-        if plan.compat == "sdk-no-impute":
-            missing = {m: len(rows) - present[m][row] for m in plan.modalities if len(rows) > present[m][row]}
-            plan.cleaning.update({f"{m}: rows that the SDK would leave out": n for m, n in missing.items()})
+        missing = {m: len(rows) - present[m][row] for m in plan.modalities if len(rows) > present[m][row]}
+        plan.cleaning.update({f"{m}: rows that the SDK would leave out": n for m, n in missing.items()})
         chosen = {modality: features[modality][row] for modality in plan.modalities}
         spoken = tuple(tokens[rows].tolist()) if tokens is not None else ()
         yield from _segment(plan, unit, row, chosen if len(rows) else None, spoken)

@@ -21,6 +21,9 @@ WINDOW_SECONDS = 0.4
 #: An edge this close to the edge of a word does not cut it, and a word that begins so soon continues the last one.
 EDGE_SECONDS = 0.02
 
+#: Fewer segments tell nothing.
+MIN_SEGMENTS = 20
+
 #: Standard errors by which a shift must be better: 200 shifts are tried.
 MIN_STANDARD_ERRORS = 5.0
 
@@ -91,7 +94,7 @@ def _choose(scores: np.ndarray, given: int) -> int:
     # The top is flat: its middle is steadier than its highest point.
     best = round(float(np.flatnonzero(means >= 0.97 * means.max()).mean())) if means.max() > 0 else given
     gain = scores[best] - scores[given]
-    clear = gain.mean() > MIN_STANDARD_ERRORS * gain.std() / np.sqrt(max(len(gain), 1))
+    clear = len(gain) >= MIN_SEGMENTS and gain.mean() > MIN_STANDARD_ERRORS * gain.std() / np.sqrt(len(gain))
     return best if clear and means[given] < means[best] / 2 else given
 
 

@@ -4,9 +4,9 @@ The SDK's usual recipe: align everything to the word vectors with a mean, impute
 they differ from ours: pauses (`sp`) are rows like words; 1e-5 s of overlap is enough for a word to belong to a segment;
 a word's frames belong to a segment only if the stretch that they cover overlaps it; a mean over a cell that is not
 finite is not finite, and records being finite it becomes 0 *after* averaging; a video that one sequence lacks is left
-out. Imputation gives words without frames zeros. Without it (`sdk-no-impute`) a segment in which a modality has no rows
-is left out; in the others the SDK lets that modality have fewer rows than words, and here those rows are zeros so that
-all keep one row a word.
+out. Imputation gives words without frames a row of zeros; `sdk-no-impute` goes without. A segment in which a modality
+has no rows is left out. Where it has fewer rows than there are words, the SDK leaves them out of that modality alone;
+here they are zeros, so that all modalities keep one row a word.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def cut_words_like_sdk(
     streams: Mapping[str, tuple[np.ndarray, np.ndarray]],
     *,
     own: str | None = None,
+    impute: bool = True,
 ) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], dict[str, list[int]], Counter]:
     """Gives each segment its words, and each word of a segment its features.
 
@@ -37,18 +38,18 @@ def cut_words_like_sdk(
         words: `(num_words, 2)` float64, start and end of each row of the reference in seconds.
         streams: modality → intervals `(num_frames, 2)` float64 and features `(num_frames, dim)` float32.
         own: the stream whose rows are the words, each of which is its own mean.
+        impute: whether a word without frames has a row (of zeros).
 
     Returns:
         For each segment the rows of its words, `(steps,)` int64 in the order of time; modality → for each segment
-        `(steps, dim)` float32; modality → for each segment the number of rows that the SDK would have without
-        imputation; and counts over all words: `cells whose mean is not finite set to 0`, `words without frames set
-        to 0`.
+        `(steps, dim)` float32; modality → for each segment the number of rows that the SDK has; and counts over all
+        words: `cells whose mean is not finite set to 0`, `words without frames set to 0`.
     """
     owners, rows = overlap_pairs(spans, words)
     bounds = np.searchsorted(owners, np.arange(1, len(spans)))
     features, present, counts = {}, {}, Counter()
     for modality, (intervals, frames) in streams.items():
-        mean, covered, found = _average(words, intervals, frames) if modality != own else _keep(words, frames)
+        mean, covered, found = _keep(words, frames) if modality == own else _average(words, intervals, frames, impute)
         counts.update({f"{modality}: {name}": count for name, count in found.items() if count})
         # has_length's rule, spelled for the stretch that a word's frames and the segment share.
         shared = np.stack(
@@ -60,7 +61,9 @@ def cut_words_like_sdk(
     return np.split(rows, bounds), features, present, counts
 
 
-def _average(words: np.ndarray, intervals: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, Counter]:
+def _average(
+    words: np.ndarray, intervals: np.ndarray, frames: np.ndarray, impute: bool
+) -> tuple[np.ndarray, np.ndarray, Counter]:
     """Mean `(num_words, dim)` float32, and `(num_words, 2)` the stretch of each word that its frames cover."""
     owners, rows = overlap_pairs(words, intervals)
     numbers = np.bincount(owners, minlength=len(words))
@@ -73,6 +76,8 @@ def _average(words: np.ndarray, intervals: np.ndarray, frames: np.ndarray) -> tu
     covered = np.stack([np.full(len(words), np.inf), np.full(len(words), -np.inf)], axis=1)
     np.minimum.at(covered[:, 0], owners, np.maximum(intervals[rows, 0], words[owners, 0]))
     np.maximum.at(covered[:, 1], owners, np.minimum(intervals[rows, 1], words[owners, 1]))
+    if impute:
+        covered[numbers == 0] = words[numbers == 0]
     counts = Counter({"cells whose mean is not finite set to 0": int((~finite).sum())})
     counts["words without frames set to 0"] = int((numbers == 0).sum())
     return np.where(finite, mean, np.float32(0)), covered, counts

@@ -1,7 +1,12 @@
 import json
 import os
 import random
+import shutil
+import subprocess
+import sys
+import time
 import weakref
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmtrans.data.convert import convert, parse_max_steps
+from mmtrans.data.inspect import verify
 from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.csd import open_csd
 from tests.data.test_statistics import oracle
+from tests.sources.csd_files import words_of, write_csd
 from tests.tfrecords.segments import DIMS, assert_equal_segments, make_corpus, make_segment, make_segments
 from tfrecords.manifest import DroppedSegment, Manifest, file_sha256
 from tfrecords.reader import read_segments
@@ -274,3 +282,102 @@ def test_the_order_of_reading_changes_no_statistics_beyond_rounding(tmp_path):
     one = convert(make_corpus(segments), tmp_path / "one").modalities["text"]
     two = convert(make_corpus(shuffled), tmp_path / "two").modalities["text"]
     np.testing.assert_allclose(one.std, two.std, rtol=1e-12)
+
+
+def write_videos(folder, number=7):
+    """Videos of different lengths, one of them without words, and labels whose times overlap."""
+    words, audio, labels = {}, {}, {}
+    for index in range(number):
+        rng = np.random.default_rng(index)
+        times = np.arange(4 + 3 * index + 1) / 2
+        spans = np.stack([times[:-1], times[1:]], axis=1)
+        tokens = words_of(*(["sp", "good", "film"][i % 3] for i in range(len(spans))))
+        if index != 3:
+            words[f"v{index}"] = (tokens, spans)
+        frames = rng.normal(size=(20 + 9 * index, 74)).astype(np.float32)
+        frames[::7, index] = np.nan
+        audio[f"v{index}"] = (frames, np.stack([np.arange(len(frames)), np.arange(1, len(frames) + 1)], axis=1) / 10)
+        labels[f"v{index}"] = (rng.uniform(-3, 3, (3, 1)), [[0, 1.2], [1, times[-1]], [1, 1]])
+    write_csd(folder / "words.csd", "words", words)
+    write_csd(folder / "audio.csd", "COVAREP", audio)
+    write_csd(folder / "labels.csd", "labels", labels)
+    return folder
+
+
+def bytes_of(directory):
+    return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+
+
+@pytest.mark.slow
+def test_records_are_the_same_bytes_for_any_number_of_workers(tmp_path):
+    source = write_videos(tmp_path / "source")
+    (tmp_path / "glove.txt").write_text("good 1 2\n")
+    for workers in (1, 2, 5):
+        corpus = open_csd(source, glove=tmp_path / "glove.txt", workers=workers)
+        manifest = convert(corpus, tmp_path / f"records{workers}")
+    assert sum(info.segments for info in manifest.splits.values()) == 12
+    assert len(manifest.dropped) == 9
+    assert bytes_of(tmp_path / "records1") == bytes_of(tmp_path / "records2") == bytes_of(tmp_path / "records5")
+
+
+def test_conversion_does_without_tensorflow(tmp_path):
+    source = write_videos(tmp_path / "source")
+    program = (
+        "import sys\n"
+        "from mmtrans.data.convert import convert\n"
+        "from mmtrans.data.inspect import describe\n"
+        "from mmtrans.sources import open_corpus\n"
+        f"source, records = {str(source)!r}, {str(tmp_path / 'records')!r}\n"
+        "convert(open_corpus(source), records)\n"
+        "print(describe(records)['splits']['train']['segments'] > 0, 'tensorflow' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=child_environment())
+    assert (done.stdout, done.stderr) == ("True False\n", "")
+
+
+def child_environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_leaves_old_records_or_new_ones_or_none(tmp_path):
+    moments = int(os.environ.get("MMTRANS_KILLS", "5"))
+    source, records = write_videos(tmp_path / "source", number=12), tmp_path / "records"
+    program = (
+        "import sys, time\n"
+        "from mmtrans.data.convert import convert\n"
+        "from mmtrans.sources.csd import open_csd\n"
+        "print('ready', flush=True)\n"
+        f"corpus = open_csd({str(source)!r}, workers=2)\n"
+        f"convert(corpus, {str(records)!r}, overwrite=True, on_progress=lambda number: time.sleep(0.01))\n"
+    )
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=child_environment()
+        )
+        process.stdout.readline()
+        return process
+
+    begin = time.monotonic()
+    with start() as process:
+        assert process.wait() == 0
+    longest = time.monotonic() - begin
+    expected = bytes_of(records)
+    rng = random.Random(5)
+    outcomes = Counter()
+    for moment in range(moments):
+        if moment % 2 and records.exists():
+            shutil.rmtree(records)
+        with start() as process:
+            time.sleep(rng.uniform(0, longest))
+            process.kill()
+        outcomes["records" if records.exists() else "none"] += 1
+        if records.exists():
+            assert verify(records) == []
+            assert bytes_of(records) == expected
+    print(dict(outcomes))
+    with start() as process:
+        assert process.wait() == 0
+    assert bytes_of(records) == expected
+    assert sorted(os.listdir(tmp_path)) == ["records", "source"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.layers.decoder import AttentionDecoder, StartFrame
+from mmtrans.layers.decoder import AttentionDecoder, DecoderState, StartFrame
 
 BATCH, TARGET_STEPS, STEPS, DIM, MEMORY_DIM, UNITS, ATTENTION_UNITS = 2, 3, 5, 6, 4, 7, 8
 LENGTH = np.array([5, 3])
@@ -18,12 +18,13 @@ def normal(*shape, seed):
 
 INPUT = normal(BATCH, TARGET_STEPS, DIM, seed=1)
 MEMORY = normal(BATCH, STEPS, MEMORY_DIM, seed=2)
+MAX_DISTANCE = 2
 STATES = [normal(BATCH, UNITS, seed=3), normal(BATCH, UNITS, seed=4)]
 
 
 def make_decoder(cell, attention_units):
     """A decoder with random weights, biases included, and the initial states of its cell."""
-    decoder = AttentionDecoder(UNITS, cell, attention_units)
+    decoder = AttentionDecoder(UNITS, cell, attention_units, max_distance=MAX_DISTANCE)
     states = STATES[: decoder.num_states]
     decoder.build([INPUT.shape, MEMORY.shape, *[s.shape for s in states]])
     rng = np.random.default_rng(5)
@@ -35,10 +36,12 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def attend(attention, query, memory):
-    """Context and weights of one query over the valid steps of one memory."""
+def attend(decoder, query, memory, t):
+    """Context and weights of the query of step `t` over the valid steps of one memory."""
+    attention, bias = decoder.attention, np.array(decoder.distance_bias)
     W, U, v = (np.array(w) for w in (attention.query_kernel, attention.memory_kernel, attention.score_kernel))
     scores = np.array([v[:, 0] @ np.tanh(query @ W + step @ U) for step in memory])
+    scores += [bias[int(np.clip(t - s, -MAX_DISTANCE, MAX_DISTANCE)) + MAX_DISTANCE] for s in range(len(memory))]
     weights = np.exp(scores) / np.exp(scores).sum()
     return sum(w * step for w, step in zip(weights, memory, strict=True)), weights
 
@@ -65,7 +68,7 @@ def oracle(decoder, states):
                 z, r = sigmoid(xz + hz), sigmoid(xr + hr)
                 h = z * h + (1 - z) * np.tanh(xh + r * hh)
             if decoder.attention is not None:
-                context, weights[row, t, :n] = attend(decoder.attention, h, MEMORY[row, :n])
+                context, weights[row, t, :n] = attend(decoder, h, MEMORY[row, :n], t)
             outputs[row, t] = np.concatenate([h, context])
     return outputs, weights
 
@@ -82,11 +85,11 @@ def test_teacher_forced_oracle(cell, attention_units):
 
 def stepwise(decoder, states, decoder_input, memory, mask):
     """The decoder, one call of `step` at a time."""
-    state, context = tuple(s[:, None, :] for s in states), decoder.initial_context(memory)
-    keys, outputs, weights = decoder.project_memory(memory), [], []
+    prepared = decoder.prepare(memory, mask)
+    state, outputs, weights = decoder.start(states, prepared), [], []
     for t in range(decoder_input.shape[1]):
         gates = decoder.project_inputs(decoder_input[:, t : t + 1])
-        output, state, context, attention_weights = decoder.step(gates, state, context, keys, memory, mask)
+        output, state, attention_weights = decoder.step(gates, state, prepared)
         outputs.append(output)
         weights.append(attention_weights)
     return np.concatenate(outputs, 1), np.concatenate(weights, 1)
@@ -104,15 +107,16 @@ def test_stepwise_equals_teacher_forced(cell, attention_units):
 @pytest.mark.parametrize(("cell", "attention_units"), OPTIONS)
 def test_hypotheses_share_a_memory(cell, attention_units):
     decoder, _ = make_decoder(cell, attention_units)
-    memory, queries = tf.constant(MEMORY), TARGET_STEPS
-    keys, width = decoder.project_memory(memory), 0 if attention_units is None else MEMORY_DIM
-    state = tuple(normal(BATCH, queries, UNITS, seed=6 + i) for i in range(decoder.num_states))
-    context, gates = normal(BATCH, queries, width, seed=8), decoder.project_inputs(INPUT)
-    assert decoder.initial_context(memory, queries).shape == context.shape
-    together = decoder.step(gates, state, context, keys, memory, MASK)
+    memory, queries = decoder.prepare(tf.constant(MEMORY), MASK), TARGET_STEPS
+    width = 0 if attention_units is None else MEMORY_DIM
+    cell = tuple(normal(BATCH, queries, UNITS, seed=6 + i) for i in range(decoder.num_states))
+    position = np.arange(BATCH * queries, dtype=np.int32).reshape(BATCH, queries) % 4
+    state = DecoderState(cell, normal(BATCH, queries, width, seed=8), position)
+    gates = decoder.project_inputs(INPUT)
+    together = decoder.step(gates, state, memory)
     for q in range(queries):
         one = slice(q, q + 1)
-        alone = decoder.step(gates[:, one], tuple(s[:, one] for s in state), context[:, one], keys, memory, MASK)
+        alone = decoder.step(gates[:, one], tf.nest.map_structure(lambda x, one=one: x[:, one], state), memory)
         flat = zip(tf.nest.flatten(alone), tf.nest.flatten(together), strict=True)
         for expected, actual in flat:
             np.testing.assert_allclose(actual[:, one], expected, atol=1e-6)

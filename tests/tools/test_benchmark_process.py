@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,15 +76,21 @@ def test_no_such_program():
         run_measured(["/no/such/python"])
 
 
-def test_an_interrupted_measurement_leaves_no_process(monkeypatch, tmp_path):
-    def interrupt(_):
+def test_an_interrupted_measurement_leaves_no_process(tmp_path):
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    target = tmp_path / "survived"
-    code = f"import time; time.sleep(0.4); open({str(target)!r}, 'w').close()"
-    with monkeypatch.context() as patched:
-        patched.setattr("tools.benchmark_process.time.sleep", interrupt)
+    survived = tmp_path / "survived"
+    code = f"import time; time.sleep(1.5); open({str(survived)!r}, 'w').close()"
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
         with pytest.raises(KeyboardInterrupt):
             run_measured([sys.executable, "-c", code])
-    time.sleep(0.8)
-    assert not target.exists()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    begun = time.monotonic()
+    while time.monotonic() < begun + 2:
+        assert not survived.exists()
+        time.sleep(0.1)

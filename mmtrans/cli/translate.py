@@ -1,0 +1,116 @@
+"""`mmtrans translate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_dir", metavar="RUN", help="run directory made by `mmtrans train`")
+    parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="default: test")
+    parser.add_argument("--data", metavar="RECORDS", help="other records than those that the run was trained on")
+    parser.add_argument("--out", metavar="FILE.jsonl", help="where the JSON lines go (default: stdout)")
+    parser.add_argument("--beam-width", type=int, default=5, metavar="N", help="1 is greedy (default: 5)")
+    parser.add_argument("--n-best", type=int, default=1, metavar="N", help="hypotheses a segment (default: 1)")
+    parser.add_argument("--length-penalty", type=float, default=0.6, metavar="X", help="default: 0.6")
+    parser.add_argument("--coverage-penalty", type=float, default=0.0, metavar="X", help="default: 0")
+    parser.add_argument("--temperature", type=float, default=1.0, metavar="X", help="divides the logits (default: 1)")
+    parser.add_argument("--sample-top-k", type=int, default=0, metavar="K", help="sample from the K best instead")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the sampling (default: 0)")
+    parser.add_argument("--length", choices=("source", "free"), default="source", help="default: source")
+    parser.add_argument("--features", metavar="FILE.npz", help="also write the decoded features")
+    parser.add_argument("--plot-attention", type=int, default=0, metavar="N", help="draw the attention of N segments")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Decodes a split, and returns counts and, for words, chrF."""
+    check(arguments)
+    from mmtrans.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from mmtrans.data.records import Records
+    from mmtrans.decoding.beam_search import SearchOptions
+    from mmtrans.training.run import Run
+    from mmtrans.translate import save_features, translate
+
+    trained = Run.open(arguments.run_dir)
+    records = Records.open(arguments.data or trained.records_path)
+    split = arguments.split
+    if split == "test" and not records.count("test"):
+        print("mmtrans: the records have no test fold; the valid split stands in.", file=sys.stderr)
+        split = "valid"
+    options = SearchOptions(
+        arguments.beam_width,
+        arguments.n_best,
+        arguments.length_penalty,
+        arguments.coverage_penalty,
+        arguments.temperature,
+        arguments.sample_top_k,
+        (arguments.seed, 0),
+    )
+    translated = list(translate(trained, records, split, options, arguments.length))
+    write_lines(arguments.out, [json.dumps(item.to_json(), ensure_ascii=False) for item in translated])
+    if arguments.features:
+        save_features(Path(arguments.features), translated)
+    if arguments.plot_attention:
+        plot(trained.path / "plots", translated[: arguments.plot_attention])
+    return {"split": split, "segments": len(translated), **chrf(trained, translated)}
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raises a ValueError for numbers out of range."""
+    for name in ("beam_width", "n_best", "temperature"):
+        if not getattr(arguments, name) > 0:
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(
+                f"{flag} is out of range. Expected more than 0. Received: {name}={getattr(arguments, name)}."
+            )
+    if arguments.n_best > arguments.beam_width:
+        raise ValueError(
+            f"A search returns at most its width. Expected --n-best up to {arguments.beam_width}. "
+            f"Received: n_best={arguments.n_best}. Raise --beam-width."
+        )
+
+
+def write_lines(out: str | None, lines: list[str]) -> None:
+    """Writes lines to a file, whole or not at all, or to stdout."""
+    if out is None:
+        print("\n".join(lines))
+        return
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    print(f"Wrote {len(lines)} segments to {path}.")
+
+
+def chrf(trained, translated) -> dict:
+    """chrF of the best hypotheses where the target is text; sacrebleu's, between 0 and 100."""
+    words = trained.recipe.target.modalities == ("text",) and translated and translated[0].reference
+    if not words:
+        return {}
+    import sacrebleu
+
+    hypotheses = [" ".join(item.hypotheses[0].tokens) for item in translated]
+    references = [" ".join(item.reference) for item in translated]
+    score = sacrebleu.corpus_chrf(hypotheses, [references]).score
+    print(f"chrF: {score:.1f} (0 to 100; words out of the vocabulary count as <unk> on both sides)", file=sys.stderr)
+    return {"chrf": score}
+
+
+def plot(directory: Path, translated) -> None:
+    """Draws attention weights of segments, and says where."""
+    from mmtrans.evaluation.plots import plot_attention
+
+    directory.mkdir(exist_ok=True)
+    for item in translated:
+        best = item.hypotheses[0]
+        path = directory / f"attention-{item.id}.png"
+        plot_attention(path, best.attention_weights, item.words, best.tokens, item.id)
+    print(f"Drew the attention of {len(translated)} segments in {directory}.", file=sys.stderr)

@@ -1,0 +1,159 @@
+"""Translates segments with a trained run: beam search for tokens, rollout for features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.data.codebook import Codebook
+from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.records import Records, corruption_named
+from mmtrans.decoding.beam_search import Hypotheses, SearchOptions
+from mmtrans.models.translator import Translator
+from mmtrans.training.run import Run
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One decoded sequence of a segment.
+
+    Args:
+        tokens: words or codewords without EOS; empty for a features target.
+        log_prob: log P, EOS included; `None` for features.
+        score: the penalised score; `None` for features.
+        frames: `(steps, dim)` float32 raw features: what was decoded, or what the tokens stand for.
+        attention_weights: `(steps, source_steps)` float32; a tokens target's last row is that of EOS.
+    """
+
+    tokens: tuple[str, ...]
+    log_prob: float | None
+    score: float | None
+    frames: np.ndarray
+    attention_weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A segment and its hypotheses, best first.
+
+    Args:
+        id: the segment's id.
+        words: the source's words, one a step; empty where there are none.
+        hypotheses: best first.
+        reference: words or codewords of the true target; empty for a features target.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    reference: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict:
+        """What one line of `mmtrans translate` says."""
+        best = [
+            {"tokens": list(h.tokens), "length": len(h.frames), "log_prob": h.log_prob, "score": h.score}
+            for h in self.hypotheses
+        ]
+        return {"id": self.id, "words": list(self.words), "hypotheses": best, "reference": list(self.reference)}
+
+
+def translate(
+    run: Run, records: Records, split: str, options: SearchOptions, length: str = "source"
+) -> Iterator[Translated]:
+    """Decodes the target of every segment of a split that has the recipe's modalities.
+
+    Args:
+        run: a run whose last translation is trained.
+        records: opened with the split.
+        split: `train`, `valid` or `test`.
+        options: how to search; read for tokens only.
+        length: `source`, as many steps as the source has, or `free`: EOS or the stop head decides, up to
+            `free_limit` steps.
+
+    Raises:
+        ValueError: a baseline recipe; a search on features; `free` on features without a stop head.
+    """
+    translations = [phase for phase in run.phases if phase.kind == "translation"]
+    if not translations:
+        raise ValueError(
+            f"The run translates nothing. Expected a recipe like T->A. Received: recipe={run.config.recipe} ({run.path})."
+        )
+    codebook = run.load_codebook(translations[-1])
+    translator = run.load_translator()
+    recipe = translations[-1].recipe
+    selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
+    batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
+    source_specs = [batches.element_spec[name] for name in ("source", "source_length")]
+    decode = tf.function(_decoder(translator, options, length), input_signature=source_specs)
+    mean, std = run.statistics.target(recipe.target)
+    with corruption_named(records):
+        for batch in batches:
+            decoded = decode(batch["source"], batch["source_length"])
+            if codebook is None:
+                rows = _feature_rows(*(x.numpy() for x in decoded), batch["source_length"].numpy(), mean, std)
+            else:
+                rows = _token_rows(Hypotheses(*(x.numpy() for x in decoded)), batch, codebook)
+            for row, (hypotheses, reference) in enumerate(rows):
+                words = batch["tokens"][row].numpy()[: int(batch["source_length"][row])]
+                yield Translated(batch["id"][row].numpy().decode(), _texts(words), tuple(hypotheses), reference)
+
+
+def free_limit(source_length):
+    """Most steps of a target of free length, given the source's."""
+    return 2 * source_length + 10
+
+
+def _decoder(translator: Translator, options: SearchOptions, length: str):
+    """`(source, source_length) →` hypotheses, or frames, their length and attention weights."""
+    free = length == "free"
+
+    def search(source, source_length):
+        limits = (tf.ones_like(source_length), free_limit(source_length)) if free else (source_length, source_length)
+        return tuple(translator.search(source, source_length, limits, options))
+
+    def roll(source, source_length):
+        if free:
+            return translator.rollout_until_stop(source, source_length, free_limit(source_length))
+        frames, attention_weights = translator.rollout(source, source_length, source_length)
+        return frames, source_length, attention_weights
+
+    return search if translator.target.is_tokens else roll
+
+
+def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std) -> Iterator[tuple]:
+    for row, steps in enumerate(lengths):
+        raw = (frames[row, :steps] * std + mean).astype(np.float32)
+        weights = attention_weights[row, :steps, : source_lengths[row]]
+        yield [Hypothesis((), None, None, raw, weights)], ()
+
+
+def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iterator[tuple]:
+    target, target_lengths = batch["target"].numpy(), batch["target_length"].numpy()
+    for row, source_length in enumerate(batch["source_length"].numpy()):
+        hypotheses = []
+        for n, steps in enumerate(decoded.lengths[row]):
+            ids = decoded.ids[row, n, : steps - 1]
+            weights = decoded.attention_weights[row, n, :steps, :source_length]
+            scores = float(decoded.log_probs[row, n]), float(decoded.scores[row, n])
+            hypotheses.append(Hypothesis(_names(ids, codebook), *scores, codebook.decode(ids), weights))
+        yield hypotheses, _names(target[row, : target_lengths[row] - 1], codebook)
+
+
+def _names(ids: np.ndarray, codebook: Codebook) -> tuple[str, ...]:
+    return tuple(codebook.names[i] for i in ids)
+
+
+def _texts(words: np.ndarray) -> tuple[str, ...]:
+    return tuple(word.decode("utf-8") for word in words if word)
+
+
+def save_features(path: Path, translated: list[Translated]) -> None:
+    """Writes the best hypothesis' features of each segment to an .npz file: id → `(steps, dim)` float32."""
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "wb") as file:
+        np.savez(file, **{item.id: item.hypotheses[0].frames for item in translated})
+    partial.replace(path)
