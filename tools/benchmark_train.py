@@ -82,12 +82,13 @@ def write_records(options: Options, directory: Path) -> Records:
 
 
 def translation_config(options: Options) -> Config:
-    """text → audio with input feeding; the decoder sees every previous frame, as in the comparators."""
+    """text → audio with input feeding, the comparators' model: plain Bahdanau attention, every previous frame seen."""
     return Config(
         recipe="T->A",
         units=options.units,
         attention_units=options.units,
         decoder_units=options.units,
+        max_distance=0,
         dropout=0.0,
         target_dropout=0.0,
         batch_size=options.batch_size,

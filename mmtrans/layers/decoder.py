@@ -119,7 +119,9 @@ class AttentionDecoder(keras.layers.Layer):
             self.attention.build([(None, None, self.units), memory_shape])
             self.context_kernel = self._weight("context_kernel", (memory_shape[-1], gates))
             if self.max_distance:
-                self.distance_bias = self._weight("distance_bias", (2 * self.max_distance + 1,), "zeros")
+                self.distance_bias = self._weight(
+                    "distance_bias", (2 * self.max_distance + 1,), self._initial_distance_bias
+                )
         self.built = True
 
     def _weight(self, name, shape, initializer="glorot_uniform"):
@@ -131,6 +133,10 @@ class AttentionDecoder(keras.layers.Layer):
             return tf.zeros(shape, dtype)
         block = [0.0] * self.units
         return tf.constant([*block, *([1.0] * self.units), *block, *block], dtype)
+
+    def _initial_distance_bias(self, shape, dtype=None):
+        """Minus the distance, so that the attention starts near the diagonal (Press, Smith and Lewis 2022)."""
+        return -tf.abs(tf.range(-self.max_distance, self.max_distance + 1, dtype=dtype or tf.float32))
 
     def project_inputs(self, inputs):
         """The inputs' share of the gates, `(…, gates)`, computed for all steps at once."""

@@ -110,6 +110,7 @@ def test_the_regressor_reads_the_frozen_encoder_of_the_translation(undisturbed):
         np.testing.assert_array_equal(sentiment[name], translation[name])
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_equals_an_undisturbed_one(tiny, small, tmp_path, monkeypatch, undisturbed):
     config = tiny(recipe="T->A", epochs=3)
     with monkeypatch.context() as patch:
@@ -121,6 +122,7 @@ def test_an_interrupted_run_equals_an_undisturbed_one(tiny, small, tmp_path, mon
     assert_equal_runs(undisturbed, train_run(tmp_path / "run", config, small))
 
 
+@pytest.mark.slow
 def test_epochs_may_grow(tiny, small, tmp_path, undisturbed):
     first = train_run(tmp_path / "run", tiny(recipe="T->A", epochs=2), small)
     inherited = read_status(first, first.phases[1])["inherited"]
