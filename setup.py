@@ -13,6 +13,7 @@ REQUIRED = [
     "keras-tuner>=1.4.8",
     "tensorboard>=2.15",
     "numpy>=1.26",
+    "google-crc32c>=1.5",
     "h5py>=3.11",
     "scipy>=1.11",
     "scikit-learn>=1.3",

@@ -54,8 +54,12 @@ class Config:
     )
     decoder_units: int = option(128, "units of the decoder", TRANSLATION, low=1)
     dropout: float = option(0.3, "dropout on the input of every recurrent layer", low=0.0, high=0.95)
-    target_dropout: float = option(
-        0.5, "share of previous target frames hidden from the decoder in training", TRANSLATION, low=0.0, high=1.0
+    feature_sampling: float = option(
+        1.0,
+        "share of previous frames that are the decoder's own at the end of training",
+        TRANSLATION,
+        low=0.0,
+        high=1.0,
     )
     translation_loss: Literal["mse", "mae", "huber", "cosine"] = option("mse", "loss of a features target", TRANSLATION)
 
@@ -67,10 +71,16 @@ class Config:
     label_smoothing: float = option(
         0.0, "share of a token target spread over all tokens", TRANSLATION, low=0.0, high=0.9
     )
-    scheduled_sampling: float = option(
-        0.0, "largest probability that a previous token is the model's own in training", TRANSLATION, low=0.0, high=1.0
+    token_sampling: float = option(
+        0.0,
+        "share of previous tokens that are the decoder's own at the end of training",
+        TRANSLATION,
+        low=0.0,
+        high=1.0,
     )
-    sampling_steps: int = option(1000, "steps in which that probability rises to its largest", TRANSLATION, low=1)
+    sampling_steps: int = option(
+        100, "steps in which those shares rise from nothing (scheduled sampling)", TRANSLATION, low=1
+    )
 
     representation: Literal["sequence", "final"] = option(
         "sequence",

@@ -80,7 +80,8 @@ def translate(
     translations = [phase for phase in run.phases if phase.kind == "translation"]
     if not translations:
         raise ValueError(
-            f"The run translates nothing. Expected a recipe like T->A. Received: recipe={run.config.recipe} ({run.path})."
+            f"The run translates nothing. Expected a recipe like T->A. "
+            f"Received: recipe={run.config.recipe} ({run.path}). Train a translation."
         )
     codebook = run.load_codebook(translations[-1])
     translator = run.load_translator()

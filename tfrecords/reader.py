@@ -21,9 +21,9 @@ def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int], tokens: bool = F
         tokens: whether the words are wanted.
 
     Returns:
-        `id` `(batch,)` string; if wanted, `tokens` `(batch, most words of the batch)` string, filled up with ""; `label` `(batch,)` float32, NaN where there is none; for each modality `<modality>`
-        `(batch, longest bucket of the batch, dim)` float32, zero beyond each record's length, and `<modality>/length`
-        `(batch,)` int64.
+        `id` `(batch,)` string; if wanted, `tokens` `(batch, most words of the batch)` string, filled up with "";
+        `label` `(batch,)` float32, NaN where there is none; for each modality `<modality>` `(batch, longest bucket of
+        the batch, dim)` float32, zero beyond each record's length, and `<modality>/length` `(batch,)` int64.
     """
     features = {
         "id": tf.io.FixedLenFeature([], tf.string),

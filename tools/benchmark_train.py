@@ -90,7 +90,7 @@ def translation_config(options: Options) -> Config:
         decoder_units=options.units,
         max_distance=0,
         dropout=0.0,
-        target_dropout=0.0,
+        feature_sampling=0.0,
         batch_size=options.batch_size,
     )
 

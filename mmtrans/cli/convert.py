@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", metavar="FILE", help="JSON or CSV file of videos by split")
     parser.add_argument("--label", metavar="NAME", help="label column, where there are several")
     parser.add_argument("--label-shift", type=float, default=0.0, metavar="SECONDS", help="moves the label intervals")
+    parser.add_argument(
+        "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read a .csd corpus")
     parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random folds, where there are none")
     parser.add_argument("--overwrite", action="store_true", help="replace records that exist")
@@ -25,10 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Converts, shows the account, and returns it."""
-    from mmtrans.cli.quiet import import_tensorflow
     from mmtrans.cli.show import show_records
-
-    import_tensorflow()
     from mmtrans.data.convert import convert, parse_max_steps
     from mmtrans.data.inspect import describe
     from mmtrans.sources import open_corpus
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> dict:
         label=arguments.label,
         label_shift=arguments.label_shift,
         select=arguments.select,
+        compat=arguments.compat,
+        workers=arguments.workers,
     )
     manifest = convert(
         corpus,
@@ -50,5 +53,6 @@ def run(arguments: argparse.Namespace) -> dict:
         seed=arguments.seed,
         overwrite=arguments.overwrite,
     )
-    show_records(describe(arguments.records), [dataclasses.asdict(dropped) for dropped in manifest.dropped])
-    return describe(arguments.records)
+    description = describe(arguments.records)
+    show_records(description, [dataclasses.asdict(dropped) for dropped in manifest.dropped])
+    return description

@@ -13,10 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Shows what the records hold; with `--verify`, fails on the first report of problems."""
-    from mmtrans.cli.quiet import import_tensorflow
     from mmtrans.cli.show import show_records
-
-    import_tensorflow()
     from mmtrans.data.inspect import describe, verify
     from tfrecords.manifest import Manifest
 

@@ -58,27 +58,53 @@ def show_metrics(result: Mapping, title: str) -> None:
         out.print(f"Note: {note}")
 
 
+def _lengths(split: Mapping) -> list[str]:
+    """Mean, 95th percentile and maximum of the longest stream's steps."""
+    lengths = split.get("lengths") or {}
+    longest = max(lengths.values(), key=lambda figures: figures["max"], default=None)
+    return (
+        ["-"] * 3 if longest is None else [number(longest["mean"], 1), number(longest["p95"], 0), str(longest["max"])]
+    )
+
+
+def _add_labels(table: Table, splits: Mapping) -> None:
+    classes = list(next(iter(splits.values()))["labels"])
+    for heading in ("split", *classes):
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for name, split in splits.items():
+        table.add_row(name, *(str(split["labels"][c]) for c in classes))
+
+
 def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
     """Prints what records hold: splits, modalities, what was cleaned and what was left out, with reasons."""
     out = console()
     label = description["label"]
     splits = Table(title=f"{description['source']} records, folds: {description['folds']}", title_justify="left")
     modalities = list(description["modalities"])
-    for heading in ("split", "segments", "videos", "labelled", *(f"with {name}" for name in modalities)):
+    figures = ("segments", "videos", "labelled", "steps: mean", "p95", "max")
+    for heading in ("split", *figures, *(f"with {name}" for name in modalities)):
         splits.add_column(heading, justify="left" if heading == "split" else "right")
     for name, split in description["splits"].items():
         counts = [
             split["segments"],
             split["videos"],
             split["labelled"],
+            *_lengths(split),
             *(split["modalities"].get(m, 0) for m in modalities),
         ]
         splits.add_row(name, *map(str, counts))
     out.print(splits)
+    histogram = Table(title="Labels by rounded class", title_justify="left")
+    if any(split.get("labels") for split in description["splits"].values()):
+        _add_labels(histogram, description["splits"])
+        out.print(histogram)
     dims = ", ".join(
         f"{name} {info['dim']}{'' if info['aligned'] else ' (own steps)'}"
         for name, info in description["modalities"].items()
     )
+    for name, info in description["modalities"].items():
+        if info.get("rows"):
+            out.print(f"{name}: {info['zero_rows']:.1%} of the rows all zero, {info['cleaned_rows']:.1%} cleaned")
     out.print(f"Modalities: {dims or 'none'}. Label: {label['name']} in [{label['low']:g}, {label['high']:g}].")
     for what, count in description["cleaning"].items():
         out.print(f"Cleaned: {what}: {count}")

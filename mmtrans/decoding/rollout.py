@@ -11,23 +11,29 @@ def rollout(step: Callable, first, state, length):
     """Feeds each predicted frame back as the next input.
 
     Args:
-        step: `(frame (batch, dim), state) → (next frame (batch, dim), state, attention_weights (batch, source_steps))`;
-            `state` is any nest of tensors with a leading batch axis.
+        step: `(frame (batch, dim), state) → (next frame (batch, dim), state, records)`; `state` is any nest of tensors
+            with a leading batch axis, `records` one of float `(batch, width)` tensors, such as attention weights.
         first: `(batch, dim)` float32, the input of the first step.
         state: the state before the first step.
         length: `(batch,)` integer, how many frames each row gets.
 
     Returns:
-        `(frames (batch, max length, dim), attention_weights (batch, max length, source_steps))`; zero after the length.
+        `(frames (batch, max length, dim), records)`, the records stacked to `(batch, max length, width)`; all zero
+        after the length.
     """
     steps = tf.reduce_max(length)
-    frames, weights = (tf.TensorArray(first.dtype, size=steps) for _ in range(2))
+    # The first step stands before the loop, since it tells how the records are nested.
+    frame, state, records = step(first, state)
+    written = (frame, records)
+    arrays = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, size=tf.maximum(steps, 1)).write(0, x), written)
 
-    def body(t, frame, state, frames, weights):
-        frame, state, attention_weights = step(frame, state)
-        return t + 1, frame, state, frames.write(t, frame), weights.write(t, attention_weights)
+    def body(t, frame, state, arrays):
+        frame, state, records = step(frame, state)
+        written = tf.nest.flatten((frame, records))
+        return t + 1, frame, state, [array.write(t, x) for array, x in zip(arrays, written, strict=True)]
 
-    loop = (tf.constant(0, steps.dtype), first, state, frames, weights)
-    *_, frames, weights = tf.while_loop(lambda t, *_: t < steps, body, loop, maximum_iterations=steps)
+    loop = (tf.ones([], steps.dtype), frame, state, tf.nest.flatten(arrays))
+    *_, arrays = tf.while_loop(lambda t, *_: t < steps, body, loop, maximum_iterations=steps)
     mask = tf.sequence_mask(length, steps)[:, :, None]
-    return tuple(tf.where(mask, tf.transpose(array.stack(), [1, 0, 2]), 0.0) for array in (frames, weights))
+    stacked = [tf.where(mask, tf.transpose(array.stack(), [1, 0, 2])[:, :steps], 0.0) for array in arrays]
+    return tf.nest.pack_sequence_as(written, stacked)

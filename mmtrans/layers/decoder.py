@@ -86,7 +86,8 @@ class AttentionDecoder(keras.layers.Layer):
         cell: `lstm` or `gru`.
         attention_units: units of Bahdanau's attention, or `None` for a plain decoder that only has the initial state.
         max_distance: if positive, a learned bias for each distance between target and source step, up to this one in
-            both directions (Raffel et al. 2020), is added to the attention scores. It starts at zero. 0 for none.
+            both directions (Raffel et al. 2020), is added to the attention scores. It starts as minus the distance.
+            0 for none.
 
     Call arguments:
         inputs: `[decoder_input (batch, target_steps, dim), memory (batch, source_steps, memory_dim), *initial_state]`,

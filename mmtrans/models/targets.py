@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.layers.decoder import StartFrame
-from mmtrans.layers.dropout import Dropout, current_step, named_seed
+from mmtrans.layers.dropout import current_step, named_seed
 from mmtrans.layers.standardize import Standardize
 from mmtrans.layers.tokens import ReversibleEmbedding
 from mmtrans.models.losses import Term, feature_loss, stop_loss, token_loss
@@ -25,7 +25,7 @@ class FeatureTarget:
 
     Args:
         target: the modalities to write.
-        config: names the loss, how many frames are hidden in training, and whether there is a stop head.
+        config: names the loss, the share of own frames in training, and whether there is a stop head.
         statistics: of the target's modalities.
     """
 
@@ -36,7 +36,6 @@ class FeatureTarget:
         self.blocks: Mapping[str, tuple[int, int]] = statistics.blocks(target)
         self.dim = statistics.dim(target)
         self.normalization = Standardize(*statistics.target(target), name="standardize_target")
-        self.hide = Dropout(config.target_dropout, "target_dropout", whole_steps=True, name="target_dropout")
         self.start_frame = StartFrame(name="start_frame")
         self.frame_head = keras.layers.Dense(self.dim, name="head")
         self.stop_head = keras.layers.Dense(1, name="stop") if config.stop else None
@@ -46,18 +45,22 @@ class FeatureTarget:
         return keras.Input((None, self.dim), name="decoder_input")
 
     def embed(self, decoder_input):
-        """What the decoder reads, `(batch, target_steps, dim)`: standardised, some frames hidden in training."""
-        return self.start_frame(self.hide(self.normalization(decoder_input)))
+        """What the decoder reads, `(batch, target_steps, dim)`: standardised frames after a learned first one."""
+        return self.start_frame(self.normalization(decoder_input))
 
     def head(self, outputs) -> dict:
         """`prediction (batch, target_steps, dim)` standardised; if wanted, logits `stop (batch, target_steps, 1)`."""
         written = {"prediction": self.frame_head(outputs)}
         return written if self.stop_head is None else {**written, "stop": self.stop_head(outputs)}
 
-    def terms(self, model: keras.Model, batch, training: bool) -> list[Term]:
-        """The loss terms of a batch."""
-        outputs, length = model(model_inputs(batch), training=training), batch["target_length"]
-        target = self.normalization(batch["target"])
+    def own_frames(self, decoder_input):
+        """Which previous frames are to be the decoder's own in training, `(batch, target_steps)` bool."""
+        share = tf.random.stateless_uniform(tf.shape(decoder_input)[:2], named_seed("feature_sampling"))
+        return share < sampling_share(self.config.feature_sampling, self.config.sampling_steps)
+
+    def terms(self, outputs, batch) -> list[Term]:
+        """The loss terms of a batch, given `prediction` and `stop` as `head` writes them."""
+        length, target = batch["target_length"], self.normalization(batch["target"])
         kind = self.config.translation_loss
         terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks))]
         if self.stop_head is not None:
@@ -95,15 +98,10 @@ class TokenTarget:
         projected = self.projection(outputs)
         return {"logits": self.embedding(projected, reverse=True) if self.config.tie_weights else projected}
 
-    def terms(self, model: keras.Model, batch, training: bool) -> list[Term]:
-        """The loss terms of a batch; label smoothing and scheduled sampling act in training only."""
-        inputs = model_inputs(batch)
-        if training and self.config.scheduled_sampling > 0:
-            logits = tf.stop_gradient(model(inputs, training=True)["logits"])
-            inputs["decoder_input"] = self.mix_in_predictions(inputs["decoder_input"], logits)
-        logits = model(inputs, training=training)["logits"]
+    def terms(self, outputs, batch, training: bool) -> list[Term]:
+        """The loss term of a batch, given `logits`; label smoothing acts in training only."""
         smoothing = self.config.label_smoothing if training else 0.0
-        return [Term(*token_loss(logits, batch["target"], batch["target_length"], smoothing))]
+        return [Term(*token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing))]
 
     def mix_in_predictions(self, decoder_input, logits):
         """Scheduled sampling in two parallel passes (Duckworth et al. 2019).
@@ -115,16 +113,21 @@ class TokenTarget:
             decoder_input: `(batch, target_steps)` int32.
             logits: `(batch, target_steps, vocabulary_size)` of the first pass.
         """
-        seed = named_seed("scheduled_sampling")
-        ramp = tf.minimum(1.0, tf.cast(current_step(), tf.float32) / self.config.sampling_steps)
+        seed = named_seed("token_sampling")
         uniform = tf.random.stateless_uniform(tf.shape(logits), seed, minval=1e-20)
         drawn = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
         previous = tf.concat([decoder_input[:, :1], drawn[:, :-1]], 1)
         share = tf.random.stateless_uniform(tf.shape(decoder_input), seed + 1)
-        return tf.where(share < ramp * self.config.scheduled_sampling, previous, decoder_input)
+        own = share < sampling_share(self.config.token_sampling, self.config.sampling_steps)
+        return tf.where(own, previous, decoder_input)
 
 
 Target = FeatureTarget | TokenTarget
+
+
+def sampling_share(largest: float, steps: int):
+    """Share of own predictions at the current training step: rises linearly from 0 to `largest` over `steps`."""
+    return largest * tf.minimum(1.0, tf.cast(current_step(), tf.float32) / steps)
 
 
 def model_inputs(batch) -> dict:

@@ -15,8 +15,9 @@ from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Bridge, Encoder
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.standardize import Standardize
+from mmtrans.models.losses import Term
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.targets import FeatureTarget, Target, TokenTarget
+from mmtrans.models.targets import FeatureTarget, Target, TokenTarget, model_inputs
 from mmtrans.recipe import Features, Recipe, Translation
 
 
@@ -74,19 +75,40 @@ class Translator:
     representation: keras.Model
     target: Target
 
-    def start(self, source, source_length):
+    def terms(self, batch, training: bool) -> list[Term]:
+        """The loss terms of a batch with a target.
+
+        Tokens are teacher-forced, with scheduled sampling if configured. Features are rolled out: in training some
+        previous frames are the true ones (Bengio et al. 2015), in validation none, as in use. With
+        `feature_sampling=0` they are teacher-forced throughout.
+        """
+        inputs, target, config = model_inputs(batch), self.target, self.target.config
+        if target.is_tokens:
+            if training and config.token_sampling:
+                logits = tf.stop_gradient(self.model(inputs, training=True)["logits"])
+                inputs["decoder_input"] = target.mix_in_predictions(inputs["decoder_input"], logits)
+            return target.terms(self.model(inputs, training=training), batch, training)
+        if not config.feature_sampling:
+            return target.terms(self.model(inputs, training=training), batch)
+        forced = target.normalization(inputs["decoder_input"])
+        own = target.own_frames(forced) if training else None
+        written, _ = self._rollout(batch["source"], batch["source_length"], batch["target_length"], forced, own)
+        return target.terms(written, batch)
+
+    def start(self, source, source_length, training=False):
         """Everything that decoding needs before its first step.
 
         Args:
             source: `(batch, source_steps, source_dim)` float32, raw features.
             source_length: `(batch,)` integer.
+            training: whether the encoder's dropout is on.
 
         Returns:
             `(decode, state)`: `decode(embedded (batch, queries, dim), state) → (output (batch, queries, output_dim),
             state, attention_weights (batch, queries, source_steps))`, and the state before the first step, a nest of
             `(batch, 1, …)` tensors.
         """
-        encoded = self.representation({"source": source, "source_length": source_length}, training=False)
+        encoded = self.representation({"source": source, "source_length": source_length}, training=training)
         memory, decoder = encoded["memory"], self.model.get_layer("decoder")
         memory = decoder.prepare(memory, self.model.get_layer("memory_mask")([source, source_length]))
 
@@ -110,7 +132,8 @@ class Translator:
         Raises:
             ValueError: a tokens target.
         """
-        return self._rollout(source, source_length, target_length, lambda written: written["prediction"])
+        written, attention_weights = self._rollout(source, source_length, target_length)
+        return written["prediction"], attention_weights
 
     def rollout_until_stop(self, source, source_length, max_length):
         """Like `rollout`, but the stop head ends each row: after the first frame that is more likely last than not.
@@ -126,28 +149,40 @@ class Translator:
                 "The model has not learned when to stop. Expected a run trained with --stop. Received: length=free. "
                 "Train with --stop, or decode with --length source."
             )
-        both = lambda written: tf.concat([written["prediction"], written["stop"]], -1)  # noqa: E731
-        written, attention_weights = self._rollout(source, source_length, max_length, both, extra=1)
-        steps = tf.shape(written)[1]
-        last = tf.argmax(tf.concat([written[:, :, -1] > 0, tf.ones([tf.shape(written)[0], 1], tf.bool)], 1), 1)
-        length = tf.minimum(tf.cast(last, tf.int32) + 1, tf.cast(max_length, tf.int32))
-        mask = tf.sequence_mask(length, steps)[:, :, None]
-        return tf.where(mask, written[:, :, :-1], 0.0), length, tf.where(mask, attention_weights, 0.0)
+        written, attention_weights = self._rollout(source, source_length, max_length)
+        stops = written["stop"][:, :, 0] > 0
+        last = tf.argmax(tf.concat([stops, tf.ones_like(stops[:, :1])], 1), 1, tf.int32)
+        length = tf.minimum(last + 1, tf.cast(max_length, tf.int32))
+        mask = tf.sequence_mask(length, tf.shape(stops)[1])[:, :, None]
+        return tf.where(mask, written["prediction"], 0.0), length, tf.where(mask, attention_weights, 0.0)
 
-    def _rollout(self, source, source_length, target_length, select, extra=0):
+    def _rollout(self, source, source_length, target_length, forced=None, own=None):
+        """What the head writes along a rollout, and the attention weights.
+
+        Args:
+            source: `(batch, source_steps, source_dim)` float32, raw features.
+            source_length: `(batch,)` integer.
+            target_length: `(batch,)` integer.
+            forced: `(batch, target_steps, target_dim)` float32, true previous frames, standardised.
+            own: `(batch, target_steps)` bool, in training: where the model's own previous frame is read instead.
+        """
         if self.target.is_tokens:
             raise ValueError(
                 "Tokens are not rolled out. Expected a features target. Received: target=tokens. Use beam search."
             )
-        decode, state = self.start(source, source_length)
-        dim = self.target.dim
+        decode, state = self.start(source, source_length, training=own is not None)
 
         def step(frame, state):
-            output, state, attention_weights = decode(frame[:, None, :dim], state)
-            return select(self.target.head(output))[:, 0], state, attention_weights[:, 0]
+            if own is not None:
+                t = state.position[0, 0]
+                frame = tf.where(own[:, t, None] | (t == 0), frame, forced[:, t])
+            output, state, attention_weights = decode(frame[:, None, :], state)
+            frame = self.target.head(output)["prediction"][:, 0]
+            return frame, state, (output[:, 0], attention_weights[:, 0])
 
         first = tf.tile(tf.convert_to_tensor(self.target.start_frame.frame)[None], [tf.shape(source)[0], 1])
-        return rollout(step, tf.pad(first, [[0, 0], [0, extra]]), state, target_length)
+        _, (outputs, attention_weights) = rollout(step, first, state, target_length)
+        return self.target.head(outputs), attention_weights
 
     def search(self, source, source_length, limits, options: SearchOptions) -> Hypotheses:
         """Beam search (or sampling) of a tokens target.

@@ -43,6 +43,8 @@ def open_corpus(
     label: str | int | None = None,
     label_shift: float = 0.0,
     select: str | None = None,
+    compat: str | None = None,
+    workers: int = 1,
 ) -> Corpus:
     """Opens a file or folder in any known format.
 
@@ -52,6 +54,8 @@ def open_corpus(
         glove: a GloVe text file that gives the words their vectors; `csd` and `misa` only, the others have vectors.
         label: name or index of the label column, where there are several (`csd`, `mfn`; `mmsa` has `T`, `A`, `V`).
         label_shift: seconds added to the label intervals; only `csd` has intervals.
+        compat: `sdk` or `sdk-no-impute` aligns as the official SDK does; `csd` only.
+        workers: processes that read; `csd` only.
         select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.select`.
 
     Returns:
@@ -72,7 +76,13 @@ def open_corpus(
     if format == "auto":
         format, content = detect(path)
     _check_options(path, format, label, label_shift)
-    corpus = _open(path, format, content, {"glove": glove, "label": label, "label_shift": label_shift})
+    if format != "csd" and (compat is not None or workers != 1):
+        raise ValueError(
+            f"Only csd corpora are aligned and read by several workers. Expected neither --compat nor --workers. "
+            f"Received: compat={compat!r}, workers={workers} ({path} is {format}). Leave them out."
+        )
+    options = {"glove": glove, "label": label, "label_shift": label_shift, "compat": compat, "workers": workers}
+    corpus = _open(path, format, content, options)
     if glove is not None and format not in ("csd", "misa"):
         corpus.notes.append(f"{glove} is not used: the {format} format has its own vectors.")
     if select is None:

@@ -30,8 +30,8 @@ def detect_format(path: Path) -> str:
     """Tells the format of an existing file or folder by its content.
 
     Returns:
-        `neutral` where there is a table of segments. `csd` where there is an HDF5 file (or one named .csd), nested ones
-        too, and `mfn` where that file has its arrays at the root. `misa` where there are pickle files named by fold, or
+        `neutral` where there is a table of segments with .npz files. `csd` where there is an HDF5 file (or one named
+        .csd), nested ones too, and `mfn` where that file has its arrays at the root. `misa` where there are pickle files named by fold, or
         a pickle of lists; for a pickle of arrays the one of `SPLIT_PICKLES` that its parts tell.
 
     Raises:
@@ -50,11 +50,14 @@ def detect(path: Path) -> tuple[str, object]:
         ValueError: as `detect_format`.
     """
     if path.is_dir():
-        found = ["neutral"] if (path / "segments.csv").is_file() else []
-        found += _hdf5_formats(find_csd_files(path))
+        # A table alone is no neutral corpus: people keep one beside other formats.
+        has_table = (path / "segments.csv").is_file()
+        has_arrays = has_table and (any(path.glob("*.npz")) or (path / "segments").is_dir())
+        found = (["neutral"] if has_arrays else []) + _hdf5_formats(find_csd_files(path))
         by_fold = any((path / (name + suffix)).is_file() for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES)
         pickles = [] if by_fold else _pickles(path)
         found += ["misa"] if by_fold else ["a pickle format"] if pickles else []
+        found = found or (["neutral"] if has_table else [])
     else:
         found = ["neutral"] if path.name == "segments.csv" else _hdf5_formats([path] if _is_csd(path) else [])
         pickles = [path] if not found and _is_pickle(path) else []

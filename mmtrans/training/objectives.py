@@ -27,7 +27,7 @@ class TranslationObjective:
 
     def terms(self, batch, training: bool) -> list[Term]:
         """The loss terms of a batch with a target."""
-        return self.translator.target.terms(self.model, batch, training)
+        return self.translator.terms(batch, training)
 
 
 @dataclass(frozen=True)

@@ -154,3 +154,12 @@ def test_folds_that_are_not_well_formed_are_refused(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(ValueError, match=re.escape(message)):
         read_folds(path)
+
+
+def test_a_table_beside_csd_files_is_no_neutral_corpus(tmp_path):
+    write_csd(tmp_path / "words.csd", "words", {"v": (np.array([[b"a"]]), np.array([[0.0, 1.0]]))})
+    (tmp_path / "segments.csv").write_text("id,label\n", encoding="utf-8")
+    assert detect_format(tmp_path) == "csd"
+    np.savez(tmp_path / "audio.npz", **{"v[0]": np.zeros((2, 3), np.float32)})
+    with pytest.raises(ValueError, match=r"several formats \(neutral and csd\)"):
+        detect_format(tmp_path)
