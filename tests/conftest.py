@@ -24,7 +24,9 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def tiny():
     """`tiny(**fields)`: a small configuration; recipe T and two epochs unless said otherwise."""
-    return lambda **fields: Config(**{"recipe": "T", "epochs": 2, "batch_size": 7, **TINY, **fields})
+    return lambda **fields: Config(
+        **{"recipe": "T", "epochs": 2, "batch_size": 7, "feature_sampling": 0.0, **TINY, **fields}
+    )
 
 
 @pytest.fixture(scope="session")

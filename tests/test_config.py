@@ -121,7 +121,7 @@ def test_the_digest_is_stable():
 
 def test_phases_read_their_fields():
     translation, sentiment = Config().read_by("translation"), Config().read_by("sentiment")
-    assert {"decoder_units", "attention", "target_dropout", "translation_loss"} <= set(translation) - set(sentiment)
+    assert {"decoder_units", "attention", "feature_sampling", "translation_loss"} <= set(translation) - set(sentiment)
     assert {"regressor_units", "pooling", "finetune", "representation"} <= set(sentiment) - set(translation)
     assert {"units", "cell", "batch_size", "learning_rate"} <= set(translation) & set(sentiment)
     for name in ("seed", "recipe", "epochs"):

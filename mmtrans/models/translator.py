@@ -177,12 +177,12 @@ class Translator:
                 t = state.position[0, 0]
                 frame = tf.where(own[:, t, None] | (t == 0), frame, forced[:, t])
             output, state, attention_weights = decode(frame[:, None, :], state)
-            frame = self.target.head(output)["prediction"][:, 0]
-            return frame, state, (output[:, 0], attention_weights[:, 0])
+            written = {name: values[:, 0] for name, values in self.target.head(output).items()}
+            return written["prediction"], state, (written, attention_weights[:, 0])
 
         first = tf.tile(tf.convert_to_tensor(self.target.start_frame.frame)[None], [tf.shape(source)[0], 1])
-        _, (outputs, attention_weights) = rollout(step, first, state, target_length)
-        return self.target.head(outputs), attention_weights
+        _, written_and_weights = rollout(step, first, state, target_length)
+        return written_and_weights
 
     def search(self, source, source_length, limits, options: SearchOptions) -> Hypotheses:
         """Beam search (or sampling) of a tokens target.

@@ -72,4 +72,4 @@ def test_records_tell_all_that_was_changed(capsys):
     assert "v[10]" not in out
     assert "… and 2 more dropped segments" in out
     row = next(line for line in out.splitlines() if "│ train" in line)
-    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["train", "7", "3", "6", "5", "0"]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["train", "7", "3", "6", "-", "-", "-", "5", "0"]

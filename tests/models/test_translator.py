@@ -139,15 +139,64 @@ def test_raw_features_are_standardised_inside_but_word_vectors_are_not(recipe, s
     np.testing.assert_allclose(translator.model(inputs)["prediction"], expected, atol=1e-5)
 
 
-def test_target_frames_are_hidden_in_training_only():
-    translator = make_translator(dropout=0.0, target_dropout=1.0)
-    inputs, mean = make_inputs(), STATISTICS.mean["video"].astype(np.float32)
-    with random_step([0, 0]):
-        trained = translator.model(inputs, training=True)["prediction"]
-    hidden = np.broadcast_to(mean, inputs["decoder_input"].shape)
-    expected = translator.model({**inputs, "decoder_input": hidden})["prediction"]
-    np.testing.assert_allclose(trained, expected, atol=1e-5)
-    assert np.abs(translator.model(inputs)["prediction"] - expected)[:, 1:].max() > 1e-3
+def batch_of(recipe="A->V"):
+    inputs = make_inputs(recipe)
+    target = np.random.default_rng(4).normal(size=inputs["decoder_input"].shape).astype(np.float32)
+    shifted = np.pad(target, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+    return {**inputs, "target": target, "decoder_input": shifted, "target_length": TARGET_LENGTH}
+
+
+def loss_of(prediction, translator, batch):
+    target = translator.target.normalization(batch["target"])
+    total, _ = feature_loss("mse", prediction, target, TARGET_LENGTH, translator.target.blocks)
+    return float(total)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_scheduled_sampling_goes_from_teacher_forcing_to_rollout(cell):
+    translator = make_translator(dropout=0.0, cell=cell, sampling_steps=10)
+    batch, inputs = batch_of(), ("source", "source_length", "decoder_input")
+    forced = loss_of(translator.model({name: batch[name] for name in inputs})["prediction"], translator, batch)
+    frames, _ = translator.rollout(batch["source"], LENGTH, TARGET_LENGTH)
+    free = loss_of(frames, translator, batch)
+    losses = {}
+    for step in (0, 5, 10):
+        with random_step([0, step]):
+            (term,) = translator.terms(batch, training=True)
+        losses[step] = float(term.total)
+    assert losses[0] == pytest.approx(forced, rel=1e-5)
+    assert losses[10] == pytest.approx(free, rel=1e-5)
+    assert losses[5] not in (pytest.approx(forced, rel=1e-4), pytest.approx(free, rel=1e-4))
+    (term,) = translator.terms(batch, training=False)
+    assert float(term.total) == pytest.approx(free, rel=1e-5)
+
+
+def test_without_sampling_features_are_teacher_forced_throughout():
+    translator, batch = make_translator(dropout=0.0, feature_sampling=0.0), batch_of()
+    inputs = {name: batch[name] for name in ("source", "source_length", "decoder_input")}
+    expected = loss_of(translator.model(inputs)["prediction"], translator, batch)
+    (valid,) = translator.terms(batch, training=False)
+    with random_step([0, 100]):
+        (train,) = translator.terms(batch, training=True)
+    assert float(valid.total) == pytest.approx(expected, rel=1e-5)
+    assert float(train.total) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_stop_head_ends_a_rollout():
+    translator, source = make_translator(stop=True), make_inputs()["source"]
+    limit = np.full(BATCH, TARGET_STEPS, np.int32)
+    full, weights = translator.rollout(source, LENGTH, limit)
+    stop = translator.target.stop_head
+    kernel, bias = stop.get_weights()
+    for shift, expected in ((-50.0, TARGET_STEPS), (50.0, 1)):
+        stop.set_weights([kernel, bias + shift])
+        frames, length, own_weights = translator.rollout_until_stop(source, LENGTH, limit)
+        np.testing.assert_array_equal(length, expected)
+        np.testing.assert_allclose(frames[:, :expected], full[:, :expected], atol=1e-6)
+        np.testing.assert_allclose(own_weights[:, :expected], weights[:, :expected], atol=1e-6)
+        assert not np.any(frames[:, expected:])
+    with pytest.raises(ValueError, match="not learned when to stop"):
+        make_translator().rollout_until_stop(source, LENGTH, limit)
 
 
 def test_training_needs_a_step_and_follows_from_it():
@@ -221,7 +270,7 @@ def test_the_same_inside_a_graph():
 @pytest.mark.slow
 def test_it_overfits_eight_segments():
     rng = np.random.default_rng(3)
-    config = Config(units=8, attention_units=8, decoder_units=16, dropout=0.0, target_dropout=0.0)
+    config = Config(units=8, attention_units=8, decoder_units=16, dropout=0.0)
     translator = build_translator(parse("A->V"), config, STATISTICS)
     length = np.array([4, 3, 2, 4, 1, 3, 4, 2], np.int32)
     target = rng.normal(size=(8, 4, DIMS["video"])).astype(np.float32)

@@ -139,6 +139,7 @@ def test_a_folder_of_several_pickles_needs_a_choice(tmp_path):
     with pytest.raises(ValueError, match=r"must hold one pickle.*\['mosi_data.pkl', 'other.pkl'\]"):
         open_corpus(path.parent)
     (path.parent / "segments.csv").write_text("id\nv[0]\n")
+    (path.parent / "segments").mkdir()
     with pytest.raises(ValueError, match=r"several formats \(neutral and a pickle format\).*--format neutral"):
         open_corpus(path.parent)
 
