@@ -31,8 +31,9 @@ def detect_format(path: Path) -> str:
 
     Returns:
         `neutral` where there is a table of segments with .npz files. `csd` where there is an HDF5 file (or one named
-        .csd), nested ones too, and `mfn` where that file has its arrays at the root. `misa` where there are pickle files named by fold, or
-        a pickle of lists; for a pickle of arrays the one of `SPLIT_PICKLES` that its parts tell.
+        .csd), nested ones too, and `mfn` where that file has its arrays at the root. `misa` where there are pickle
+        files named by fold, or a pickle of lists; for a pickle of arrays the one of `SPLIT_PICKLES` that its parts
+        tell.
 
     Raises:
         ValueError: there is none of them, several of them, or a pickle that is damaged or holds something else.
