@@ -24,6 +24,9 @@ def option(
     return dataclasses.field(default=default, metadata={"help": text, "phases": phases, "low": low, "high": high})
 
 
+#: Fields that a run may change when it is started again: upwards.
+GROWING = ("epochs",)
+
 TRANSLATION, SENTIMENT = ("translation",), ("sentiment",)
 
 
@@ -122,9 +125,10 @@ class Config:
             if phase_kind in field.metadata["phases"] and field.name != "seed"
         }
 
-    def digest(self) -> str:
-        """Eight hexadecimal digits that name this configuration."""
-        return digest(self.to_dict())[:8]
+    def digest(self, manifest_hash: str = "") -> str:
+        """Eight hexadecimal digits that name this configuration on these records, whatever `GROWING` fields are."""
+        fields = {name: value for name, value in self.to_dict().items() if name not in GROWING}
+        return digest([fields, manifest_hash])[:8]
 
 
 def digest(value: Any) -> str:

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "finished run."
     )
     parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert` (default: synthetic)")
-    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration>)")
+    parser.add_argument(
+        "--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration and records>)"
+    )
     parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     add_config_flags(parser)
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
     make_deterministic()
     records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
-    path = arguments.run or f"runs/{slug(parse(config.recipe))}-{config.digest()}"
+    path = arguments.run or default_run(config, records.manifest.manifest_hash)
     check_recipe(config, records)
     trained = Run.open_or_create(path, config, records)
     train(trained, records, arguments.quiet)
@@ -53,6 +55,11 @@ def run(arguments: argparse.Namespace) -> dict:
     show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
     print(f"Run: {trained.path}. Next: mmtrans evaluate {trained.path}; tensorboard --logdir {trained.path}/logs")
     return result
+
+
+def default_run(config: Config, manifest_hash: str) -> str:
+    """`runs/<recipe>-<hash>`: the same flags on the same records find their run again."""
+    return f"runs/{slug(parse(config.recipe))}-{config.digest(manifest_hash)}"
 
 
 def is_demo(arguments: argparse.Namespace) -> bool:

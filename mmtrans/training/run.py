@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 import mmtrans
-from mmtrans.config import Config, digest, dump_yaml, load_yaml
+from mmtrans.config import GROWING, Config, digest, dump_yaml, load_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.models.regressor import build_regressor
@@ -24,9 +24,7 @@ from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator, build_translator
 from mmtrans.recipe import Features, Recipe, parse, slug
 from mmtrans.training.checkpoints import load_weights
-
-#: Fields that a run may change when it is started again.
-GROWING = ("epochs",)
+from tfrecords.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,8 @@ class Run:
         statistics.save(path / "statistics.npz")
         write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
         # Last, as it is what makes the directory a run.
-        write_atomically(path / "environment.json", json.dumps(describe_environment(run), indent=2))
+        description = {**describe_environment(run), "data": describe_data(records.manifest)}
+        write_atomically(path / "environment.json", json.dumps(description, indent=2))
         return run
 
     def _statistics_of(self, records: Records) -> Statistics:
@@ -140,6 +139,16 @@ class Run:
     def statistics(self) -> Statistics:
         """The train statistics that the run was made with."""
         return Statistics.load(self.path / "statistics.npz")
+
+    @cached_property
+    def environment(self) -> dict:
+        """The content of `environment.json`."""
+        return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def data(self) -> dict:
+        """What new data must be like, as `describe_data` gives it; runs of the first releases ask their records."""
+        return self.environment.get("data") or describe_data(Manifest.load(self.records_path))
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -227,6 +236,18 @@ def write_atomically(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def describe_data(manifest: Manifest) -> dict:
+    """What must be known of a run's records without having them: `label`, `max_steps`, and each modality's columns."""
+    return {
+        "label": dataclasses.asdict(manifest.label),
+        "max_steps": dict(manifest.max_steps),
+        "modalities": {
+            name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
+            for name, info in manifest.modalities.items()
+        },
+    }
 
 
 def describe_environment(run: Run) -> dict:

@@ -15,6 +15,7 @@ from mmtrans.cli.train import is_demo
 from mmtrans.config import Config
 from mmtrans.data.convert import convert
 from tests.tfrecords.segments import make_corpus, make_segment
+from tfrecords.manifest import Manifest
 
 
 def refused(argv, capsys, code=2):
@@ -153,7 +154,7 @@ def test_the_default_run_directory_is_named_by_recipe_and_configuration(
         main(["train", "--data", str(small_dir), "--recipe", "concat(T,A)", *flags])
     (run,) = (tmp_path / "runs").iterdir()
     config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
-    assert run.name == f"concat_T_A-{config.digest()}"
+    assert run.name == f"concat_T_A-{config.digest(Manifest.load(small_dir).manifest_hash)}"
 
 
 @pytest.mark.parametrize(
