@@ -21,3 +21,19 @@ class SequenceMask(keras.layers.Layer):
     def call(self, inputs):
         sequence, length = inputs
         return tf.sequence_mask(tf.maximum(length, 1), tf.shape(sequence)[1])
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class ZeroPadding(keras.layers.Layer):
+    """Puts zeros into the padding of a sequence, whatever stood there: garbage and NaN come no further.
+
+    Call arguments:
+        inputs: `[sequence (batch, steps, dim) float32, mask (batch, steps) bool]`.
+
+    Returns:
+        the sequence, zero where the mask is false.
+    """
+
+    def call(self, inputs):
+        sequence, mask = inputs
+        return tf.where(mask[:, :, None], sequence, tf.zeros([], sequence.dtype))

@@ -13,9 +13,10 @@ from mmtrans.decoding.beam_search import Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Bridge, Encoder
-from mmtrans.layers.masking import SequenceMask
+from mmtrans.layers.masking import SequenceMask, ZeroPadding
 from mmtrans.layers.standardize import Standardize
 from mmtrans.models.losses import Term
+from mmtrans.models.search_step import make_search_step
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.targets import FeatureTarget, Target, TokenTarget, model_inputs
 from mmtrans.recipe import Features, Recipe, Translation
@@ -43,8 +44,9 @@ def build_representation(recipe: Recipe, config: Config, statistics: Statistics)
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
-        memory = Standardize(*statistics.source(recipe), name="standardize_source")(inputs["source"])
-        return keras.Model(inputs, {"memory": memory}, name="features")
+        features = Standardize(*statistics.source(recipe), name="standardize_source")(inputs["source"])
+        mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
+        return keras.Model(inputs, {"memory": ZeroPadding(name="zero_padding")([features, mask])}, name="features")
 
     depth = len(recipe.translations)
     source = build_representation(recipe.source, config, statistics)
@@ -201,13 +203,10 @@ class Translator:
                 "Beam search needs a distribution over tokens, and vectors have none. Expected a run trained with "
                 "--target tokens. Received: target=features. Train it so, or decode the features by rollout."
             )
-        decode, state = self.start(source, source_length)
-
-        def step(tokens, state):
-            output, state, attention_weights = decode(self.target.embed(tokens), state)
-            return self.target.head(output)["logits"], state, attention_weights
-
-        mask = self.model.get_layer("memory_mask")([source, source_length])
+        encoded = self.representation({"source": source, "source_length": source_length}, training=False)
+        mask, decoder = self.model.get_layer("memory_mask")([source, source_length]), self.model.get_layer("decoder")
+        cell = self.model.get_layer("bridge")(encoded["final_state"])
+        step, state = make_search_step(decoder, self.target, decoder.prepare(encoded["memory"], mask), tuple(cell))
         return beam_search(step, state, mask, BOS, EOS, limits, options)
 
 

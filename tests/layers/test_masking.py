@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.layers.masking import SequenceMask
+from mmtrans.layers.masking import SequenceMask, ZeroPadding
 
 
 def test_steps_before_the_length_are_valid():
@@ -29,3 +29,17 @@ def test_the_same_inside_a_graph(dtype):
     traced = tf.function(lambda s, n: layer([s, n]))(sequence, length)
     assert traced.dtype == tf.bool
     np.testing.assert_array_equal(traced, layer([sequence, length]))
+
+
+@pytest.mark.smoke
+def test_padding_becomes_zero_whatever_stood_there():
+    sequence = np.arange(1, 13, dtype=np.float32).reshape(2, 3, 2)
+    mask = np.array([[True, True, False], [True, False, False]])
+    expected = np.where(mask[:, :, None], sequence, 0)
+    for garbage in (7.0, np.nan, np.inf):
+        dirty = tf.Variable(np.where(mask[:, :, None], sequence, garbage))
+        with tf.GradientTape() as tape:
+            output = ZeroPadding()([dirty, mask])
+            loss = tf.reduce_sum(output**2)
+        np.testing.assert_array_equal(output, expected)
+        np.testing.assert_array_equal(tape.gradient(loss, dirty), 2 * expected)
