@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 
-from tfrecords.schema import FORMAT_VERSION, MODALITIES, SPLITS
+from tfrecords.schema import FORMAT_VERSION, MODALITIES, SPLITS, LabelScale
 
 MANIFEST_NAME = "manifest.json"
 
@@ -30,16 +30,6 @@ class Source:
 
     format: str
     files: tuple[SourceFile, ...]
-
-
-@dataclass(frozen=True)
-class Label:
-    """Name of the label and its range; `neutral` splits the binary classes."""
-
-    name: str
-    low: float
-    high: float
-    neutral: float
 
 
 @dataclass(frozen=True)
@@ -157,7 +147,7 @@ class Manifest:
     """
 
     source: Source
-    label: Label
+    label: LabelScale
     splits: Mapping[str, Split]
     modalities: Mapping[str, ModalityInfo]
     folds: Folds

@@ -1,4 +1,4 @@
-"""What one record holds: the `Segment`, its invariants, and the version of the format."""
+"""What one record holds: the `Segment`, its invariants, the scale of its label, and the version of the format."""
 
 from __future__ import annotations
 
@@ -14,6 +14,19 @@ MODALITIES = ("text", "audio", "video")
 
 #: The fixed names of the three folds. Sources that say "dev" or "val" are renamed at the edge.
 SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """Name of the label and its range; `neutral` splits the binary classes.
+
+    MOSI's sentiment is `LabelScale("sentiment", -3.0, 3.0, 0.0)`.
+    """
+
+    name: str
+    low: float
+    high: float
+    neutral: float
 
 
 @dataclass(frozen=True, eq=False)

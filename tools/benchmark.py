@@ -29,6 +29,7 @@ MEASUREMENTS = {
     "convert": ("benchmark_commands", "measure_convert", "the `mmtrans convert` command, and reading alone"),
     "train": ("benchmark_train", "measure_train", "training text 300 -> audio 74 with attention"),
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
+    "decode": ("benchmark_decode", "measure_decode", "beam search, width 10, 512 tokens, 50 steps"),
     "start": ("benchmark_commands", "measure_start", "`mmtrans --help` and `import mmtrans`"),
 }
 

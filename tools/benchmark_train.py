@@ -14,13 +14,13 @@ from mmtrans.config import Config
 from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
-from mmtrans.sources.corpus import Corpus, LabelScale
+from mmtrans.sources.corpus import Corpus
 from mmtrans.training.loop import make_optimizer, make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective
 from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, make_deterministic
-from tfrecords.schema import Segment
+from tfrecords.schema import LabelScale, Segment
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib

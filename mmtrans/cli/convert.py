@@ -10,7 +10,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("source", metavar="SOURCE", help="file or folder of a corpus")
     parser.add_argument("records", metavar="RECORDS", help="directory to make")
-    parser.add_argument("--format", default="auto", metavar="NAME", help="source format (default: by content)")
+    # Spelled out: a look at the readers' own list would import numpy, and --help answers at once.
+    parser.add_argument(
+        "--format",
+        default="auto",
+        metavar="NAME",
+        help="source format: auto (by content, the default), csd (CMU-MultimodalSDK), misa (also MAG), mult, mmsa "
+        "(also Self-MM), multibench, lmf, mfn (also TFN, MCTN), or neutral (.npz and segments.csv)",
+    )
     parser.add_argument(
         "--max-steps", default="50", metavar="N[,MODALITY=N]", help="longest streams kept (default: 50)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -19,6 +20,8 @@ COMMANDS = {
     "train": "train all phases of a recipe",
     "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
+    "predict": "sentiment of new, unlabelled segments in any known format",
+    "export": "write a SavedModel that plain TensorFlow runs",
 }
 
 
@@ -48,12 +51,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training that failed, 130 for Ctrl-C.
+        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training that failed or where
+        nobody reads the output to its end, 130 for Ctrl-C.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
     arguments = build_parser(command).parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As of `| head -1`. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         result = module(arguments.command).run(arguments)
     except (ValueError, FileNotFoundError) as error:

@@ -75,41 +75,45 @@ def _add_labels(table: Table, splits: Mapping) -> None:
         table.add_row(name, *(str(split["labels"][c]) for c in classes))
 
 
+def _add_modalities(table: Table, description: Mapping) -> None:
+    splits = description["splits"]
+    for heading in ("modality", "columns", *splits, "rows", "all zero", "cleaned"):
+        table.add_column(heading, justify="left" if heading == "modality" else "right")
+    for name, info in description["modalities"].items():
+        held = [split["modalities"].get(name, 0) for split in splits.values()]
+        shares = [info.get("zero_rows"), info.get("cleaned_rows")]
+        shares = ["-" if share is None else f"{share:.1%}" for share in shares]
+        table.add_row(name, *map(str, (info["dim"], *held, info.get("rows") or "-", *shares)))
+
+
 def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
     """Prints what records hold: splits, modalities, what was cleaned and what was left out, with reasons."""
     out = console()
     label = description["label"]
     splits = Table(title=f"{description['source']} records, folds: {description['folds']}", title_justify="left")
-    modalities = list(description["modalities"])
-    figures = ("segments", "videos", "labelled", "steps: mean", "p95", "max")
-    for heading in ("split", *figures, *(f"with {name}" for name in modalities)):
+    for heading in ("split", "segments", "videos", "labelled", "steps: mean", "p95", "max"):
         splits.add_column(heading, justify="left" if heading == "split" else "right")
     for name, split in description["splits"].items():
-        counts = [
-            split["segments"],
-            split["videos"],
-            split["labelled"],
-            *_lengths(split),
-            *(split["modalities"].get(m, 0) for m in modalities),
-        ]
+        counts = [split["segments"], split["videos"], split["labelled"], *_lengths(split)]
         splits.add_row(name, *map(str, counts))
     out.print(splits)
-    histogram = Table(title="Labels by rounded class", title_justify="left")
-    if any(split.get("labels") for split in description["splits"].values()):
-        _add_labels(histogram, description["splits"])
-        out.print(histogram)
+    if description["modalities"]:
+        table = Table(title="Segments that have each modality, and shares of its rows", title_justify="left")
+        _add_modalities(table, description)
+        out.print(table)
     dims = ", ".join(
         f"{name} {info['dim']}{'' if info['aligned'] else ' (own steps)'}"
         for name, info in description["modalities"].items()
     )
-    for name, info in description["modalities"].items():
-        if info.get("rows"):
-            out.print(f"{name}: {info['zero_rows']:.1%} of the rows all zero, {info['cleaned_rows']:.1%} cleaned")
     out.print(f"Modalities: {dims or 'none'}. Label: {label['name']} in [{label['low']:g}, {label['high']:g}].")
+    if any(split.get("labels") for split in description["splits"].values()):
+        histogram = Table(title="Labels by rounded class", title_justify="left")
+        _add_labels(histogram, description["splits"])
+        out.print(histogram)
     for what, count in description["cleaning"].items():
         out.print(f"Cleaned: {what}: {count}")
     for stream, count in description["truncated"].items():
-        out.print(f"Truncated: {count} segments to {description['max_steps'].get(stream)} steps ({stream})")
+        out.print(f"Truncated to {description['max_steps'].get(stream)} steps ({stream}): segments: {count}")
     for item in dropped[:10]:
         out.print(f"Dropped: {item['id']}: {item['reason']}")
     if len(dropped) > 10:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ from mmtrans.sources.corpus import Corpus
 from tfrecords.manifest import (
     DroppedSegment,
     Folds,
-    Label,
     Manifest,
     ModalityInfo,
     Source,
@@ -98,7 +97,7 @@ def convert(
             raise _no_segments(account)
         manifest = Manifest(
             source=Source(corpus.format, source_files.result()),
-            label=Label(**asdict(corpus.label)),
+            label=corpus.label,
             splits={
                 split: Split(sum(shard.segments for shard in shards[split]), len(account.videos[split]), shards[split])
                 for split in shards
@@ -109,7 +108,7 @@ def convert(
             dropped=account.all_dropped(),
             max_steps=dict(max_steps),
             truncated=dict(sorted(account.truncated.items())),
-            notes=tuple(corpus.notes),
+            notes=(*corpus.notes, *account.constants()),
             summary={split: account.summaries[split].result() for split in shards},
         )
         manifest.save(directory)
@@ -181,6 +180,14 @@ class _Account:
                 std=None if std is None else tuple(std.tolist()),
             )
         return result
+
+    def constants(self) -> Iterator[str]:
+        """A sentence for each modality that has columns of one value throughout train; models divide them by 1."""
+        for name, statistics in self.statistics.items():
+            columns = np.flatnonzero(statistics.constant).tolist()
+            if columns and statistics.steps > 1:
+                listed = ", ".join(map(str, columns[:8])) + (", …" if len(columns) > 8 else "")
+                yield f"{name}: columns that are constant in train: {len(columns)} of {self.dims[name]} ({listed})."
 
     def _is_aligned(self, modality: str) -> bool:
         return self.corpus.aligned.get(modality, True)

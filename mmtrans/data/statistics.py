@@ -37,6 +37,12 @@ class ColumnStatistics:
         np.minimum(self._low, array.min(axis=0), out=self._low)
         np.maximum(self._high, array.max(axis=0), out=self._high)
 
+    @property
+    def constant(self) -> np.ndarray:
+        """Which columns have had one value only: `(dim,)` bool."""
+        # By the range, not by std == 0: rounding gives a constant column a tiny std, and dividing by that is noise.
+        return self._low == self._high
+
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and population standard deviation, `(dim,)` float64 each; a constant column has std 1.
 
@@ -45,7 +51,5 @@ class ColumnStatistics:
         """
         if self.steps == 0:
             raise ValueError("Statistics need at least one step. Received: steps=0.")
-        # By its range, not by std == 0: rounding gives a constant column a tiny std, and dividing by that is noise.
-        constant = self._low == self._high
         std = np.sqrt(self._squares / self.steps)
-        return np.where(constant, self._low, self._mean), np.where(constant | (std == 0), 1.0, std)
+        return np.where(self.constant, self._low, self._mean), np.where(self.constant | (std == 0), 1.0, std)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mmtrans.sources.corpus import LabelScale
 from tfrecords.manifest import Steps, Summary
-from tfrecords.schema import Segment
+from tfrecords.schema import LabelScale, Segment
 
 #: MOSI's labels are rounded to seven classes.
 LABEL_CLASSES = 7

@@ -62,7 +62,10 @@ class SearchOptions:
 
 
 class _Beams(NamedTuple):
-    """Hypotheses under way, all `(batch, beams)`; `coverage` `(batch, beams, source_steps)`; `state` any nest."""
+    """Hypotheses under way, all `(batch, beams)`; `state` any nest.
+
+    `coverage` is `(batch, beams, source_steps)`; without its penalty it has no source steps.
+    """
 
     tokens: tf.Tensor
     log_probs: tf.Tensor
@@ -86,11 +89,12 @@ def beam_search(step: Callable, state, source_mask, bos: int, eos: int, limits, 
         bos: token that is fed to the first step.
         eos: token that ends a hypothesis.
         limits: `(min_length, max_length)`, each `(batch,)` integer, EOS not counted: EOS is forbidden before
-            `min_length` tokens, and nothing else is allowed after `max_length`.
+            `min_length` tokens, and nothing else is allowed after `max_length`, which wins where the two disagree.
         options: widths and penalties.
 
     Returns:
         the hypotheses. Log-probabilities are the model's own: forbidding a token does not renormalise the others.
+        Where the limits allow a row fewer than `n_best`, the log-probabilities of the rest are about `FORBIDDEN`.
     """
     search = _Search(step, source_mask, eos, tuple(tf.cast(limit, tf.int32) for limit in limits), options)
     beams = search.start(state, bos)
@@ -128,74 +132,107 @@ class _Search:
         self.min_length, self.max_length = limits
         self.options = options
         self.width = tf.convert_to_tensor(options.beam_width, tf.int32)
-        self.alpha = tf.convert_to_tensor(options.length_penalty, tf.float32)
-        self.beta = tf.convert_to_tensor(options.coverage_penalty, tf.float32)
+        self.batch = tf.shape(source_mask)[0]
+        self.first_beams = (tf.range(self.batch) * self.width)[:, None]
 
     def start(self, state, bos) -> _Beams:
         """Beams before the first step: the first one holds the empty hypothesis, the others nothing yet."""
-        batch = tf.shape(self.source_mask)[0]
-        shape = [batch, self.width]
+        shape = [self.batch, self.width]
         log_probs = tf.zeros(shape)
         if not self.options.sample_top_k:
             log_probs += FORBIDDEN * tf.cast(tf.range(self.width) > 0, tf.float32)
         state = tf.nest.map_structure(lambda x: tf.repeat(x, self.width, axis=1), state)
-        coverage = tf.zeros([*shape, tf.shape(self.source_mask)[1]])
+        coverage = tf.zeros([*shape, tf.shape(self.source_mask)[1] if self._has(self.options.coverage_penalty) else 0])
         finished = tf.zeros(shape, tf.bool)
         return _Beams(tf.fill(shape, bos), log_probs, tf.zeros(shape, tf.int32), finished, coverage, state)
 
     def extend(self, t, beams: _Beams):
         """One step: scores every continuation and keeps the best, or draws one a beam."""
         logits, state, attention_weights = self.step(beams.tokens, beams.state)
-        log_probs = tf.nn.log_softmax(logits / self.options.temperature)
-        vocabulary = tf.shape(log_probs)[-1]
-        is_eos = tf.range(vocabulary) == self.eos
-        log_probs += FORBIDDEN * tf.cast(self._forbidden(t, is_eos), tf.float32)[:, None, :]
-        # A finished hypothesis has one continuation, itself: EOS for nothing.
-        stay = FORBIDDEN * tf.cast(~is_eos, tf.float32)
-        log_probs = tf.where(beams.finished[:, :, None], stay, log_probs)
-        is_open = ~beams.finished[:, :, None]
-        attention_weights = tf.where(is_open, attention_weights, 0.0)
-        lengths = beams.lengths + tf.cast(~beams.finished, tf.int32)
-        coverage = beams.coverage + attention_weights
+        is_open = ~beams.finished
+        attention_weights = tf.where(is_open[:, :, None], attention_weights, 0.0)
+        beams = beams._replace(lengths=beams.lengths + tf.cast(is_open, tf.int32), state=state)
+        if self._has(self.options.coverage_penalty):
+            beams = beams._replace(coverage=beams.coverage + attention_weights)
 
+        log_probs, tokens = self._continuations(t, logits, beams.finished)
         totals = beams.log_probs[:, :, None] + log_probs
-        parents, tokens = self._choose(t, totals, log_probs, lengths, coverage)
-        pick = lambda value: tf.gather(value, parents, batch_dims=1)  # noqa: E731
-        chosen = tf.gather(pick(totals), tokens[:, :, None], batch_dims=2)[:, :, 0]
-        finished = pick(beams.finished) | (tokens == self.eos)
-        state = tf.nest.map_structure(pick, state)
-        beams = _Beams(tokens, chosen, pick(lengths), finished, pick(coverage), state)
-        return beams, parents, pick(attention_weights)
+        parents, chosen = self._draw(t, log_probs) if self.options.sample_top_k else self._best(totals, beams)
+        at = (self.first_beams + parents) * tf.shape(tokens)[2] + chosen
+        tokens, totals = (tf.gather(tf.reshape(value, [-1]), at) for value in (tokens, totals))
+        beams = tf.nest.map_structure(lambda value: self._pick(value, parents), beams)
+        beams = beams._replace(tokens=tokens, log_probs=totals, finished=beams.finished | (tokens == self.eos))
+        return beams, parents, self._pick(attention_weights, parents)
 
-    def _choose(self, t, totals, log_probs, lengths, coverage):
-        """Parent and token `(batch, beams)` of the next beams."""
-        batch, width, vocabulary = (tf.shape(totals)[i] for i in range(3))
-        if self.options.sample_top_k:
-            top = tf.math.top_k(log_probs, tf.minimum(self.options.sample_top_k, vocabulary))
-            seed = tf.random.experimental.stateless_fold_in(tf.constant(self.options.seed), t)
-            uniform = tf.random.stateless_uniform(tf.shape(top.values), seed, minval=1e-20)
-            drawn = tf.argmax(top.values - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
-            tokens = tf.gather(top.indices, drawn[:, :, None], batch_dims=2)[:, :, 0]
-            return tf.broadcast_to(tf.range(width), [batch, width]), tokens
-        scores = totals / self._length_divisor(lengths)[:, :, None] + self._coverage_term(coverage)[:, :, None]
-        best = tf.math.top_k(tf.reshape(scores, [batch, width * vocabulary]), self.width).indices
-        return best // vocabulary, best % vocabulary
+    def _pick(self, value, parents):
+        """The rows of `value (batch, beams, …)` of the parents; one flat gather is faster than one with batch axes."""
+        shape = tf.shape(value)
+        flat = tf.reshape(value, tf.concat([shape[:1] * shape[1], shape[2:]], 0))
+        return tf.gather(flat, self.first_beams + parents)
+
+    def _continuations(self, t, logits, finished):
+        """The likeliest continuations of each beam: log-probabilities and tokens, `(batch, beams, number)`.
+
+        Within a beam the order by score is that by log P, so no more than `beam_width` of them can be of the best.
+        """
+        if self._has(self.options.temperature, 1.0):
+            logits = logits / self.options.temperature
+        log_probs = tf.nn.log_softmax(logits)
+        vocabulary = tf.shape(logits)[2]
+        log_probs += self._forbidden(t, tf.range(vocabulary) == self.eos)[:, None, :]
+        number = tf.minimum(self.options.sample_top_k or self.width, vocabulary)
+        log_probs, tokens = tf.math.top_k(log_probs, number)
+        # A finished hypothesis has one continuation, itself: EOS for nothing.
+        stay = FORBIDDEN * tf.cast(tf.range(number) > 0, tf.float32)
+        finished = finished[:, :, None]
+        return tf.where(finished, stay, log_probs), tf.where(finished, self.eos, tokens)
+
+    def _best(self, totals, beams: _Beams):
+        """Parents and the continuations chosen of them, `(batch, beams)`: those of the highest scores."""
+        number = tf.shape(totals)[2]
+        scores = self._penalize(totals, beams.lengths, beams.coverage)
+        best = tf.math.top_k(tf.reshape(scores, [self.batch, self.width * number]), self.width).indices
+        return best // number, best % number
+
+    def _draw(self, t, log_probs):
+        """Each beam's own continuation, drawn by probability (the Gumbel-max way)."""
+        seed = tf.random.experimental.stateless_fold_in(tf.constant(self.options.seed), t)
+        uniform = tf.random.stateless_uniform(tf.shape(log_probs), seed, minval=1e-20)
+        drawn = tf.argmax(log_probs - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
+        return tf.broadcast_to(tf.range(self.width), tf.shape(drawn)), drawn
 
     def _forbidden(self, t, is_eos):
-        """Which tokens may not come `t`-th, `(batch, vocabulary)` bool."""
-        too_early, too_late = (t < self.min_length)[:, None], (t >= self.max_length)[:, None]
-        return (too_early & is_eos) | (too_late & ~is_eos)
+        """`FORBIDDEN` for tokens that may not come `t`-th, else 0, `(batch, vocabulary)`."""
+        too_late = (t >= self.max_length)[:, None]
+        too_early = (t < self.min_length)[:, None] & ~too_late
+        return tf.where((too_early & is_eos) | (too_late & ~is_eos), FORBIDDEN, 0.0)
+
+    @staticmethod
+    def _has(number, neutral=0.0):
+        """Whether an option does anything; of a tensor nobody knows."""
+        return tf.is_tensor(number) or number != neutral
 
     def _length_divisor(self, lengths):
-        return ((5.0 + tf.cast(lengths, tf.float32)) / 6.0) ** self.alpha
+        if not self._has(self.options.length_penalty):
+            return tf.ones([])
+        return ((5.0 + tf.cast(lengths, tf.float32)) / 6.0) ** self.options.length_penalty
 
     def _coverage_term(self, coverage):
+        if not self._has(self.options.coverage_penalty):
+            return tf.zeros([])
         logs = tf.math.log(tf.clip_by_value(coverage, 1e-10, 1.0))
-        return self.beta * tf.reduce_sum(tf.where(self.source_mask[:, None, :], logs, 0.0), -1)
+        return self.options.coverage_penalty * tf.reduce_sum(tf.where(self.source_mask[:, None, :], logs, 0.0), -1)
+
+    def _penalize(self, log_probs, lengths, coverage):
+        """Scores of log-probabilities `(batch, beams, …)`, given `lengths` and `coverage` of the beams."""
+        divisor, term = self._length_divisor(lengths), self._coverage_term(coverage)
+        if log_probs.shape.rank == 3:
+            divisor, term = (value[..., None] if value.shape.rank else value for value in (divisor, term))
+        return log_probs / divisor + term
 
     def scores(self, beams: _Beams):
         """Penalised scores `(batch, beams)`."""
-        return beams.log_probs / self._length_divisor(beams.lengths) + self._coverage_term(beams.coverage)
+        return self._penalize(beams.log_probs, beams.lengths, beams.coverage)
 
     def final_scores(self, beams: _Beams):
         """Penalised scores, with those of open hypotheses out of the way."""

@@ -22,7 +22,7 @@ from mmtrans.evaluation.metrics import (
     to_sides,
     trivial_baselines,
 )
-from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import LabelScale
 
 #: Percentile intervals over fewer videos than this are too narrow to be shown.
 MIN_VIDEOS = 10

@@ -15,10 +15,10 @@ from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.bootstrap import evaluate_predictions
 from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.recipe import Translation
-from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.ids import parse_segment_id
 from mmtrans.training.run import Run, write_atomically
 from mmtrans.training.train import is_finished
+from tfrecords.schema import LabelScale
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.
 SEED = 0
@@ -54,8 +54,7 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
     with corruption_named(records):
         predictions = predict(run, records, split)
         translation = evaluate_translation(run, records, split) if isinstance(run.recipe, Translation) else None
-    label = records.manifest.label
-    scale = LabelScale(label.name, label.low, label.high, label.neutral)
+    scale = records.manifest.label
     result = evaluate_predictions(
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
     )

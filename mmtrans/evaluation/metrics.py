@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
-from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import LabelScale
 
 #: The names of every metric, in the order of metrics.json.
 METRICS = (

@@ -13,7 +13,7 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
-from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import LabelScale
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE = "#2563eb", "#ea580c"

@@ -66,8 +66,11 @@ def limit_memory(memory_bytes: int) -> None:
 
 def _serve(request: dict, frames: int) -> None:
     module, _, name = request["function"].partition(":")
-    open_function: Callable[..., Corpus] = getattr(importlib.import_module(module), name)
-    corpus = open_function(request["path"], **request["options"])
+    function: Callable[..., object] = getattr(importlib.import_module(module), name)
+    corpus = function(request["path"], **request["options"])
+    if not isinstance(corpus, Corpus):
+        _write(frames, encode({"kind": "value", "value": corpus}))
+        return
     _write(frames, encode_corpus(corpus))
     command = json.loads(sys.stdin.readline() or "null")
     if command is None:

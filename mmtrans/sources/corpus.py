@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfrecords.schema import Segment
+from tfrecords.schema import LabelScale, Segment
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,6 @@ class Dropped:
 
     id: str
     reason: str
-
-
-@dataclass(frozen=True)
-class LabelScale:
-    """Name of the label and its range; `neutral` splits the binary classes.
-
-    MOSI's sentiment is `LabelScale("sentiment", -3.0, 3.0, 0.0)`.
-    """
-
-    name: str
-    low: float
-    high: float
-    neutral: float
 
 
 @dataclass

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Dropped, LabelScale
+from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.csd_sequence import Sequence, open_file, open_sequence, refusal, split_id
 from mmtrans.sources.detect import MOSI_SCALE, choose_label, find_csd_files, role_of, scale_of
 from mmtrans.sources.label_times import measure_label_times
-from tfrecords.schema import MODALITIES
+from tfrecords.schema import MODALITIES, LabelScale
 
 #: Label times are compared with the words of so many videos, evenly chosen: more would tell the same.
 MAX_MEASURED_VIDEOS = 200
@@ -87,7 +87,8 @@ def plan_reading(
     plan = Plan(sequences, modalities, reference, compat, units, scale)
     unlabelled = {video for anchor in anchors for video in anchor.entries} - {split_id(unit.key)[0] for unit in units}
     if unlabelled:
-        notes.append(f"{len(unlabelled)} videos have no labels and are left out: {', '.join(sorted(unlabelled)[:3])} …")
+        named = ", ".join(sorted(unlabelled)[:3]) + (", …" if len(unlabelled) > 3 else "")
+        notes.append(f"Videos without labels, which are left out: {len(unlabelled)} ({named}).")
     if "labels" in sequences and reference is not None:
         notes += filter(None, [_compare_times(plan)])
     return plan, notes

@@ -90,11 +90,14 @@ def open_sequence(path: Path) -> Sequence:
         _, features, holds_text = first
         dim = math.prod(features.shape[1:])
         names = _dimension_names(group) if not holds_text else ()
+        # Some files number their columns, which names nothing.
+        if len(names) != dim or names == tuple(map(str, range(dim))):
+            names = ()
     entries: dict[str, list[str]] = {}
     for entry in ids:
         entries.setdefault(split_id(entry)[0], []).append(entry)
     frozen = {video: tuple(of_video) for video, of_video in entries.items()}
-    return Sequence(path, root, holds_text, dim, names if len(names) == dim else (), frozen)
+    return Sequence(path, root, holds_text, dim, names, frozen)
 
 
 def split_id(entry: str) -> tuple[str, int]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Corpus, LabelScale
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.formats import detect_format as detect_format
 from mmtrans.sources.formats import find_csd_files as find_csd_files
 from mmtrans.sources.ids import split_name
-from tfrecords.schema import SPLITS
+from tfrecords.schema import SPLITS, LabelScale
 
 #: Parts of root and file names, without case and punctuation, by the role they tell; looked up in this order.
 ROLE_NAMES = {

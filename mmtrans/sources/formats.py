@@ -54,13 +54,13 @@ def detect(path: Path) -> tuple[str, object]:
         # A table alone is no neutral corpus: people keep one beside other formats.
         has_table = (path / "segments.csv").is_file()
         has_arrays = has_table and (any(path.glob("*.npz")) or (path / "segments").is_dir())
-        found = (["neutral"] if has_arrays else []) + _hdf5_formats(find_csd_files(path))
+        found = (["neutral"] if has_arrays else []) + _tell_hdf5(path, find_csd_files(path))
         by_fold = any((path / (name + suffix)).is_file() for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES)
         pickles = [] if by_fold else _pickles(path)
         found += ["misa"] if by_fold else ["a pickle format"] if pickles else []
         found = found or (["neutral"] if has_table else [])
     else:
-        found = ["neutral"] if path.name == "segments.csv" else _hdf5_formats([path] if _is_csd(path) else [])
+        found = ["neutral"] if path.name == "segments.csv" else _tell_hdf5(path, [path] if _is_csd(path) else [])
         pickles = [path] if not found and _is_pickle(path) else []
         found += ["a pickle format"] if pickles else []
     if len(found) > 1:
@@ -75,12 +75,24 @@ def detect(path: Path) -> tuple[str, object]:
     raise ValueError(f"The source has no known format. Expected: {NEEDS}. Received: {path}, {_describe(path)}.")
 
 
-def _hdf5_formats(files: Sequence[Path]) -> list[str]:
+def _tell_hdf5(path: Path, files: Sequence[Path]) -> list[str]:
     if not files:
         return []
-    # Imported when needed: h5py takes a while, and pickles do without.
+    # Imported when needed: pickles do without.
+    from mmtrans.sources.isolated import call_isolated
+
+    return call_isolated(hdf5_formats, path, {"files": [str(file) for file in files]})
+
+
+def hdf5_formats(path: str, files: Sequence[str]) -> list[str]:
+    """Tells whether HDF5 files are `csd`, `mfn` or both; to be called in a child process, which they may kill.
+
+    Raises:
+        ValueError: a lone file that is neither.
+    """
     from mmtrans.sources.mfn import describe_root, is_mfn_file
 
+    files = [Path(file) for file in files]
     formats = sorted({"mfn" if is_mfn_file(file) else "csd" for file in files})
     seen = [describe_root(file) for file in files] if formats == ["csd"] and len(files) == 1 else [None]
     if seen[0] is not None:

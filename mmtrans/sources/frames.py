@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Corpus, LabelScale
-from tfrecords.schema import Segment
+from mmtrans.sources.corpus import Corpus
+from tfrecords.schema import LabelScale, Segment
 
 #: The lengths of JSON and arrays, before both.
 PREFIX = struct.Struct("<QQ")

@@ -87,12 +87,7 @@ def read_isolated(
             f"Received: workers={workers} ({path}). Choose as many as there are processors."
         )
     limits = limits or Limits()
-    request = {
-        "function": f"{open_function.__module__}:{open_function.__qualname__}",
-        "path": str(path),
-        "options": options or {},
-        "memory_bytes": limits.memory_bytes,
-    }
+    request = _request(open_function, path, options, limits)
     header, children = _start(request, limits, workers)
     corpus = corpus_of(header)
     # The children that have opened the source serve the first reading; later ones start their own.
@@ -102,6 +97,35 @@ def read_isolated(
         yield from _read(corpus, ready.pop() if ready else _start(request, limits, workers)[1])
 
     return replace(corpus, read=read)
+
+
+def call_isolated(
+    function: Callable[..., object], path: str | Path, options: dict | None = None, *, limits: Limits | None = None
+) -> object:
+    """What `function(path, **options)` gives, computed in a child process.
+
+    Args:
+        function: a function of a module whose result JSON can express.
+        path, options, limits: as in `read_isolated`.
+
+    Raises:
+        ValueError, FileNotFoundError, RuntimeError: as `read_isolated`.
+    """
+    limits = limits or Limits()
+    child = _Child(_request(function, path, options, limits), limits)
+    try:
+        return child.receive()[0]["value"]
+    finally:
+        child.stop()
+
+
+def _request(function: Callable, path: str | Path, options: dict | None, limits: Limits) -> dict:
+    return {
+        "function": f"{function.__module__}:{function.__qualname__}",
+        "path": str(path),
+        "options": options or {},
+        "memory_bytes": limits.memory_bytes,
+    }
 
 
 def _start(request: dict, limits: Limits, workers: int) -> tuple[dict, list[_Child]]:

@@ -17,6 +17,7 @@ import numpy as np
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.hdf5 import DAMAGE, find_child, find_dataset, open_hdf5, read_values, refusal
 from mmtrans.sources.ids import split_name
+from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.padded import Fold, open_padded
 from tfrecords.schema import SPLITS
 
@@ -68,20 +69,29 @@ def describe_root(path: Path) -> str | None:
         return None
 
 
-def open_mfn(path: str | Path, *, label: str | int | None = None) -> Corpus:
+def open_mfn(path: str | Path, *, label: str | int | None = None, isolated: bool = True) -> Corpus:
     """Opens a folder of these files, or one X file without labels; the arrays stay in memory.
 
     Args:
         path: the folder or file.
         label: 0-based index of the label column, where y has several (POM's 17, one-hot classes).
+        isolated: whether files are read in a child process, which a damaged file may kill or hang.
 
     Returns:
         A corpus of format `mfn`; see `mmtrans.sources.padded` for lengths and cleaning.
 
     Raises:
         FileNotFoundError: there is nothing at `path`, or no such file in it.
-        ValueError: a file is damaged or of another layout, two files are for one part, or no such label column.
+        ValueError: a file is damaged or of another layout, two files are for one part, no such label column, or a
+            damaged file that killed or hung its reader.
     """
+    if isolated:
+        return read_isolated(open_arrays, path, {"label": label})
+    return open_arrays(path, label=label)
+
+
+def open_arrays(path: str | Path, *, label: str | int | None) -> Corpus:
+    """As `open_mfn` in this process."""
     path = Path(path)
     parts, notes = _find_parts(path)
     folds = []

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Corpus, Dropped, LabelScale
+from mmtrans.sources.alignment import clean
+from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
 from mmtrans.sources.unpickle import load_pickle
-from tfrecords.schema import Segment
+from tfrecords.schema import LabelScale, Segment
 
 _SUFFIXES = (".pkl", ".pickle")
 
@@ -63,8 +64,9 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
         glove: word vectors in GloVe's text format.
 
     Returns:
-        A corpus whose cells that are NaN or infinite are zeros, counted. Left out, with the reason: segments without
-        steps, with modalities that disagree in length or width, and the second of two with one id.
+        A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is zero throughout a segment
+        is absent from it. Left out, with the reason: segments without steps or of zeros only, with modalities that
+        disagree in length or width, and the second of two with one id.
 
     Raises:
         FileNotFoundError: there is no such file or no pickle in the folder.
@@ -148,12 +150,16 @@ def _read(corpus: Corpus, vectors: Mapping[str, np.ndarray], dims: Mapping[str, 
             by_video.setdefault(sample.video_id, []).append(sample)
         for sample in (sample for samples in by_video.values() for sample in samples):
             name = segment_id(sample.video_id, sample.index)
-            reason = "duplicate id" if name in seen else _misfit(sample, vectors, dims)
+            reason = "duplicate id, the first is kept" if name in seen else _misfit(sample, vectors, dims)
             if reason:
                 corpus.dropped.append(Dropped(name, reason))
                 continue
             seen.add(name)
-            yield _segment(name, sample, vectors, dims, corpus.cleaning)
+            segment = _segment(name, sample, vectors, dims, corpus.cleaning)
+            if segment is None:
+                corpus.dropped.append(Dropped(name, "every modality is zero throughout"))
+            else:
+                yield segment
 
 
 def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> str | None:
@@ -169,28 +175,29 @@ def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[st
 
 def _segment(
     name: str, sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], cleaning: Counter
-) -> Segment:
-    features = dict(sample.features)
+) -> Segment | None:
+    arrays, features = dict(sample.features), {}
     if vectors:
-        features.pop("text", None)
+        arrays.pop("text", None)
         if sample.tokens:
             zeros = np.zeros(dims["text"], np.float32)
-            features["text"] = np.stack([vectors.get(word, zeros) for word in sample.tokens])
-            _count(cleaning, "text: words without a vector (zeros)", sum(w not in vectors for w in sample.tokens))
-    for modality, array in features.items():
-        finite = np.isfinite(array)
-        _count(cleaning, f"{modality}: cells with NaN or infinity (zeros)", int(array.size - finite.sum()))
-        features[modality] = np.where(finite, array, np.float32(0))
+            arrays["text"] = np.stack([vectors.get(word, zeros) for word in sample.tokens])
+            unknown = sum(word not in vectors for word in sample.tokens)
+            cleaning.update({"text: words without a vector set to 0": unknown} if unknown else {})
+    for modality, array in arrays.items():
+        cleaned, counts = clean(array)
+        cleaning.update({f"{modality}: {what}": count for what, count in counts.items()})
+        if cleaned.any():
+            features[modality] = cleaned
+        else:
+            cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
+    if not features:
+        return None
     label = sample.label
     if label is not None and not np.isfinite(label):
-        _count(cleaning, "label: not finite (none)", 1)
+        cleaning["labels: not finite, kept without a label"] += 1
         label = None
     return Segment(name, sample.video_id, features, label, sample.tokens)
-
-
-def _count(cleaning: Counter, what: str, number: int) -> None:
-    if number:
-        cleaning[what] += number
 
 
 def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmtrans.sources.corpus import LabelScale
-from tfrecords.schema import MODALITIES
+from tfrecords.schema import MODALITIES, LabelScale
 
 
 @dataclass(frozen=True)

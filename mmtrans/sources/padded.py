@@ -21,7 +21,6 @@ from mmtrans.sources.detect import choose_label, scale_of
 from mmtrans.sources.ids import segment_id
 from mmtrans.sources.padded_ids import Ids, name_segments, split_folds
 from mmtrans.sources.padding import (
-    column_ranges,
     find_side,
     nonzero_steps,
     real_lengths,
@@ -101,7 +100,6 @@ def open_padded(
     aligned = _find_aligned(folds, dims)
     notes = [*notes, *id_notes, *fold_notes]
     tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
-    notes += _note_constants(folds, dims)
     column, scale = _choose(folds, label, label_names, files[0])
     corpus = Corpus(
         format=format,
@@ -183,21 +181,6 @@ def _measure(fold: Fold, names: Sequence[tuple[str, int]], aligned: Mapping[str,
     if shared:
         lengths |= dict.fromkeys(shared, shared_lengths({name: lengths[name] for name in shared}))
     return _Table(fold, names, sides, lengths)
-
-
-def _note_constants(folds: Sequence[Fold], dims: Mapping[str, int]) -> list[str]:
-    notes = []
-    for name, dim in dims.items():
-        arrays = [fold.arrays[name] for fold in folds if name in fold.arrays]
-        low, high = zip(*(column_ranges(array, nonzero_steps(array)) for array in arrays), strict=True)
-        columns = np.flatnonzero(np.min(low, axis=0) >= np.max(high, axis=0)).tolist()
-        if columns:
-            notes.append(f"{name}: {len(columns)} of {dim} columns are constant (columns {_shorten(columns)}).")
-    return notes
-
-
-def _shorten(columns: Sequence[int]) -> str:
-    return ", ".join(map(str, columns[:8])) + (" …" if len(columns) > 8 else "")
 
 
 def _choose(folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path) -> tuple[int, object]:

@@ -75,22 +75,6 @@ def real_steps(padded: np.ndarray, side: str, length: int) -> np.ndarray:
     return padded[len(padded) - length :] if side == "left" else padded[:length]
 
 
-def column_ranges(array: np.ndarray, nonzero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and greatest finite value of each column of `(segments, steps, dim)` over the nonzero steps.
-
-    Returns:
-        Two float64 arrays `(dim,)`; `inf` and `-inf` for a column without a finite cell.
-    """
-    low, high = np.full(array.shape[2], np.inf), np.full(array.shape[2], -np.inf)
-    for rows in _blocks(array):
-        real = array[rows][nonzero[rows]]
-        if len(real):
-            finite = np.isfinite(real)
-            low = np.minimum(low, np.where(finite, real, np.inf).min(axis=0))
-            high = np.maximum(high, np.where(finite, real, -np.inf).max(axis=0))
-    return low, high
-
-
 def _blocks(array: np.ndarray) -> list[slice]:
     size = max(1, _VALUES_PER_BLOCK // max(1, array.shape[1] * array.shape[2]))
     return [slice(start, start + size) for start in range(0, len(array), size)]

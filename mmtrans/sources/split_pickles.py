@@ -15,18 +15,18 @@ All four are one layout with other names; keys are text or bytes. What differs:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Corpus, LabelScale
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.detect import scale_of
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.padded import Fold, open_padded
 from mmtrans.sources.unpickle import load_pickle
+from tfrecords.schema import LabelScale
 
 #: part of a split → modality.
 MODALITY_KEYS = {
@@ -222,14 +222,6 @@ def _numbers(value: object, where: str, path: Path) -> np.ndarray:
 def _rows(value: object) -> list:
     if not isinstance(value, np.ndarray):
         return list(value) if isinstance(value, (list, tuple)) else []
-    # Numpy stores characters as numbers, and Python stops at one beyond Unicode with a SystemError.
-    if value.dtype.kind == "U" and value.size and value.dtype.itemsize:
-        codes = np.ascontiguousarray(value).reshape(-1).view(np.uint32 if value.dtype.isnative else ">u4")
-        if codes.max() > sys.maxunicode:
-            raise ValueError(
-                f"A text of the pickle is no text. Expected Unicode characters. Received: {value.dtype}{value.shape} "
-                f"with character {codes.max():#x}. Download the file again."
-            )
     return list(value) if value.ndim else []
 
 

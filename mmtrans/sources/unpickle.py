@@ -12,6 +12,7 @@ import math
 import pickle
 import pickletools
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +25,14 @@ _DTYPE_CODE = re.compile(r"[<>|=]?(b1|i[1248]|u[1248]|f[248]|c8|c16|[SU][1-9]\d{
 
 # What CPython and numpy raise on bytes that are no pickle, or half of one.
 _CORRUPT = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
+    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError),
+    *(AttributeError, OverflowError, MemoryError, RecursionError),
 )
+
+
+#: Parts that a file may have for each of its bytes, counted as often as they are referred to: a list of ten times the
+#: same list of ten times the same … has ten billion in a hundred bytes, all of which an array of it would hold.
+_MAX_PARTS_PER_BYTE = 16
 
 
 class _RefusedError(Exception):
@@ -84,6 +82,11 @@ def _checked_dtype(data: object, dtype: object, shape: object) -> np.dtype:
     held = len(data) if kind.hasobject else len(_raw(data)) / kind.itemsize
     if held != math.prod(shape):
         raise ValueError(f"an array announces shape {shape} and holds {held:g} values")
+    if kind.kind == "U":
+        # numpy stores characters as numbers, and Python stops at one beyond Unicode with a SystemError.
+        largest = np.frombuffer(_raw(data), np.dtype(np.uint32).newbyteorder(kind.byteorder)).max(initial=0)
+        if largest > sys.maxunicode:
+            raise ValueError(f"an array of text has the character {int(largest):#x}, beyond Unicode")
     return kind
 
 
@@ -219,9 +222,13 @@ def load_pickle(path: str | Path, *, max_bytes: int = MAX_PICKLE_BYTES) -> objec
         with path.open("rb") as stream:
             _check_opcodes(stream, size)
             try:
-                return _plain(_load(stream, "latin1"), {})
+                content = _plain(_load(stream, "latin1"), {})
             except (TypeError, UnicodeError):
-                return _plain(_load(stream, "bytes"), {})
+                content = _plain(_load(stream, "bytes"), {})
+        parts = _count_parts(content, {})
+        if parts > _MAX_PARTS_PER_BYTE * size:
+            raise _RefusedError(f"{parts} parts in a file of {size} bytes, lists within lists")
+        return content
     except _RefusedError as refused:
         raise ValueError(
             f"The pickle asks for something that data never needs. "
@@ -275,3 +282,18 @@ def _plain(value: object, done: dict[int, object]) -> object:
         for key in value:
             value[key] = _plain(value[key], done)
     return value
+
+
+def _count_parts(value: object, counted: dict[int, int]) -> int:
+    """The objects inside `value`, shared ones as often as they are referred to."""
+    if isinstance(value, np.ndarray) and value.dtype.hasobject:
+        inside = value.ravel().tolist()
+    elif isinstance(value, (list, tuple, set, frozenset, dict)):
+        inside = value.values() if isinstance(value, dict) else value
+    else:
+        return 1
+    if id(value) not in counted:
+        # What holds itself counts once.
+        counted[id(value)] = 1
+        counted[id(value)] += sum(_count_parts(part, counted) for part in inside)
+    return counted[id(value)]

@@ -1,12 +1,14 @@
 import json
 import os
 import pickle
+import re
 import shutil
 
 import h5py
 import pytest
 
 from mmtrans.cli.main import main
+from mmtrans.sources.formats import FORMATS
 
 COVAREP = "CMU_MOSI_COVAREP.csd"
 
@@ -44,7 +46,7 @@ def test_it_converts_and_tells_what_it_did(corpus_dir, tmp_path, capsys):
     assert {name: split["videos"] for name, split in result["splits"].items()} == {"train": 4, "valid": 1, "test": 1}
     assert result["max_steps"] == {"aligned": 9}
     text = "\n".join(lines)
-    assert f"Truncated: {result['truncated']['aligned']} segments to 9 steps" in text
+    assert f"Truncated to 9 steps (aligned): segments: {result['truncated']['aligned']}" in text
     assert "Modalities: text 300, audio 74, video 47" in text
     assert (records / "manifest.json").is_file()
 
@@ -72,6 +74,13 @@ def test_records_are_replaced_only_when_asked(corpus_dir, small_dir, tmp_path, c
 def test_bad_arguments_leave_nothing(corpus_dir, tmp_path, capsys, argv, message):
     assert message in refused(["convert", corpus_dir, tmp_path / "records", *argv], capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_format(capsys):
+    with pytest.raises(SystemExit):
+        main(["convert", "--help"])
+    out = capsys.readouterr().out.rsplit("--format NAME", 1)[1].split("--max-steps", 1)[0]
+    assert {"auto", *FORMATS} <= set(re.findall(r"[a-z0-9]+", out))
 
 
 def test_a_missing_source(tmp_path, capsys):

@@ -124,3 +124,13 @@ def test_mmtrans_train_is_mmtrans_train(monkeypatch, capsys):
 def test_fail_prints_one_line(capsys):
     assert fail("a\nb", 2) == 2
     assert capsys.readouterr().err == "mmtrans: a b\n"
+
+
+@pytest.mark.parametrize("argv", [["inspect", "{records}"], ["train", "--print-config"]])
+def test_a_reader_that_goes_away_is_no_traceback(records_dir, argv):
+    argv = [argument.format(records=records_dir) for argument in argv]
+    command = [sys.executable, "-m", "mmtrans.cli.main", *argv]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

@@ -67,9 +67,11 @@ def test_records_tell_all_that_was_changed(capsys):
     out = capsys.readouterr().out
     assert "Modalities: text 300, audio 74 (own steps). Label: sentiment in [-3, 3]." in out
     assert "Cleaned: audio: frames with NaN: 12" in out
-    assert "Truncated: 2 segments to 50 steps (aligned)" in out
+    assert "Truncated to 50 steps (aligned): segments: 2" in out
     assert "Dropped: v[9]: no words" in out
     assert "v[10]" not in out
     assert "… and 2 more dropped segments" in out
     row = next(line for line in out.splitlines() if "│ train" in line)
-    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["train", "7", "3", "6", "-", "-", "-", "5", "0"]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["train", "7", "3", "6", "-", "-", "-"]
+    row = next(line for line in out.splitlines() if "│ text" in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["text", "300", "5", "-", "-", "-"]

@@ -46,6 +46,7 @@ def test_a_constant_column_has_its_value_and_std_one():
     assert mean[0] == np.float32(0.1)
     assert std[0] == 1.0
     assert std[1] > 1.0
+    assert statistics.constant.tolist() == [True, False]
 
 
 def test_no_rows():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mmtrans.evaluation import bootstrap
 from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, evaluate_predictions, holm, paired_test
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
-from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
 LIKERT = LabelScale("persuasion", 1.0, 7.0, 4.0)

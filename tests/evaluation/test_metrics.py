@@ -20,7 +20,7 @@ from mmtrans.evaluation.metrics import (
     to_sides,
     trivial_baselines,
 )
-from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
 LIKERT = LabelScale("persuasion", 1.0, 7.0, 4.0)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mmtrans.evaluation.metrics import sentiment_metrics
 from mmtrans.evaluation.plots import plot_confusion, plot_history, plot_predictions
-from mmtrans.sources.corpus import LabelScale
+from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -154,7 +154,7 @@ def loss_of(prediction, translator, batch):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_scheduled_sampling_goes_from_teacher_forcing_to_rollout(cell):
-    translator = make_translator(dropout=0.0, cell=cell, sampling_steps=10)
+    translator = make_translator(dropout=0.0, cell=cell, feature_sampling=1.0, sampling_steps=10)
     batch, inputs = batch_of(), ("source", "source_length", "decoder_input")
     forced = loss_of(translator.model({name: batch[name] for name in inputs})["prediction"], translator, batch)
     frames, _ = translator.rollout(batch["source"], LENGTH, TARGET_LENGTH)

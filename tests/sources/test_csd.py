@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtrans.sources import hdf5
-from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.csd import open_csd as open_csd_anywhere
 from tests.sources.csd_files import words_of, write_csd
+from tfrecords.schema import LabelScale
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 ONES = [[0, 1], [1, 2], [2, 3], [3, 4]]
@@ -215,6 +215,17 @@ def test_labels_out_of_range_give_the_observed_scale_and_mosei_its_first_column(
     assert segments[f"{VIDEO}[1]"].label == pytest.approx(8 / 7)
 
 
+def test_columns_that_are_numbered_have_no_names(tmp_path):
+    folder = write_corpus(tmp_path)
+    spans = {VIDEO: (np.float32([[1], [2]]), ONES[:2])}
+    write_csd(folder / "labels.csd", "labels", spans, metadata={"dimension names": ["0"]})
+    numbers = {"dimension names": [str(column) for column in range(47)]}
+    write_csd(folder / "high" / "facet.csd", "FACET 4.1", {VIDEO: (np.ones((2, 47)), ONES[:2])}, metadata=numbers)
+    corpus = open_csd(folder)
+    assert corpus.label == LabelScale("sentiment", -3.0, 3.0, 0.0)
+    assert corpus.feature_names == {}
+
+
 def test_folds_and_vlen_words_and_deeper_features_are_read(tmp_path):
     folder = write_corpus(tmp_path)
     (folder / "folds.json").write_text(f'{{"train": [], "dev": ["{VIDEO}"]}}')
@@ -242,7 +253,7 @@ def test_phones_and_unknown_sequences_and_unlabelled_videos_are_noted(tmp_path):
     phones, odd, unlabelled = sorted(corpus.notes, key=lambda note: ("Phones.csd" not in note, "odd.csd" not in note))
     assert phones.endswith("TimestampedPhones.csd is left aside: phones are not used.")
     assert odd.endswith("odd.csd is left aside: nothing tells what its 5 columns are.")
-    assert unlabelled == "1 videos have no labels and are left out: more …"
+    assert unlabelled == "Videos without labels, which are left out: 1 (more)."
 
 
 def refused(folder, message, **options):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.detect import choose_label, detect_format, find_csd_files, read_folds, role_of, scale_of
 from tests.sources.csd_files import words_of, write_csd
+from tfrecords.schema import LabelScale
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
 

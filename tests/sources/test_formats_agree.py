@@ -1,8 +1,6 @@
-"""Every format of the field, holding one corpus, gives the same segments; damaged, it gives one clear sentence."""
+"""Every format of the field, holding one corpus, gives the same segments."""
 
-import os
 import pickle
-import random
 import shutil
 
 import numpy as np
@@ -16,8 +14,6 @@ from tests.sources.format_files import WRITERS, truth
 
 #: Without ids in the files, segments are known by split and row.
 NAMELESS = ("mfn", "d1", "lmf")
-SAMPLE = 25
-FUZZ = 2000
 
 
 @pytest.mark.parametrize("case", WRITERS)
@@ -56,8 +52,6 @@ def _compare(segment, expected, case):
     clean = expected.clean
     if case == "lmf":
         clean = {name: array if name == "text" else array.mean(axis=0)[None] for name, array in clean.items()}
-    if case == "misa":
-        clean.setdefault("video", np.zeros((len(expected.words), 20), np.float32))
     assert set(segment.features) == set(clean)
     for name, array in clean.items():
         found = segment.features[name]
@@ -76,10 +70,6 @@ def _compare(segment, expected, case):
 def test_the_account_of_what_was_treated(tmp_path, case):
     corpus = open_corpus(WRITERS[case][1](tmp_path / "source"))
     list(corpus.read())
-    if case == "misa":
-        return
-    constant = "audio: 1 of 5 columns are constant (columns 4)."
-    assert (constant in corpus.notes) == (not case.startswith("neutral"))
     counts = dict(corpus.cleaning)
     lacks_video = "without it" if case.startswith("neutral") else "where it is all zero, taken as without it"
     assert counts.pop(f"video: segments {lacks_video}") == 1
@@ -91,6 +81,9 @@ def test_the_account_of_what_was_treated(tmp_path, case):
 @pytest.mark.parametrize("case", ["mult_noalign", "mmsa", "mfn", "lmf", "neutral"])
 def test_each_format_becomes_records(tmp_path, case):
     manifest = convert(open_corpus(WRITERS[case][1](tmp_path / "source")), tmp_path / "records")
+    # MMSA's steps of [CLS] and [SEP] are zeros in every column.
+    constant = "audio: columns that are constant in train: 1 of 5 (4)."
+    assert (constant in manifest.notes) == (case != "mmsa")
     assert {split: part.segments for split, part in manifest.splits.items()} == {"train": 3, "valid": 2, "test": 2}
     assert {name: info.dim for name, info in manifest.modalities.items()} == {"text": 300, "audio": 5, "video": 20}
     aligned = {name for name, info in manifest.modalities.items() if info.aligned}
@@ -142,50 +135,3 @@ def test_a_folder_of_several_pickles_needs_a_choice(tmp_path):
     (path.parent / "segments").mkdir()
     with pytest.raises(ValueError, match=r"several formats \(neutral and a pickle format\).*--format neutral"):
         open_corpus(path.parent)
-
-
-def _damage(folder, rng):
-    """Truncates one file of the folder, or flips some of its bytes."""
-    path = rng.choice(sorted(file for file in folder.rglob("*") if file.is_file()))
-    content = bytearray(path.read_bytes())
-    if rng.random() < 0.3:
-        content = content[: rng.randrange(len(content))]
-    else:
-        # Most structure is at the two ends.
-        reach = rng.choice([len(content), min(600, len(content))])
-        for _ in range(rng.choice([1, 1, 3, 20])):
-            place = rng.randrange(reach)
-            content[place if rng.random() < 0.5 else -1 - place] = rng.randrange(256)
-    path.write_bytes(content)
-
-
-def _fuzz(tmp_path, case, times):
-    source = tmp_path / "source"
-    WRITERS[case][1](source)
-    refusals = []
-    for seed in range(times):
-        folder = tmp_path / "damaged"
-        shutil.copytree(source, folder)
-        _damage(folder, random.Random(f"{case}{seed}"))
-        try:
-            # What the format is called is not damaged, so that each reader is put to the test.
-            list(open_corpus(folder, format=WRITERS[case][0]).read())
-        except ValueError as error:
-            refusals.append((seed, str(error)))
-        shutil.rmtree(folder)
-    assert refusals
-    for seed, message in refusals:
-        assert "\n" not in message, (case, seed, message)
-        assert "Expected" in message, (case, seed, message)
-
-
-@pytest.mark.parametrize("case", [case for case in WRITERS if case != "misa"])
-def test_damage_is_one_sentence(tmp_path, case):
-    _fuzz(tmp_path, case, SAMPLE)
-
-
-@pytest.mark.fuzz
-@pytest.mark.skipif(os.environ.get("MMTRANS_FUZZ") != "1", reason="set MMTRANS_FUZZ=1")
-@pytest.mark.parametrize("case", [case for case in WRITERS if case != "misa"])
-def test_much_damage_is_one_sentence(tmp_path, case):
-    _fuzz(tmp_path, case, FUZZ)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.csd import open_csd, open_sequences
-from mmtrans.sources.isolated import Limits, read_isolated
+from mmtrans.sources.isolated import Limits, call_isolated, read_isolated
 from tests.sources.csd_files import write_csd
-from tests.sources.readers import open_numbers, open_plain
+from tests.sources.readers import open_numbers, open_plain, tell
 from tests.sources.test_csd import write_corpus
 
 
@@ -115,6 +115,14 @@ def test_a_dataset_larger_than_the_memory_is_one_sentence(tmp_path):
         ValueError, match=r"needs more than 1024 MiB of memory\. .*audio\.csd, /COVAREP/data/v/features\)"
     ):
         list(corpus.read())
+
+
+def test_a_call_gives_its_result_or_one_error():
+    assert call_isolated(tell, Path("x"), {"word": "ü"}) == {"path": "x", "word": "ü", "parts": [1, None]}
+    with pytest.raises(ValueError, match=r"reading it ended with signal SIGSEGV\. .* \(at x, /entry/features\)\."):
+        call_isolated(tell, "x", {"word": "a", "fault": "segfault"})
+    with pytest.raises(FileNotFoundError, match=r"^There is nothing\. Received: x\.$"):
+        call_isolated(tell, "x", {"word": "a", "fault": "missing"})
 
 
 @pytest.mark.parametrize("workers", [0, 65])

@@ -1,14 +1,18 @@
 """What is special about the HDF5 arrays of MFN's family; that they agree is in test_formats_agree."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.mfn import open_mfn
 from tests.sources import format_files
 from tests.sources.format_files import truth
+from tests.sources.test_csd import write_corpus
+from tfrecords.schema import LabelScale
 
 
 def _write(path, array, name="data"):
@@ -108,3 +112,30 @@ def test_nothing_there(tmp_path):
 def test_an_unknown_hdf5_file_is_described(tmp_path):
     with pytest.raises(ValueError, match=r"The HDF5 file has no known format.*pixels float64\(2, 3\) at its root"):
         open_corpus(_write(tmp_path / "x.h5", np.ones((2, 3)), "pixels"))
+
+
+@pytest.mark.parametrize("write", [format_files.mfn, write_corpus])
+def test_hdf5_is_opened_in_child_processes_only(tmp_path, write):
+    path = write(tmp_path / "source")
+    code = """
+import sys
+import h5py
+from mmtrans.sources import open_corpus
+h5py.File = None
+sys.exit(len(list(open_corpus(sys.argv[1]).read())) < 2)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_in_this_process_it_is_the_same(tmp_path):
+    path = format_files.mfn(tmp_path)
+    ours, theirs = (open_mfn(path, isolated=isolated) for isolated in (True, False))
+    for name in ("format", "label", "aligned", "notes"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.folds == {split: tuple(videos) for split, videos in theirs.folds.items()}
+    for one, other in zip(ours.read(), theirs.read(), strict=True):
+        assert (one.id, one.label, list(one.features)) == (other.id, other.label, list(other.features))
+        for name, array in other.features.items():
+            np.testing.assert_array_equal(one.features[name], array)
+    assert (ours.cleaning, ours.dropped) == (theirs.cleaning, theirs.dropped)

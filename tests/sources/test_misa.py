@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from mmtrans.data.folds import assign_folds
-from mmtrans.sources.corpus import Dropped, LabelScale
+from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.misa import open_misa
 from mmtrans.sources.unpickle import load_pickle
+from tfrecords.schema import LabelScale
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 RNG = np.random.default_rng(0)
@@ -61,7 +62,7 @@ def test_a_folder_of_three_folds(tmp_path, glove):
     np.testing.assert_array_equal(first.features["video"], train[0][0][1])
     np.testing.assert_array_equal(first.features["audio"], train[0][0][2].astype(np.float32))
     assert segments[4].label == -3.0
-    assert corpus.cleaning == {"text: words without a vector (zeros)": 1}
+    assert corpus.cleaning == {"text: words without a vector set to 0": 1}
     assert corpus.dropped == []
 
 
@@ -115,9 +116,9 @@ def test_cells_and_labels_that_are_not_finite(tmp_path):
             np.testing.assert_array_equal(segment.features[name], array.astype(np.float32))
         assert segment.label is None
         assert corpus.cleaning == {
-            "video: cells with NaN or infinity (zeros)": 1,
-            "audio: cells with NaN or infinity (zeros)": 3,
-            "label: not finite (none)": 1,
+            "video: frames with NaN": 1,
+            "audio: frames with infinity": 2,
+            "labels: not finite, kept without a label": 1,
         }
 
 
@@ -155,7 +156,7 @@ def test_what_is_left_out_says_why(tmp_path):
             Dropped("a[2]", "lengths disagree: audio 1, video 1, words 1, actual words 2"),
             Dropped("a[3]", "no steps"),
             Dropped("a[4]", "video has 5 columns, others 3"),
-            Dropped("b[0]", "duplicate id"),
+            Dropped("b[0]", "duplicate id, the first is kept"),
         ]
 
 

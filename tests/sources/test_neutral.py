@@ -8,8 +8,9 @@ import pytest
 
 from mmtrans.data.convert import convert
 from mmtrans.sources import open_corpus
-from mmtrans.sources.corpus import Dropped, LabelScale
+from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.npz import array_shape, open_npz, read_array
+from tfrecords.schema import LabelScale
 
 
 def _array(steps, dim=2, value=1.0):

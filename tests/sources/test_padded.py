@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmtrans.sources.corpus import Dropped, LabelScale
+from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.padded import Fold, open_padded
 from mmtrans.sources.padded_ids import name_segments, split_folds
+from tfrecords.schema import LabelScale
 
 
 def _ones(*lengths, steps=5, dim=2, side="left", value=1.0):

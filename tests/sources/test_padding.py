@@ -1,7 +1,6 @@
 """Padding, against loops over rows."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -72,12 +71,3 @@ def test_nothing_is_no_padding():
     assert padding.find_side(np.zeros((0, 3), bool)) == "none"
     assert padding.real_lengths(np.zeros((0, 3), bool), "left").tolist() == []
     assert padding.nonzero_steps(np.zeros((0, 3, 2))).shape == (0, 3)
-
-
-@pytest.mark.parametrize("block", [1, 1 << 20])
-def test_ranges_are_over_the_finite_cells_of_the_nonzero_steps(monkeypatch, block):
-    monkeypatch.setattr(padding, "_VALUES_PER_BLOCK", block)
-    array = np.array([[[0, 0, 0], [2, 5, np.nan]], [[3, 5, np.inf], [np.nan, 5, np.nan]]])
-    low, high = padding.column_ranges(array, padding.nonzero_steps(array))
-    assert low.tolist() == [2, 5, np.inf]
-    assert high.tolist() == [3, 5, -np.inf]

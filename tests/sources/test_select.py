@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.corpus import Corpus, Dropped, LabelScale
+from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.select import COVAREP_NAMES, FACET_NAMES, select_columns
-from tfrecords.schema import Segment
+from tfrecords.schema import LabelScale, Segment
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 

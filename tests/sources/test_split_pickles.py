@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.corpus import LabelScale
 from mmtrans.sources.split_pickles import classify, open_split_pickle
 from tests.sources import format_files
 from tests.sources.format_files import dump, dump_python_2, truth
+from tfrecords.schema import LabelScale
 
 
 def _part(n=2, **parts):
@@ -142,9 +142,3 @@ def test_content_of_another_kind_is_named(tmp_path):
         open_split_pickle(dump(tmp_path / "x.pkl", {"a": 1}))
     with pytest.raises(ValueError, match="Received: a list"):
         open_split_pickle(dump(tmp_path / "x.pkl", [1]))
-
-
-def test_text_beyond_unicode_is_refused(tmp_path):
-    raw = np.frombuffer(np.array([0x41, 0x110000], "<u4").tobytes(), "<U1")
-    with pytest.raises(ValueError, match="with character 0x110000"):
-        open_corpus(dump(tmp_path / "x.pkl", {"train": _part(raw_text=raw)}))

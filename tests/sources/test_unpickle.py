@@ -190,6 +190,32 @@ def test_crafted_pickles_are_refused(tmp_path, body, message):
         load_pickle(_write(tmp_path, b"\x80\x04" + body + b"."))
 
 
+def test_text_beyond_unicode_is_refused(tmp_path):
+    for order in "<>":
+        raw = np.array([0x41, 0x110000], f"{order}u4").view(f"{order}U1")
+        for protocol in (2, 4):
+            with pytest.raises(ValueError, match=r"^The pickle cannot .*text has the character 0x110000, beyond"):
+                load_pickle(_write(tmp_path, pickle.dumps({"id": raw}, protocol)))
+    assert load_pickle(_write(tmp_path, pickle.dumps(np.array([chr(0x10FFFF), ""]), 2))).tolist() == [chr(0x10FFFF), ""]
+
+
+def test_lists_within_lists_are_counted_as_often_as_they_are_referred_to(tmp_path):
+    shared = [0.5]
+    for _ in range(3):
+        shared = [shared] * 4
+    assert load_pickle(_write(tmp_path, pickle.dumps(shared))) == shared
+    for _ in range(12):
+        shared = [shared] * 10
+    # One cell: numpy itself would look at all of the lists.
+    cell = np.empty(1, object)
+    cell[0] = shared
+    with pytest.raises(ValueError, match=r"Received: \d{15} parts in a file of \d+ bytes, lists within lists"):
+        load_pickle(_write(tmp_path, pickle.dumps({"labels": cell})))
+    loop = [1]
+    loop.append(loop)
+    assert load_pickle(_write(tmp_path, pickle.dumps(loop)))[1][1][0] == 1
+
+
 def test_size_limit_is_checked_before_reading(tmp_path):
     path = _write(tmp_path, pickle.dumps(list(range(100))))
     size = path.stat().st_size

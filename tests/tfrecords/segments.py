@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Corpus, LabelScale
-from tfrecords.schema import Segment
+from mmtrans.sources.corpus import Corpus
+from tfrecords.schema import LabelScale, Segment
 
 DIMS = {"text": 3, "audio": 2}
 

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrecords.manifest import DroppedSegment, Folds, Label, Manifest, ModalityInfo, Shard, Source, SourceFile, Split
+from tfrecords.manifest import DroppedSegment, Folds, Manifest, ModalityInfo, Shard, Source, SourceFile, Split
+from tfrecords.schema import LabelScale
 
 SHARD = Shard("train-000006-00000.tfrecord", "ab" * 32, 900, 4, {"text": 6}, True)
 MANIFEST = Manifest(
     source=Source("csd", (SourceFile("words.csd", "cd" * 32),)),
-    label=Label("sentiment", -3.0, 3.0, 0.0),
+    label=LabelScale("sentiment", -3.0, 3.0, 0.0),
     splits={"train": Split(4, 2, (SHARD,))},
     modalities={
         "text": ModalityInfo(2, True, None, (0.1, 1 / 3), (1.0, 2.0)),

@@ -1,0 +1,33 @@
+"""`mmtrans export`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.description = (
+        "Write a SavedModel that plain TensorFlow runs, without mmtrans: raw features in, sentiment, representation "
+        "and translation out; beside it signature.json, model_card.md and keras/."
+    )
+    parser.add_argument("run_dir", metavar="RUN", help="run directory made by `mmtrans train`")
+    parser.add_argument("directory", metavar="DIR", help="directory to make")
+    parser.add_argument("--overwrite", action="store_true", help="replace an export that exists")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Exports, and returns the content of signature.json."""
+    from mmtrans.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tensorflow as tf
+
+    from mmtrans.export import export
+    from mmtrans.training.run import Run
+
+    tf.get_logger().setLevel("WARNING")
+    description = export(Run.open(arguments.run_dir), arguments.directory, arguments.overwrite)
+    print(f"Wrote {arguments.directory}. Signatures: {', '.join(description['signatures'])}.")
+    print(f"Next: mmtrans predict {arguments.directory} SOURCE, or read {arguments.directory}/model_card.md")
+    return description

@@ -1,0 +1,129 @@
+"""`mmtrans predict`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+FIELDS = ("id", "score", "polarity", "words", "attention")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.description = (
+        "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`. Rows have "
+        "id, score, polarity, words, and the attention of each word."
+    )
+    parser.add_argument(
+        "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"
+    )
+    parser.add_argument("source", metavar="SOURCE", help="file or folder of a corpus")
+    parser.add_argument("--out", metavar="FILE.csv|FILE.jsonl", help="where the rows go (default: CSV on stdout)")
+    parser.add_argument("--format", default="auto", metavar="NAME", help="source format (default: by content)")
+    parser.add_argument("--glove", metavar="FILE", help="GloVe text file, for words without vectors")
+    parser.add_argument("--label", metavar="NAME", help="label column, where there are several")
+    parser.add_argument("--label-shift", type=float, default=0.0, metavar="SECONDS", help="moves the label intervals")
+    parser.add_argument(
+        "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
+    )
+    parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read a .csd corpus")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality."""
+    suffix = check_suffix(arguments.out)
+    from mmtrans.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from mmtrans.predict import Scorer, predict
+    from mmtrans.sources import open_corpus
+
+    scorer = Scorer.open(arguments.model)
+    corpus = open_corpus(
+        arguments.source,
+        format=arguments.format,
+        glove=arguments.glove,
+        label=arguments.label,
+        label_shift=arguments.label_shift,
+        select=arguments.select,
+        compat=arguments.compat,
+        workers=arguments.workers,
+    )
+    counts = Counter(predicted=0, cut=0)
+    with rows_to(arguments.out, suffix) as write:
+        for prediction in predict(scorer, corpus, counts):
+            write(prediction)
+    report(counts, arguments.out)
+    return dict(counts)
+
+
+def check_suffix(out: str | None) -> str:
+    """The kind of rows, `.csv` or `.jsonl`; a ValueError for another file name."""
+    suffix = ".csv" if out is None else Path(out).suffix
+    if suffix not in (".csv", ".jsonl"):
+        raise ValueError(f"The rows have two forms. Expected FILE.csv or FILE.jsonl. Received: out={out}. Rename it.")
+    return suffix
+
+
+@contextlib.contextmanager
+def rows_to(out: str | None, suffix: str) -> Iterator[Callable]:
+    """Yields what writes one prediction; a file appears whole or not at all."""
+    if out is None:
+        yield writer_of(sys.stdout, suffix)
+        return
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "w", encoding="utf-8", newline="") as file:
+            yield writer_of(file, suffix)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def writer_of(file, suffix: str) -> Callable:
+    """`write(prediction)` for an open text file: CSV after a header, words and weights parted by spaces, or JSON."""
+    if suffix == ".jsonl":
+        return lambda prediction: file.write(json.dumps(to_json(prediction), ensure_ascii=False) + "\n")
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(FIELDS)
+
+    def write(prediction) -> None:
+        weights = " ".join(f"{weight:.6g}" for weight in prediction.attention_weights)
+        rows.writerow(
+            [prediction.id, f"{prediction.score:.8g}", prediction.polarity, " ".join(prediction.words), weights]
+        )
+
+    return write
+
+
+def to_json(prediction) -> dict:
+    """What one JSON line says."""
+    weights = [round(float(weight), 7) for weight in prediction.attention_weights]
+    return {
+        "id": prediction.id,
+        "score": prediction.score,
+        "polarity": prediction.polarity,
+        "words": list(prediction.words),
+        "attention": weights,
+    }
+
+
+def report(counts: Counter, out: str | None) -> None:
+    """Says on stderr what was cut or passed over, and where the rows are."""
+    for what, number in sorted(counts.items()):
+        if what.startswith("without "):
+            print(f"mmtrans: {number} segments are passed over: {what}.", file=sys.stderr)
+    if counts["cut"]:
+        print(f"mmtrans: {counts['cut']} segments are cut to the steps that training read.", file=sys.stderr)
+    if out is not None:
+        print(f"Wrote {counts['predicted']} segments to {out}.")

@@ -1,0 +1,120 @@
+"""`signature.json`: what a client must know of an exported model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+import mmtrans
+from mmtrans.export.graph import SEARCH_INPUTS
+from mmtrans.training.run import Run
+
+SIGNATURE_NAME = "signature.json"
+
+FORMAT_VERSION = 1
+
+#: Name of an input or output → what it is, and its unit.
+MEANINGS = {
+    "length": "valid steps of each segment, 1 up to the steps sent; what lies beyond is not read",
+    "examples": "serialized tf.train.Example records, as `mmtrans convert` writes them",
+    "beam_width": "hypotheses kept at each step, at least 1",
+    "n_best": "hypotheses returned, at most beam_width",
+    "length_penalty": "alpha of Wu et al. (2016), eq. 14; 0 compares log-probabilities",
+    "coverage_penalty": "beta of the same",
+    "free_length": "false: as many steps as the source has; true: the model decides, up to 2 length + 10",
+    "score": "sentiment on the scale of the label",
+    "sequence": "joint representation of each step, which the regressor reads; zero after the length",
+    "pooled": "one vector a segment, of which the score is a linear function",
+    "ids": "token ids, best hypothesis first, ending in EOS and filled up with it",
+    "tokens": "the tokens' names, UTF-8; empty from EOS on",
+    "frames": "decoded features in the target's own (raw) units; zero after the length",
+    "lengths": "steps of each decoded sequence; of tokens, with EOS",
+    "log_probs": "log P of the whole hypothesis in nats, EOS included",
+    "scores": "log P with the penalties; hypotheses are sorted by it",
+    "attention_weights": "weights over the source's steps, which sum to 1",
+}
+
+
+def describe_export(run: Run, functions: dict) -> dict:
+    """The content of `signature.json`, apart from the checksums.
+
+    Args:
+        run: what was exported.
+        functions: name → concrete function, as saved.
+    """
+    modalities = run.data["modalities"]
+    metrics = run.path / "metrics.json"
+    environment = {name: value for name, value in run.environment.items() if name not in ("records", "data", "devices")}
+    return {
+        "format_version": FORMAT_VERSION,
+        "recipe": str(run.recipe),
+        "reads": {name: {**modalities[name], "unit": _unit(name)} for name in run.recipe.inputs.modalities},
+        "writes": {name: {**modalities[name], "unit": _unit(name)} for name in _targets(run)},
+        "target": run.config.target if _targets(run) else None,
+        "label": run.data["label"],
+        "max_steps": run.data["max_steps"],
+        "signatures": {name: _describe_function(function) for name, function in functions.items()},
+        "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+        "provenance": {
+            "trained_with": environment,
+            "exported_with": {"mmtrans": mmtrans.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+            "config": run.config.to_dict(),
+        },
+    }
+
+
+def load_signature(directory: str | Path) -> dict:
+    """Reads what an export says of itself.
+
+    Raises:
+        FileNotFoundError: a SavedModel without `signature.json`.
+        ValueError: it is no JSON, or of another version.
+    """
+    path = Path(directory) / SIGNATURE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The SavedModel does not say what it reads. Expected {SIGNATURE_NAME} beside it. "
+            f"Received: model={directory}. Give a directory made by `mmtrans export`."
+        )
+    remedy = f"({path}). Export the run again."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"The signature is not JSON. Received: {error} {remedy}") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"The signature has another version. Expected {FORMAT_VERSION}. Received: format_version={version!r} "
+            f"{remedy}"
+        )
+    return content
+
+
+def _targets(run: Run) -> tuple[str, ...]:
+    return run.recipe.target.modalities if run.recipe.translations else ()
+
+
+def _unit(modality: str) -> str:
+    return "word vectors as they come" if modality == "text" else "raw values of the feature extractor"
+
+
+def _describe_function(function) -> dict:
+    _, inputs = function.structured_input_signature
+    return {
+        "inputs": {name: _describe_tensor(name, spec, is_input=True) for name, spec in sorted(inputs.items())},
+        "outputs": {name: _describe_tensor(name, spec) for name, spec in sorted(function.structured_outputs.items())},
+    }
+
+
+def _describe_tensor(name: str, spec: tf.TensorSpec, is_input: bool = False) -> dict:
+    described = {
+        "dtype": spec.dtype.name,
+        "shape": None if spec.shape.rank is None else spec.shape.as_list(),
+        "meaning": MEANINGS.get(name, f"raw {name} features of each step; a cell that is not finite counts as 0"),
+    }
+    if is_input and name in SEARCH_INPUTS:
+        described["default_of_mmtrans"] = SEARCH_INPUTS[name][1]
+    return described

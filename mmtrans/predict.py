@@ -1,0 +1,199 @@
+"""Scores segments of any source with a trained run or an exported SavedModel, one batch in memory at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.evaluation.evaluate import check_finished
+from mmtrans.export.graph import sentiment_function
+from mmtrans.export.signature import load_signature
+from mmtrans.sources.corpus import Corpus
+from mmtrans.training.run import Run
+from tfrecords.schema import LabelScale, Segment
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one segment got.
+
+    Args:
+        id: the segment's id.
+        score: sentiment, on the scale of the run's label.
+        polarity: `negative`, `neutral` or `positive`: under, exactly at, or over the label's neutral point.
+        words: the words that were read; empty where the source has none.
+        attention_weights: `(steps,)` float32, one a word where features are aligned to words; a single 1 for a run
+            with `representation=final`.
+    """
+
+    id: str
+    score: float
+    polarity: str
+    words: tuple[str, ...]
+    attention_weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A sentiment model and what its segments must be like.
+
+    Args:
+        name: where it comes from, for messages.
+        function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`.
+        modalities: modality → `dim` and `aligned`, in the order of the recipe.
+        max_steps: stream → longest stream that training read; the first steps count, as in conversion.
+        label: the label's scale.
+    """
+
+    name: str
+    function: Callable
+    modalities: Mapping[str, Mapping]
+    max_steps: Mapping[str, int]
+    label: LabelScale
+
+    @classmethod
+    def open(cls, path: str | Path) -> Scorer:
+        """Opens a run directory, or a directory made by `mmtrans export`.
+
+        Raises:
+            FileNotFoundError: neither is there.
+            ValueError: the run is not finished.
+        """
+        path = Path(path)
+        if (path / "saved_model.pb").is_file():
+            signature = load_signature(path)
+            loaded = tf.saved_model.load(str(path))
+            function, modalities = _keeping(loaded, "serving_default"), signature["reads"]
+            label, max_steps = signature["label"], signature["max_steps"]
+        else:
+            run = Run.open(path)
+            check_finished(run)
+            function, label, max_steps = sentiment_function(run), run.data["label"], run.data["max_steps"]
+            modalities = {name: run.data["modalities"][name] for name in run.recipe.inputs.modalities}
+        return cls(str(path), function, modalities, max_steps, LabelScale(**label))
+
+    def score(self, features: list[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
+
+        Args:
+            features: of each segment, modality → `(steps, dim)` float32, raw.
+        """
+        lengths = [len(next(iter(arrays.values()))) for arrays in features]
+        inputs = {
+            name: np.zeros((len(features), max(lengths), info["dim"]), np.float32)
+            for name, info in self.modalities.items()
+        }
+        for row, arrays in enumerate(features):
+            for name, array in arrays.items():
+                inputs[name][row, : len(array)] = array
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        outputs = self.function(**tensors, length=tf.constant(lengths, tf.int32))
+        return outputs["score"].numpy(), outputs["attention_weights"].numpy()
+
+    def polarity(self, score: float) -> str:
+        """`negative`, `neutral` or `positive`, by the label's neutral point."""
+        return ("neutral", "positive", "negative")[int(np.sign(score - self.label.neutral))]
+
+
+def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> Iterator[Prediction]:
+    """Scores the segments of a corpus in the order in which it yields them, labelled or not.
+
+    Segments without the modalities that the model reads are passed over, and long ones cut as in training.
+
+    Args:
+        scorer: the model.
+        corpus: an opened source.
+        counts: counts `predicted`, `cut`, and `without <modality>`, complete at the end.
+
+    Raises:
+        ValueError: the source lacks a modality, has other columns or steps than in training, or gives no segment.
+    """
+    counts = Counter() if counts is None else counts
+    _check_corpus(scorer, corpus)
+    chosen = _choose(scorer, corpus, counts)
+    while batch := list(islice(chosen, BATCH_SIZE)):
+        features = [features for _, features in batch]
+        for (segment, arrays), score, weights in zip(batch, *scorer.score(features), strict=True):
+            steps = len(next(iter(arrays.values())))
+            words = segment.tokens[: scorer.max_steps.get("aligned")]
+            yield Prediction(segment.id, float(score), scorer.polarity(score), words, weights[:steps])
+    if not counts["predicted"]:
+        raise _nothing(scorer, corpus, counts)
+
+
+def _keeping(loaded, name: str) -> Callable:
+    """A signature that keeps its model alive: TensorFlow's own holds its variables by weak references only."""
+    return lambda **inputs: loaded.signatures[name](**inputs)
+
+
+def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
+    missing = [name for name in scorer.modalities if corpus.aligned and name not in corpus.aligned]
+    if missing:
+        raise _missing(scorer, corpus, missing)
+    for name, info in scorer.modalities.items():
+        aligned = corpus.aligned.get(name, True)
+        if aligned != info["aligned"]:
+            what = {True: "one step a word", False: "steps at their own rate"}
+            raise ValueError(
+                f"The source has other steps than training had. Expected {name} with {what[info['aligned']]}. "
+                f"Received: {what[aligned]} ({_place(corpus)}). Give a source like that of the training records."
+            )
+
+
+def _choose(scorer: Scorer, corpus: Corpus, counts: Counter) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
+    """Segments and what of them is read."""
+    for segment in corpus.read():
+        missing = [name for name in scorer.modalities if name not in segment.features]
+        counts.update(f"without {name}" for name in missing)
+        if missing:
+            continue
+        features = {name: segment.features[name] for name in scorer.modalities}
+        lengths = {name: len(array) for name, array in features.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"Streams to concatenate must have the same steps. Expected one step a word. "
+                f"Received: {lengths} ({segment.id}). Check the source's alignment."
+            )
+        for name, array in features.items():
+            dim = scorer.modalities[name]["dim"]
+            if array.shape[1] != dim:
+                raise ValueError(
+                    f"The source does not fit the model. Expected {dim} columns of {name}. "
+                    f"Received: dim={array.shape[1]} ({segment.id}). Give the features that the model was trained on."
+                )
+            stream = "aligned" if scorer.modalities[name]["aligned"] else name
+            features[name] = array[: scorer.max_steps.get(stream)]
+        counts["cut"] += any(len(array) < lengths[name] for name, array in features.items())
+        counts["predicted"] += 1
+        yield segment, features
+
+
+def _nothing(scorer: Scorer, corpus: Corpus, counts: Counter) -> ValueError:
+    missing = [name for name in scorer.modalities if counts[f"without {name}"]]
+    if missing:
+        return _missing(scorer, corpus, missing)
+    reasons = Counter(dropped.reason for dropped in corpus.dropped).most_common(3)
+    return ValueError(
+        f"The source gives no segments. Expected at least one. Received: {len(corpus.dropped)} dropped, "
+        f"reasons={reasons} ({_place(corpus)}). Check that words, features and segments are of the same videos."
+    )
+
+
+def _missing(scorer: Scorer, corpus: Corpus, missing: list[str]) -> ValueError:
+    remedy = "Give word vectors with --glove FILE" if missing == ["text"] else "Give a source that has it"
+    return ValueError(
+        f"The source lacks what the model reads. Expected {' and '.join(scorer.modalities)} ({scorer.name}). "
+        f"Received: no {' and no '.join(missing)} ({_place(corpus)}). {remedy}."
+    )
+
+
+def _place(corpus: Corpus) -> str:
+    return str(corpus.files[0]) if corpus.files else corpus.format
