@@ -99,7 +99,7 @@ class Config:
     finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)
 
     epochs: int = option(60, "most epochs of each phase", (), low=1)
-    patience: int = option(10, "epochs without a better valid loss before a phase stops", low=1)
+    patience: int = option(8, "epochs without a better valid loss before a phase stops", low=1)
     batch_size: int = option(32, "segments in a global batch", low=1)
     learning_rate: float = option(2e-3, "learning rate of Adam", low=1e-8, high=1.0)
     schedule: Literal["constant", "exponential"] = option("exponential", "learning rate over the steps")

@@ -1,3 +1,4 @@
+import functools
 import json
 import shutil
 import subprocess
@@ -8,12 +9,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.export import export
 from mmtrans.export.archive import new_directory
-from mmtrans.export.graph import serving_functions
 from mmtrans.export.signature import load_signature
 from mmtrans.training.run import Run
 from mmtrans.training.train import inherited_by
@@ -45,22 +46,26 @@ CLIENT = """
 import pathlib, sys
 class Forbidden:
     def find_spec(self, name, *_):
-        if name.split(".")[0] in ("mmtrans", "tfrecords", "keras", "tools", "tests"):
+        if name.split(".")[0] in ("mmtrans", "tfrecords", "tools", "tests"):
             raise ImportError(name)
 sys.meta_path.insert(0, Forbidden())
 import numpy as np
 import tensorflow as tf
+models = {}
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*/*.inputs.npz")):
-    loaded = tf.saved_model.load(str(path.parent / "export"))
+    if path.parent not in models:
+        models[path.parent] = tf.saved_model.load(str(path.parent / "export"))
+    loaded = models[path.parent]
     name = path.name.split(".")[0]
     with np.load(path) as file:
         inputs = {key: tf.constant(file[key]) for key in file.files}
     if name.endswith("_from_examples"):
         inputs["examples"] = tf.constant([bytes(row[4:4 + int.from_bytes(row[:4].tobytes(), "big")].tobytes())
                                           for row in inputs["examples"].numpy()])
-    outputs = loaded.signatures[name](**inputs)
+    outputs = {key: value.numpy() for key, value in loaded.signatures[name](**inputs).items()}
+    outputs = {key: value.astype("S") if value.dtype == object else value for key, value in outputs.items()}
     target = path.with_name(path.name.replace(".inputs.", ".outputs."))
-    np.savez(target, **{key: value.numpy() for key, value in outputs.items()})
+    np.savez(target, **outputs)
 """
 
 
@@ -88,6 +93,12 @@ def exports(runs):
     return {name: run.path.parent / "export" for name, run in runs.items()}
 
 
+@pytest.fixture(scope="module")
+def loaded(exports):
+    """`loaded(case)`: an exported model, read once."""
+    return functools.cache(lambda name: tf.saved_model.load(str(exports[name])))
+
+
 def raw_features(run, lengths, seed=0):
     """Raw features of each modality with NaN and infinities in valid steps: as sent, with garbage in the padding, and
     cleaned, with zeros there."""
@@ -104,7 +115,7 @@ def raw_features(run, lengths, seed=0):
 
 
 def examples_of(cleaned, lengths):
-    """Records of features; as rows of bytes with their length before them, since .npz takes no strings of any length."""
+    """Records of features, as rows of bytes with their length before them: .npz takes no strings of any length."""
     rows = []
     for row, length in enumerate(lengths):
         segment = Segment(f"v[{row}]", "v", {name: array[row, :length] for name, array in cleaned.items()})
@@ -121,31 +132,40 @@ def options_of(name, free):
     return {"free_length": np.bool_(free)} if name == "stop" else {}
 
 
-def in_process(run, name, cleaned, lengths, free):
-    """What each signature must give, from the run's own models."""
-    source = tf.concat([cleaned[m] for m in run.recipe.inputs.modalities], -1)
-    inputs = {"source": source, "source_length": tf.constant(lengths, tf.int32)}
-    regressor = run.load_regressor()
-    found = {"sentiment": {key: value.numpy() for key, value in regressor(inputs).items()}}
-    linear = regressor.get_layer("linear").get_weights()
-    translator = run.load_translator()
-    if translator is None:
-        return found, linear
-    args = source, inputs["source_length"]
+def references(run, name):
+    """What each signature must give, from the run's own models: `(source, length, free) → {signature: outputs}`."""
+    regressor, translator = run.load_regressor(), run.load_translator()
+    dim = sum(DIMS[m] for m in run.recipe.inputs.modalities)
+    source_spec, length_spec = tf.TensorSpec([None, None, dim]), tf.TensorSpec([None], tf.int32)
+
+    def traced(function, lengths=1):
+        return tf.function(function, input_signature=[source_spec, *[length_spec] * lengths], autograph=False)
+
+    score = traced(lambda source, length: regressor({"source": source, "source_length": length}, training=False))
     if name == "tokens":
-        limits = (tf.ones_like(args[1]), 2 * args[1] + 10) if free else (args[1], args[1])
-        hypotheses = translator.search(*args, limits, SearchOptions(**SEARCH))
-        found["translate"] = {key: value.numpy() for key, value in hypotheses._asdict().items()}
-    else:
-        if free:
-            frames, steps, weights = translator.rollout_until_stop(*args, 2 * args[1] + 10)
-        else:
-            (frames, weights), steps = translator.rollout(*args, args[1]), args[1]
-        mean, std = run.statistics.target(run.recipe.target)
-        valid = tf.sequence_mask(steps, tf.shape(frames)[1])[:, :, None].numpy()
-        raw = np.where(valid, frames.numpy() * std + mean, 0)
-        found["translate"] = {"frames": raw, "lengths": steps.numpy(), "attention_weights": weights.numpy()}
-    return found, linear
+        options = SearchOptions(**SEARCH)
+        search = traced(lambda source, length, *limits: translator.search(source, length, limits, options), 3)
+    elif name != "baseline":
+        roll = traced(lambda source, length: translator.rollout(source, length, length))
+        stop = traced(translator.rollout_until_stop, 2) if name == "stop" else None
+
+    def reference(source, length, free):
+        found, most = {"sentiment": score(source, length)}, 2 * length + 10
+        if name == "tokens":
+            limits = (tf.ones_like(length), most) if free else (length, length)
+            found["translate"] = search(source, length, *limits)._asdict()
+        elif name != "baseline":
+            if free and stop is not None:
+                frames, steps, weights = stop(source, length, most)
+            else:
+                (frames, weights), steps = roll(source, length), length
+            mean, std = run.statistics.target(run.recipe.target)
+            valid = tf.sequence_mask(steps, tf.shape(frames)[1])[:, :, None].numpy()
+            raw = np.where(valid, frames.numpy() * std + mean, 0)
+            found["translate"] = {"frames": raw, "lengths": steps, "attention_weights": weights}
+        return found
+
+    return reference, regressor.get_layer("linear").get_weights()
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +173,12 @@ def served(runs, exports):
     """`(case, batch, signature) → (outputs of the client, what they must be, linear weights)`, in one process."""
     root, expected = next(iter(runs.values())).path.parents[1], {}
     for name, run in runs.items():
+        reference, linear = references(run, name)
         for batch, lengths in BATCHES.items():
             sent, cleaned = raw_features(run, lengths)
             free = batch == "one"
-            found, linear = in_process(run, name, cleaned, lengths, free)
+            source = tf.concat([cleaned[m] for m in run.recipe.inputs.modalities], -1)
+            found = reference(source, tf.constant(lengths, tf.int32), free)
             for signature in ("sentiment", "serving_default", "encode", "translate"):
                 if signature == "translate" and name == "baseline":
                     continue
@@ -169,7 +191,9 @@ def served(runs, exports):
                 wanted = found["sentiment"] if signature == "serving_default" else found.get(signature)
                 for suffix in ("", "_from_examples") if signature != "serving_default" else ("",):
                     expected[name, batch, signature + suffix] = path, wanted, linear
-    subprocess.run([sys.executable, "-I", "-c", CLIENT, str(root)], check=True, cwd=root, capture_output=True)
+    client = [sys.executable, "-I", "-c", CLIENT, str(root)]
+    done = subprocess.run(client, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
     outputs = {}
     for (name, batch, signature), (path, wanted, linear) in expected.items():
         with np.load(path / f"{signature}.{batch}.outputs.npz") as file:
@@ -220,7 +244,7 @@ def test_the_score_is_linear_in_the_pooled_vector(served, runs, case):
     else:
         representation = run.load_translator().representation
         inputs = {"source": tf.constant(cleaned["text"]), "source_length": tf.constant(lengths)}
-        wanted = representation(inputs)["memory"].numpy()
+        wanted = tf.function(representation, autograph=False)(inputs)["memory"]
     np.testing.assert_allclose(outputs["sequence"], wanted, atol=1e-5)
 
 
@@ -240,14 +264,13 @@ def test_the_tokens_are_the_names_of_the_ids(served, runs):
 
 
 @pytest.mark.parametrize("length", ["source", "free"])
-def test_the_beam_inside_equals_translate(runs, exports, small_dir, length):
+def test_the_beam_inside_equals_translate(runs, loaded, small_dir, length):
     run, records = runs["tokens"], small_records(small_dir)
     translated = {t.id: t for t in translate(run, records, "test", SearchOptions(**SEARCH), length)}
     options = {**SEARCH, "free_length": np.bool_(length == "free")}
-    loaded = tf.saved_model.load(str(exports["tokens"]))
     paths = [str(records.directory / shard.file) for shard in records.shards("test", ("text", "audio"))]
     texts = list(tf.data.TFRecordDataset(paths).as_numpy_iterator())
-    outputs = loaded.signatures["translate_from_examples"](
+    outputs = loaded("tokens").signatures["translate_from_examples"](
         examples=tf.constant(texts), **{name: tf.constant(value) for name, value in options.items()}
     )
     assert len(texts) == len(translated) == 10
@@ -259,10 +282,9 @@ def test_the_beam_inside_equals_translate(runs, exports, small_dir, length):
             assert float(outputs["scores"][row, n]) == pytest.approx(hypothesis.score, abs=1e-5)
 
 
-def test_different_garbage_changes_nothing(runs):
-    run = runs["stop"]
-    functions, _ = serving_functions(run)
-    sent, cleaned = raw_features(run, BATCHES["seven"])
+def test_different_garbage_changes_nothing(runs, loaded):
+    functions = loaded("stop").signatures
+    sent, cleaned = raw_features(runs["stop"], BATCHES["seven"])
     length = tf.constant(BATCHES["seven"], tf.int32)
     for name in ("sentiment", "encode"):
         one, other = (functions[name](text=tf.constant(f["text"]), length=length) for f in (sent, cleaned))
@@ -271,15 +293,15 @@ def test_different_garbage_changes_nothing(runs):
 
 
 @pytest.mark.parametrize("length", [0, 4])
-def test_a_length_out_of_range_is_refused(runs, length):
-    functions, _ = serving_functions(runs["baseline"])
+def test_a_length_out_of_range_is_refused(loaded, length):
+    functions = loaded("baseline").signatures
     inputs = {name: tf.zeros([1, 3, DIMS[name]]) for name in ("text", "audio")}
     with pytest.raises(tf.errors.InvalidArgumentError, match="A length is out of range"):
         functions["sentiment"](**inputs, length=tf.constant([length], tf.int32))
 
 
-def test_a_record_without_the_modality_is_refused(runs):
-    functions, _ = serving_functions(runs["baseline"])
+def test_a_record_without_the_modality_is_refused(loaded):
+    functions = loaded("baseline").signatures
     record = serialize(Segment("v[0]", "v", {"text": np.ones((2, 3), np.float32)}), {"text": 4})
     with pytest.raises(tf.errors.InvalidArgumentError, match="Records lack a modality"):
         functions["sentiment_from_examples"](examples=tf.constant([record]))
@@ -287,7 +309,7 @@ def test_a_record_without_the_modality_is_refused(runs):
 
 def test_the_graph_is_portable(exports):
     for directory in exports.values():
-        message = tf.core.protobuf.saved_model_pb2.SavedModel() if hasattr(tf, "core") else _saved_model()
+        message = saved_model_pb2.SavedModel()
         message.ParseFromString((directory / "saved_model.pb").read_bytes())
         (graph,) = message.meta_graphs
         nodes = [*graph.graph_def.node, *(n for f in graph.graph_def.library.function for n in f.node_def)]
@@ -296,12 +318,6 @@ def test_the_graph_is_portable(exports):
         assert not [node.device for node in nodes if "GPU" in node.device]
         if keras.__version__ >= "3":
             assert not [node.op for node in nodes if "Cudnn" in node.op]
-
-
-def _saved_model():
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    return saved_model_pb2.SavedModel()
 
 
 def test_the_signature_file_tells_everything(runs, exports, small_dir):

@@ -8,6 +8,17 @@ import os
 import sys
 from pathlib import Path
 
+#: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
+SEARCH_FLAGS = (
+    ("--beam-width", 5, "hypotheses kept; 1 is greedy"),
+    ("--n-best", 1, "hypotheses written"),
+    ("--length-penalty", 0.6, "exponent of the length"),
+    ("--coverage-penalty", 0.0, "weight of the source steps left unattended"),
+    ("--temperature", 1.0, "divides the logits"),
+    ("--sample-top-k", 0, "draw from the N most probable tokens instead of searching; 0 searches"),
+    ("--seed", 0, "seed of the drawing"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -15,13 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="default: test")
     parser.add_argument("--data", metavar="RECORDS", help="other records than those that the run was trained on")
     parser.add_argument("--out", metavar="FILE.jsonl", help="where the JSON lines go (default: stdout)")
-    parser.add_argument("--beam-width", type=int, default=5, metavar="N", help="1 is greedy (default: 5)")
-    parser.add_argument("--n-best", type=int, default=1, metavar="N", help="hypotheses a segment (default: 1)")
-    parser.add_argument("--length-penalty", type=float, default=0.6, metavar="X", help="default: 0.6")
-    parser.add_argument("--coverage-penalty", type=float, default=0.0, metavar="X", help="default: 0")
-    parser.add_argument("--temperature", type=float, default=1.0, metavar="X", help="divides the logits (default: 1)")
-    parser.add_argument("--sample-top-k", type=int, default=0, metavar="K", help="sample from the K best instead")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the sampling (default: 0)")
+    search = parser.add_argument_group("search, of a tokens target only")
+    for flag, default, text in SEARCH_FLAGS:
+        kind, metavar = (int, "N") if isinstance(default, int) else (float, "X")
+        search.add_argument(flag, type=kind, metavar=metavar, help=f"{text} (default: {default:g})")
     parser.add_argument("--length", choices=("source", "free"), default="source", help="default: source")
     parser.add_argument("--features", metavar="FILE.npz", help="also write the decoded features")
     parser.add_argument("--plot-attention", type=int, default=0, metavar="N", help="draw the attention of N segments")
@@ -29,16 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Decodes a split, and returns counts and, for words, chrF."""
+    given = [flag for flag, _, _ in SEARCH_FLAGS if getattr(arguments, name_of(flag)) is not None]
+    for flag, default, _ in SEARCH_FLAGS:
+        if flag not in given:
+            setattr(arguments, name_of(flag), default)
     check(arguments)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
     from mmtrans.data.records import Records
     from mmtrans.decoding.beam_search import SearchOptions
+    from mmtrans.models.translator import SEARCH_NEEDS_TOKENS
     from mmtrans.training.run import Run
     from mmtrans.translate import save_features, translate
 
     trained = Run.open(arguments.run_dir)
+    if given and trained.config.target == "features":
+        raise ValueError(f"{SEARCH_NEEDS_TOKENS} Flags: {', '.join(given)} ({trained.path}).")
     records = Records.open(arguments.data or trained.records_path)
     split = arguments.split
     if split == "test" and not records.count("test"):
@@ -62,14 +77,17 @@ def run(arguments: argparse.Namespace) -> dict:
     return {"split": split, "segments": len(translated), **chrf(trained, translated)}
 
 
+def name_of(flag: str) -> str:
+    """The attribute that argparse gives a flag."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
 def check(arguments: argparse.Namespace) -> None:
     """Raises a ValueError for numbers out of range."""
     for name in ("beam_width", "n_best", "temperature"):
         if not getattr(arguments, name) > 0:
             flag = "--" + name.replace("_", "-")
-            raise ValueError(
-                f"{flag} is out of range. Expected more than 0. Received: {name}={getattr(arguments, name)}."
-            )
+            raise ValueError(f"{flag} must be more than 0. Received: {name}={getattr(arguments, name)}.")
     if arguments.n_best > arguments.beam_width:
         raise ValueError(
             f"A search returns at most its width. Expected --n-best up to {arguments.beam_width}. "

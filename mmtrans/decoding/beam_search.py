@@ -133,7 +133,6 @@ class _Search:
         self.options = options
         self.width = tf.convert_to_tensor(options.beam_width, tf.int32)
         self.batch = tf.shape(source_mask)[0]
-        self.first_beams = (tf.range(self.batch) * self.width)[:, None]
 
     def start(self, state, bos) -> _Beams:
         """Beams before the first step: the first one holds the empty hypothesis, the others nothing yet."""
@@ -155,51 +154,55 @@ class _Search:
         if self._has(self.options.coverage_penalty):
             beams = beams._replace(coverage=beams.coverage + attention_weights)
 
-        log_probs, tokens = self._continuations(t, logits, beams.finished)
-        totals = beams.log_probs[:, :, None] + log_probs
-        parents, chosen = self._draw(t, log_probs) if self.options.sample_top_k else self._best(totals, beams)
-        at = (self.first_beams + parents) * tf.shape(tokens)[2] + chosen
-        tokens, totals = (tf.gather(tf.reshape(value, [-1]), at) for value in (tokens, totals))
-        beams = tf.nest.map_structure(lambda value: self._pick(value, parents), beams)
-        beams = beams._replace(tokens=tokens, log_probs=totals, finished=beams.finished | (tokens == self.eos))
-        return beams, parents, self._pick(attention_weights, parents)
-
-    def _pick(self, value, parents):
-        """The rows of `value (batch, beams, …)` of the parents; one flat gather is faster than one with batch axes."""
-        shape = tf.shape(value)
-        flat = tf.reshape(value, tf.concat([shape[:1] * shape[1], shape[2:]], 0))
-        return tf.gather(flat, self.first_beams + parents)
-
-    def _continuations(self, t, logits, finished):
-        """The likeliest continuations of each beam: log-probabilities and tokens, `(batch, beams, number)`.
-
-        Within a beam the order by score is that by log P, so no more than `beam_width` of them can be of the best.
-        """
         if self._has(self.options.temperature, 1.0):
             logits = logits / self.options.temperature
-        log_probs = tf.nn.log_softmax(logits)
-        vocabulary = tf.shape(logits)[2]
-        log_probs += self._forbidden(t, tf.range(vocabulary) == self.eos)[:, None, :]
-        number = tf.minimum(self.options.sample_top_k or self.width, vocabulary)
-        log_probs, tokens = tf.math.top_k(log_probs, number)
-        # A finished hypothesis has one continuation, itself: EOS for nothing.
-        stay = FORBIDDEN * tf.cast(tf.range(number) > 0, tf.float32)
-        finished = finished[:, :, None]
-        return tf.where(finished, stay, log_probs), tf.where(finished, self.eos, tokens)
+        is_eos = tf.range(tf.shape(logits)[2]) == self.eos
+        log_probs = tf.nn.log_softmax(logits) + self._forbidden(t, is_eos)[:, None, :]
+        choose = self._draw if self.options.sample_top_k else self._best
+        parents, tokens, totals = choose(t, log_probs, beams)
+        pick = lambda value: tf.gather(value, parents, batch_dims=1)  # noqa: E731
+        beams = tf.nest.map_structure(pick, beams)
+        beams = beams._replace(tokens=tokens, log_probs=totals, finished=beams.finished | (tokens == self.eos))
+        return beams, parents, pick(attention_weights)
 
-    def _best(self, totals, beams: _Beams):
-        """Parents and the continuations chosen of them, `(batch, beams)`: those of the highest scores."""
-        number = tf.shape(totals)[2]
-        scores = self._penalize(totals, beams.lengths, beams.coverage)
-        best = tf.math.top_k(tf.reshape(scores, [self.batch, self.width * number]), self.width).indices
-        return best // number, best % number
+    def _best(self, _, log_probs, beams: _Beams):
+        """Parents, tokens and log-probabilities, `(batch, beams)`, of the continuations of the highest scores.
 
-    def _draw(self, t, log_probs):
-        """Each beam's own continuation, drawn by probability (the Gumbel-max way)."""
+        The best `beam_width` of a row are among those tokens whose best scores over its beams are highest. So there
+        is no sorting of beams × vocabulary, whose maximum over the beams is cheap.
+        """
+        divisor, term = self._length_divisor(beams.lengths), self._coverage_term(beams.coverage)
+        # A finished hypothesis has one continuation, itself; the others have no such one.
+        goes_on = tf.where(beams.finished, 2 * FORBIDDEN, beams.log_probs)
+        stays = tf.where(beams.finished, beams.log_probs, 2 * FORBIDDEN)
+        scores = log_probs
+        if divisor.shape.rank:
+            scores = log_probs * (1.0 / divisor)[:, :, None]
+        scores += (goes_on / divisor + term)[:, :, None]
+        number = tf.minimum(self.width, tf.shape(scores)[2])
+        columns = tf.math.top_k(tf.reduce_max(scores, 1), number).indices
+        columns = tf.repeat(columns[:, None, :], self.width, axis=1)
+        totals = goes_on[:, :, None] + tf.gather(log_probs, columns, batch_dims=2)
+        totals = tf.concat([totals, stays[:, :, None]], 2)
+        tokens = tf.pad(columns, [[0, 0], [0, 0], [0, 1]], constant_values=self.eos)
+        if divisor.shape.rank:
+            divisor = divisor[:, :, None]
+        scores = totals / divisor + (term[:, :, None] if term.shape.rank else term)
+        flat = [self.batch, self.width * (number + 1)]
+        best = tf.math.top_k(tf.reshape(scores, flat), self.width).indices
+        tokens, totals = (tf.gather(tf.reshape(value, flat), best, batch_dims=1) for value in (tokens, totals))
+        return best // (number + 1), tokens, totals
+
+    def _draw(self, t, log_probs, beams: _Beams):
+        """Each beam's own continuation, drawn by probability (the Gumbel-max way) from its likeliest ones."""
+        top = tf.math.top_k(log_probs, tf.minimum(self.options.sample_top_k, tf.shape(log_probs)[2]))
         seed = tf.random.experimental.stateless_fold_in(tf.constant(self.options.seed), t)
-        uniform = tf.random.stateless_uniform(tf.shape(log_probs), seed, minval=1e-20)
-        drawn = tf.argmax(log_probs - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
-        return tf.broadcast_to(tf.range(self.width), tf.shape(drawn)), drawn
+        uniform = tf.random.stateless_uniform(tf.shape(top.values), seed, minval=1e-20)
+        drawn = tf.argmax(top.values - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)[:, :, None]
+        tokens, values = (tf.gather(x, drawn, batch_dims=2)[:, :, 0] for x in (top.indices, top.values))
+        tokens = tf.where(beams.finished, self.eos, tokens)
+        totals = beams.log_probs + tf.where(beams.finished, 0.0, values)
+        return tf.broadcast_to(tf.range(self.width), tf.shape(tokens)), tokens, totals
 
     def _forbidden(self, t, is_eos):
         """`FORBIDDEN` for tokens that may not come `t`-th, else 0, `(batch, vocabulary)`."""
@@ -223,16 +226,9 @@ class _Search:
         logs = tf.math.log(tf.clip_by_value(coverage, 1e-10, 1.0))
         return self.options.coverage_penalty * tf.reduce_sum(tf.where(self.source_mask[:, None, :], logs, 0.0), -1)
 
-    def _penalize(self, log_probs, lengths, coverage):
-        """Scores of log-probabilities `(batch, beams, …)`, given `lengths` and `coverage` of the beams."""
-        divisor, term = self._length_divisor(lengths), self._coverage_term(coverage)
-        if log_probs.shape.rank == 3:
-            divisor, term = (value[..., None] if value.shape.rank else value for value in (divisor, term))
-        return log_probs / divisor + term
-
     def scores(self, beams: _Beams):
         """Penalised scores `(batch, beams)`."""
-        return self._penalize(beams.log_probs, beams.lengths, beams.coverage)
+        return beams.log_probs / self._length_divisor(beams.lengths) + self._coverage_term(beams.coverage)
 
     def final_scores(self, beams: _Beams):
         """Penalised scores, with those of open hypotheses out of the way."""

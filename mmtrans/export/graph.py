@@ -108,8 +108,9 @@ def _parsed(examples: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.Tensor
     lengths = tf.stack([tf.cast(parsed[f"{name}/length"], tf.int32) for name in dims])
     message = "Records lack a modality, or lengths disagree. Expected the same for each modality. Received: lengths"
     agree = (tf.reduce_min(lengths) > 0) & tf.reduce_all(lengths == lengths[:1])
-    tf.debugging.Assert(agree, [message, *dims, lengths])
-    steps = tf.reduce_max(lengths)
+    # What follows must wait, or the concatenation of what does not fit would speak first, and less clearly.
+    with tf.control_dependencies([tf.debugging.Assert(agree, [message, *dims, lengths])]):
+        steps = tf.reduce_max(lengths)
     return {**{name: parsed[name][:, :steps] for name in dims}, "length": lengths[0]}
 
 

@@ -53,7 +53,8 @@ def make_search_step(
     attends = decoder.attention is not None
     if attends:
         context_gates = tf.tensordot(memory.values, tf.convert_to_tensor(decoder.context_kernel), 1)
-        context_head = tf.tensordot(memory.values, head[decoder.units :], 1)
+        # Weights sum to 1, so the bias can be added here once.
+        context_head = tf.tensordot(memory.values, head[decoder.units :], 1) + head_bias
         scores = packed_scores(decoder.attention, memory)
 
     def attend(output, position):
@@ -65,18 +66,17 @@ def make_search_step(
         return tf.nn.softmax(all_scores)
 
     def step(tokens, state):
-        gates = tf.gather(table, tokens)
+        gates = [tf.gather(table, tokens)]
         if attends:
-            gates += tf.matmul(state.attention_weights, context_gates)
+            gates.append(tf.matmul(state.attention_weights, context_gates))
         recurrent_gates = tf.tensordot(state.cell[0], recurrent, 1)
         if decoder.cell == "lstm":
-            cell = lstm_step(gates + recurrent_gates, state.cell)
+            cell = lstm_step(tf.add_n([*gates, recurrent_gates]), state.cell)
         else:
-            cell = gru_step(gates, recurrent_gates + decoder.recurrent_bias, state.cell)
+            cell = gru_step(tf.add_n(gates), recurrent_gates + decoder.recurrent_bias, state.cell)
         attention_weights = attend(cell[0], state.position)
-        written = tf.tensordot(cell[0], head[: decoder.units], 1) + head_bias
-        if attends:
-            written += tf.matmul(attention_weights, context_head)
+        written = tf.tensordot(cell[0], head[: decoder.units], 1)
+        written += tf.matmul(attention_weights, context_head) if attends else head_bias
         logits = target.embedding(written, reverse=True) if target.config.tie_weights else written
         return logits, SearchState(cell, attention_weights, state.position + 1), attention_weights
 

@@ -21,6 +21,11 @@ from mmtrans.models.statistics import Statistics
 from mmtrans.models.targets import FeatureTarget, Target, TokenTarget, model_inputs
 from mmtrans.recipe import Features, Recipe, Translation
 
+SEARCH_NEEDS_TOKENS = (
+    "Beam search needs a distribution over tokens, and vectors have none. Expected a run trained with --target tokens. "
+    "Received: target=features. Train it so, or decode the features by rollout."
+)
+
 
 def source_inputs(dim: int) -> dict[str, keras.KerasTensor]:
     """The `Input`s that every model reads: `source (batch, source_steps, dim)` and `source_length (batch,)`."""
@@ -199,10 +204,7 @@ class Translator:
             ValueError: a features target.
         """
         if not self.target.is_tokens:
-            raise ValueError(
-                "Beam search needs a distribution over tokens, and vectors have none. Expected a run trained with "
-                "--target tokens. Received: target=features. Train it so, or decode the features by rollout."
-            )
+            raise ValueError(SEARCH_NEEDS_TOKENS)
         encoded = self.representation({"source": source, "source_length": source_length}, training=False)
         mask, decoder = self.model.get_layer("memory_mask")([source, source_length]), self.model.get_layer("decoder")
         cell = self.model.get_layer("bridge")(encoded["final_state"])

@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pytest
+
+from mmtrans.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def words_run(records_dir, flags, tmp_path_factory):
+    """A finished run of `A->T` into words."""
+    path = tmp_path_factory.mktemp("runs") / "words"
+    command = [
+        "train",
+        "--data",
+        str(records_dir),
+        "--recipe",
+        "A->T",
+        "--target",
+        "tokens",
+        "--run",
+        str(path),
+        *flags,
+    ]
+    assert main(command) == 0
+    return path
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def refused(argv, capsys):
+    assert main([str(argument) for argument in argv]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0
+    return error
+
+
+@pytest.mark.slow
+def test_words_are_decoded_as_json_lines(words_run, tmp_path, capsys):
+    out, features = tmp_path / "out.jsonl", tmp_path / "features.npz"
+    command = [
+        "translate",
+        words_run,
+        "--out",
+        out,
+        "--n-best",
+        "3",
+        "--beam-width",
+        "4",
+        "--features",
+        features,
+        "--json",
+    ]
+    assert main([str(argument) for argument in command]) == 0
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    translated = lines_of(out)
+    assert summary["split"] == "test"
+    assert summary["segments"] == len(translated)
+    assert 0 <= summary["chrf"] <= 100
+    arrays = np.load(features)
+    for item in translated:
+        assert set(item) == {"id", "words", "hypotheses", "reference"}
+        assert len(item["hypotheses"]) == 3
+        scores = [hypothesis["score"] for hypothesis in item["hypotheses"]]
+        assert scores == sorted(scores, reverse=True)
+        for hypothesis in item["hypotheses"]:
+            assert len(hypothesis["tokens"]) == hypothesis["length"] == len(item["words"]) == len(item["reference"])
+        assert arrays[item["id"]].shape == (len(item["words"]), 300)
+    metrics = json.loads((words_run / "metrics.json").read_text())["valid"]["translation"]
+    assert {"perplexity", "unigram_perplexity", "repeat_last_accuracy", "quantization_r2", "codewords_used"} <= set(
+        metrics
+    )
+
+
+@pytest.mark.slow
+def test_free_length_sampling_and_plots(words_run, tmp_path, capsys):
+    for name in ("a", "b"):
+        command = [
+            "translate",
+            words_run,
+            "--out",
+            tmp_path / name,
+            "--length",
+            "free",
+            "--sample-top-k",
+            "5",
+            "--seed",
+            "3",
+        ]
+        assert main([str(argument) for argument in [*command, "--split", "valid", "--plot-attention", "1"]]) == 0
+    assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
+    lengths = {(len(item["words"]), item["hypotheses"][0]["length"]) for item in lines_of(tmp_path / "a")}
+    assert any(source != target for source, target in lengths)
+    assert len(list((words_run / "plots").glob("attention-*.png"))) == 1
+
+
+def test_features_are_rolled_out(translation_run, tmp_path, capsys):
+    out, features = tmp_path / "out.jsonl", tmp_path / "features.npz"
+    command = ["translate", translation_run, "--split", "valid", "--out", out, "--features", features]
+    assert main([str(argument) for argument in command]) == 0
+    for item in lines_of(out):
+        (hypothesis,) = item["hypotheses"]
+        assert (hypothesis["tokens"], hypothesis["score"], hypothesis["length"]) == ([], None, len(item["words"]))
+        assert np.load(features)[item["id"]].shape == (len(item["words"]), 74)
+
+
+def test_what_cannot_be_done_is_one_sentence(translation_run, baseline_run, capsys):
+    assert "Beam search needs a distribution" in refused(["translate", translation_run, "--beam-width", "3"], capsys)
+    assert "not learned when to stop" in refused(["translate", translation_run, "--length", "free"], capsys)
+    assert "translates nothing" in refused(["translate", baseline_run], capsys)
+    assert "No run there" in refused(["translate", "nowhere"], capsys)
+    assert "at most its width" in refused(["translate", translation_run, "--n-best", "9"], capsys)
+    assert "must be more than 0" in refused(["translate", translation_run, "--temperature", "0"], capsys)
