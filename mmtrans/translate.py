@@ -44,7 +44,7 @@ class Translated:
         id: the segment's id.
         words: the source's words, one a step; empty where there are none.
         hypotheses: best first.
-        reference: words or codewords of the true target; empty for a features target.
+        reference: the words as spoken, or codewords, of the true target; empty for a features target.
     """
 
     id: str
@@ -100,6 +100,8 @@ def translate(
                 rows = _token_rows(Hypotheses(*(x.numpy() for x in decoded)), batch, codebook)
             for row, (hypotheses, reference) in enumerate(rows):
                 words = batch["tokens"][row].numpy()[: int(batch["source_length"][row])]
+                if codebook is not None and codebook.is_words:
+                    reference = _texts(words)  # as spoken, in the vocabulary or not
                 yield Translated(batch["id"][row].numpy().decode(), _texts(words), tuple(hypotheses), reference)
 
 

@@ -118,7 +118,7 @@ def chrf(trained, translated) -> dict:
     hypotheses = [" ".join(item.hypotheses[0].tokens) for item in translated]
     references = [" ".join(item.reference) for item in translated]
     score = sacrebleu.corpus_chrf(hypotheses, [references]).score
-    print(f"chrF: {score:.1f} (0 to 100; words out of the vocabulary count as <unk> on both sides)", file=sys.stderr)
+    print(f"chrF: {score:.1f} (0 to 100, against the words as spoken; <unk> matches none)", file=sys.stderr)
     return {"chrf": score}
 
 
