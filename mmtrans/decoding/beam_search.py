@@ -106,7 +106,7 @@ def beam_search(step: Callable, state, source_mask, bos: int, eos: int, limits, 
         steps = (beams.tokens, parents, attention_weights)
         return t + 1, beams, tuple(array.write(t, value) for array, value in zip(history, steps, strict=True))
 
-    invariants = tf.nest.map_structure(lambda x: tf.TensorShape([x.shape[0], None, *x.shape[2:]]), beams)
+    invariants = tf.nest.map_structure(lambda x: tf.TensorShape([None, None, *x.shape[2:]]), beams)
     t, beams, history = tf.while_loop(
         lambda t, beams, _: (t < max_steps) & search.undecided(t, beams),
         body,

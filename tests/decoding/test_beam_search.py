@@ -24,8 +24,7 @@ def random_step(seed, peaked=2.0):
     rows = rng.normal(size=(BATCH, UNITS)).astype(np.float32)
 
     def step(tokens, state):
-        bias = rows[:, None, :] if state.shape[0] == BATCH else tf.reverse(rows, [0])[:, None, :]
-        state = tf.tanh(tf.gather(embed, tokens) + tf.tensordot(state, recurrent, 1) + bias)
+        state = tf.tanh(tf.gather(embed, tokens) + tf.tensordot(state, recurrent, 1) + rows[:, None, :])
         scores = tf.where(MASK[:, None, :], tf.tensordot(state, attend, 1), -1e9)
         return tf.tensordot(state, head, 1), state, tf.nn.softmax(scores)
 

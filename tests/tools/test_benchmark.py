@@ -32,6 +32,15 @@ KEYS = {
         "steps",
     },
     "convert": {"wall_s", "cpu_s", "segments", "segments_per_s", "frames", "read_s", "read_segments_per_s"},
+    "decode": {
+        "beam_tokens_per_s",
+        "search_s",
+        "first_search_s",
+        "steps",
+        "source_steps",
+        "mean_length",
+        "peak_rss_mib",
+    },
     "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},
 }
 
@@ -167,3 +176,8 @@ def test_flags_give_the_options_again():
     parsed = vars(build_parser().parse_args(["train", *options.flags()]))
     again = Options(**{name: parsed[name] for name in vars(options)})
     assert again == Options(**{**vars(options), "repeats": 1})
+
+
+@pytest.mark.slow
+def test_decode(capsys):
+    assert measure(capsys, "decode")["beam_tokens_per_s"] > 0

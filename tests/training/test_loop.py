@@ -159,7 +159,7 @@ def test_valid_loss_is_the_mean_over_items_however_they_are_batched():
 
 
 def test_fit_learns_and_writes_its_history(tiny, tmp_path):
-    config = tiny(epochs=15, learning_rate=0.05)
+    config = tiny(epochs=15, patience=15, learning_rate=0.05)
     _, progress = run_fit(tmp_path, config, make_data())
     rows = progress["history"]
     assert [row["epoch"] for row in rows] == list(range(1, 16))
