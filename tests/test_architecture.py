@@ -19,7 +19,7 @@ RANKS = (
     {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
-    {"mmtrans.cli"},
+    {"mmtrans.cli", "mmtrans.api"},
     {"tools"},
 )
 PEERS = (

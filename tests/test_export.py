@@ -15,6 +15,7 @@ from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.export import export
 from mmtrans.export.archive import new_directory
+from mmtrans.export.graph import portable
 from mmtrans.export.signature import load_signature
 from mmtrans.training.run import Run
 from mmtrans.training.train import inherited_by
@@ -318,6 +319,19 @@ def test_the_graph_is_portable(exports):
         assert not [node.device for node in nodes if "GPU" in node.device]
         if keras.__version__ >= "3":
             assert not [node.op for node in nodes if "Cudnn" in node.op]
+
+
+@pytest.mark.skipif(keras.__version__ < "3", reason="Keras 2 chooses its kernels when a graph runs")
+@pytest.mark.parametrize("name", CASES)
+def test_no_layer_may_choose_cudnn(runs, name):
+    model = portable(runs[name].load_regressor())
+    layers, found = [model], []
+    while layers:
+        layer = layers.pop()
+        layers += layer._flatten_layers(include_self=False, recursive=False)
+        found += [layer.use_cudnn] if hasattr(layer, "use_cudnn") else []
+    assert len(found) >= 1
+    assert not any(found)
 
 
 def test_the_signature_file_tells_everything(runs, exports, small_dir):

@@ -30,6 +30,7 @@ MEASUREMENTS = {
     "train": ("benchmark_train", "measure_train", "training text 300 -> audio 74 with attention"),
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
     "decode": ("benchmark_decode", "measure_decode", "beam search, width 10, 512 tokens, 50 steps"),
+    "serve": ("benchmark_serve", "measure_serve", "the exported sentiment signature, and how soon it answers"),
     "start": ("benchmark_commands", "measure_start", "`mmtrans --help` and `import mmtrans`"),
 }
 

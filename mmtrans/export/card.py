@@ -19,10 +19,11 @@ outputs = model.signatures["serving_default"]({arguments})
 print(outputs["score"], outputs["attention_weights"])
 ```
 
-Or `saved_model_cli run --dir THIS_DIRECTORY --tag_set serve --signature_def serving_default --inputs …`, TensorFlow
-Serving, or the C++ loader. `keras/` holds the Keras models (raw features to score; for a translation also the
-teacher-forced translator) for `keras.models.load_model` in the same major version of Keras; import `mmtrans.layers`'
-modules first, which register their classes. With mmtrans itself: `mmtrans predict THIS_DIRECTORY SOURCE`.
+Or `saved_model_cli run --dir THIS_DIRECTORY --tag_set serve --signature_def serving_default --inputs …` (scalar inputs
+as `--input_exprs 'beam_width=5;…'`), TensorFlow Serving, or the C++ loader. `keras/` holds the Keras models (raw
+features to score; for a translation also the teacher-forced translator) for `keras.models.load_model` in the same major
+version of Keras; `import mmtrans.api` before, which registers their layers. With mmtrans itself:
+`mmtrans predict THIS_DIRECTORY SOURCE`.
 """
 
 _INSIDE = """## What the graph does to its inputs

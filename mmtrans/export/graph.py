@@ -32,7 +32,7 @@ Functions = dict[str, tf.types.experimental.ConcreteFunction]
 
 def sentiment_function(run: Run):
     """The signature `sentiment` alone: `(**features, length)` → `{"score", "attention_weights"}`."""
-    return _traced(run, _sentiment(_portable(run.load_regressor())))
+    return _traced(run, _sentiment(portable(run.load_regressor())))
 
 
 def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
@@ -45,18 +45,18 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
         `sentiment`, which is `serving_default` too, `encode`, and for a translation `translate`; for each of them also
         `<name>_from_examples`. And the variables, which whoever saves the functions must hold.
     """
-    regressor, translator = _portable(run.load_regressor()), run.load_translator()
+    regressor, translator = portable(run.load_regressor()), run.load_translator()
     heads: dict[str, tuple[Callable, Mapping]] = {
         "sentiment": (_sentiment(regressor), {}),
         "encode": (_encode(run, regressor), {}),
     }
     if translator is not None:
-        _portable(translator.model)
+        portable(translator.model)
         heads["translate"] = _translate(run, translator)
     functions: Functions = {}
     for name, (head, options) in heads.items():
         functions[name] = _traced(run, head, options)
-        functions[f"{name}_from_examples"] = _traced(run, head, options, examples=True)
+        functions[f"{name}_from_examples"] = _from_examples(run, functions[name], options)
     models = [regressor] if translator is None else [regressor, translator.model]
     return {"serving_default": functions["sentiment"], **functions}, _variables(models)
 
@@ -80,26 +80,38 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
     return tf.where(valid & tf.math.is_finite(source), source, 0.0)
 
 
-def _traced(run: Run, head: Callable, options: Mapping | None = None, examples: bool = False):
+def _traced(run: Run, head: Callable, options: Mapping | None = None):
     """`head(source, length, **options)` as a concrete function of named inputs."""
-    modalities = run.recipe.inputs.modalities
-    dims = {name: len(run.statistics.mean[name]) for name in modalities}
     options = options or {}
-    if examples:
-        specs = {"examples": tf.TensorSpec([None], tf.string)}
-    else:
-        specs = {name: tf.TensorSpec([None, None, dim], tf.float32) for name, dim in dims.items()}
-        specs["length"] = tf.TensorSpec([None], tf.int32)
-    specs |= {name: tf.TensorSpec([], dtype) for name, (dtype, _) in options.items()}
 
     @partial(tf.function, autograph=False)
     def function(**inputs):
-        given = _parsed(inputs["examples"], dims) if examples else inputs
-        source = clean_source([given[name] for name in modalities], given["length"])
-        return head(source, given["length"], **{name: inputs[name] for name in options})
+        source = clean_source([inputs[name] for name in run.recipe.inputs.modalities], inputs["length"])
+        return head(source, inputs["length"], **{name: inputs[name] for name in options})
 
-    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
-    return function.get_concrete_function(**named)
+    specs = {name: tf.TensorSpec([None, None, dim], tf.float32) for name, dim in _dims(run).items()}
+    return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32)}, options)
+
+
+def _from_examples(run: Run, traced, options: Mapping):
+    """The same of serialized records; it calls what is traced already, which keeps the graph half as large."""
+
+    @partial(tf.function, autograph=False)
+    def function(examples, **inputs):
+        return traced(**_parsed(examples, _dims(run)), **inputs)
+
+    return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
+
+
+def _concrete(function, specs: Mapping[str, tf.TensorSpec], options: Mapping):
+    specs = {**specs, **{name: tf.TensorSpec([], dtype) for name, (dtype, _) in options.items()}}
+    return function.get_concrete_function(
+        **{name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+    )
+
+
+def _dims(run: Run) -> dict[str, int]:
+    return {name: len(run.statistics.mean[name]) for name in run.recipe.inputs.modalities}
 
 
 def _parsed(examples: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.Tensor]:
@@ -174,7 +186,7 @@ def _roll(translator: Translator, statistics: tuple, source, length, free_length
     return {"frames": raw, "lengths": lengths, "attention_weights": attention_weights}
 
 
-def _portable(model: keras.Model) -> keras.Model:
+def portable(model: keras.Model) -> keras.Model:
     """Keeps cuDNN's operations, which a CPU lacks, out of what is traced from now on. Keras 2 chooses at run time."""
     for encoder in _encoders(model):
         for layer in encoder.recurrent:

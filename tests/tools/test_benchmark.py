@@ -41,6 +41,10 @@ KEYS = {
         "mean_length",
         "peak_rss_mib",
     },
+    "serve": {
+        *("import_s", "load_s", "first_call_s", "export_mib"),
+        *(f"batch_{size}_{figure}" for size in (1, 64) for figure in ("segments_per_s", "call_s", "call_s_low")),
+    },
     "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},
 }
 
@@ -181,3 +185,9 @@ def test_flags_give_the_options_again():
 @pytest.mark.slow
 def test_decode(capsys):
     assert measure(capsys, "decode")["beam_tokens_per_s"] > 0
+
+
+@pytest.mark.slow
+def test_serve(capsys):
+    results = measure(capsys, "serve")
+    assert results["batch_64_segments_per_s"] > results["batch_1_segments_per_s"] > 0

@@ -1,0 +1,70 @@
+"""What a notebook needs, in one place; every function is documented where it is defined.
+
+Example, from files to a model that serves, on the synthetic corpus:
+
+```python
+from mmtrans import api
+
+api.synthesize("corpus", videos=6)
+api.convert(api.open_corpus("corpus"), "records")
+records = api.Records.open("records")
+config = api.Config(recipe="T->A", epochs=1, units=8, decoder_units=8)
+run = api.Run.open_or_create("run", config, records)
+api.train(run, records, quiet=True)
+metrics = api.evaluate(run, records, "test")
+decoded = list(api.translate(run, records, "test", api.SearchOptions()))
+api.export(run, "exported")
+scored = list(api.predict(api.Scorer.open("exported"), api.open_corpus("corpus")))
+```
+
+`metrics["mae"]` stands beside `metrics["baselines"]`; `decoded[0].hypotheses[0].frames` are the audio features that
+the model writes for the words `decoded[0].words`; `scored[0].score` is a sentiment. The parts are there too: batches
+for a training loop of one's own, and the functional models.
+
+```python
+selection = api.Selection("train", source=("text",), target=("audio",))
+batch = next(iter(api.make_batches(records, selection, batch_size=4)))
+translator = api.build_translator(api.parse("T->A"), config, run.statistics)
+frames, attention_weights = translator.rollout(batch["source"], batch["source_length"], batch["target_length"])
+```
+
+Importing this module imports TensorFlow; `import mmtrans` alone imports nothing.
+"""
+
+from mmtrans.config import Config
+from mmtrans.data.convert import convert
+from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.records import Records
+from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.evaluation.evaluate import evaluate
+from mmtrans.export import export
+from mmtrans.models.regressor import build_regressor
+from mmtrans.models.translator import build_translator
+from mmtrans.predict import Scorer, predict
+from mmtrans.recipe import parse
+from mmtrans.sources import open_corpus
+from mmtrans.sources.synthetic import synthesize
+from mmtrans.training.run import Run
+from mmtrans.training.train import train
+from mmtrans.translate import translate
+
+__all__ = [
+    "Config",
+    "Records",
+    "Run",
+    "Scorer",
+    "SearchOptions",
+    "Selection",
+    "build_regressor",
+    "build_translator",
+    "convert",
+    "evaluate",
+    "export",
+    "make_batches",
+    "open_corpus",
+    "parse",
+    "predict",
+    "synthesize",
+    "train",
+    "translate",
+]
