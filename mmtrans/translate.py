@@ -12,7 +12,7 @@ import tensorflow as tf
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
-from mmtrans.decoding.beam_search import Hypotheses, SearchOptions
+from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
 from mmtrans.models.translator import Translator
 from mmtrans.training.run import Run
 
@@ -138,7 +138,9 @@ def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iter
     target, target_lengths = batch["target"].numpy(), batch["target_length"].numpy()
     for row, source_length in enumerate(batch["source_length"].numpy()):
         hypotheses = []
-        for n, steps in enumerate(decoded.lengths[row]):
+        # A short target over few tokens has fewer hypotheses than were asked for: the rest are forbidden ones.
+        for n in np.flatnonzero(decoded.log_probs[row] > FORBIDDEN / 2):
+            steps = decoded.lengths[row, n]
             ids = decoded.ids[row, n, : steps - 1]
             weights = decoded.attention_weights[row, n, :steps, :source_length]
             scores = float(decoded.log_probs[row, n]), float(decoded.scores[row, n])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmtrans.training.samples import is_due
 
 #: Scalars of a history row that TensorBoard shows.
 SCALARS = ("loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
@@ -23,12 +26,22 @@ class Monitor:
         steps: batches of an epoch.
         logs_dir: directory of the phase's TensorBoard events.
         quiet: no output to the terminal.
+        samples: `epoch →` nothing, writes samples of what the phase has learned to the default summary writer.
     """
 
-    def __init__(self, title: str, epochs: int, steps: int, logs_dir: Path, quiet: bool = False):
+    def __init__(
+        self,
+        title: str,
+        epochs: int,
+        steps: int,
+        logs_dir: Path,
+        quiet: bool = False,
+        samples: Callable[[int], None] | None = None,
+    ):
         self.title = title
         self.epochs = epochs
         self.steps = steps
+        self.samples = samples
         self.console = Console(file=sys.stderr, quiet=quiet)
         self.writer = tf.summary.create_file_writer(str(logs_dir))
         columns = (
@@ -82,6 +95,8 @@ class Monitor:
         with self.writer.as_default():
             for name in SCALARS:
                 tf.summary.scalar(name, row[name], step=row["epoch"])
+            if self.samples is not None and is_due(row["epoch"]):
+                self.samples(row["epoch"])
         self.writer.flush()
 
     def end(self, progress: dict) -> None:

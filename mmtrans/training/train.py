@@ -23,6 +23,7 @@ from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
 from mmtrans.training.run import Phase, Run, phases_of, write_atomically
+from mmtrans.training.samples import make_samples
 
 HISTORY_FIELDS = ("phase", "epoch", "loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
 
@@ -140,7 +141,11 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
     codebook = phase_codebook(run, phase, records)
     objective = build_objective(run, phase, records, codebook)
     data = phase_data(phase, records, config, codebook)
-    with Monitor(phase.title, config.epochs, data.train_steps, run.path / "logs" / phase.name, quiet) as monitor:
+    samples = None
+    if isinstance(objective, TranslationObjective):
+        samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
+    logs_dir = run.path / "logs" / phase.name
+    with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples) as monitor:
         progress = fit(objective, data, config, directory, monitor)
     stopped_by = "epochs" if progress["epoch"] >= config.epochs else "patience"
     status.update(finished=True, epochs=config.epochs, stopped_by=stopped_by, **progress)

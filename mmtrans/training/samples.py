@@ -1,0 +1,130 @@
+"""What TensorBoard shows of a translation while it is learned: a few valid segments, decoded with today's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.data.codebook import Codebook
+from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.records import Records
+from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.models.translator import Translator
+
+#: Segments that are shown, and the epochs between two looks at them.
+NUM_SEGMENTS, EVERY_EPOCHS = 3, 5
+
+#: Pixels of a square that stands for one attention weight, and of one that stands for one value of a frame.
+ATTENTION_PIXELS, FRAME_PIXELS = 12, 6
+
+WHITE, BLUE, ORANGE = (np.array(color) / 255.0 for color in ((255, 255, 255), (37, 99, 235), (234, 88, 12)))
+
+#: Standard deviations at which the colours of frames end.
+FRAME_RANGE = 3.0
+
+
+def is_due(epoch: int) -> bool:
+    """Whether samples are wanted after an epoch: the first one, and every fifth."""
+    return epoch == 1 or epoch % EVERY_EPOCHS == 0
+
+
+def make_samples(
+    translator: Translator, records: Records, selection: Selection, codebook: Codebook | None
+) -> Callable[[int], None]:
+    """Chooses segments of medium length, and returns what writes their samples to the default summary writer.
+
+    For each segment there is `attention/<id>`, target steps downwards and source steps to the right. For a tokens
+    target there is the text `translation/<id>`: the source's words, the target and its greedy translation. For a
+    features target there is the image `frames/<id>`: the target above, the rollout below, time to the right.
+
+    Args:
+        translator: decoded with the weights that it has when the samples are written.
+        records: opened with the split.
+        selection: of the translation, a split that is not trained on.
+        codebook: of a tokens target.
+
+    Returns:
+        `epoch →` nothing. It runs eagerly: to trace a graph would cost more than the few segments.
+    """
+    batches = make_batches(records, selection, batch_size=NUM_SEGMENTS, codebook=codebook, tokens=True)
+    middle = (num_batches(records, selection, NUM_SEGMENTS) - 1) // 2
+    batch = next(islice(iter(batches), middle, None))
+    write_all = _write_frames if codebook is None else _write_tokens
+
+    def write(epoch: int) -> None:
+        write_all(translator, batch, codebook, epoch)
+
+    return write
+
+
+def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int) -> None:
+    length = batch["source_length"]
+    found = translator.search(batch["source"], length, (length, length), SearchOptions(beam_width=1))
+    for row, id_ in enumerate(batch["id"].numpy()):
+        name, source_steps = id_.decode("utf-8"), int(length[row])
+        ids, steps = found.ids[row, 0].numpy(), int(found.lengths[row, 0])
+        target = batch["target"][row, : int(batch["target_length"][row]) - 1].numpy()
+        words = [word.decode("utf-8") for word in batch["tokens"][row, :source_steps].numpy() if word]
+        lines = {
+            "source": words,
+            "target": [codebook.names[i] for i in target],
+            "translation": [codebook.names[i] for i in ids[: steps - 1]],
+        }
+        text = "\n\n".join(f"**{what}** {' '.join(tokens)}" for what, tokens in lines.items() if tokens)
+        tf.summary.text(f"translation/{name}", text, step=epoch)
+        _write_attention(name, found.attention_weights[row, 0, :steps, :source_steps].numpy(), epoch)
+
+
+def _write_frames(translator: Translator, batch, _, epoch: int) -> None:
+    length, target_length = batch["source_length"], batch["target_length"]
+    frames, attention_weights = translator.rollout(batch["source"], length, target_length)
+    target = translator.target.normalization(batch["target"])
+    for row, id_ in enumerate(batch["id"].numpy()):
+        name, steps = id_.decode("utf-8"), int(target_length[row])
+        image = frames_image([target[row, :steps].numpy(), frames[row, :steps].numpy()])
+        tf.summary.image(f"frames/{name}", image[None], step=epoch)
+        _write_attention(name, attention_weights[row, :steps, : int(length[row])].numpy(), epoch)
+
+
+def _write_attention(name: str, attention_weights: np.ndarray, epoch: int) -> None:
+    tf.summary.image(f"attention/{name}", attention_image(attention_weights)[None], step=epoch)
+
+
+def attention_image(attention_weights: np.ndarray) -> np.ndarray:
+    """Squares from white (0) to blue (1).
+
+    Args:
+        attention_weights: `(steps, source_steps)` float32.
+
+    Returns:
+        `(12 steps, 12 source_steps, 3)` float32 between 0 and 1.
+    """
+    return _enlarged(_blend(WHITE, BLUE, np.clip(attention_weights, 0.0, 1.0)), ATTENTION_PIXELS)
+
+
+def frames_image(streams: Sequence[np.ndarray]) -> np.ndarray:
+    """Streams below one another, orange above and blue below the train mean, with a white line between them.
+
+    Args:
+        streams: each `(steps, dim)` float32, standardised, of equal shape.
+
+    Returns:
+        `(height, 6 steps, 3)` float32 between 0 and 1, of height `6 dim` a stream and 6 a line.
+    """
+    pictures = []
+    for stream in streams:
+        scaled = np.clip(stream.T / FRAME_RANGE, -1.0, 1.0)
+        colors = np.where(scaled[:, :, None] < 0, _blend(WHITE, BLUE, -scaled), _blend(WHITE, ORANGE, scaled))
+        pictures += [colors, np.ones((1, *colors.shape[1:]))]
+    return _enlarged(np.concatenate(pictures[:-1]), FRAME_PIXELS)
+
+
+def _blend(start: np.ndarray, end: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return start + share[:, :, None] * (end - start)
+
+
+def _enlarged(image: np.ndarray, pixels: int) -> np.ndarray:
+    return image.repeat(pixels, 0).repeat(pixels, 1).astype(np.float32)
