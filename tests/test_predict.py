@@ -1,5 +1,4 @@
 import csv
-import json
 import shutil
 from collections import Counter
 
@@ -221,15 +220,6 @@ def test_the_run_says_what_its_data_are_like(baseline_run, records_dir):
     assert scorer.max_steps == manifest.max_steps == {"aligned": 50}
     assert scorer.modalities.keys() == {"text"}
     assert run.data["modalities"]["audio"]["dim"] == manifest.modalities["audio"].dim
-
-
-def test_a_run_of_the_first_releases_asks_its_records(baseline_run, tmp_path):
-    shutil.copytree(baseline_run, tmp_path / "run")
-    path = tmp_path / "run" / "environment.json"
-    environment = json.loads(path.read_text())
-    del environment["data"]
-    path.write_text(json.dumps(environment))
-    assert json.loads(json.dumps(Run.open(tmp_path / "run").data)) == Run.open(baseline_run).data
 
 
 def test_no_model(tmp_path):

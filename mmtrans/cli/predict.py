@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mmtrans.cli.source import add_source_arguments, open_source
+
 FIELDS = ("id", "score", "polarity", "words", "attention")
 
 
@@ -24,17 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"
     )
-    parser.add_argument("source", metavar="SOURCE", help="file or folder of a corpus")
+    add_source_arguments(parser)
     parser.add_argument("--out", metavar="FILE.csv|FILE.jsonl", help="where the rows go (default: CSV on stdout)")
-    parser.add_argument("--format", default="auto", metavar="NAME", help="source format (default: by content)")
-    parser.add_argument("--glove", metavar="FILE", help="GloVe text file, for words without vectors")
-    parser.add_argument("--label", metavar="NAME", help="label column, where there are several")
-    parser.add_argument("--label-shift", type=float, default=0.0, metavar="SECONDS", help="moves the label intervals")
-    parser.add_argument(
-        "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
-    )
-    parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read a .csd corpus")
 
 
 def run(arguments: argparse.Namespace) -> dict:
@@ -44,19 +37,9 @@ def run(arguments: argparse.Namespace) -> dict:
 
     import_tensorflow()
     from mmtrans.predict import Scorer, predict
-    from mmtrans.sources import open_corpus
 
     scorer = Scorer.open(arguments.model)
-    corpus = open_corpus(
-        arguments.source,
-        format=arguments.format,
-        glove=arguments.glove,
-        label=arguments.label,
-        label_shift=arguments.label_shift,
-        select=arguments.select,
-        compat=arguments.compat,
-        workers=arguments.workers,
-    )
+    corpus = open_source(arguments)
     counts = Counter(predicted=0, cut=0)
     with rows_to(arguments.out, suffix) as write:
         for prediction in predict(scorer, corpus, counts):

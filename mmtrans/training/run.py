@@ -147,8 +147,8 @@ class Run:
 
     @cached_property
     def data(self) -> dict:
-        """What new data must be like, as `describe_data` gives it; runs of the first releases ask their records."""
-        return self.environment.get("data") or describe_data(Manifest.load(self.records_path))
+        """What new data must be like, as `describe_data` gives it."""
+        return self.environment["data"]
 
     @cached_property
     def recipe(self) -> Recipe:

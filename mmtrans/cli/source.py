@@ -1,0 +1,34 @@
+"""The flags of every command that reads a source: what it is, and how its words, labels and columns are taken."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds SOURCE and its flags."""
+    parser.add_argument("source", metavar="SOURCE", help="file or folder of a corpus")
+    # Spelled out: a look at the readers' own list would import numpy, and --help answers at once.
+    parser.add_argument(
+        "--format",
+        default="auto",
+        metavar="NAME",
+        help="source format: auto (by content, the default), csd (CMU-MultimodalSDK), misa (also MAG), mult, mmsa "
+        "(also Self-MM), multibench, lmf, mfn (also TFN, MCTN), or neutral (.npz and segments.csv)",
+    )
+    parser.add_argument("--glove", metavar="FILE", help="GloVe text file, for words without vectors")
+    parser.add_argument("--label", metavar="NAME", help="label column, where there are several")
+    parser.add_argument("--label-shift", type=float, default=0.0, metavar="SECONDS", help="moves the label intervals")
+    parser.add_argument(
+        "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
+    )
+    parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read a .csd corpus")
+
+
+def open_source(arguments: argparse.Namespace):
+    """The `Corpus` that the flags name; raises as `mmtrans.sources.open_corpus`."""
+    from mmtrans.sources import open_corpus
+
+    names = ("format", "glove", "label", "label_shift", "select", "compat", "workers")
+    return open_corpus(arguments.source, **{name: getattr(arguments, name) for name in names})
