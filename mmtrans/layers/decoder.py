@@ -7,7 +7,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from mmtrans.layers.attention import BahdanauAttention
+from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention
+from mmtrans.layers.recurrence import attention_lstm_sequence, lstm_cell, unstacked
 
 #: Gates of each cell, in the order of the kernels' columns.
 GATES = {"lstm": 4, "gru": 3}
@@ -23,9 +24,8 @@ def lstm_step(gates, state):
     Returns:
         the new `(output, cell)`.
     """
-    i, f, candidate, o = tf.split(gates, 4, axis=-1)
-    cell = tf.sigmoid(f) * state[1] + tf.sigmoid(i) * tf.tanh(candidate)
-    return tf.sigmoid(o) * tf.tanh(cell), cell
+    output, cell, _ = lstm_cell(gates, state[1])
+    return output, cell
 
 
 def gru_step(gates, recurrent_gates, state):
@@ -198,26 +198,50 @@ class AttentionDecoder(keras.layers.Layer):
 
     def call(self, inputs, memory_mask):
         decoder_input, values, *initial_state = inputs
-        target_steps, source_steps = tf.shape(decoder_input)[1], tf.shape(values)[1]
         memory = self.prepare(values, memory_mask)
-        # Arrays, not slices: the gradient of a slice inside a loop is as large as the whole, at every step.
-        gates = _unstacked(tf.transpose(self.project_inputs(decoder_input), [1, 0, 2]))
-        has_bias = self.attention is not None and self.max_distance
-        bias = _unstacked(self.position_bias(tf.range(target_steps), source_steps)) if has_bias else None
-        outputs, weights = (tf.TensorArray(values.dtype, size=target_steps) for _ in range(2))
+        gates = tf.transpose(self.project_inputs(decoder_input), [1, 0, 2])
+        target_steps, source_steps = tf.shape(gates)[0], tf.shape(values)[1]
+        if self.attention is None or not self.max_distance:
+            score_bias = tf.zeros([target_steps, source_steps], values.dtype)
+        else:
+            score_bias = self.position_bias(tf.range(target_steps), source_steps)
+        if self.attention is not None and self.cell == "lstm":
+            outputs, weights = self._fused_loop(gates, initial_state, memory, score_bias)
+        else:
+            outputs, weights = self._loop(gates, initial_state, memory, score_bias)
+        outputs, weights = tf.transpose(outputs, [1, 0, 2]), tf.transpose(weights, [1, 0, 2])
+        outputs.set_shape([decoder_input.shape[0], decoder_input.shape[1], self.output_dim(values.shape[-1])])
+        return outputs, weights
+
+    def _fused_loop(self, gates, initial_state, memory: Memory, score_bias):
+        """All steps of an LSTM with attention: what `_loop` computes, with a gradient of its own."""
+        attention, kernels = self.attention, (self.recurrent_kernel, self.context_kernel)
+        return attention_lstm_sequence(
+            gates,
+            list(initial_state),
+            [memory.values, memory.keys],
+            [tf.where(memory.mask, 0.0, tf.constant(MASKED_SCORE, gates.dtype)), score_bias],
+            tf.concat([tf.convert_to_tensor(kernel) for kernel in kernels], 0),
+            tf.convert_to_tensor(attention.query_kernel),
+            tf.convert_to_tensor(attention.score_kernel)[:, 0],
+        )
+
+    def _loop(self, gates, initial_state, memory: Memory, score_bias):
+        """All steps, one `step` after the other; steps first."""
+        target_steps = tf.shape(gates)[0]
+        gates, score_bias = unstacked(gates), unstacked(score_bias)
+        arrays = tuple(tf.TensorArray(memory.values.dtype, size=target_steps) for _ in range(2))
 
         def body(t, state, outputs, weights):
-            position_bias = bias.read(t)[None, None, :] if has_bias else None
-            output, state, attention_weights = self.step(gates.read(t)[:, None, :], state, memory, position_bias)
+            gate, bias = gates.read(t)[:, None, :], score_bias.read(t)[None, None, :]
+            output, state, attention_weights = self.step(gate, state, memory, bias)
             return t + 1, state, outputs.write(t, output[:, 0]), weights.write(t, attention_weights[:, 0])
 
-        loop = (tf.constant(0), self.start(initial_state, memory), outputs, weights)
+        loop = (tf.constant(0), self.start(initial_state, memory), *arrays)
         *_, outputs, weights = tf.while_loop(
             lambda t, *_: t < target_steps, body, loop, maximum_iterations=target_steps
         )
-        outputs, weights = tf.transpose(outputs.stack(), [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2])
-        outputs.set_shape([decoder_input.shape[0], decoder_input.shape[1], self.output_dim(values.shape[-1])])
-        return outputs, weights
+        return outputs.stack(), weights.stack()
 
     def output_dim(self, memory_dim):
         """Width of an output, given the memory's."""
@@ -235,10 +259,6 @@ class AttentionDecoder(keras.layers.Layer):
             "attention_units": self.attention_units,
             "max_distance": self.max_distance,
         }
-
-
-def _unstacked(tensor) -> tf.TensorArray:
-    return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0]).unstack(tensor)
 
 
 @keras.saving.register_keras_serializable("mmtrans")

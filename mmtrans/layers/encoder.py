@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from mmtrans.layers.dropout import Dropout
+from mmtrans.layers.recurrence import lstm_sequence
 
 RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -58,14 +59,13 @@ class Encoder(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, source_mask, training=False):
-        memory = inputs
+        memory, final_state = inputs, None
         training = training and self.trainable
+        # Keras' own layer is cuDNN's on a GPU; on a CPU it is a loop of many small operations a step.
+        read = lstm_outputs if self.cell == "lstm" and not tf.config.list_physical_devices("GPU") else keras_outputs
         for dropout, recurrent in zip(self.dropouts, self.recurrent, strict=True):
-            memory = dropout(memory, training=training)
-            memory, *states = recurrent(memory, mask=source_mask, training=training)
-        outputs = states[:: len(states) // 2] if self.bidirectional else states[:1]
-        memory = memory * tf.cast(source_mask[:, :, None], memory.dtype)
-        return memory, tf.concat(outputs, -1)
+            memory, final_state = read(recurrent, dropout(memory, training=training), source_mask)
+        return memory, final_state
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.memory_dim), (input_shape[0], self.memory_dim)
@@ -79,6 +79,38 @@ class Encoder(keras.layers.Layer):
             "bidirectional": self.bidirectional,
             "dropout": self.dropout,
         }
+
+
+def keras_outputs(layer, inputs, mask):
+    """Memory and final state (see `Encoder`) of one recurrent layer, as Keras computes them."""
+    memory, *states = layer(inputs, mask=mask)
+    outputs = states[:: len(states) // 2] if isinstance(layer, keras.layers.Bidirectional) else states[:1]
+    return tf.where(mask[:, :, None], memory, 0.0), tf.concat(outputs, -1)
+
+
+def lstm_outputs(layer, inputs, mask):
+    """The same of an LSTM or a bidirectional one: both directions in one loop, and no mask in it.
+
+    The backward direction reads each sequence reversed within its length, so its padding comes last too, and what
+    comes of padding is never read.
+    """
+    both = isinstance(layer, keras.layers.Bidirectional)
+    cells = [layer.forward_layer.cell, layer.backward_layer.cell] if both else [layer.cell]
+    length = tf.reduce_sum(tf.cast(mask, tf.int32), 1)
+
+    def turned(sequence):
+        return tf.reverse_sequence(sequence, length, seq_axis=1)
+
+    gates = [
+        tf.transpose(tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias, [1, 0, 2])
+        for cell, sequence in zip(cells, [inputs, turned(inputs)] if both else [inputs], strict=True)
+    ]
+    kernel = tf.stack([tf.convert_to_tensor(cell.recurrent_kernel) for cell in cells])
+    outputs = tf.unstack(tf.transpose(lstm_sequence(tf.stack(gates, 1), kernel), [1, 2, 0, 3]), len(cells))
+    memory = tf.concat([outputs[0], *map(turned, outputs[1:])], -1)
+    last = tf.maximum(length - 1, 0)
+    final_state = tf.concat([tf.gather(output, last, batch_dims=1) for output in outputs], -1)
+    return tf.where(mask[:, :, None], memory, 0.0), tf.where(length[:, None] > 0, final_state, 0.0)
 
 
 @keras.saving.register_keras_serializable("mmtrans")

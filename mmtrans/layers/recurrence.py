@@ -1,0 +1,205 @@
+"""LSTMs over whole sequences, with their gradients written out.
+
+TensorFlow differentiates a loop one step at a time: each step multiplies out its share of every weight's gradient and
+adds it to a sum as large as the weight. Here the loop that goes back computes only what the step before it needs. What
+depends on stored values alone, the cell's derivatives, is computed for all steps before that loop; the gradients of
+weights are one product over all steps after it.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def lstm_cell(gates, cell):
+    """One LSTM step from pre-activations.
+
+    Args:
+        gates: `(…, 4 units)`: input, forget, candidate, output.
+        cell: `(…, units)`, the cell state before.
+
+    Returns:
+        `(output (…, units), cell (…, units), activations)`, the activations as a list of the four gates' `(…, units)`.
+    """
+    i, f, candidate, o = tf.split(gates, 4, axis=-1)
+    i, f, candidate, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(candidate), tf.sigmoid(o)
+    cell = f * cell + i * candidate
+    return o * tf.tanh(cell), cell, [i, f, candidate, o]
+
+
+def unstacked(tensor) -> tf.TensorArray:
+    """The first axis of a tensor as an array: a loop reads its elements without the gradient of a slice, which is as
+    large as the whole, at every step."""
+    return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0]).unstack(tensor)
+
+
+def _empty_arrays(number, steps, dtype):
+    return tuple(tf.TensorArray(dtype, size=steps) for _ in range(number))
+
+
+def _write(arrays, t, values):
+    return tuple(array.write(t, value) for array, value in zip(arrays, values, strict=True))
+
+
+def _forward(body, steps, state, arrays):
+    """Runs `body(t, *state, arrays)` for t = 0 … steps - 1; returns the arrays' contents, steps first."""
+    loop = (tf.constant(0), *state, arrays)
+    *_, arrays = tf.while_loop(lambda t, *_: t < steps, body, loop, maximum_iterations=steps)
+    return [array.stack() for array in arrays]
+
+
+def _backward(body, steps, state, arrays):
+    """Runs `body(t, *state, arrays)` for t = steps - 1 … 0; returns the last state and the arrays' contents."""
+    loop = (steps - 1, *state, arrays)
+    _, *state, arrays = tf.while_loop(lambda t, *_: t >= 0, body, loop, maximum_iterations=steps)
+    return state, [array.stack() for array in arrays]
+
+
+def _before(first, values):
+    """`values (steps, …)` one step later: `first (…)` is what stands before step 0."""
+    return tf.concat([first[None], values[:-1]], 0)
+
+
+def _derivatives(activations, cells, cells_before):
+    """The LSTM cell's derivatives, for all steps at once, each of the shape of `cells` but for the third.
+
+    Returns:
+        of the output by the cell; of the output by its gate's pre-activation; of the cell by the other three
+        pre-activations `(…, 3 units)`; of the cell by the cell before.
+    """
+    i, f, candidate, o = tf.split(activations, 4, axis=-1)
+    squashed = tf.tanh(cells)
+    by_others = tf.concat(
+        [candidate * i * (1 - i), cells_before * f * (1 - f), i * (1 - candidate * candidate)], axis=-1
+    )
+    return [o * (1 - squashed * squashed), squashed * o * (1 - o), by_others, f]
+
+
+def _cell_gradients(d_output, d_cell, derivatives):
+    """One step back through the LSTM cell: gradients of its pre-activations `(…, 4 units)` and of the cell before."""
+    output_by_cell, output_by_gate, cell_by_others, cell_by_cell = derivatives
+    d_cell += d_output * output_by_cell
+    d_others = tf.concat([d_cell, d_cell, d_cell], axis=-1) * cell_by_others
+    return tf.concat([d_others, d_output * output_by_gate], axis=-1), d_cell * cell_by_cell
+
+
+@tf.custom_gradient
+def lstm_sequence(gates, kernel):
+    """LSTMs over whole sequences, side by side (a bidirectional layer has two), from zero states.
+
+    Args:
+        gates: `(steps, lstms, batch, 4 units)` float32, the inputs' share of the pre-activations, bias included.
+        kernel: `(lstms, units, 4 units)` float32, the recurrent kernels.
+
+    Returns:
+        outputs `(steps, lstms, batch, units)`.
+    """
+    steps, dtype = tf.shape(gates)[0], gates.dtype
+    inputs = unstacked(gates)
+    zeros = tf.zeros_like(tf.split(gates[0], 4, axis=-1)[0])
+
+    def step(t, output, cell, arrays):
+        output, cell, activations = lstm_cell(inputs.read(t) + tf.matmul(output, kernel), cell)
+        return t + 1, output, cell, _write(arrays, t, (output, cell, tf.concat(activations, -1)))
+
+    outputs, cells, activations = _forward(step, steps, (zeros, zeros), _empty_arrays(3, steps, dtype))
+
+    def gradient(d_outputs):
+        given = [unstacked(d_outputs), *map(unstacked, _derivatives(activations, cells, _before(zeros, cells)))]
+
+        def step(t, d_output, d_cell, arrays):
+            d_given, *derivatives = [array.read(t) for array in given]
+            d_gates, d_cell = _cell_gradients(d_output + d_given, d_cell, derivatives)
+            return t - 1, tf.matmul(d_gates, kernel, transpose_b=True), d_cell, _write(arrays, t, (d_gates,))
+
+        _, (d_gates,) = _backward(step, steps, (zeros, zeros), _empty_arrays(1, steps, dtype))
+        # Products over steps and batch, for each LSTM.
+        d_kernel = tf.einsum("tlbu,tlbg->lug", _before(zeros, outputs), d_gates)
+        return d_gates, d_kernel
+
+    return outputs, gradient
+
+
+@tf.custom_gradient
+def attention_lstm_sequence(gates, state, memory, score_bias, kernel, query_kernel, score_kernel):
+    """An LSTM with input feeding and Bahdanau's attention over whole teacher-forced sequences.
+
+    Each step reads the previous output and context, and attends with its own output:
+    `AttentionDecoder.step`, for one query a row.
+
+    Args:
+        gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, bias included.
+        state: `[output (batch, units), cell (batch, units)]` before the first step; the context before it is zero.
+        memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
+        score_bias: `[(batch, source_steps), (steps, source_steps)]`, added to the attention scores.
+        kernel: `(units + memory_dim, 4 units)`, of output and context.
+        query_kernel: `(units, attention_units)`.
+        score_kernel: `(attention_units,)`.
+
+    Returns:
+        `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
+        beside its context.
+    """
+    (first_output, first_cell), (values, keys), (row_bias, step_bias) = state, memory, score_bias
+    steps, dtype, units = tf.shape(gates)[0], gates.dtype, first_output.shape[-1]
+    inputs, biases = unstacked(gates), unstacked(step_bias)
+    no_context = tf.zeros([tf.shape(values)[0], values.shape[-1]], dtype)
+    first = tf.concat([first_output, no_context], -1)
+
+    def step(t, output_and_context, cell, arrays):
+        output, cell, activations = lstm_cell(inputs.read(t) + tf.matmul(output_and_context, kernel), cell)
+        energy = tf.tanh(keys + tf.matmul(output, query_kernel)[:, None])
+        scores = tf.tensordot(energy, score_kernel, 1) + row_bias + biases.read(t)
+        weights = tf.nn.softmax(scores)
+        context = tf.matmul(weights[:, None], values)[:, 0]
+        both = tf.concat([output, context], -1)
+        return t + 1, both, cell, _write(arrays, t, (both, cell, tf.concat(activations, -1), energy, weights))
+
+    outputs, cells, activations, energies, weights = _forward(
+        step, steps, (first, first_cell), _empty_arrays(5, steps, dtype)
+    )
+
+    def gradient(d_outputs, d_weights):
+        local = (
+            *_derivatives(activations, cells, _before(first_cell, cells)),
+            (1 - energies * energies) * score_kernel,
+        )
+        given = [unstacked(value) for value in (d_outputs, d_weights, weights, *local)]
+
+        def step(t, d_both, d_cell, d_keys, arrays):
+            d_given, d_weight, weight, *derivatives, score_by_key = [array.read(t) for array in given]
+            d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
+            d_weight += tf.linalg.matvec(values, d_context)
+            d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
+            d_energy = d_scores[:, :, None] * score_by_key
+            d_query = tf.reduce_sum(d_energy, 1)
+            d_output += tf.matmul(d_query, query_kernel, transpose_b=True)
+            d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
+            arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
+            return t - 1, tf.matmul(d_gates, kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
+
+        zeros = (tf.zeros_like(first), tf.zeros_like(first_cell), tf.zeros_like(keys))
+        (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
+        d_gates, d_scores, d_contexts, d_queries = written
+        d_values = tf.einsum("tbs,tbm->bsm", weights, d_contexts)
+        d_kernel = _weight_gradient(_before(first, outputs), d_gates)
+        d_query_kernel = _weight_gradient(outputs[:, :, :units], d_queries)
+        d_score_kernel = _weight_gradient(energies, d_scores[..., None])[:, 0]
+        d_score_bias = [tf.reduce_sum(d_scores, 0), tf.reduce_sum(d_scores, 1)]
+        return (
+            d_gates,
+            [d_first[:, :units], d_cell],
+            [d_values, d_keys],
+            d_score_bias,
+            d_kernel,
+            d_query_kernel,
+            d_score_kernel,
+        )
+
+    return (outputs, weights), gradient
+
+
+def _weight_gradient(inputs, d_outputs):
+    """Gradient of a kernel from all its inputs `(…, in)` and its outputs' gradients `(…, out)`: `(in, out)`."""
+    inputs, d_outputs = (tf.reshape(values, [-1, values.shape[-1]]) for values in (inputs, d_outputs))
+    return tf.matmul(inputs, d_outputs, transpose_a=True)

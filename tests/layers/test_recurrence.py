@@ -1,0 +1,135 @@
+"""Gradients written out, held against what automatic differentiation makes of the plain definition."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmtrans.layers.decoder import AttentionDecoder
+from mmtrans.layers.encoder import Encoder, keras_outputs, lstm_outputs
+from mmtrans.layers.recurrence import attention_lstm_sequence, lstm_sequence
+
+STEPS, LSTMS, BATCH, UNITS, SOURCE_STEPS, MEMORY_DIM, ATTENTION_UNITS = 4, 2, 3, 5, 6, 7, 8
+
+
+def normal(rng, *shape):
+    return tf.constant(rng.normal(size=shape))
+
+
+def plain_cell(gates, cell):
+    i, f, candidate, o = (gates[..., n * UNITS : (n + 1) * UNITS] for n in range(4))
+    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(candidate)
+    return tf.sigmoid(o) * tf.tanh(cell), cell
+
+
+def plain_lstms(gates, kernel):
+    outputs = []
+    for n in range(LSTMS):
+        output = cell = tf.zeros([BATCH, UNITS], tf.float64)
+        for t in range(STEPS):
+            output, cell = plain_cell(gates[t, n] + output @ kernel[n], cell)
+            outputs.append(output)
+    return tf.transpose(tf.reshape(tf.stack(outputs), [LSTMS, STEPS, BATCH, UNITS]), [1, 0, 2, 3])
+
+
+def plain_attention_lstm(gates, state, memory, score_bias, kernel, query_kernel, score_kernel):
+    (output, cell), (values, keys), (row_bias, step_bias) = state, memory, score_bias
+    context = tf.zeros([BATCH, MEMORY_DIM], tf.float64)
+    outputs, weights = [], []
+    for t in range(STEPS):
+        output, cell = plain_cell(gates[t] + output @ kernel[:UNITS] + context @ kernel[UNITS:], cell)
+        energy = tf.tanh(keys + (output @ query_kernel)[:, None, :])
+        scores = tf.reduce_sum(energy * score_kernel, -1) + row_bias + step_bias[t]
+        weight = tf.exp(scores) / tf.reduce_sum(tf.exp(scores), -1, keepdims=True)
+        context = tf.reduce_sum(weight[:, :, None] * values, 1)
+        outputs.append(tf.concat([output, context], -1))
+        weights.append(weight)
+    return tf.stack(outputs), tf.stack(weights)
+
+
+def value_and_gradients(function, arguments, upstream):
+    """Results and the gradients of their products with `upstream`, by every argument."""
+    flat = tf.nest.flatten(arguments)
+    with tf.GradientTape() as tape:
+        tape.watch(flat)
+        results = tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, flat)))
+        total = tf.add_n([tf.reduce_sum(r * u) for r, u in zip(results, upstream, strict=True)])
+    return results, tape.gradient(total, flat)
+
+
+def check(function, plain, arguments, upstream):
+    expected_results, expected_gradients = value_and_gradients(plain, arguments, upstream)
+    for run in (function, tf.function(function)):
+        results, gradients = value_and_gradients(run, arguments, upstream)
+        for ours, expected in zip([*results, *gradients], [*expected_results, *expected_gradients], strict=True):
+            np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("seed", range(3))
+def test_lstm_sequence(seed):
+    rng = np.random.default_rng(seed)
+    arguments = [normal(rng, STEPS, LSTMS, BATCH, 4 * UNITS), normal(rng, LSTMS, UNITS, 4 * UNITS)]
+    check(lstm_sequence, plain_lstms, arguments, [normal(rng, STEPS, LSTMS, BATCH, UNITS)])
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("seed", range(3))
+def test_attention_lstm_sequence(seed):
+    rng = np.random.default_rng(seed)
+    arguments = [
+        normal(rng, STEPS, BATCH, 4 * UNITS),
+        [normal(rng, BATCH, UNITS), normal(rng, BATCH, UNITS)],
+        [normal(rng, BATCH, SOURCE_STEPS, MEMORY_DIM), normal(rng, BATCH, SOURCE_STEPS, ATTENTION_UNITS)],
+        [normal(rng, BATCH, SOURCE_STEPS), normal(rng, STEPS, SOURCE_STEPS)],
+        normal(rng, UNITS + MEMORY_DIM, 4 * UNITS),
+        normal(rng, UNITS, ATTENTION_UNITS),
+        normal(rng, ATTENTION_UNITS),
+    ]
+    upstream = [normal(rng, STEPS, BATCH, UNITS + MEMORY_DIM), normal(rng, STEPS, BATCH, SOURCE_STEPS)]
+    check(attention_lstm_sequence, plain_attention_lstm, arguments, upstream)
+
+
+def gradients_of(function, variables, inputs):
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        results = function()
+        total = tf.add_n([tf.reduce_sum(tf.sin(3 * result)) for result in results])
+    return [*results, *map(tf.convert_to_tensor, tape.gradient(total, [*variables, *inputs]))]
+
+
+@pytest.mark.parametrize("max_distance", [0, 2])
+def test_the_decoders_two_loops_agree(max_distance):
+    rng = np.random.default_rng(0)
+    decoder = AttentionDecoder(UNITS, "lstm", ATTENTION_UNITS, max_distance)
+    shapes = [(BATCH, STEPS, 2), (BATCH, SOURCE_STEPS, MEMORY_DIM), (BATCH, UNITS), (BATCH, UNITS)]
+    inputs = [tf.cast(normal(rng, *shape), tf.float32) for shape in shapes]
+    decoder.build(shapes)
+    mask = tf.sequence_mask([6, 1, 3], SOURCE_STEPS)
+    fused = gradients_of(lambda: decoder(inputs, memory_mask=mask), decoder.trainable_variables, inputs)
+    decoder._fused_loop = decoder._loop
+    stepwise = gradients_of(lambda: decoder(inputs, memory_mask=mask), decoder.trainable_variables, inputs)
+    for ours, expected in zip(fused, stepwise, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_lstm_outputs_are_those_of_keras(bidirectional):
+    rng = np.random.default_rng(1)
+    (layer,) = Encoder(UNITS, bidirectional=bidirectional).recurrent
+    layer.build((None, None, 2))
+    inputs = tf.cast(normal(rng, BATCH, SOURCE_STEPS, 2), tf.float32)
+    mask = tf.sequence_mask([6, 1, 3], SOURCE_STEPS)
+    ours, keras = (
+        gradients_of(lambda read=read: read(layer, inputs, mask), layer.trainable_variables, [inputs])
+        for read in (lstm_outputs, keras_outputs)
+    )
+    for value, expected in zip(ours, keras, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=2e-6)
+
+
+def test_a_sequence_without_steps_has_a_zero_state():
+    (layer,) = Encoder(UNITS).recurrent
+    layer.build((None, None, 2))
+    memory, final_state = lstm_outputs(layer, tf.ones([1, 3, 2]), tf.zeros([1, 3], tf.bool))
+    np.testing.assert_array_equal(memory, 0.0)
+    np.testing.assert_array_equal(final_state, 0.0)
