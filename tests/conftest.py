@@ -3,6 +3,7 @@
 Tests that write to a run or to records do so in a copy.
 """
 
+import keras
 import pytest
 
 from mmtrans.cli.main import main
@@ -19,6 +20,12 @@ FLAGS = [
     *("--units", "4", "--attention-units", "3", "--decoder-units", "5", "--regressor-units", "6"),
     *("--no-bidirectional", "--epochs", "2", "--quiet"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Initial weights that a test leaves to chance are the same in every run."""
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")

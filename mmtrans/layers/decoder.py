@@ -8,42 +8,7 @@ import keras
 import tensorflow as tf
 
 from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention
-from mmtrans.layers.recurrence import attention_lstm_sequence, lstm_cell, unstacked
-
-#: Gates of each cell, in the order of the kernels' columns.
-GATES = {"lstm": 4, "gru": 3}
-
-
-def lstm_step(gates, state):
-    """One LSTM step from pre-activations.
-
-    Args:
-        gates: `(…, 4 units)`: input, forget, candidate, output.
-        state: `(output (…, units), cell (…, units))`.
-
-    Returns:
-        the new `(output, cell)`.
-    """
-    output, cell, _ = lstm_cell(gates, state[1])
-    return output, cell
-
-
-def gru_step(gates, recurrent_gates, state):
-    """One GRU step; the reset gate acts after the recurrent product (Keras' `reset_after`).
-
-    Args:
-        gates: `(…, 3 units)` from the inputs: update, reset, candidate.
-        recurrent_gates: `(…, 3 units)` from the previous output.
-        state: `(output (…, units),)`.
-
-    Returns:
-        the new `(output,)`.
-    """
-    z, r, candidate = tf.split(gates, 3, axis=-1)
-    recurrent_z, recurrent_r, recurrent_candidate = tf.split(recurrent_gates, 3, axis=-1)
-    z = tf.sigmoid(z + recurrent_z)
-    candidate = tf.tanh(candidate + tf.sigmoid(r + recurrent_r) * recurrent_candidate)
-    return (z * state[0] + (1 - z) * candidate,)
+from mmtrans.layers.recurrence import GATES, attention_lstm_sequence, gru_step, lstm_step, unstacked
 
 
 class Memory(NamedTuple):
@@ -72,6 +37,20 @@ class DecoderState(NamedTuple):
     cell: tuple
     context: tf.Tensor
     position: tf.Tensor
+
+
+class Feedback(NamedTuple):
+    """Where a decoder reads frames of its own instead of the given ones, and the linear head that makes them.
+
+    Args:
+        own: `(batch, target_steps)` bool, false at the first step, which no frame precedes.
+        kernel: `(output_dim, dim)` float32, the head's.
+        bias: `(dim,)` float32, the head's.
+    """
+
+    own: tf.Tensor
+    kernel: tf.Tensor
+    bias: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -198,42 +177,61 @@ class AttentionDecoder(keras.layers.Layer):
 
     def call(self, inputs, memory_mask):
         decoder_input, values, *initial_state = inputs
-        memory = self.prepare(values, memory_mask)
-        gates = tf.transpose(self.project_inputs(decoder_input), [1, 0, 2])
-        target_steps, source_steps = tf.shape(gates)[0], tf.shape(values)[1]
+        return self.decode(decoder_input, initial_state, self.prepare(values, memory_mask))
+
+    def decode(self, decoder_input, initial_state, memory: Memory, feedback: Feedback | None = None):
+        """All steps of whole sequences.
+
+        Args:
+            decoder_input: `(batch, target_steps, dim)` float32, the previous targets.
+            initial_state: the cell's states, each `(batch, units)`.
+            memory: from `prepare`.
+            feedback: where the decoder's own previous frames are read instead; `None` for nowhere.
+
+        Returns:
+            as a call.
+        """
+        gates, own, feedback_kernel = tf.transpose(self.project_inputs(decoder_input), [1, 0, 2]), None, None
+        if feedback is not None:
+            own = tf.transpose(feedback.own)[:, :, None]
+            # Head and inputs are linear, so what the cell reads of an own frame is one product of the output.
+            feedback_kernel = tf.matmul(feedback.kernel, tf.convert_to_tensor(self.input_kernel))
+            gates = tf.where(own, self.project_inputs(feedback.bias[None]), gates)
+        target_steps, source_steps = tf.shape(gates)[0], tf.shape(memory.values)[1]
         if self.attention is None or not self.max_distance:
-            score_bias = tf.zeros([target_steps, source_steps], values.dtype)
+            score_bias = tf.zeros([target_steps, source_steps], gates.dtype)
         else:
             score_bias = self.position_bias(tf.range(target_steps), source_steps)
-        if self.attention is not None and self.cell == "lstm":
-            outputs, weights = self._fused_loop(gates, initial_state, memory, score_bias)
-        else:
-            outputs, weights = self._loop(gates, initial_state, memory, score_bias)
+        loop = self._fused_loop if self.attention is not None and self.cell == "lstm" else self._loop
+        outputs, weights = loop(gates, initial_state, memory, score_bias, own, feedback_kernel)
         outputs, weights = tf.transpose(outputs, [1, 0, 2]), tf.transpose(weights, [1, 0, 2])
-        outputs.set_shape([decoder_input.shape[0], decoder_input.shape[1], self.output_dim(values.shape[-1])])
+        outputs.set_shape([*decoder_input.shape[:2], self.output_dim(memory.values.shape[-1])])
         return outputs, weights
 
-    def _fused_loop(self, gates, initial_state, memory: Memory, score_bias):
+    def _fused_loop(self, gates, initial_state, memory: Memory, score_bias, own, feedback_kernel):
         """All steps of an LSTM with attention: what `_loop` computes, with a gradient of its own."""
-        attention, kernels = self.attention, (self.recurrent_kernel, self.context_kernel)
+        row_bias = tf.where(memory.mask, 0.0, tf.constant(MASKED_SCORE, gates.dtype))
+        kernel = tf.concat([tf.convert_to_tensor(k) for k in (self.recurrent_kernel, self.context_kernel)], 0)
+        if own is not None:
+            kernel = tf.concat([kernel, feedback_kernel], 1)
+        query_kernel, score_kernel = self.attention.query_kernel, self.attention.score_kernel
+        attention_kernels = [tf.convert_to_tensor(query_kernel), tf.convert_to_tensor(score_kernel)[:, 0]]
         return attention_lstm_sequence(
-            gates,
-            list(initial_state),
-            [memory.values, memory.keys],
-            [tf.where(memory.mask, 0.0, tf.constant(MASKED_SCORE, gates.dtype)), score_bias],
-            tf.concat([tf.convert_to_tensor(kernel) for kernel in kernels], 0),
-            tf.convert_to_tensor(attention.query_kernel),
-            tf.convert_to_tensor(attention.score_kernel)[:, 0],
+            gates, initial_state, memory[:2], [row_bias, score_bias], kernel, attention_kernels, own
         )
 
-    def _loop(self, gates, initial_state, memory: Memory, score_bias):
+    def _loop(self, gates, initial_state, memory: Memory, score_bias, own, feedback_kernel):
         """All steps, one `step` after the other; steps first."""
         target_steps = tf.shape(gates)[0]
         gates, score_bias = unstacked(gates), unstacked(score_bias)
+        own = None if own is None else unstacked(own)
         arrays = tuple(tf.TensorArray(memory.values.dtype, size=target_steps) for _ in range(2))
 
         def body(t, state, outputs, weights):
             gate, bias = gates.read(t)[:, None, :], score_bias.read(t)[None, None, :]
+            if own is not None:
+                fed_back = tf.tensordot(tf.concat([state.cell[0], state.context], -1), feedback_kernel, 1)
+                gate = tf.where(own.read(t)[:, None, :], gate + fed_back, gate)
             output, state, attention_weights = self.step(gate, state, memory, bias)
             return t + 1, state, outputs.write(t, output[:, 0]), weights.write(t, attention_weights[:, 0])
 

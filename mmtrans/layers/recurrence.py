@@ -1,4 +1,4 @@
-"""LSTMs over whole sequences, with their gradients written out.
+"""Recurrent cells, and LSTMs over whole sequences with their gradients written out.
 
 TensorFlow differentiates a loop one step at a time: each step multiplies out its share of every weight's gradient and
 adds it to a sum as large as the weight. Here the loop that goes back computes only what the step before it needs. What
@@ -9,6 +9,9 @@ weights are one product over all steps after it.
 from __future__ import annotations
 
 import tensorflow as tf
+
+#: Gates of each cell, in the order of the kernels' columns.
+GATES = {"lstm": 4, "gru": 3}
 
 
 def lstm_cell(gates, cell):
@@ -27,10 +30,42 @@ def lstm_cell(gates, cell):
     return o * tf.tanh(cell), cell, [i, f, candidate, o]
 
 
+def lstm_step(gates, state):
+    """One LSTM step from pre-activations.
+
+    Args:
+        gates: `(…, 4 units)`: input, forget, candidate, output.
+        state: `(output (…, units), cell (…, units))`.
+
+    Returns:
+        the new `(output, cell)`.
+    """
+    output, cell, _ = lstm_cell(gates, state[1])
+    return output, cell
+
+
+def gru_step(gates, recurrent_gates, state):
+    """One GRU step; the reset gate acts after the recurrent product (Keras' `reset_after`).
+
+    Args:
+        gates: `(…, 3 units)` from the inputs: update, reset, candidate.
+        recurrent_gates: `(…, 3 units)` from the previous output.
+        state: `(output (…, units),)`.
+
+    Returns:
+        the new `(output,)`.
+    """
+    z, r, candidate = tf.split(gates, 3, axis=-1)
+    recurrent_z, recurrent_r, recurrent_candidate = tf.split(recurrent_gates, 3, axis=-1)
+    z = tf.sigmoid(z + recurrent_z)
+    candidate = tf.tanh(candidate + tf.sigmoid(r + recurrent_r) * recurrent_candidate)
+    return (z * state[0] + (1 - z) * candidate,)
+
+
 def unstacked(tensor) -> tf.TensorArray:
     """The first axis of a tensor as an array: a loop reads its elements without the gradient of a slice, which is as
     large as the whole, at every step."""
-    return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0]).unstack(tensor)
+    return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0], clear_after_read=False).unstack(tensor)
 
 
 def _empty_arrays(number, steps, dtype):
@@ -120,83 +155,94 @@ def lstm_sequence(gates, kernel):
     return outputs, gradient
 
 
-@tf.custom_gradient
-def attention_lstm_sequence(gates, state, memory, score_bias, kernel, query_kernel, score_kernel):
-    """An LSTM with input feeding and Bahdanau's attention over whole teacher-forced sequences.
+def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
+    """An LSTM with input feeding and Bahdanau's attention over whole sequences: `AttentionDecoder.step` for one query.
 
-    Each step reads the previous output and context, and attends with its own output:
-    `AttentionDecoder.step`, for one query a row.
+    Each step reads the previous output and context, and attends with its own output. Where `own` is true, it also reads
+    the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one more kernel.
 
     Args:
-        gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, bias included.
+        gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
         state: `[output (batch, units), cell (batch, units)]` before the first step; the context before it is zero.
         memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
         score_bias: `[(batch, source_steps), (steps, source_steps)]`, added to the attention scores.
-        kernel: `(units + memory_dim, 4 units)`, of output and context.
-        query_kernel: `(units, attention_units)`.
-        score_kernel: `(attention_units,)`.
+        kernel: `(units + memory_dim, 4 units)`, of output and context; with `own` `(units + memory_dim, 8 units)`, the
+            second half for the steps and rows where it is true.
+        attention_kernels: `[of the query (units, attention_units), of the scores (attention_units,)]`.
+        own: `(steps, batch, 1)` bool, or `None`.
 
     Returns:
         `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
         beside its context.
     """
-    (first_output, first_cell), (values, keys), (row_bias, step_bias) = state, memory, score_bias
-    steps, dtype, units = tf.shape(gates)[0], gates.dtype, first_output.shape[-1]
-    inputs, biases = unstacked(gates), unstacked(step_bias)
-    no_context = tf.zeros([tf.shape(values)[0], values.shape[-1]], dtype)
-    first = tf.concat([first_output, no_context], -1)
+    steps, dtype, units = tf.shape(gates)[0], gates.dtype, state[0].shape[-1]
+    own = None if own is None else tf.cast(own, dtype)
+    own_steps = None if own is None else unstacked(own)
 
-    def step(t, output_and_context, cell, arrays):
-        output, cell, activations = lstm_cell(inputs.read(t) + tf.matmul(output_and_context, kernel), cell)
-        energy = tf.tanh(keys + tf.matmul(output, query_kernel)[:, None])
-        scores = tf.tensordot(energy, score_kernel, 1) + row_bias + biases.read(t)
-        weights = tf.nn.softmax(scores)
-        context = tf.matmul(weights[:, None], values)[:, 0]
-        both = tf.concat([output, context], -1)
-        return t + 1, both, cell, _write(arrays, t, (both, cell, tf.concat(activations, -1), energy, weights))
+    def product_gradient(d_gates, own):
+        return d_gates if own is None else tf.concat([d_gates, own * d_gates], -1)
 
-    outputs, cells, activations, energies, weights = _forward(
-        step, steps, (first, first_cell), _empty_arrays(5, steps, dtype)
-    )
+    @tf.custom_gradient
+    def sequence(
+        gates, first_output, first_cell, values, keys, row_bias, step_bias, kernel, query_kernel, score_kernel
+    ):
+        inputs, biases = unstacked(gates), unstacked(step_bias)
+        first = tf.concat([first_output, tf.zeros([tf.shape(values)[0], values.shape[-1]], dtype)], -1)
 
-    def gradient(d_outputs, d_weights):
-        local = (
-            *_derivatives(activations, cells, _before(first_cell, cells)),
-            (1 - energies * energies) * score_kernel,
-        )
-        given = [unstacked(value) for value in (d_outputs, d_weights, weights, *local)]
+        def step(t, output_and_context, cell, arrays):
+            product = tf.matmul(output_and_context, kernel)
+            if own is not None:
+                product, fed_back = tf.split(product, 2, axis=-1)
+                product += own_steps.read(t) * fed_back
+            output, cell, activations = lstm_cell(inputs.read(t) + product, cell)
+            energy = tf.tanh(keys + tf.matmul(output, query_kernel)[:, None])
+            scores = tf.tensordot(energy, score_kernel, 1) + row_bias + biases.read(t)
+            weights = tf.nn.softmax(scores)
+            context = tf.matmul(weights[:, None], values)[:, 0]
+            both = tf.concat([output, context], -1)
+            return t + 1, both, cell, _write(arrays, t, (both, cell, tf.concat(activations, -1), energy, weights))
 
-        def step(t, d_both, d_cell, d_keys, arrays):
-            d_given, d_weight, weight, *derivatives, score_by_key = [array.read(t) for array in given]
-            d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
-            d_weight += tf.linalg.matvec(values, d_context)
-            d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
-            d_energy = d_scores[:, :, None] * score_by_key
-            d_query = tf.reduce_sum(d_energy, 1)
-            d_output += tf.matmul(d_query, query_kernel, transpose_b=True)
-            d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
-            arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
-            return t - 1, tf.matmul(d_gates, kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
-
-        zeros = (tf.zeros_like(first), tf.zeros_like(first_cell), tf.zeros_like(keys))
-        (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
-        d_gates, d_scores, d_contexts, d_queries = written
-        d_values = tf.einsum("tbs,tbm->bsm", weights, d_contexts)
-        d_kernel = _weight_gradient(_before(first, outputs), d_gates)
-        d_query_kernel = _weight_gradient(outputs[:, :, :units], d_queries)
-        d_score_kernel = _weight_gradient(energies, d_scores[..., None])[:, 0]
-        d_score_bias = [tf.reduce_sum(d_scores, 0), tf.reduce_sum(d_scores, 1)]
-        return (
-            d_gates,
-            [d_first[:, :units], d_cell],
-            [d_values, d_keys],
-            d_score_bias,
-            d_kernel,
-            d_query_kernel,
-            d_score_kernel,
+        outputs, cells, activations, energies, weights = _forward(
+            step, steps, (first, first_cell), _empty_arrays(5, steps, dtype)
         )
 
-    return (outputs, weights), gradient
+        def gradient(d_outputs, d_weights):
+            local = _derivatives(activations, cells, _before(first_cell, cells))
+            score_by_key = (1 - energies * energies) * score_kernel
+            given = [unstacked(value) for value in (d_outputs, d_weights, weights, score_by_key, *local)]
+
+            def step(t, d_both, d_cell, d_keys, arrays):
+                d_given, d_weight, weight, by_key, *derivatives = [array.read(t) for array in given]
+                d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
+                d_weight += tf.linalg.matvec(values, d_context)
+                d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
+                d_energy = d_scores[:, :, None] * by_key
+                d_query = tf.reduce_sum(d_energy, 1)
+                d_output += tf.matmul(d_query, query_kernel, transpose_b=True)
+                d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
+                arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
+                d_product = product_gradient(d_gates, None if own is None else own_steps.read(t))
+                return t - 1, tf.matmul(d_product, kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
+
+            zeros = (tf.zeros_like(first), tf.zeros_like(first_cell), tf.zeros_like(keys))
+            (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
+            d_gates, d_scores, d_contexts, d_queries = written
+            return (
+                d_gates,
+                d_first[:, :units],
+                d_cell,
+                tf.einsum("tbs,tbm->bsm", weights, d_contexts),
+                d_keys,
+                tf.reduce_sum(d_scores, 0),
+                tf.reduce_sum(d_scores, 1),
+                _weight_gradient(_before(first, outputs), product_gradient(d_gates, own)),
+                _weight_gradient(outputs[:, :, :units], d_queries),
+                _weight_gradient(energies, d_scores[..., None])[:, 0],
+            )
+
+        return (outputs, weights), gradient
+
+    return sequence(gates, *state, *memory, *score_bias, kernel, *attention_kernels)
 
 
 def _weight_gradient(inputs, d_outputs):

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.layers.decoder import StartFrame
+from mmtrans.layers.decoder import Feedback, StartFrame
 from mmtrans.layers.dropout import current_step, named_seed
 from mmtrans.layers.standardize import Standardize
 from mmtrans.layers.tokens import ReversibleEmbedding
@@ -53,10 +53,18 @@ class FeatureTarget:
         written = {"prediction": self.frame_head(outputs)}
         return written if self.stop_head is None else {**written, "stop": self.stop_head(outputs)}
 
-    def own_frames(self, decoder_input):
-        """Which previous frames are to be the decoder's own in training, `(batch, target_steps)` bool."""
-        share = tf.random.stateless_uniform(tf.shape(decoder_input)[:2], named_seed("feature_sampling"))
-        return share < sampling_share(self.config.feature_sampling, self.config.sampling_steps)
+    def feedback(self, decoder_input, training: bool) -> Feedback:
+        """Which previous frames are to be the decoder's own: in training a share that rises, otherwise all.
+
+        Args:
+            decoder_input: `(batch, target_steps, …)`.
+            training: whether some frames are the true ones.
+        """
+        shape = tf.shape(decoder_input)[:2]
+        share = tf.random.stateless_uniform(shape, named_seed("feature_sampling")) if training else tf.zeros(shape)
+        own = share < (sampling_share(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0)
+        head = self.frame_head
+        return Feedback(own & (tf.range(shape[1]) > 0), *map(tf.convert_to_tensor, (head.kernel, head.bias)))
 
     def terms(self, outputs, batch) -> list[Term]:
         """The loss terms of a batch, given `prediction` and `stop` as `head` writes them."""

@@ -97,13 +97,13 @@ class Translator:
             return target.terms(self.model(inputs, training=training), batch, training)
         if not config.feature_sampling:
             return target.terms(self.model(inputs, training=training), batch)
-        forced = target.normalization(inputs["decoder_input"])
-        own = target.own_frames(forced) if training else None
-        written, _ = self._rollout(batch["source"], batch["source_length"], batch["target_length"], forced, own)
-        return target.terms(written, batch)
+        memory, initial_state = self.encode(batch["source"], batch["source_length"], training)
+        embedded, feedback = target.embed(inputs["decoder_input"]), target.feedback(inputs["decoder_input"], training)
+        outputs, _ = self.model.get_layer("decoder").decode(embedded, initial_state, memory, feedback)
+        return target.terms(target.head(outputs), batch)
 
-    def start(self, source, source_length, training=False):
-        """Everything that decoding needs before its first step.
+    def encode(self, source, source_length, training=False):
+        """What decoding starts from.
 
         Args:
             source: `(batch, source_steps, source_dim)` float32, raw features.
@@ -111,18 +111,12 @@ class Translator:
             training: whether the encoder's dropout is on.
 
         Returns:
-            `(decode, state)`: `decode(embedded (batch, queries, dim), state) → (output (batch, queries, output_dim),
-            state, attention_weights (batch, queries, source_steps))`, and the state before the first step, a nest of
-            `(batch, 1, …)` tensors.
+            the decoder's `Memory`, and its initial state, a list of `(batch, units)`.
         """
         encoded = self.representation({"source": source, "source_length": source_length}, training=training)
-        memory, decoder = encoded["memory"], self.model.get_layer("decoder")
-        memory = decoder.prepare(memory, self.model.get_layer("memory_mask")([source, source_length]))
-
-        def decode(embedded, state):
-            return decoder.step(decoder.project_inputs(embedded), state, memory)
-
-        return decode, decoder.start(self.model.get_layer("bridge")(encoded["final_state"]), memory)
+        mask = self.model.get_layer("memory_mask")([source, source_length])
+        memory = self.model.get_layer("decoder").prepare(encoded["memory"], mask)
+        return memory, self.model.get_layer("bridge")(encoded["final_state"])
 
     def rollout(self, source, source_length, target_length):
         """Free-running decoding of a features target: each step reads the model's own previous frame.
@@ -163,32 +157,23 @@ class Translator:
         mask = tf.sequence_mask(length, tf.shape(stops)[1])[:, :, None]
         return tf.where(mask, written["prediction"], 0.0), length, tf.where(mask, attention_weights, 0.0)
 
-    def _rollout(self, source, source_length, target_length, forced=None, own=None):
-        """What the head writes along a rollout, and the attention weights.
-
-        Args:
-            source: `(batch, source_steps, source_dim)` float32, raw features.
-            source_length: `(batch,)` integer.
-            target_length: `(batch,)` integer.
-            forced: `(batch, target_steps, target_dim)` float32, true previous frames, standardised.
-            own: `(batch, target_steps)` bool, in training: where the model's own previous frame is read instead.
-        """
+    def _rollout(self, source, source_length, target_length):
+        """What the head writes along a rollout, `(batch, max target_length, …)`, and the attention weights."""
         if self.target.is_tokens:
             raise ValueError(
                 "Tokens are not rolled out. Expected a features target. Received: target=tokens. Use beam search."
             )
-        decode, state = self.start(source, source_length, training=own is not None)
+        memory, initial_state = self.encode(source, source_length)
+        decoder = self.model.get_layer("decoder")
 
         def step(frame, state):
-            if own is not None:
-                t = state.position[0, 0]
-                frame = tf.where(own[:, t, None] | (t == 0), frame, forced[:, t])
-            output, state, attention_weights = decode(frame[:, None, :], state)
+            gates = decoder.project_inputs(frame[:, None, :])
+            output, state, attention_weights = decoder.step(gates, state, memory)
             written = {name: values[:, 0] for name, values in self.target.head(output).items()}
             return written["prediction"], state, (written, attention_weights[:, 0])
 
         first = tf.tile(tf.convert_to_tensor(self.target.start_frame.frame)[None], [tf.shape(source)[0], 1])
-        _, written_and_weights = rollout(step, first, state, target_length)
+        _, written_and_weights = rollout(step, first, decoder.start(initial_state, memory), target_length)
         return written_and_weights
 
     def search(self, source, source_length, limits, options: SearchOptions) -> Hypotheses:
@@ -205,11 +190,9 @@ class Translator:
         """
         if not self.target.is_tokens:
             raise ValueError(SEARCH_NEEDS_TOKENS)
-        encoded = self.representation({"source": source, "source_length": source_length}, training=False)
-        mask, decoder = self.model.get_layer("memory_mask")([source, source_length]), self.model.get_layer("decoder")
-        cell = self.model.get_layer("bridge")(encoded["final_state"])
-        step, state = make_search_step(decoder, self.target, decoder.prepare(encoded["memory"], mask), tuple(cell))
-        return beam_search(step, state, mask, BOS, EOS, limits, options)
+        memory, initial_state = self.encode(source, source_length)
+        step, state = make_search_step(self.model.get_layer("decoder"), self.target, memory, tuple(initial_state))
+        return beam_search(step, state, memory.mask, BOS, EOS, limits, options)
 
 
 def build_translator(

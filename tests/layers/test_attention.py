@@ -20,6 +20,7 @@ QUERY, MEMORY = normal(BATCH, QUERIES, QUERY_DIM, seed=1), normal(BATCH, STEPS, 
 def attention():
     layer = BahdanauAttention(UNITS)
     layer.build([(None, None, QUERY_DIM), (None, None, MEMORY_DIM)])
+    layer.set_weights([normal(*weight.shape, seed=3) for weight in layer.get_weights()])
     return layer
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.layers.decoder import AttentionDecoder, DecoderState, StartFrame
+from mmtrans.layers.decoder import AttentionDecoder, DecoderState, Feedback, StartFrame
 
 BATCH, TARGET_STEPS, STEPS, DIM, MEMORY_DIM, UNITS, ATTENTION_UNITS = 2, 3, 5, 6, 4, 7, 8
 LENGTH = np.array([5, 3])
@@ -102,6 +102,23 @@ def test_stepwise_equals_teacher_forced(cell, attention_units):
     actual_outputs, actual_weights = stepwise(decoder, states, INPUT, tf.constant(MEMORY), MASK)
     np.testing.assert_allclose(actual_outputs, outputs, atol=1e-6)
     np.testing.assert_allclose(actual_weights, weights, atol=1e-6)
+
+
+@pytest.mark.parametrize(("cell", "attention_units"), OPTIONS)
+def test_own_frames_are_read_where_wanted(cell, attention_units):
+    decoder, states = make_decoder(cell, attention_units)
+    memory = decoder.prepare(tf.constant(MEMORY), MASK)
+    own = np.array([[False, True, False], [False, True, True]])
+    head = normal(decoder.output_dim(MEMORY_DIM), DIM, seed=9), normal(DIM, seed=10)
+    outputs, weights = decoder.decode(tf.constant(INPUT), states, memory, Feedback(own, *head))
+    # By the definition: each own frame is what the head makes of the step before.
+    read = INPUT.copy()
+    for t in range(1, TARGET_STEPS):
+        before, _ = stepwise(decoder, states, read, tf.constant(MEMORY), MASK)
+        read[own[:, t], t] = (before[:, t - 1] @ head[0] + head[1])[own[:, t]]
+    expected_outputs, expected_weights = stepwise(decoder, states, read, tf.constant(MEMORY), MASK)
+    np.testing.assert_allclose(outputs, expected_outputs, atol=1e-5)
+    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
 
 
 @pytest.mark.parametrize(("cell", "attention_units"), OPTIONS)

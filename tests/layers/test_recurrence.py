@@ -1,5 +1,7 @@
 """Gradients written out, held against what automatic differentiation makes of the plain definition."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,12 +33,17 @@ def plain_lstms(gates, kernel):
     return tf.transpose(tf.reshape(tf.stack(outputs), [LSTMS, STEPS, BATCH, UNITS]), [1, 0, 2, 3])
 
 
-def plain_attention_lstm(gates, state, memory, score_bias, kernel, query_kernel, score_kernel):
+def plain_attention_lstm(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
+    query_kernel, score_kernel = attention_kernels
     (output, cell), (values, keys), (row_bias, step_bias) = state, memory, score_bias
     context = tf.zeros([BATCH, MEMORY_DIM], tf.float64)
     outputs, weights = [], []
     for t in range(STEPS):
-        output, cell = plain_cell(gates[t] + output @ kernel[:UNITS] + context @ kernel[UNITS:], cell)
+        before = tf.concat([output, context], -1)
+        gate = gates[t] + before @ kernel[:, : 4 * UNITS]
+        if own is not None:
+            gate = tf.where(own[t], gate + before @ kernel[:, 4 * UNITS :], gate)
+        output, cell = plain_cell(gate, cell)
         energy = tf.tanh(keys + (output @ query_kernel)[:, None, :])
         scores = tf.reduce_sum(energy * score_kernel, -1) + row_bias + step_bias[t]
         weight = tf.exp(scores) / tf.reduce_sum(tf.exp(scores), -1, keepdims=True)
@@ -73,20 +80,22 @@ def test_lstm_sequence(seed):
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("seed", range(3))
-def test_attention_lstm_sequence(seed):
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("fed_back", [False, True])
+def test_attention_lstm_sequence(seed, fed_back):
     rng = np.random.default_rng(seed)
+    own = tf.constant(rng.random((STEPS, BATCH, 1)) < 0.5) if fed_back else None
     arguments = [
         normal(rng, STEPS, BATCH, 4 * UNITS),
         [normal(rng, BATCH, UNITS), normal(rng, BATCH, UNITS)],
         [normal(rng, BATCH, SOURCE_STEPS, MEMORY_DIM), normal(rng, BATCH, SOURCE_STEPS, ATTENTION_UNITS)],
         [normal(rng, BATCH, SOURCE_STEPS), normal(rng, STEPS, SOURCE_STEPS)],
-        normal(rng, UNITS + MEMORY_DIM, 4 * UNITS),
-        normal(rng, UNITS, ATTENTION_UNITS),
-        normal(rng, ATTENTION_UNITS),
+        normal(rng, UNITS + MEMORY_DIM, (8 if fed_back else 4) * UNITS),
+        [normal(rng, UNITS, ATTENTION_UNITS), normal(rng, ATTENTION_UNITS)],
     ]
     upstream = [normal(rng, STEPS, BATCH, UNITS + MEMORY_DIM), normal(rng, STEPS, BATCH, SOURCE_STEPS)]
-    check(attention_lstm_sequence, plain_attention_lstm, arguments, upstream)
+    ours, plain = (partial(function, own=own) for function in (attention_lstm_sequence, plain_attention_lstm))
+    check(ours, plain, arguments, upstream)
 
 
 def gradients_of(function, variables, inputs):
