@@ -84,16 +84,10 @@ class Grid:
         """This grid, and what its directory was already to hold.
 
         Raises:
-            ValueError: the directory holds a grid of another configuration or of other records, or foreign files.
+            ValueError: that was of another configuration or of other records.
         """
         file = self.path / "grid.json"
         if not file.is_file():
-            foreign = [entry.name for entry in self.path.iterdir() if entry.name not in (".lock", ".grid.json.partial")]
-            if foreign:
-                raise ValueError(
-                    f"No grid there, and not empty. Expected a new directory. Received: out={self.path}. "
-                    "Choose another --out."
-                )
             return self
         old = json.loads(file.read_text(encoding="utf-8"))
         before = Run(self.path, Config(**old["config"]), Path(old["records"]), old["manifest_hash"])

@@ -13,7 +13,7 @@ from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.pool import Pool
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
-from mmtrans.grid.work import Workplace
+from mmtrans.grid.work import WORKERS_LOCK, Workplace
 from mmtrans.training.run import Phase, Run, write_atomically
 
 
@@ -22,10 +22,12 @@ def locked(path: Path) -> Iterator[None]:
     """Makes a grid's directory, and keeps other commands from working there within the context.
 
     Raises:
-        ValueError: another command works there, or the path is a file.
+        ValueError: another command works there, or something else is there.
     """
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"A grid is a directory. Received: out={path}, a file. Choose another --out.")
+    if path.exists() and not (path.is_dir() and (_is_unstarted(path) or (path / "grid.json").is_file())):
+        raise ValueError(
+            f"No grid there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
+        )
     path.mkdir(parents=True, exist_ok=True)
     with open(path / ".lock", "w") as file:
         try:
@@ -34,7 +36,14 @@ def locked(path: Path) -> Iterator[None]:
             raise ValueError(
                 f"Another command is at work on this grid. Received: out={path}. Wait for its end, or stop it."
             ) from error
+        with open(path / WORKERS_LOCK, "w") as workers:
+            fcntl.flock(workers, fcntl.LOCK_EX)
         yield
+
+
+def _is_unstarted(path: Path) -> bool:
+    """Whether a directory is empty, or holds only what making a grid leaves when it is interrupted."""
+    return all(entry.name in (".lock", WORKERS_LOCK, ".grid.json.partial") for entry in path.iterdir())
 
 
 def pending_tasks(grid: Grid) -> list[Task]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import shutil
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmtrans.grid.plan import Task
+
+#: File in a grid's directory on which each of its workers has a shared lock.
+WORKERS_LOCK = ".workers.lock"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Workplace:
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
+        # Held as long as the process lives: a new command waits for the workers that a killed one left.
+        fcntl.flock(os.open(self.path / WORKERS_LOCK, os.O_RDWR | os.O_CREAT), fcntl.LOCK_SH)
         import tensorflow as tf
 
         from mmtrans.training.train import make_deterministic
