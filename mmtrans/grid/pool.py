@@ -36,11 +36,13 @@ class Pool:
     Args:
         work: picklable; in each worker `work.start()` is called once, then `work(task)` for each task.
         log_path: task → file that receives what its worker prints, after what is there.
+        tasks_per_worker: after so many tasks a worker gives way to a new one, as its memory grows with each.
     """
 
-    def __init__(self, work: Callable[[Any], Any], log_path: Callable[[Any], Path]):
+    def __init__(self, work: Callable[[Any], Any], log_path: Callable[[Any], Path], tasks_per_worker: int = 25):
         self.work = work
         self.log_path = log_path
+        self.tasks_per_worker = tasks_per_worker
         self._context = multiprocessing.get_context("spawn")
         self._idle: list[_Worker] = []
         self._busy: dict[Connection, tuple[_Worker, Any]] = {}
@@ -72,7 +74,11 @@ class Pool:
                 worker.process.join()
                 yield Outcome(task, reason=_reason_of_death(worker.process.exitcode, self.log_path(task)))
             else:
-                self._idle.append(worker)
+                worker.num_tasks += 1
+                if worker.num_tasks < self.tasks_per_worker:
+                    self._idle.append(worker)
+                else:
+                    _end([worker])
                 yield Outcome(task, result, reason)
 
     def _started(self) -> _Worker:
@@ -91,20 +97,24 @@ class Pool:
         return self
 
     def __exit__(self, *_) -> None:
-        workers = [*self._idle, *(worker for worker, _ in self._busy.values())]
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.process.join(_SECONDS_TO_END)
-            worker.process.kill()
-            worker.process.join()
-            worker.connection.close()
+        _end([*self._idle, *(worker for worker, _ in self._busy.values())])
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Worker:
     process: multiprocessing.Process
     connection: Connection
+    num_tasks: int = 0
+
+
+def _end(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_SECONDS_TO_END)
+        worker.process.kill()
+        worker.process.join()
+        worker.connection.close()
 
 
 def _reason_of_death(exit_code: int, log_path: Path) -> str:

@@ -76,6 +76,12 @@ def test_a_worker_that_died_while_idle_is_noticed(pool):
     assert done(pool, "b").reason is None
 
 
+def test_a_worker_gives_way_after_its_share_of_tasks(tmp_path):
+    with Pool(Worker(), lambda task: tmp_path / "log", tasks_per_worker=2) as pool:
+        pids = [done(pool, task).result.split(": ")[1] for task in "abc"]
+    assert pids[0] == pids[1] != pids[2]
+
+
 def is_alive(pid):
     try:
         os.kill(pid, 0)
