@@ -66,6 +66,7 @@ class Config:
     )
     translation_loss: Literal["mse", "mae", "huber", "cosine"] = option("mse", "loss of a features target", TRANSLATION)
 
+    untrained: bool = option(False, "control: leave the translation's encoder as it was initialised", TRANSLATION)
     stop: bool = option(False, "learn when a features target ends, for `translate --length free`", TRANSLATION)
     codebook_size: int = option(256, "most codewords of a tokens target without words", TRANSLATION, low=2)
     min_count: int = option(2, "least occurrences in train of a word that is a token", TRANSLATION, low=1)
@@ -94,6 +95,9 @@ class Config:
     pooling: Literal["attention", "last"] = option("attention", "how the regressor summarises its steps", SENTIMENT)
     regressor_dropout: float = option(
         0.3, "dropout around the regressor's recurrent layer", SENTIMENT, low=0.0, high=0.95
+    )
+    label_fraction: float = option(
+        1.0, "share of the train labels that the sentiment phase sees", SENTIMENT, low=0.01, high=1.0
     )
     sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
     finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)

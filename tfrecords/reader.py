@@ -105,6 +105,15 @@ def segment_of(
     )
 
 
+def read_ids(path: str | Path) -> list[str]:
+    """Names of the segments of one shard, in the order of the file.
+
+    Raises:
+        ValueError: a corrupt shard.
+    """
+    return [example.features.feature["id"].bytes_list.value[0].decode("utf-8") for example in read_examples(path)]
+
+
 def read_labels(path: str | Path) -> np.ndarray:
     """Labels of one shard, `(segments,)` float32 in the order of the file, NaN where there is none.
 

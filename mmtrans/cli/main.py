@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "turn a corpus of any known format into records",
     "inspect": "show and verify what is inside records",
     "train": "train all phases of a recipe",
+    "grid": "train and evaluate rows of recipes with several seeds each",
     "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
     "predict": "sentiment of new, unlabelled segments in any known format",
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training that failed or where
-        nobody reads the output to its end, 130 for Ctrl-C.
+        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training or a run of a grid that failed or
+        where nobody reads the output to its end, 130 for Ctrl-C.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
@@ -76,11 +77,12 @@ def _run(arguments: argparse.Namespace) -> int:
     except FloatingPointError as error:
         return fail(error, 1)
     except KeyboardInterrupt:
-        goes_on = " The same command goes on from the last checkpoint." if arguments.command == "train" else ""
+        resumes = arguments.command in ("train", "grid")
+        goes_on = " The same command goes on from the last checkpoint." if resumes else ""
         return fail(f"Interrupted.{goes_on}", 130)
     if arguments.json:
         print(json.dumps(result, allow_nan=False))
-    return 0
+    return int(arguments.command == "grid" and bool(result["failures"]))
 
 
 def fail(error: object, code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import typing
+from collections.abc import Collection
 from typing import Any, Literal, NoReturn
 
 from mmtrans.config import Config, load_yaml, type_of
@@ -20,11 +21,18 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message[:1].upper()}{message[1:]}. See `{self.prog} --help`.\n")
 
 
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds `--config` and one hyphenated flag for each configuration field; flags that are not given leave no trace."""
+def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """Adds `--config` and one hyphenated flag for each configuration field; flags that are not given leave no trace.
+
+    Args:
+        parser: the command's.
+        without: fields that get no flag.
+    """
     parser.add_argument("--config", metavar="FILE.yaml", help="configuration file; flags override it")
     group = parser.add_argument_group("configuration")
     for field in dataclasses.fields(Config):
+        if field.name in without:
+            continue
         kind, flag = type_of(field), "--" + field.name.replace("_", "-")
         arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
         arguments["help"] = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")

@@ -92,7 +92,8 @@ def make_batches(
     pools = _pools(records.shards(selection.split, selection.modalities, selection.labelled), selection)
     counts = [sum(shard.segments for shard in pool) for pool in pools]
     rng = None if shuffle is None else np.random.default_rng(shuffle)
-    datasets = [_read_pool(records, pool, rng) for pool in pools]
+    kept_rows = records.kept_rows if selection.labelled else None
+    datasets = [_read_pool(records, pool, rng, kept_rows) for pool in pools]
     # One choice a segment, in whole batches: batches straddle neighbouring buckets, so there is one short batch at
     # most, however small the buckets are.
     choices = tf.data.Dataset.from_tensor_slices(_batch_plan(counts, batch_size, rng))
@@ -105,6 +106,11 @@ def make_batches(
     # A strategy that shards this dataset again would lose segments.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def check_selection(records: Records, selection: Selection) -> None:
+    """Raises a ValueError where `make_batches` would, for want of segments or of alignment; opens no shard."""
+    _check(records, selection, 1, (0, 1))
 
 
 def _check(records: Records, selection: Selection, batch_size: int, worker: tuple[int, int]) -> None:
@@ -149,12 +155,17 @@ def _batch_plan(counts: list[int], batch_size: int, rng: np.random.Generator | N
     return np.concatenate([rest[rng.permutation(full)].ravel(), pool_of[start : start + short]])
 
 
-def _read_pool(records: Records, pool: list[Shard], rng: np.random.Generator | None) -> tf.data.Dataset:
-    paths = [str(records.directory / shard.file) for shard in pool]
-    if rng is None:
-        return _record_reader(tuple(paths))
+def _read_pool(records: Records, pool: list[Shard], rng: np.random.Generator | None, kept_rows) -> tf.data.Dataset:
     # Shards first, then segments: the buffer alone would not mix the ends of a large pool.
-    reader = _record_reader(tuple(paths[i] for i in rng.permutation(len(paths))))
+    order = pool if rng is None else [pool[i] for i in rng.permutation(len(pool))]
+    paths = [str(records.directory / shard.file) for shard in order]
+    if kept_rows is None:
+        reader = _record_reader(tuple(paths))
+    else:
+        rows = [tuple(kept_rows.get(shard.file, ())) for shard in order]
+        reader = functools.reduce(tf.data.Dataset.concatenate, map(_row_reader, paths, rows))
+    if rng is None:
+        return reader
     size = min(SHUFFLE_BUFFER, sum(shard.segments for shard in pool))
     return reader.shuffle(size, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False)
 
@@ -163,6 +174,17 @@ def _read_pool(records: Records, pool: list[Shard], rng: np.random.Generator | N
 def _record_reader(paths: tuple[str, ...]) -> tf.data.Dataset:
     # It opens nothing until iterated, and making one takes 5 ms: a dozen of them each epoch are worth keeping.
     return tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BUFFER_BYTES)
+
+
+@functools.lru_cache(maxsize=256)
+def _row_reader(path: str, rows: tuple[bool, ...]) -> tf.data.Dataset:
+    """The chosen records of one shard; all of them where `rows` is empty."""
+    reader = _record_reader((path,))
+    if not rows:
+        return reader
+    # Kept too: its two functions take 20 ms to trace.
+    both = tf.data.Dataset.zip((reader, tf.data.Dataset.from_tensor_slices(np.array(rows))))
+    return both.filter(lambda _, kept: kept).map(lambda record, _: record)
 
 
 @functools.lru_cache(maxsize=32)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfrecords.manifest import Manifest, ModalityInfo, Shard, file_sha256
-from tfrecords.reader import read_labels
+from tfrecords.reader import read_ids, read_labels
 from tfrecords.schema import SPLITS
 
 _REMEDIES = {
@@ -29,11 +31,13 @@ class Records:
         directory: where the shards are.
         manifest: what they hold.
         splits: those that may be read; asking for another is an error, so that test cannot leak into training.
+        kept_rows: where only some train labels are there: shard file → `(segments,)` bool, the rows that keep theirs.
     """
 
     directory: Path
     manifest: Manifest
     splits: tuple[str, ...] = SPLITS
+    kept_rows: Mapping[str, np.ndarray] | None = None
 
     @classmethod
     def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:
@@ -102,11 +106,36 @@ class Records:
             self.info(modality)
         if split not in self.manifest.splits:
             return ()
-        return tuple(
+        found = (
             shard
             for shard in self.manifest.splits[split].shards
             if set(modalities) <= set(shard.bucket_steps) and (shard.labelled or not labelled)
         )
+        return tuple(self._narrowed(found)) if split == "train" and labelled and self.kept_rows else tuple(found)
+
+    def _narrowed(self, shards: Iterator[Shard]) -> Iterator[Shard]:
+        """Shards with their count of kept segments; not those that keep none."""
+        for shard in shards:
+            if kept := int(self.kept_rows[shard.file].sum()):
+                yield replace(shard, segments=kept)
+
+    def with_label_fraction(self, fraction: float, seed: int) -> Records:
+        """The view in which only a share of the labelled train segments is there, where labels are asked for.
+
+        The share is of all of them, whatever modalities they have. For one seed a smaller share is a part of a larger.
+
+        Args:
+            fraction: between 0 and 1, which keeps all. At least one segment is kept.
+            seed: chooses the segments.
+        """
+        shards = self.shards("train", labelled=True)
+        if fraction == 1.0 or not shards:
+            return self
+        ranks = {shard.file: [_rank(seed, id_) for id_ in read_ids(self.directory / shard.file)] for shard in shards}
+        ordered = sorted(itertools.chain.from_iterable(ranks.values()))
+        last = ordered[max(1, round(fraction * len(ordered))) - 1]
+        kept_rows = {file: np.array([rank <= last for rank in file_ranks]) for file, file_ranks in ranks.items()}
+        return replace(self, kept_rows=kept_rows)
 
     def count(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> int:
         """Number of segments in `shards` of the same arguments."""
@@ -114,8 +143,17 @@ class Records:
 
     def labels(self, split: str) -> np.ndarray:
         """Labels of the segments that have one, `(segments,)` float32, in the order of the shards."""
-        arrays = [read_labels(self.directory / shard.file) for shard in self.shards(split, labelled=True)]
+        arrays = [self._labels_of(shard) for shard in self.shards(split, labelled=True)]
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
+
+    def _labels_of(self, shard: Shard) -> np.ndarray:
+        labels = read_labels(self.directory / shard.file)
+        return labels if self.kept_rows is None else labels[self.kept_rows.get(shard.file, ...)]
+
+
+def _rank(seed: int, segment_id: str) -> bytes:
+    """What a segment's place in the order of a seed is made from: the same on every machine."""
+    return hashlib.sha256(f"{seed} {segment_id}".encode()).digest()
 
 
 @contextlib.contextmanager

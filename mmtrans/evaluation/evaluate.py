@@ -34,13 +34,14 @@ class Predictions:
     labels: np.ndarray
 
 
-def evaluate(run: Run, records: Records, split: str) -> dict:
+def evaluate(run: Run, records: Records, split: str, plots: bool = True) -> dict:
     """Evaluates a trained run, and writes `metrics.json`, `predictions.csv` and the plots of this split.
 
     Args:
         run: a run whose phases are finished.
         records: opened with this split and train (whose labels make the baselines).
         split: `train`, `valid` or `test`.
+        plots: whether plots are wanted.
 
     Returns:
         the split's object in metrics.json.
@@ -60,7 +61,9 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
     )
     if translation is not None:
         result["translation"] = translation
-    save(run, split, predictions, result, scale)
+    save(run, split, predictions, result)
+    if plots:
+        _plot(run, split, predictions, scale)
     return result
 
 
@@ -97,7 +100,7 @@ def predict(run: Run, records: Records, split: str) -> Predictions:
     batches = make_batches(records, selection, batch_size=run.config.batch_size)
 
     # The signature has open shapes: one trace serves batches of all lengths.
-    @tf.function(input_signature=[batches.element_spec[name] for name in ("source", "source_length")])
+    @tf.function(input_signature=[batches.element_spec[name] for name in ("source", "source_length")], autograph=False)
     def score(source, source_length):
         return regressor({"source": source, "source_length": source_length}, training=False)["score"]
 
@@ -110,13 +113,12 @@ def predict(run: Run, records: Records, split: str) -> Predictions:
     return Predictions(ids, videos, np.concatenate(scores), np.concatenate(labels))
 
 
-def save(run: Run, split: str, predictions: Predictions, result: dict, scale: LabelScale) -> None:
-    """Adds a split to `metrics.json` and `predictions.csv`, and draws its plots."""
+def save(run: Run, split: str, predictions: Predictions, result: dict) -> None:
+    """Adds a split to `metrics.json` and `predictions.csv`."""
     path = run.path / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     write_atomically(path, json.dumps({**metrics, split: result}, indent=2, allow_nan=False))
     _save_predictions(run, split, predictions)
-    _plot(run, split, predictions, scale)
 
 
 def _save_predictions(run: Run, split: str, predictions: Predictions) -> None:

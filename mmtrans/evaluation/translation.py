@@ -70,10 +70,14 @@ def _feature_candidates(translator: Translator, batches) -> Iterator[tuple]:
     """Yields `(target (batch, steps, dim) standardised, length (batch,), name → prediction like target)`."""
     specs = batches.element_spec
     rollout = tf.function(
-        translator.rollout, input_signature=[specs[name] for name in ("source", "source_length", "target_length")]
+        translator.rollout,
+        input_signature=[specs[name] for name in ("source", "source_length", "target_length")],
+        autograph=False,
     )
     teacher_forced = tf.function(
-        lambda inputs: translator.model(inputs, training=False)["prediction"], input_signature=[model_inputs(specs)]
+        lambda inputs: translator.model(inputs, training=False)["prediction"],
+        input_signature=[model_inputs(specs)],
+        autograph=False,
     )
     for batch, source, foreign in _foreign_sources(batches):
         length = batch["target_length"]
@@ -94,13 +98,16 @@ def _token_candidates(
     """The same for a tokens target; also adds to `tokens`, and to `used` the tokens that occur."""
     specs = batches.element_spec
 
-    @tf.function(input_signature=[specs[name] for name in ("source", "source_length", "target_length")])
+    @tf.function(
+        input_signature=[specs[name] for name in ("source", "source_length", "target_length")], autograph=False
+    )
     def search(source, source_length, length):
         return translator.search(source, source_length, (length, length), SearchOptions(beam_width=1)).ids[:, 0]
 
     teacher_forced = tf.function(
         lambda inputs: tf.nn.log_softmax(translator.model(inputs, training=False)["logits"]),
         input_signature=[model_inputs(specs)],
+        autograph=False,
     )
     mean, std = run.statistics.target(run.recipe.target)
 

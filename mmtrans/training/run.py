@@ -112,7 +112,7 @@ class Run:
         path, manifest_hash = Path(path), records.manifest.manifest_hash
         if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
             run = cls.open(path)
-            _check_unchanged(run, config, manifest_hash)
+            check_unchanged(run, config, manifest_hash)
             write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
             return dataclasses.replace(run, config=config)
         if path.exists() and not (path.is_dir() and _is_unstarted(path)):
@@ -210,14 +210,15 @@ def _is_unstarted(path: Path) -> bool:
     return all(entry.name in left for entry in path.iterdir())
 
 
-def _check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
+def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
+    """Raises a ValueError where a configuration or records differ from those that a directory was made with."""
     before, after = run.config.to_dict(), config.to_dict()
     changed = sorted(name for name in before if before[name] != after[name] and name not in GROWING)
     if changed:
         listed = ", ".join(f"{name}: {before[name]!r} → {after[name]!r}" for name in changed)
         raise ValueError(
-            f"The run directory holds a run of another configuration. Expected the same fields (--epochs may grow). "
-            f"Received: {listed} ({run.path}). Choose another --run, or repeat the old flags."
+            f"The directory was made with another configuration. Expected the same fields (--epochs may grow). "
+            f"Received: {listed} ({run.path}). Choose another directory, or repeat the old flags."
         )
     if config.epochs < run.config.epochs:
         raise ValueError(
@@ -226,8 +227,8 @@ def _check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
         )
     if manifest_hash != run.manifest_hash:
         raise ValueError(
-            f"The run was trained on other records. Expected manifest {run.manifest_hash[:12]}. "
-            f"Received: {manifest_hash[:12]} ({run.path}). Choose another --run."
+            f"The directory was made with other records. Expected manifest {run.manifest_hash[:12]}. "
+            f"Received: {manifest_hash[:12]} ({run.path}). Choose another directory."
         )
 
 
@@ -266,11 +267,18 @@ def describe_environment(run: Run) -> dict:
         "records": str(run.records_path),
         "manifest_hash": run.manifest_hash,
         "seed": run.config.seed,
-        "mmtrans": mmtrans.__version__,
         "git_commit": commit,
+        **versions(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes the numbers."""
+    return {
+        "mmtrans": mmtrans.__version__,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
-        "devices": [device.name for device in tf.config.list_logical_devices()],
     }

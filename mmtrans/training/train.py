@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,11 +15,11 @@ import tensorflow as tf
 
 from mmtrans.config import Config, digest
 from mmtrans.data.codebook import Codebook, fit_codebook
-from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.pipeline import Selection, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
-from mmtrans.training.checkpoints import load_weights
+from mmtrans.training.checkpoints import load_weights, save_weights
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
@@ -55,7 +56,7 @@ def train(run: Run, records: Records, quiet: bool = False) -> None:
 def check_recipe(config: Config, records: Records) -> None:
     """Raises a ValueError where the records lack what a recipe needs. Call it before a run directory is made."""
     for phase in phases_of(config, records.manifest.manifest_hash):
-        check_data(phase, records)
+        check_data(phase, records_of(phase, config, records))
 
 
 def check_data(phase: Phase, records: Records) -> None:
@@ -68,7 +69,7 @@ def check_data(phase: Phase, records: Records) -> None:
                 f"Nothing to train on. Expected {what} with {', '.join(selected.modalities)} in the {split} split. "
                 f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with --folds."
             )
-        make_batches(records, selected, batch_size=1)  # opens no shard, but checks
+        check_selection(records, selected)
 
 
 def selection(phase: Phase, split: str) -> Selection:
@@ -76,6 +77,11 @@ def selection(phase: Phase, split: str) -> Selection:
     translates = phase.kind == "translation"
     target = phase.recipe.target.modalities if translates else ()
     return Selection(split, phase.recipe.inputs.modalities, target, labelled=not translates)
+
+
+def records_of(phase: Phase, config: Config, records: Records) -> Records:
+    """The records as a phase sees them: the sentiment phase may be given but a share of the train labels."""
+    return records.with_label_fraction(config.label_fraction, config.seed) if phase.kind == "sentiment" else records
 
 
 def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
@@ -120,13 +126,13 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
 
 def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
     """Trains one phase, unless it is finished."""
-    directory, config = run.phase_dir(phase), run.config
+    directory, config, records = run.phase_dir(phase), run.config, records_of(phase, run.config, records)
     inherited = inherited_by(run, phase)
     status = read_status(run, phase)
     if status and (status["key"], status["inherited"]) != (phase.key, inherited):
         shutil.rmtree(directory)  # its parent was trained on, so what was learned here rests on old weights
         status = None
-    if status and status["finished"] and not (status["stopped_by"] == "epochs" and status["epochs"] < config.epochs):
+    if is_done(status, phase, inherited, config.epochs):
         return
     status = {
         "kind": phase.kind,
@@ -140,6 +146,12 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
 
     codebook = phase_codebook(run, phase, records)
     objective = build_objective(run, phase, records, codebook)
+    if phase.kind == "translation" and config.untrained:
+        status.update(
+            finished=True, epochs=config.epochs, stopped_by="untrained", **leave_untrained(run, phase, objective)
+        )
+        write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+        return
     data = phase_data(phase, records, config, codebook)
     samples = None
     if isinstance(objective, TranslationObjective):
@@ -152,21 +164,45 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
     write_atomically(directory / "phase.json", json.dumps(status, indent=2))
 
 
+def leave_untrained(run: Run, phase: Phase, objective: Objective) -> dict:
+    """Writes a phase's initial weights as its best, and returns the progress of no epoch."""
+    model = objective.model
+    save_weights(run.weights_path(phase), {"model": model, "representation": representation_of(model)})
+    return {"epoch": 0, "step": 0, "best_loss": None, "best_epoch": 0, "history": []}
+
+
 def inherited_by(run: Run, phase: Phase) -> str | None:
     """Hash of the trained weights that a phase builds on, or `None` where it has no parent."""
-    return digest(run.weights_path(phase.parent).read_bytes().hex()) if phase.parent else None
+    return weights_hash(run.weights_path(phase.parent)) if phase.parent else None
+
+
+def weights_hash(path: Path) -> str:
+    """Hash of a file of weights, as a phase keeps that of its parent's."""
+    return digest(path.read_bytes().hex())
 
 
 def read_status(run: Run, phase: Phase) -> dict | None:
     """A phase's `phase.json`, or `None` before it was started."""
-    path = run.phase_dir(phase) / "phase.json"
+    return read_phase_file(run.phase_dir(phase))
+
+
+def read_phase_file(directory: Path) -> dict | None:
+    """The `phase.json` of a phase's directory, or `None` where there is none."""
+    path = directory / "phase.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def is_done(status: dict | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
+    """Whether a phase is trained to its end, on these weights of its parent, and more `epochs` would not change it."""
+    if not status or not status["finished"] or (status["key"], status["inherited"]) != (phase.key, inherited):
+        return False
+    return status["stopped_by"] != "epochs" or status["epochs"] >= epochs
+
+
 def is_finished(run: Run, phase: Phase) -> bool:
-    """Whether a phase is trained to its end, on its parent's present weights."""
-    status = read_status(run, phase) or {"finished": False}
-    return status["finished"] and (status["key"], status["inherited"]) == (phase.key, inherited_by(run, phase))
+    """Whether a phase of a run is trained to its end, on its parent's present weights, for however many epochs."""
+    status = read_status(run, phase)
+    return bool(status and status["finished"]) and is_done(status, phase, inherited_by(run, phase), epochs=0)
 
 
 def write_history(run: Run) -> None:

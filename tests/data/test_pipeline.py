@@ -9,6 +9,7 @@ from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+from tfrecords.reader import read_ids
 
 TRAIN = [
     *make_segments(50, longest=40),
@@ -203,3 +204,24 @@ def test_the_guard_of_the_view_holds(records):
 def test_what_cannot_be_read_is_refused(records, selection, options, match):
     with pytest.raises(ValueError, match=match):
         make_batches(records, selection, **options)
+
+
+@pytest.mark.parametrize("shuffle", [None, (3, 1)])
+def test_a_share_of_the_labels_comes_in_whole_batches(records, shuffle):
+    view = records.with_label_fraction(0.5, 3)
+    selection = Selection("train", ("text",), labelled=True)
+    batches = read(make_batches(view, selection, batch_size=7, shuffle=shuffle))
+    kept = {
+        id_
+        for file, rows in view.kept_rows.items()
+        for id_, row in zip(read_ids(records.directory / file), rows, strict=True)
+        if row and "text" in next(s for s in TRAIN if s.id == id_).features
+    }
+    assert sorted(chain.from_iterable(ids(batches))) == sorted(kept)
+    assert num_batches(view, selection, 7) == len(batches) == -(-len(kept) // 7)
+    assert all(len(batch["id"]) == 7 for batch in batches[:-1])
+    by_id = {segment.id: segment for segment in TRAIN}
+    for batch in batches:
+        np.testing.assert_array_equal(batch["label"], [np.float32(by_id[i.decode()].label) for i in batch["id"]])
+    unlabelled = make_batches(view, Selection("train", ("text",)), batch_size=7, shuffle=shuffle)
+    assert sum(map(len, ids(read(unlabelled)))) == 51

@@ -1,9 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from mmtrans.data.convert import convert
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+from tfrecords.reader import read_ids
 
 SEGMENTS = [
     *make_segments(40),
@@ -105,3 +108,41 @@ def test_a_missing_or_cut_shard_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"shard is missing.*{shard.file}"):
         Records.open(tmp_path / "records")
     assert Records.open(tmp_path / "records", splits=("train", "valid")).count("train") == 4
+
+
+def ids_kept(records):
+    """Train segments that keep their labels, read from the rows."""
+    ids = []
+    for file, rows in records.kept_rows.items():
+        ids += [id_ for id_, kept in zip(read_ids(records.directory / file), rows, strict=True) if kept]
+    return set(ids)
+
+
+def test_shares_of_the_labels_are_exact_nested_and_of_one_seed(directory):
+    records = Records.open(directory, splits=("train", "valid"))
+    assert records.with_label_fraction(1.0, 0) is records
+    fractions = (0.01, 0.1, 0.25, 0.5, 0.9)
+    kept = [ids_kept(records.with_label_fraction(fraction, 3)) for fraction in fractions]
+    assert [len(ids) for ids in kept] == [1, 2, 5, 10, 19]  # of 21, at least one
+    assert all(small < large for small, large in itertools.pairwise(kept))
+    assert ids_kept(records.with_label_fraction(0.5, 3)) == kept[3]
+    assert ids_kept(records.with_label_fraction(0.5, 4)) != kept[3]
+    assert max(kept, key=len) <= {s.id for s in SEGMENTS if s.label is not None and s.video_id in ("v0", "v1")}
+
+
+def test_a_share_narrows_labelled_train_alone(directory):
+    whole = Records.open(directory, splits=("train", "valid"))
+    records = whole.with_label_fraction(0.5, 3)
+    labels = {segment.id: segment.label for segment in SEGMENTS}
+    assert records.count("train", labelled=True) == 10
+    assert records.count("train") == whole.count("train")
+    assert records.shards("valid", labelled=True) == whole.shards("valid", labelled=True)
+    expected = np.sort(np.array([labels[id_] for id_ in ids_kept(records)], np.float32))
+    np.testing.assert_array_equal(np.sort(records.labels("train")), expected)
+    np.testing.assert_array_equal(records.labels("valid"), whole.labels("valid"))
+
+
+def test_shares_need_labels(tmp_path):
+    segments = [make_segment(i, 3, video=f"v{i % 4}", label=None) for i in range(8)]
+    convert(make_corpus(segments), tmp_path / "records")
+    assert Records.open(tmp_path / "records").with_label_fraction(0.5, 0).count("train", labelled=True) == 0

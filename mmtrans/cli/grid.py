@@ -1,0 +1,121 @@
+"""`mmtrans grid`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from mmtrans.cli.parser import add_config_flags, config_from
+from mmtrans.config import Config
+from mmtrans.grid import VARIED
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.description = (
+        "Train and evaluate rows of recipes with several seeds each. Phases that rows share are trained once. The same "
+        "command goes on where it was stopped, tries again what failed, or prints the result; more recipes, seeds, "
+        "controls and label fractions may be added to a grid. Every run in DIR/runs is a run directory as of "
+        "`mmtrans train`. Recipe, seed, untrained and label fraction of a --config file are not used."
+    )
+    parser.add_argument("--data", metavar="RECORDS", required=True, help="directory made by `mmtrans convert`")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the grid's directory")
+    parser.add_argument(
+        "--recipes",
+        metavar="LIST",
+        default="paper",
+        help="paper (its 26 rows), paper-extra, or a file with one recipe per line (default: paper)",
+    )
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default: 5)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="worker processes (default: 1)")
+    parser.add_argument(
+        "--controls",
+        action="store_true",
+        help="also run each translation untrained, and the features that it reads without a translation",
+    )
+    parser.add_argument(
+        "--label-fractions",
+        type=_fractions,
+        default=(),
+        metavar="X,X",
+        help="also run everything with these shares of the train labels, e.g. 0.1,0.25,0.5",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    add_config_flags(parser, without=VARIED)
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Completes the grid, shows its rows, and returns them with the failures."""
+    from mmtrans.cli.quiet import import_tensorflow
+    from mmtrans.grid.recipes import read_recipes
+
+    for name in ("seeds", "jobs"):
+        if getattr(arguments, name) < 1:
+            raise ValueError(
+                f"--{name} is out of range. Expected at least 1. Received: {name}={vars(arguments)[name]}."
+            )
+    config = dataclasses.replace(config_from(arguments), **{name: getattr(Config, name) for name in VARIED})
+    fractions = [
+        dataclasses.replace(config, label_fraction=share).label_fraction for share in arguments.label_fractions
+    ]
+    recipes = read_recipes(arguments.recipes)
+    import_tensorflow()
+    from mmtrans.data.records import Records
+    from mmtrans.grid.plan import Grid
+    from mmtrans.grid.schedule import locked, run_grid
+    from mmtrans.grid.summary import summarize
+    from mmtrans.training.train import check_recipe
+
+    records = Records.open(arguments.data)
+    grid = Grid(
+        Path(arguments.out),
+        records.directory.resolve(),
+        records.manifest.manifest_hash,
+        recipes,
+        tuple(range(arguments.seeds)),
+        arguments.controls,
+        tuple(share for share in fractions if share < 1),
+        config,
+        "test" if records.count("test", labelled=True) else "valid",
+    )
+    for row in grid.rows():
+        if row.label_fraction == 1:
+            check_recipe(row, records)
+    with locked(grid.path):
+        grid = grid.merged()
+        grid.save()
+        failures = run_grid(grid, arguments.jobs, arguments.quiet)
+        rows = summarize(grid)
+    _show(grid, rows, failures)
+    return {"split": grid.metric_split, "rows": rows, "failures": failures}
+
+
+def _fractions(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected shares such as 0.1,0.25, received {text!r}") from error
+
+
+def _show(grid, rows: list[dict], failures: dict) -> None:
+    """Prints the table of a grid, and what failed."""
+    from rich.table import Table
+
+    from mmtrans.cli.show import HEADINGS, console, number
+    from mmtrans.grid.plan import variant_title
+
+    out, metrics = console(), ("mae", "acc2_non0", "f1_non0")
+    table = Table(title=f"{grid.metric_split} split of {grid.records_path}, means over seeds", title_justify="left")
+    table.add_column("recipe", no_wrap=True)
+    for heading in ("seeds", *(HEADINGS[name] for name in metrics), "collapsed"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        figures = [number(row[name]) for name in metrics]
+        table.add_row(variant_title(row), str(row["seeds"]), *figures, str(row["collapsed"]))
+    out.print(table)
+    for name, failure in failures.items():
+        out.print(f"Failed: {name}: {failure['reason']} See {grid.path}/{failure['log']}.", soft_wrap=True)
+    if failures:
+        out.print("The same command tries again what failed.")
+    out.print(f"Grid: {grid.path}. Next: mmtrans report {grid.path}", soft_wrap=True)

@@ -1,0 +1,66 @@
+"""Lists of recipes: the paper's rows, what it mentions besides, and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmtrans.recipe import parse
+
+#: The 26 rows of Tables 1-3 of Pham et al. (2018), in their order.
+PAPER = (
+    *("T", "A", "V"),
+    *("concat(T,V)", "concat(T,A)", "concat(A,V)"),
+    *("T->V", "T->A", "A->T", "A->V", "V->T", "V->A"),
+    "concat(T,V,A)",
+    *("embed(T,V)->A", "embed(T,A)->V", "embed(A,V)->T", "embed(A,T)->V", "embed(V,T)->A", "embed(V,A)->T"),
+    *("concat(T,V)->A", "concat(A,T)->V", "concat(V,A)->T"),
+    *("T->concat(A,V)", "A->concat(T,V)"),
+    *("concat(T,A)->concat(T,V)", "concat(T,V)->concat(T,A)"),
+)
+
+#: And what its section 6.5 mentions without numbers: audio or video in both the source and the target.
+PAPER_EXTRA = (
+    *PAPER,
+    *("concat(A,V)->concat(A,T)", "concat(A,V)->concat(T,V)", "concat(T,A)->concat(A,V)", "concat(T,V)->concat(A,V)"),
+)
+
+LISTS = {"paper": PAPER, "paper-extra": PAPER_EXTRA}
+
+
+def read_recipes(name: str) -> tuple[str, ...]:
+    """The canonical recipes of a list, each once.
+
+    Args:
+        name: `paper`, `paper-extra`, or a text file with one recipe per line; `#` begins a comment.
+
+    Raises:
+        FileNotFoundError: neither a list nor a file.
+        ValueError: a line that is no recipe (the message names file and line, and points at the character), or none.
+    """
+    if name in LISTS:
+        return LISTS[name]
+    path = Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No such list of recipes. Expected {', '.join(LISTS)} or a file with one recipe per line. "
+            f"Received: recipes={name}."
+        )
+    recipes = []
+    for number, line in enumerate(_lines(path), 1):
+        if text := line.partition("#")[0].rstrip():
+            try:
+                recipes.append(str(parse(text)))
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+    if not recipes:
+        raise ValueError(f"No recipe there. Expected one per line. Received: recipes={name}. Write some, such as T->A.")
+    return tuple(dict.fromkeys(recipes))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Not a text file. Expected UTF-8. Received: recipes={path}. Write one recipe per line."
+        ) from error

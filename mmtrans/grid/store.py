@@ -1,0 +1,76 @@
+"""The phase store of a grid: every finished phase once, by its key; runs are put together from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.training.run import Phase, Run
+from mmtrans.training.train import is_done, read_phase_file, weights_hash
+
+_LOGS = "logs"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Finished phases.
+
+    Args:
+        path: a directory for each phase, named by the first 16 digits of its key: `phase.json`, `best/`, for tokens
+            `codebook.npz`, and in `logs/` the TensorBoard events.
+    """
+
+    path: Path
+
+    def directory(self, phase: Phase) -> Path:
+        """Where a phase is, or would be."""
+        return self.path / phase.key[:16]
+
+    def holds(self, phase: Phase, epochs: int) -> bool:
+        """Whether a phase is there, trained on its parent's present weights, and more `epochs` would not change it."""
+        inherited = None
+        if phase.parent is not None:
+            if not self.holds(phase.parent, epochs):
+                return False
+            inherited = weights_hash(self.directory(phase.parent) / "best" / "weights.npz")
+        return is_done(read_phase_file(self.directory(phase)), phase, inherited, epochs)
+
+    def put(self, phase: Phase, run: Run) -> None:
+        """Takes over a finished phase of a run, in place of an older one."""
+        target = self.directory(phase)
+        partial = self.path / f".{target.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        link_tree(run.phase_dir(phase), partial, without="checkpoints")
+        link_tree(_logs_dir(run, phase), partial / _LOGS)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(partial, target)
+
+    def place(self, phase: Phase, run: Run) -> None:
+        """Gives a run a phase of the store, in place of what the run has of it."""
+        for directory in (run.phase_dir(phase), _logs_dir(run, phase)):
+            shutil.rmtree(directory, ignore_errors=True)
+        link_tree(self.directory(phase), run.phase_dir(phase), without=_LOGS)
+        link_tree(self.directory(phase) / _LOGS, _logs_dir(run, phase))
+
+    def is_placed(self, phase: Phase, run: Run) -> bool:
+        """Whether a run has the phase of the store, and not an older one."""
+        return read_phase_file(run.phase_dir(phase)) == read_phase_file(self.directory(phase))
+
+
+def _logs_dir(run: Run, phase: Phase) -> Path:
+    return run.path / "logs" / phase.name
+
+
+def link_tree(source: Path, target: Path, without: str = "") -> None:
+    """Copies a directory by hard links; nothing where there is none. Files in a run are replaced, never written to."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(without))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)

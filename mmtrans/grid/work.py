@@ -1,0 +1,97 @@
+"""What a worker process of a grid does: it trains a phase, and completes a run."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.grid.plan import Task
+
+#: File in a grid's directory on which each of its workers has a shared lock.
+WORKERS_LOCK = ".workers.lock"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where and how the tasks of a grid are done; called with a task, it does it.
+
+    Args:
+        path: the grid's directory.
+        records_path: the records.
+        splits: those that a completed run is evaluated on.
+        num_threads: of one operation; `None` leaves it to TensorFlow.
+    """
+
+    path: Path
+    records_path: Path
+    splits: tuple[str, ...]
+    num_threads: int | None = None
+
+    def start(self) -> None:
+        """Imports TensorFlow and sets it up. Call it once a process."""
+        # Held as long as the process lives: a new command waits for the workers that a killed one left.
+        fcntl.flock(os.open(self.path / WORKERS_LOCK, os.O_RDWR | os.O_CREAT), fcntl.LOCK_SH)
+        import tensorflow as tf
+
+        from mmtrans.training.train import make_deterministic
+
+        if self.num_threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(self.num_threads)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)  # it is shared with the other workers
+        make_deterministic()
+
+    def __call__(self, task: Task) -> dict:
+        """Does a task.
+
+        Returns:
+            `valid_loss` of a translation (`None` if untrained); of a completed run the `split` and its `mae`.
+
+        Raises:
+            ValueError: records that lack what the phase needs, or are corrupt.
+            FloatingPointError: a loss is not finite.
+        """
+        import keras
+
+        from mmtrans.data.records import Records, corruption_named
+        from mmtrans.grid.store import Store
+        from mmtrans.training.run import Run
+        from mmtrans.training.train import read_status, train_phase
+
+        # What the task before left of models and graphs would pile up.
+        keras.backend.clear_session()
+        gc.collect()
+        records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
+        run = Run.open_or_create(self.path / "work" / task.name, task.config, records)
+        for phase in run.phases[: task.phase.index]:
+            if store.holds(phase, run.config.epochs):
+                store.place(phase, run)
+        with corruption_named(records):
+            train_phase(run, task.phase, records, quiet=False)
+        store.put(task.phase, run)
+        if task.completes_run:
+            return self._complete(run)
+        result = {"valid_loss": read_status(run, task.phase)["best_loss"]}
+        shutil.rmtree(run.path)
+        return result
+
+    def _complete(self, run) -> dict:
+        from mmtrans.data.records import Records
+        from mmtrans.evaluation.evaluate import evaluate
+        from mmtrans.training.train import write_history
+
+        for directory in (run.path / "phases").glob("*/checkpoints"):
+            shutil.rmtree(directory)
+        write_history(run)
+        for split in self.splits:
+            records = Records.open(self.records_path, splits=("train", split))
+            result = evaluate(run, records, split, plots=False)
+        target = self.path / "runs" / run.path.name
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(run.path, target)
+        return {"split": self.splits[-1], "mae": result["mae"]}

@@ -1,0 +1,138 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mmtrans.cli.main import main
+from mmtrans.grid import schedule
+from mmtrans.training.run import Run
+from mmtrans.training.train import is_finished
+from tests.cli.test_train import refused
+
+
+@pytest.fixture(scope="module")
+def command(records_dir, flags, tmp_path_factory):
+    """The arguments of a grid of two rows."""
+    path = tmp_path_factory.mktemp("grid")
+    (path / "rows.txt").write_text("T\nT->A  # translates\n")
+    out, rows = str(path / "out"), str(path / "rows.txt")
+    return ["grid", "--data", str(records_dir), "--out", out, "--recipes", rows, "--seeds", "1", "--jobs", "2", *flags]
+
+
+@pytest.fixture(scope="module")
+def grid(command):
+    """A grid whose command was killed in the middle of a phase, and given again."""
+    out = Path(command[command.index("--out") + 1])
+    with subprocess.Popen([sys.executable, "-m", "mmtrans.cli.main", *command], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 300
+        while not list(out.glob("work/*/phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert list(out.glob("work/*"))
+    assert not list(out.glob("runs/*/metrics.json"))
+    assert main(command) == 0
+    return out
+
+
+def predictions(run, split):
+    with open(run / "predictions.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
+
+
+@pytest.mark.slow
+def test_a_killed_grid_ends_as_train_would(grid, translation_run, baseline_run):
+    for name, expected in (("T_to_A-seed-0", translation_run), ("T-seed-0", baseline_run)):
+        run, undisturbed = Run.open(grid / "runs" / name), Run.open(expected)
+        assert run.config == undisturbed.config
+        for phase in run.phases:
+            assert is_finished(run, phase)
+            with np.load(run.weights_path(phase)) as left, np.load(undisturbed.weights_path(phase)) as right:
+                assert left.files == right.files
+                for key in left.files:
+                    np.testing.assert_array_equal(left[key], right[key], err_msg=f"{phase.name} {key}")
+        assert predictions(run.path, "valid") == predictions(undisturbed.path, "valid")
+        assert predictions(run.path, "test")
+        metrics, valid = (json.loads((path / "metrics.json").read_text()) for path in (run.path, undisturbed.path))
+        assert metrics["valid"] == valid["valid"]
+        assert (run.path / "history.csv").is_file()
+
+
+@pytest.mark.slow
+def test_a_grid_directory_is_complete(grid, records_dir):
+    assert {entry.name for entry in grid.iterdir()} == {
+        *("grid.json", "failures.json", "phases", "runs", "logs", ".lock", ".workers.lock"),
+    }
+    description = json.loads((grid / "grid.json").read_text())
+    assert (description["recipes"], description["seeds"], description["metric_split"]) == (["T", "T->A"], [0], "test")
+    assert description["records"] == str(records_dir)
+    assert json.loads((grid / "failures.json").read_text()) == {}
+    assert len(list((grid / "phases").iterdir())) == 3
+    assert not list(grid.rglob("checkpoints")) + list(grid.rglob("*.partial"))
+    run = grid / "runs" / "T_to_A-seed-0"
+    assert yaml.safe_load((run / "config.yaml").read_text())["recipe"] == "T->A"
+    assert len(list(run.glob("logs/*/events.*"))) >= 2
+    stored = {os.stat(path).st_ino for path in (grid / "phases").glob("*/best/weights.npz")}
+    assert {os.stat(path).st_ino for path in run.rglob("weights.npz")} < stored
+    assert "best valid loss" in (grid / "logs" / "translation-T_to_A-seed-0.log").read_text()
+
+
+@pytest.mark.slow
+def test_the_same_command_prints_the_result_without_training(grid, command, capsys, monkeypatch):
+    monkeypatch.setattr(schedule.Pool, "submit", lambda *_: pytest.fail("worked"))
+    assert main([*command, "--json"]) == 0
+    *table, last = capsys.readouterr().out.splitlines()
+    result = json.loads(last)
+    assert (result["split"], result["failures"]) == ("test", {})
+    assert [(row["recipe"], row["seeds"], row["untrained"]) for row in result["rows"]] == [
+        *(("T", 1, False), ("T->A", 1, False)),
+    ]
+    for row, name in zip(result["rows"], ("T-seed-0", "T_to_A-seed-0"), strict=True):
+        metrics = json.loads((grid / "runs" / name / "metrics.json").read_text())["test"]
+        assert (row["mae"], row["collapsed"]) == (metrics["mae"], int(metrics["collapsed"]))
+    assert any("T->A" in line and f"{result['rows'][1]['mae']:.3f}" in line for line in table)
+
+
+@pytest.mark.slow
+def test_a_changed_configuration_is_refused(grid, command, capsys):
+    before = (grid / "grid.json").read_text()
+    assert "Received: cell: 'lstm' → 'gru', units: 4 → 5 (" in refused(
+        [*command, "--units", "5", "--cell", "gru"], capsys
+    )
+    assert "--epochs may only grow" in refused([*command, "--epochs", "1"], capsys)
+    assert (grid / "grid.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seeds", "0"], "--seeds is out of range. Expected at least 1. Received: seeds=0."),
+        (["--jobs", "0"], "--jobs is out of range."),
+        (["--label-fractions", "0.5,0"], "label_fraction is out of range."),
+        (["--recipes", "nowhere"], "No such list of recipes."),
+        (["--recipes", "paper"], "The records have no video."),
+        (["--data", "nowhere"], "No records here."),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(small_dir, tmp_path, capsys, options, message):
+    command = ["grid", "--data", small_dir, "--out", tmp_path / "out", *options]
+    assert message in refused(command, capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_flags_of_varied_fields_are_the_grids_own(tmp_path, capsys):
+    for flag in ("--recipe", "--seed", "--label-fraction"):
+        with pytest.raises(SystemExit) as caught:
+            main(["grid", "--data", "r", "--out", "o", flag, "1"])
+        assert caught.value.code == 2
+        assert flag in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["grid", "--data", "r", "--out", "o", "--label-fractions", "half"])
+    assert "expected shares such as 0.1,0.25, received 'half'" in capsys.readouterr().err

@@ -1,0 +1,101 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from mmtrans.config import Config
+from mmtrans.grid.plan import Grid, run_name, variant_title
+from mmtrans.grid.recipes import PAPER
+from mmtrans.training.run import phases_of
+
+
+@pytest.fixture
+def grid(tmp_path):
+    return Grid(
+        tmp_path, tmp_path / "records", "abc", ("T", "T->A", "embed(T,A)->V"), (0, 1), False, (), Config(), "test"
+    )
+
+
+def names(tasks):
+    return [task.name for task in tasks]
+
+
+def test_shared_phases_are_trained_once(grid):
+    assert names(replace(grid, seeds=(4,)).tasks()) == [
+        "T-seed-4",
+        "translation-T_to_A-seed-4",
+        "T_to_A-seed-4",
+        "translation-embed_T_A_to_V-seed-4",
+        "embed_T_A_to_V-seed-4",
+    ]
+    # 26 regressors and 19 translations, of which the six hierarchical rows share their first ones with others.
+    paper = replace(grid, recipes=PAPER).tasks()
+    assert len(paper) == len(set(names(paper))) == 2 * (26 + 19)
+
+
+def test_controls_and_label_fractions_share_translations(grid):
+    grid = replace(grid, recipes=("concat(T,A)->V",), seeds=(0,), controls=True, label_fractions=(0.1, 0.5))
+    runs = [task.name for task in grid.tasks() if task.completes_run]
+    variants = ["concat_T_A_to_V{}-seed-0", "concat_T_A{}-seed-0", "concat_T_A_to_V-untrained{}-seed-0"]
+    assert runs == [variant.format(share) for share in ("", "-labels-0.1", "-labels-0.5") for variant in variants]
+    translations = [task.name for task in grid.tasks() if not task.completes_run]
+    assert translations == ["translation-concat_T_A_to_V-seed-0", "translation-concat_T_A_to_V-untrained-seed-0"]
+
+
+def test_a_baseline_among_the_rows_is_no_second_control(grid):
+    recipes = [(row.recipe, row.untrained) for row in replace(grid, controls=True).rows()]
+    assert recipes == [(r, False) for r in grid.recipes] + [(r, True) for r in grid.recipes[1:]]
+
+
+def test_a_task_is_a_phase_of_its_own_configuration(grid):
+    for task in replace(grid, controls=True, label_fractions=(0.1,)).tasks():
+        assert task.phase in phases_of(task.config, "abc")
+        assert task.completes_run == (task.name == run_name(task.config))
+
+
+def test_titles():
+    fields = {"recipe": "T->A", "untrained": True, "label_fraction": 0.25}
+    assert variant_title(fields) == "T->A, untrained, 0.25 of the labels"
+    assert variant_title({"recipe": "T", "untrained": False, "label_fraction": 1.0}) == "T"
+
+
+def test_grid_json(grid):
+    replace(grid, label_fractions=(0.1,)).save()
+    description = json.loads((grid.path / "grid.json").read_text())
+    assert set(description.pop("versions")) == {"mmtrans", "python", "tensorflow", "keras", "numpy"}
+    config = description.pop("config")
+    assert Config(**config) == Config()
+    assert not {"recipe", "seed", "untrained", "label_fraction"} & set(config)
+    assert description == {
+        "records": str(grid.path / "records"),
+        "manifest_hash": "abc",
+        "recipes": ["T", "T->A", "embed(T,A)->V"],
+        "seeds": [0, 1],
+        "controls": False,
+        "label_fractions": [0.1],
+        "metric_split": "test",
+    }
+
+
+def test_a_grid_grows(grid):
+    grid.save()
+    more = replace(grid, recipes=("A", "T"), seeds=(0, 1, 2), controls=True, label_fractions=(0.5,))
+    merged = replace(more, config=Config(epochs=99)).merged()
+    assert merged.recipes == ("T", "T->A", "embed(T,A)->V", "A")
+    assert (merged.seeds, merged.controls, merged.label_fractions) == ((0, 1, 2), True, (0.5,))
+    merged.save()
+    assert replace(grid, config=Config(epochs=99)).merged() == merged
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": Config(units=3, cell="gru")}, r"another configuration\..*Received: cell: 'lstm' → 'gru', units"),
+        ({"config": Config(epochs=1)}, r"--epochs may only grow"),
+        ({"manifest_hash": "abd"}, r"other records\..*Received: abd"),
+    ],
+)
+def test_another_configuration_or_records_are_refused(grid, changes, message):
+    grid.save()
+    with pytest.raises(ValueError, match=message):
+        replace(grid, **changes).merged()

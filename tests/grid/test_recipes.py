@@ -1,0 +1,51 @@
+import pytest
+
+from mmtrans.grid.recipes import PAPER, PAPER_EXTRA, read_recipes
+from mmtrans.recipe import parse
+
+# Typed from Tables 1-3, not from the source.
+TABLES = """
+T; A; V; concat(T,V); concat(T,A); concat(A,V); T->V; T->A; A->T; A->V; V->T; V->A; concat(T,V,A); embed(T,V)->A;
+embed(T,A)->V; embed(A,V)->T; embed(A,T)->V; embed(V,T)->A; embed(V,A)->T; concat(T,V)->A; concat(A,T)->V;
+concat(V,A)->T; T->concat(A,V); A->concat(T,V); concat(T,A)->concat(T,V); concat(T,V)->concat(T,A)
+"""
+
+
+def test_the_papers_rows():
+    assert read_recipes("paper") == PAPER == tuple(text.strip() for text in TABLES.split(";"))
+    assert len(PAPER) == 26
+
+
+def test_the_extra_rows_repeat_audio_or_video():
+    assert PAPER_EXTRA[:26] == PAPER
+    for text in PAPER_EXTRA[26:]:
+        recipe = parse(text)
+        assert str(recipe) == text
+        assert set(recipe.source.modalities) & set(recipe.target.modalities) & {"audio", "video"}
+    assert len(set(PAPER_EXTRA)) == len(PAPER_EXTRA)
+
+
+def test_a_file_has_one_recipe_per_line(tmp_path):
+    (tmp_path / "list").write_text("# mine\n\n  T -> A  # the best\nconcat(T, V)\nT->A\n")
+    assert read_recipes(str(tmp_path / "list")) == ("T->A", "concat(T,V)")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"T\n\nT->Q\n", r"list, line 3: Not a recipe\. Expected .* at character 4\. Received: 'Q' in 'T->Q'"),
+        (b"T\n  T->Q\n", r"line 2: Not a recipe\. .* at character 6\. Received: 'Q' in '  T->Q'"),
+        (b"# nothing\n", r"No recipe there\. .*recipes=.*list"),
+        (b"\xff\xfe", r"Not a text file\. .*recipes=.*list"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, message):
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_recipes(str(tmp_path / "list"))
+    assert "\n" not in str(caught.value)
+
+
+def test_neither_a_list_nor_a_file():
+    with pytest.raises(FileNotFoundError, match=r"Expected paper, paper-extra or a file.*recipes=papers\."):
+        read_recipes("papers")

@@ -1,0 +1,156 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from mmtrans.config import Config, dump_yaml
+from mmtrans.grid import schedule
+from mmtrans.grid.plan import Grid
+from mmtrans.grid.pool import Outcome
+from mmtrans.grid.schedule import locked, pending_tasks, run_grid
+from mmtrans.grid.store import Store
+from mmtrans.training.run import Run
+from tests.grid.test_store import finish
+
+
+@pytest.fixture
+def grid(tmp_path):
+    recipes = ("T", "T->A", "embed(T,A)->V", "A->T")
+    return Grid(tmp_path, tmp_path / "records", "abc", recipes, (0,), False, (), Config(epochs=2), "test")
+
+
+def names(tasks):
+    return [task.name for task in tasks]
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Puts a pool in place that leaves what training leaves, and fails what `trained.failing` names."""
+
+    class Pool:
+        failing = ()
+        done: tuple = ()
+
+        def __init__(self, workplace, _):
+            self.path = workplace.path
+            self.tasks = []
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        @property
+        def num_busy(self):
+            return len(self.tasks)
+
+        def submit(self, task):
+            self.tasks.append(task)
+
+        def outcomes(self):
+            task = self.tasks.pop()
+            Pool.done += (task.name,)
+            if task.name in Pool.failing:
+                yield Outcome(task, reason="It broke.")
+                return
+            run, store = (
+                Run(self.path / "runs" / task.name, task.config, self.path / "records", "abc"),
+                Store(self.path / "phases"),
+            )
+            for phase in run.phases[: task.phase.index - 1]:
+                store.place(phase, run)
+            finish(run, task.phase, weights=task.name.encode())
+            store.put(task.phase, run)
+            if task.completes_run:
+                (run.path / "metrics.json").write_text("{}")
+                (run.path / "config.yaml").write_text(dump_yaml(task.config.to_dict()))
+                environment = {"records": str(run.records_path), "manifest_hash": "abc"}
+                (run.path / "environment.json").write_text(json.dumps(environment))
+            yield Outcome(task, {"valid_loss": 1.0, "split": "test", "mae": 1.0})
+
+    monkeypatch.setattr(schedule, "Pool", Pool)
+    return Pool
+
+
+def test_the_longest_chains_come_first(grid):
+    assert names(pending_tasks(grid)) == [
+        "translation-T_to_A-seed-0",
+        "translation-embed_T_A_to_V-seed-0",
+        "translation-A_to_T-seed-0",
+        *("T-seed-0", "T_to_A-seed-0", "embed_T_A_to_V-seed-0", "A_to_T-seed-0"),
+    ]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_everything_is_done_once_and_then_nothing(grid, trained, jobs):
+    assert run_grid(grid, jobs, quiet=True) == {}
+    assert sorted(trained.done) == sorted(names(grid.tasks()))
+    assert json.loads((grid.path / "failures.json").read_text()) == {}
+    assert not (grid.path / "work").exists()
+    trained.done = ()
+    assert run_grid(grid, jobs, quiet=True) == {}
+    assert trained.done == ()
+
+
+def test_more_rows_and_seeds_do_only_what_is_new(grid, trained):
+    run_grid(grid, 1, quiet=True)
+    trained.done = ()
+    run_grid(replace(grid, seeds=(0, 1), recipes=("T", "embed(T,A)->A")), 2, quiet=True)
+    assert sorted(trained.done) == [
+        *("T-seed-1", "embed_T_A_to_A-seed-0", "embed_T_A_to_A-seed-1", "translation-T_to_A-seed-1"),
+        *("translation-embed_T_A_to_A-seed-0", "translation-embed_T_A_to_A-seed-1"),
+    ]
+
+
+def test_a_failure_stops_only_what_builds_on_it_and_is_tried_again(grid, trained, capsys):
+    trained.failing = ("translation-T_to_A-seed-0", "T-seed-0")
+    lost = {"reason": "It broke.", "log": "logs/translation-T_to_A-seed-0.log"}
+    failures = run_grid(grid, 2)
+    assert failures == {
+        "T-seed-0": {"reason": "It broke.", "log": "logs/T-seed-0.log"},
+        **{"T_to_A-seed-0": lost, "embed_T_A_to_V-seed-0": lost},
+    }
+    assert json.loads((grid.path / "failures.json").read_text()) == failures
+    assert [path.parent.name for path in grid.path.glob("runs/*/metrics.json")] == ["A_to_T-seed-0"]
+    err = capsys.readouterr().err
+    assert "translation T->A, seed 0 FAILED: It broke. 3 tasks that build on it are left out." in err
+    assert "[7/7]" in err
+    trained.done, trained.failing = (), ()
+    assert run_grid(grid, 2, quiet=True) == {}
+    assert sorted(trained.done) == sorted(set(names(grid.tasks())) - {"translation-A_to_T-seed-0", "A_to_T-seed-0"})
+    assert json.loads((grid.path / "failures.json").read_text()) == {}
+
+
+def test_more_epochs_train_again_what_they_would_change(grid, trained):
+    grid = replace(grid, recipes=("T->A",))
+    run_grid(grid, 1, quiet=True)
+    store = Store(grid.path / "phases")
+    for task in grid.tasks():
+        path = store.directory(task.phase) / "phase.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "stopped_by": "patience"}))
+    grown = replace(grid, config=Config(epochs=3))
+    # Nothing to train, but the run does not yet have the new configuration.
+    assert names(pending_tasks(grown)) == ["T_to_A-seed-0"]
+    path = store.directory(grid.tasks()[0].phase) / "phase.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "stopped_by": "epochs"}))
+    assert names(pending_tasks(grown)) == ["translation-T_to_A-seed-0", "T_to_A-seed-0"]
+
+
+def test_a_grid_is_worked_on_once_at_a_time(tmp_path):
+    with (
+        locked(tmp_path / "grid"),
+        pytest.raises(ValueError, match=r"Another command is at work.*out=.*grid"),
+        locked(tmp_path / "grid"),
+    ):
+        pass
+    with locked(tmp_path / "grid"):
+        pass
+
+
+def test_foreign_files_are_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("x")
+    for path in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(ValueError, match=r"No grid there, and not empty\..*Choose another --out"), locked(path):
+            pass
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]

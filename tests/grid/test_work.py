@@ -1,0 +1,56 @@
+import json
+
+import numpy as np
+import pytest
+
+from mmtrans.data.records import Records
+from mmtrans.grid.plan import Grid
+from mmtrans.grid.schedule import pending_tasks
+from mmtrans.grid.work import Workplace
+from mmtrans.training.run import Run
+from mmtrans.training.train import build_objective, make_deterministic, records_of
+
+
+@pytest.fixture(scope="module")
+def untrained(tiny, small_dir, tmp_path_factory):
+    """An untrained `T->A` with half of the labels, done task by task as a worker does it."""
+    make_deterministic()
+    path = tmp_path_factory.mktemp("grid")
+    for name in ("phases", "runs", "work"):
+        (path / name).mkdir()
+    config = tiny(recipe="T->A", untrained=True, label_fraction=0.5, epochs=1)
+    manifest_hash = Records.open(small_dir).manifest.manifest_hash
+    grid = Grid(path, small_dir, manifest_hash, ("T->A",), (5,), False, (), config, "test")
+    workplace = Workplace(path, small_dir, grid.splits)
+    results = {task.name: workplace(task) for task in pending_tasks(grid)}
+    assert pending_tasks(grid) == []
+    return path, results
+
+
+@pytest.mark.slow
+def test_an_untrained_run_is_a_run_with_its_initial_encoder(untrained, small):
+    path, results = untrained
+    assert list(results) == ["translation-T_to_A-untrained-seed-5", "T_to_A-untrained-labels-0.5-seed-5"]
+    assert results["translation-T_to_A-untrained-seed-5"] == {"valid_loss": None}
+    run = Run.open(path / "runs" / "T_to_A-untrained-labels-0.5-seed-5")
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert list(metrics) == ["valid", "test"]
+    assert results[run.path.name] == {"split": "test", "mae": metrics["test"]["mae"]}
+    translation, sentiment = run.phases
+    status = json.loads((run.phase_dir(translation) / "phase.json").read_text())
+    assert (status["stopped_by"], status["step"], status["history"]) == ("untrained", 0, [])
+    initial = build_objective(run, translation, small).model.get_weights()
+    for weights, expected in zip(run.load_translator().model.get_weights(), initial, strict=True):
+        np.testing.assert_array_equal(weights, expected)
+    # The regressor was trained, on top of that very encoder, from half of the labels.
+    assert json.loads((run.phase_dir(sentiment) / "phase.json").read_text())["step"] == 2  # 10 of 20 by 7
+    assert not list(path.glob("work/*"))
+    assert not list(run.path.rglob("checkpoints"))
+
+
+def test_the_regressor_starts_from_the_labels_that_it_may_see(untrained, small):
+    run = Run.open(untrained[0] / "runs" / "T_to_A-untrained-labels-0.5-seed-5")
+    view = records_of(run.phases[1], run.config, small)
+    bias = build_objective(run, run.phases[1], view).model.get_layer("linear").bias.numpy()
+    assert bias == np.float32(view.labels("train").mean()) != np.float32(small.labels("train").mean())
+    assert records_of(run.phases[0], run.config, small) is small
