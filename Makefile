@@ -1,5 +1,5 @@
 # Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
-.PHONY: demo test lint format smoke-addons clean
+.PHONY: demo test lint format test-addons smoke-addons test-lanes clean
 
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
@@ -27,13 +27,22 @@ format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-# The one code base must not drift from Keras 2.15, the last that tensorflow-addons works with.
-smoke-addons:
+# The one code base must not drift from TensorFlow 2.15 with Keras 2.15, the last that tensorflow-addons works with, which
+# is the oracle of tests/parity. smoke-addons is the minute of it to run while working.
 ifeq ($(PYTHON_ADDONS),)
-	@echo "smoke-addons: skipped, it needs Python 3.10 or 3.11"
+test-addons smoke-addons test-lanes:
+	@echo "$@: skipped, it needs Python 3.10 or 3.11 on PATH; set PYTHON_ADDONS=/path/to/python"
 else
-	$(MAKE) $(VENV_ADDONS)/.installed
+test-addons: $(VENV_ADDONS)/.installed
+	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile
+
+smoke-addons: $(VENV_ADDONS)/.installed
 	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile -m smoke
+
+# Records, runs and exports of each lane, read in the other.
+test-lanes: $(VENV)/.installed $(VENV_ADDONS)/.installed
+	MMTRANS_OTHER_PYTHON=$(abspath $(VENV_ADDONS)/bin/python) $(VENV)/bin/python -m pytest tests/test_lanes.py
+	MMTRANS_OTHER_PYTHON=$(abspath $(VENV)/bin/python) $(VENV_ADDONS)/bin/python -m pytest tests/test_lanes.py
 endif
 
 $(VENV)/.installed: setup.py constraints.txt

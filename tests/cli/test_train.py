@@ -179,14 +179,20 @@ def test_ctrl_c_leaves_a_run_that_goes_on(records_dir, flags, tmp_path, capsys):
     run = tmp_path / "run"
     command = ["train", "--data", str(records_dir), "--recipe", "T", "--run", str(run), *flags]
     command += ["--epochs", "5000", "--patience", "5000"]
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-m", "mmtrans.cli.main", *command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(signal.SIGINT, inherited)
         deadline = time.monotonic() + 120
         while not list(run.glob("phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert (out, err) == ("", "mmtrans: Interrupted. The same command goes on from the last checkpoint.\n")
     assert "The run is not finished." in refused(["evaluate", run], capsys)
