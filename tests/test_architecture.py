@@ -16,9 +16,10 @@ SOURCES = sorted(
 #: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
 RANKS = (
     {"tfrecords"},
-    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config"},
+    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
+    {"mmtrans.report"},
     {"mmtrans.cli", "mmtrans.api"},
     {"tools"},
 )

@@ -72,23 +72,41 @@ def bootstrap_intervals(
         ValueError: different or wrong shapes, no segments, values that are not finite, or `draws` below 1.
     """
     predictions, labels = check_pair(predictions, labels)
-    codes, num_videos = _video_codes(videos, labels.size)
-    _check_draws(draws)
-    intervals: dict[str, tuple[float | None, float | None]] = dict.fromkeys(METRICS, (None, None))
+    codes, num_videos = video_codes(videos, labels.size)
+    check_draws(draws)
     if num_videos < MIN_VIDEOS:
-        return intervals
+        return dict.fromkeys(METRICS, (None, None))
     sums = video_sums(predictions, labels, codes, num_videos, scale)
-    spread = np.square([CONSTANT_SPREAD * np.abs(values).max() for values in (predictions, labels)])
-    pieces = [
-        metrics_of_sums({name: np.tensordot(weights.astype(np.float64), s, 1) for name, s in sums.items()}, spread)
-        for weights in draw_weights(num_videos, draws, seed)
-    ]
-    point = metrics_of_sums({name: s.sum(axis=0, keepdims=True) for name, s in sums.items()}, spread)
-    for name in pieces[0]:
-        values = np.concatenate([piece[name] for piece in pieces])
-        values = values[np.isfinite(values)]
-        if np.isfinite(point[name][0]) and values.size >= MIN_DEFINED * draws:
-            low, high = np.percentile(values, [2.5, 97.5])
+    spread = least_variance(predictions, labels)
+    pieces = [draw_metrics(sums, spread, weights) for weights in draw_weights(num_videos, draws, seed)]
+    point = draw_metrics(sums, spread, np.ones((1, num_videos)))
+    return percentile_intervals(point, {name: np.concatenate([piece[name] for piece in pieces]) for name in point})
+
+
+def least_variance(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Variances `(2,)` of predictions and labels `(n,)` up to which they count as constant."""
+    return np.square([CONSTANT_SPREAD * np.abs(values).max() for values in (predictions, labels)])
+
+
+def draw_metrics(sums: dict[str, np.ndarray], spread: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Metrics `(draws,)` of `video_sums` when each video is taken as often as `weights (draws, videos)` say; `spread`
+    is as `least_variance` gives."""
+    weights = weights.astype(np.float64)
+    return metrics_of_sums({name: np.tensordot(weights, values, 1) for name, values in sums.items()}, spread)
+
+
+def percentile_intervals(
+    point: dict[str, np.ndarray], drawn: dict[str, np.ndarray]
+) -> dict[str, tuple[float | None, float | None]]:
+    """95 % intervals of `drawn`, metric → `(draws,)`; `point`, metric → `(1,)`, says which metrics are defined.
+
+    Returns `(None, None)` for a metric that is undefined itself or in more than 5 % of the draws.
+    """
+    intervals: dict[str, tuple[float | None, float | None]] = dict.fromkeys(METRICS, (None, None))
+    for name, values in drawn.items():
+        finite = values[np.isfinite(values)]
+        if np.isfinite(point[name][0]) and finite.size >= MIN_DEFINED * values.size:
+            low, high = np.percentile(finite, [2.5, 97.5])
             intervals[name] = float(low), float(high)
     return intervals
 
@@ -160,12 +178,13 @@ def _divide(numerator: np.ndarray, denominator: np.ndarray, otherwise: float) ->
 def _weighted_scores(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Support-weighted precision, recall and F1 `(draws,)` of tables `(draws, true, predicted)`; NaN of empty ones."""
     hits = np.diagonal(table, axis1=1, axis2=2)
-    support, predicted = table.sum(axis=2), table.sum(axis=1)
+    # einsum: numpy's own sums over short axes take most of a bootstrap's time.
+    support, predicted = np.einsum("dtp->dt", table), np.einsum("dtp->dp", table)
     share = _divide(support, np.broadcast_to(support.sum(axis=1, keepdims=True), support.shape), np.nan)
     precision = _divide(hits, predicted, 0.0)
     recall = _divide(hits, support, 0.0)
     f1 = _divide(2 * hits, support + predicted, 0.0)
-    return tuple((share * score).sum(axis=1) for score in (precision, recall, f1))
+    return tuple(np.einsum("dt,dt->d", share, score) for score in (precision, recall, f1))
 
 
 def paired_test(
@@ -193,8 +212,8 @@ def paired_test(
             f"The two models have different segments. Expected equal lengths. "
             f"Received: values_a={values_a.size}, values_b={values_b.size}. Pair them by segment id first."
         )
-    codes, num_videos = _video_codes(videos, values_a.size)
-    _check_draws(draws)
+    codes, num_videos = video_codes(videos, values_a.size)
+    check_draws(draws)
     differences = np.bincount(codes, weights=values_a - values_b, minlength=num_videos)
     differences = differences[differences != 0]
     if not differences.size:
@@ -284,7 +303,12 @@ def _notes(result: dict, scale: LabelScale) -> list[str]:
     return notes
 
 
-def _video_codes(videos: Sequence[str], num_segments: int) -> tuple[np.ndarray, int]:
+def video_codes(videos: Sequence[str], num_segments: int) -> tuple[np.ndarray, int]:
+    """The video of each segment as a number from 0, `(num_segments,)`, and how many videos there are.
+
+    Raises:
+        ValueError: not one video id a segment.
+    """
     names, codes = np.unique(np.asarray(videos), return_inverse=True)
     if codes.shape != (num_segments,):
         raise ValueError(
@@ -294,6 +318,7 @@ def _video_codes(videos: Sequence[str], num_segments: int) -> tuple[np.ndarray, 
     return codes, names.size
 
 
-def _check_draws(draws: int) -> None:
+def check_draws(draws: int) -> None:
+    """Raises a ValueError for less than one draw."""
     if draws < 1:
         raise ValueError(f"Too few draws. Expected at least 1. Received: draws={draws}. Leave it at 10000.")
