@@ -44,7 +44,8 @@ def write_projector(run: Run, points: Mapping[str, Predictions]) -> None:
         for split, found in points.items()
         for i in kept[split]
     ]
-    names = list(next(iter(points.values())).vectors)
+    vectors_of = next(iter(points.values())).vectors
+    names = [name for name in REPRESENTATIONS if name in vectors_of]
     metadata = _lines(directory / "metadata.tsv")[1:]
     stays = [line.split("\t")[0] not in points for line in metadata]
     new = {"metadata.tsv": rows}

@@ -80,7 +80,8 @@ def _findings(results: Results) -> Iterator[str]:
             found = [c.difference.mean for c in tested if c.adjusted < LEVEL]
             wins, losses = sum(d < 0 for d in found), sum(d > 0 for d in found)
             text += f"; after Holm's correction {wins} are better and {losses} worse at the {100 * LEVEL:g} % level"
-        yield text + "."
+        untold = len(results.translations) - len(family)
+        yield text + (f"; for {untold} more the grid has no such run." if untold else ".")
 
 
 def _against_paper(results: Results) -> Iterator[str]:
