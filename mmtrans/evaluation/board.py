@@ -22,7 +22,8 @@ REPRESENTATIONS = {
     "sentiment": "the regressor's pooled vector, which the score is linear in; learned from labels",
 }
 
-HEADER = ("split", "id", "label", "score", "words")
+#: Columns of the metadata; the projector shows the first one beside a point.
+HEADER = ("words", "label", "score", "split", "id")
 
 
 def write_projector(run: Run, points: Mapping[str, Predictions]) -> None:
@@ -40,14 +41,14 @@ def write_projector(run: Run, points: Mapping[str, Predictions]) -> None:
             tf.summary.text("representations", "\n\n".join(lines), step=0)
     kept = {split: _spread(len(found.ids)) for split, found in points.items()}
     rows = [
-        (split, found.ids[i], f"{found.labels[i]:.6g}", f"{found.scores[i]:.4g}", " ".join(found.words[i].split()))
+        (" ".join(found.words[i].split()), f"{found.labels[i]:.6g}", f"{found.scores[i]:.4g}", split, found.ids[i])
         for split, found in points.items()
         for i in kept[split]
     ]
     vectors_of = next(iter(points.values())).vectors
     names = [name for name in REPRESENTATIONS if name in vectors_of]
     metadata = _lines(directory / "metadata.tsv")[1:]
-    stays = [line.split("\t")[0] not in points for line in metadata]
+    stays = [line.split("\t")[HEADER.index("split")] not in points for line in metadata]
     new = {"metadata.tsv": rows}
     for name in names:
         vectors = np.concatenate([found.vectors[name][kept[split]] for split, found in points.items()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mmtrans.recipe import LETTER_OF, parse
 from mmtrans.report.collect import Grid, Variant
@@ -48,7 +48,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     beneath: Sequence[Sequence[str]] = ()
     text_columns: int = 1
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
     folded: bool = False
 
 

@@ -134,7 +134,7 @@ def test_a_text_file_is_replaced_whole(tmp_path, monkeypatch):
         raise OSError("no space")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmtrans.training.run.os.replace", full)
+        patch.setattr("mmtrans.files.os.replace", full)
         with pytest.raises(OSError, match="no space"):
             write_atomically(path, "new")
     assert path.read_text(encoding="utf-8") == "ältere"
