@@ -8,8 +8,8 @@ import json
 
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
-from mmtrans.evaluation.bootstrap import evaluate_predictions
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
+from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.files import write_atomically
 from mmtrans.recipe import Translation
