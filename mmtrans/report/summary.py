@@ -45,7 +45,7 @@ def _limits(grid: Grid, results: Results) -> Iterator[str]:
     if split == "valid":
         yield "The numbers are of the valid split, which also stopped the training, so they are too good."
     yield (
-        f"{grid.num_finished} runs of {len(results.rows)} variants ({len(seeds)} seeds each when complete) are "
+        f"{grid.num_finished} runs of {len(results.rows)} variants (seeds: {len(seeds)} each when complete) are "
         f"evaluated on {results.largest.segments} segments of {videos} videos, {split} split."
     )
 
