@@ -40,6 +40,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["mmtrans", "mmtrans.*", "tfrecords", "tfrecords.*"]),
+    package_data={"mmtrans.report": ["*.j2"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={

@@ -88,6 +88,16 @@ def parse(text: str) -> Recipe:
     return _Parser(text).recipe()
 
 
+def modalities_of(recipe: Recipe) -> tuple[str, ...]:
+    """All modalities that training a recipe reads, each once, in the order of mention."""
+    own = (
+        recipe.modalities
+        if isinstance(recipe, Features)
+        else (*modalities_of(recipe.source), *recipe.target.modalities)
+    )
+    return tuple(dict.fromkeys(own))
+
+
 def slug(recipe: Recipe) -> str:
     """A name of the recipe for files and directories: `embed(T,A)->V` gives `embed_T_A_to_V`."""
     return str(recipe).replace("->", "_to_").replace(")", "").replace("(", "_").replace(",", "_")

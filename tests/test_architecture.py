@@ -16,7 +16,7 @@ SOURCES = sorted(
 #: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
 RANKS = (
     {"tfrecords"},
-    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config"},
+    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
     {"mmtrans.grid", "mmtrans.report"},
@@ -193,3 +193,17 @@ def test_packages_are_exactly_ours():
 def test_every_folder_with_modules_is_a_package(top):
     folders = {path.parent for path in (ROOT / top).rglob("*.py")}
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+def test_the_page_of_the_report_is_packaged():
+    globs = next(
+        ast.literal_eval(keyword.value)
+        for node in ast.walk(tree_of("setup.py"))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "setup"
+        for keyword in node.keywords
+        if keyword.arg == "package_data"
+    )
+    packaged = {
+        path for room, names in globs.items() for name in names for path in (ROOT / room.replace(".", "/")).glob(name)
+    }
+    assert packaged == {path for path in (ROOT / "mmtrans").rglob("*") if path.suffix in (".j2", ".csv", ".json")}

@@ -22,6 +22,7 @@ COMMANDS = {
     "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
     "predict": "sentiment of new, unlabelled segments in any known format",
+    "report": "report a grid: the paper beside measured, with intervals and tests",
     "export": "write a SavedModel that plain TensorFlow runs",
 }
 

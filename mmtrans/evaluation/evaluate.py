@@ -1,47 +1,33 @@
-"""Evaluates a run on one split: predictions, metrics, translation quality, plots."""
+"""Evaluates a run on one split: predictions, metrics, translation quality, plots, TensorBoard's pages."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from dataclasses import dataclass
 
-import numpy as np
-import tensorflow as tf
-
-from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
-from mmtrans.evaluation.bootstrap import evaluate_predictions
+from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
+from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
+from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.translation import evaluate_translation
+from mmtrans.files import write_atomically
 from mmtrans.recipe import Translation
-from mmtrans.sources.ids import parse_segment_id
-from mmtrans.training.run import Run, write_atomically
-from mmtrans.training.train import is_finished
+from mmtrans.training.run import Run
+from mmtrans.training.train import is_finished, read_status
 from tfrecords.schema import LabelScale
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.
 SEED = 0
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Scores of labelled segments, row by row: `ids`, `videos`, and float arrays `scores` and `labels`."""
-
-    ids: list[str]
-    videos: list[str]
-    scores: np.ndarray
-    labels: np.ndarray
-
-
-def evaluate(run: Run, records: Records, split: str, plots: bool = True) -> dict:
-    """Evaluates a trained run, and writes `metrics.json`, `predictions.csv` and the plots of this split.
+def evaluate(run: Run, records: Records, split: str) -> dict:
+    """Evaluates a trained run, and writes `metrics.json`, `predictions.csv`, the plots and TensorBoard's pages.
 
     Args:
         run: a run whose phases are finished.
         records: opened with this split and train (whose labels make the baselines).
         split: `train`, `valid` or `test`.
-        plots: whether plots are wanted.
 
     Returns:
         the split's object in metrics.json.
@@ -53,7 +39,12 @@ def evaluate(run: Run, records: Records, split: str, plots: bool = True) -> dict
     check_finished(run)
     check_records(run, records)
     with corruption_named(records):
-        predictions = predict(run, records, split)
+        scorer = make_scorer(run)
+        predictions = predict(run, records, split, scorer)
+        beside = {}
+        if split == "valid" and records.count("train", run.recipe.inputs.modalities, labelled=True):
+            # What training evaluates is valid: segments that it learned from stand beside them in the projector.
+            beside["train"] = predict(run, records, "train", scorer, MAX_POINTS)
         translation = evaluate_translation(run, records, split) if isinstance(run.recipe, Translation) else None
     scale = records.manifest.label
     result = evaluate_predictions(
@@ -62,8 +53,9 @@ def evaluate(run: Run, records: Records, split: str, plots: bool = True) -> dict
     if translation is not None:
         result["translation"] = translation
     save(run, split, predictions, result)
-    if plots:
-        _plot(run, split, predictions, scale)
+    _plot(run, split, predictions, scale)
+    write_projector(run, {**beside, split: predictions})
+    write_evaluation(run, split, result, sum(read_status(run, phase)["epoch"] for phase in run.phases))
     return result
 
 
@@ -90,27 +82,6 @@ def check_records(run: Run, records: Records) -> None:
                 f"The records do not fit the run. Expected {len(mean)} columns of {name}. "
                 f"Received: dim={records.dim(name)} ({records.directory}). Convert the corpus with the same features."
             )
-
-
-def predict(run: Run, records: Records, split: str) -> Predictions:
-    """Scores of all labelled segments of a split that have the recipe's inputs."""
-    regressor = run.load_regressor()
-    selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
-
-    batches = make_batches(records, selection, batch_size=run.config.batch_size)
-
-    # The signature has open shapes: one trace serves batches of all lengths.
-    @tf.function(input_signature=[batches.element_spec[name] for name in ("source", "source_length")], autograph=False)
-    def score(source, source_length):
-        return regressor({"source": source, "source_length": source_length}, training=False)["score"]
-
-    ids, scores, labels = [], [], []
-    for batch in batches:
-        ids += [text.decode() for text in batch["id"].numpy()]
-        labels.append(batch["label"].numpy())
-        scores.append(score(batch["source"], batch["source_length"]).numpy())
-    videos = [parse_segment_id(text, style="brackets")[0] for text in ids]
-    return Predictions(ids, videos, np.concatenate(scores), np.concatenate(labels))
 
 
 def save(run: Run, split: str, predictions: Predictions, result: dict) -> None:

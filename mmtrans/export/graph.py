@@ -11,6 +11,7 @@ import tensorflow as tf
 from mmtrans.data.codebook import Codebook
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.layers.encoder import Encoder
+from mmtrans.models.regressor import representation_outputs
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
@@ -132,8 +133,7 @@ def _sentiment(regressor: keras.Model) -> Callable:
 
 def _encode(run: Run, regressor: keras.Model) -> Callable:
     """`(source, length)` → what the regressor reads, and the vector that its score is linear in."""
-    read, pooled = regressor.get_layer("mask").input[0], regressor.get_layer("linear").input
-    model = keras.Model(regressor.input, {"sequence": read, "pooled": pooled})
+    model = keras.Model(regressor.input, representation_outputs(regressor))
     is_final = run.config.representation == "final" and isinstance(run.recipe, Translation)
 
     def encode(source, length):

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmtrans.config import Config
+from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
 from mmtrans.recipe import Translation, parse, slug
-from mmtrans.training.run import Phase, Run, check_unchanged, phases_of, versions, write_atomically
+from mmtrans.training.run import Phase, Run, check_unchanged, phases_of, versions
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmtrans.files import write_atomically
 from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.pool import Pool
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
 from mmtrans.grid.work import WORKERS_LOCK, Workplace
-from mmtrans.training.run import Phase, Run, write_atomically
+from mmtrans.training.run import Phase, Run
 
 
 @contextlib.contextmanager

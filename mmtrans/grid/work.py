@@ -89,7 +89,7 @@ class Workplace:
         write_history(run)
         for split in self.splits:
             records = Records.open(self.records_path, splits=("train", split))
-            result = evaluate(run, records, split, plots=False)
+            result = evaluate(run, records, split)
         target = self.path / "runs" / run.path.name
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)

@@ -54,3 +54,9 @@ def build_regressor(recipe: Recipe, config: Config, statistics: Statistics, bias
     score = keras.layers.Reshape((), name="score")(linear(pooled))
 
     return keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")
+
+
+def representation_outputs(regressor: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Two tensors inside a regressor: `sequence` `(batch, steps, dim)`, what its recurrent layer reads, and `pooled`
+    `(batch, dim)`, which the score is linear in."""
+    return {"sequence": regressor.get_layer("mask").input[0], "pooled": regressor.get_layer("linear").input}

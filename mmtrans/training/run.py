@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ import mmtrans
 from mmtrans.config import GROWING, Config, digest, dump_yaml, load_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
+from mmtrans.files import write_atomically
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator, build_translator
-from mmtrans.recipe import Features, Recipe, parse, slug
+from mmtrans.recipe import Recipe, modalities_of, parse, slug
 from mmtrans.training.checkpoints import load_weights
 from tfrecords.manifest import Manifest
 
@@ -194,16 +194,6 @@ class Run:
         return regressor
 
 
-def modalities_of(recipe: Recipe) -> tuple[str, ...]:
-    """All modalities that training a recipe reads, each once, in the order of mention."""
-    own = (
-        recipe.modalities
-        if isinstance(recipe, Features)
-        else (*modalities_of(recipe.source), *recipe.target.modalities)
-    )
-    return tuple(dict.fromkeys(own))
-
-
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
     left = ("config.yaml", "statistics.npz", ".config.yaml.partial", ".environment.json.partial")
@@ -230,13 +220,6 @@ def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
             f"The directory was made with other records. Expected manifest {run.manifest_hash[:12]}. "
             f"Received: {manifest_hash[:12]} ({run.path}). Choose another directory."
         )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file under a temporary name, then renames it."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def describe_data(manifest: Manifest) -> dict:

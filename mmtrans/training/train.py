@@ -17,13 +17,14 @@ from mmtrans.config import Config, digest
 from mmtrans.data.codebook import Codebook, fit_codebook
 from mmtrans.data.pipeline import Selection, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
+from mmtrans.files import write_atomically
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights, save_weights
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
-from mmtrans.training.run import Phase, Run, phases_of, write_atomically
+from mmtrans.training.run import Phase, Run, phases_of
 from mmtrans.training.samples import make_samples
 
 HISTORY_FIELDS = ("phase", "epoch", "loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmtrans.evaluation import bootstrap
-from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, evaluate_predictions, holm, paired_test
+from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, holm, paired_test
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
+from mmtrans.evaluation.split_metrics import evaluate_predictions
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmtrans.data.records import Records
-from mmtrans.evaluation.evaluate import check_records, evaluate, predict
+from mmtrans.evaluation.evaluate import check_records, evaluate
+from mmtrans.evaluation.predictions import predict
 from mmtrans.training.run import Run
 from mmtrans.training.train import train
 from tfrecords.reader import read_segments

@@ -7,8 +7,9 @@ import yaml
 
 from mmtrans.config import Config
 from mmtrans.data.records import Records
-from mmtrans.recipe import parse
-from mmtrans.training.run import Run, modalities_of, phases_of, write_atomically
+from mmtrans.files import write_atomically
+from mmtrans.recipe import modalities_of, parse
+from mmtrans.training.run import Run, phases_of
 
 
 def keys(**fields):
@@ -136,7 +137,7 @@ def test_a_text_file_is_replaced_whole(tmp_path, monkeypatch):
         raise OSError("no space")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmtrans.training.run.os.replace", full)
+        patch.setattr("mmtrans.files.os.replace", full)
         with pytest.raises(OSError, match="no space"):
             write_atomically(path, "new")
     assert path.read_text(encoding="utf-8") == "ältere"

@@ -1,0 +1,59 @@
+"""`mmtrans report`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.description = (
+        "Report a grid, finished or not: the paper's numbers beside the measured ones, intervals and tests that "
+        "resample videos and seeds, controls, plots. Writes one HTML page, and beside it the same as Markdown and CSV."
+    )
+    parser.add_argument("grid_dir", metavar="DIR", help="directory made by `mmtrans grid`")
+    parser.add_argument("--out", metavar="FILE.html", help="the page (default: DIR/report.html)")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Writes the report and returns its paths, its sentences and the errors."""
+    if arguments.out is not None:
+        _check_out(Path(arguments.out))
+    from mmtrans.files import write_atomically
+    from mmtrans.report.collect import collect
+    from mmtrans.report.compare import compute
+    from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
+    from mmtrans.report.tables import label_of
+
+    grid = collect(arguments.grid_dir)
+    results = compute(grid)
+    report = make_report(grid, results)
+    out = Path(arguments.out or grid.path / "report.html")
+    texts = {".html": to_html(report), ".md": to_markdown(report), ".csv": to_csv(results)}
+    paths = [out.with_suffix(suffix) for suffix in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_atomically(path, text)
+    for sentence in report.summary:
+        print(f"- {sentence}")
+    print(f"Written: {', '.join(map(str, paths))}.")
+    return {
+        "written": [str(path) for path in paths],
+        "summary": report.summary,
+        "runs": grid.num_finished,
+        "expected": grid.num_expected,
+        "mae": {label_of(variant): row.figures["mae"].mean for variant, row in results.rows.items()},
+    }
+
+
+def _check_out(out: Path) -> None:
+    """Refuses a file that cannot be written, before anything is computed."""
+    if out.suffix != ".html":
+        raise ValueError(
+            f"The report is a page. Expected a file that ends in .html. Received: --out={out}. "
+            "The Markdown and CSV files get the same name with .md and .csv."
+        )
+    if not out.parent.is_dir():
+        raise FileNotFoundError(
+            f"No such directory. Expected one for the report. Received: --out={out}. Make {out.parent} first."
+        )

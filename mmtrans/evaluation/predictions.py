@@ -1,0 +1,86 @@
+"""Scores of the labelled segments of a split, with the representations that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.records import Records
+from mmtrans.models.regressor import representation_outputs
+from mmtrans.recipe import Translation
+from mmtrans.sources.ids import parse_segment_id
+from mmtrans.training.run import Run
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labelled segments, row by row.
+
+    Args:
+        ids: `(n,)` segment ids.
+        videos: `(n,)` the video of each segment.
+        words: `(n,)` what was said, empty where the records have no words.
+        scores: `(n,)` float32, predicted.
+        labels: `(n,)` float32, true.
+        vectors: `sentiment` `(n, dim)` float32, the pooled vector that the score is linear in, and of a translation
+            `joint` `(n, dim)`, the mean over the steps of its encoder's output.
+    """
+
+    ids: list[str]
+    videos: list[str]
+    words: list[str]
+    scores: np.ndarray
+    labels: np.ndarray
+    vectors: dict[str, np.ndarray]
+
+
+def make_scorer(run: Run) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+    """A graph `(source (batch, steps, dim), length (batch,))` → `score` `(batch,)` and the vectors of `Predictions`."""
+    regressor = run.load_regressor()
+    model = keras.Model(regressor.input, {**representation_outputs(regressor), "score": regressor.output["score"]})
+    dim = run.statistics.dim(run.recipe.inputs)
+
+    # The signature has open shapes: one trace serves batches of all lengths.
+    @tf.function(input_signature=[tf.TensorSpec([None, None, dim]), tf.TensorSpec([None], tf.int32)], autograph=False)
+    def score(source, length):
+        outputs = model({"source": source, "source_length": length}, training=False)
+        found = {"score": outputs["score"], "sentiment": outputs["pooled"]}
+        if isinstance(run.recipe, Translation):
+            sequence = outputs["sequence"]
+            mask = tf.sequence_mask(length, tf.shape(sequence)[1], sequence.dtype)[:, :, None]
+            found["joint"] = tf.reduce_sum(sequence * mask, 1) / tf.reduce_sum(mask, 1)
+        return found
+
+    return score
+
+
+def predict(
+    run: Run, records: Records, split: str, scorer: Callable | None = None, most: int | None = None
+) -> Predictions:
+    """Scores the labelled segments of a split that have the recipe's inputs.
+
+    Args:
+        run: a trained run.
+        records: opened with the split.
+        split: `train`, `valid` or `test`.
+        scorer: of `make_scorer`, where there is one already: to trace it takes longer than to run it.
+        most: about so many segments are enough, drawn at random; without it all are scored, short ones first.
+    """
+    scorer = scorer or make_scorer(run)
+    selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
+    size = run.config.batch_size
+    shuffle, batches = (None, -1) if most is None else ((0, 0), -(-most // size))
+    ids, words, columns = [], [], []
+    for batch in make_batches(records, selection, batch_size=size, shuffle=shuffle, tokens=True).take(batches):
+        ids += [text.decode() for text in batch["id"].numpy()]
+        words += [b" ".join(filter(None, row)).decode() for row in batch["tokens"].numpy()]
+        outputs = scorer(batch["source"], batch["source_length"])
+        columns.append({"label": batch["label"].numpy(), **{name: value.numpy() for name, value in outputs.items()}})
+    joined = {name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
+    videos = [parse_segment_id(text, style="brackets")[0] for text in ids]
+    return Predictions(ids, videos, words, joined.pop("score"), joined.pop("label"), joined)

@@ -1,0 +1,65 @@
+"""The metrics.json object of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmtrans.evaluation.bootstrap import MIN_VIDEOS, bootstrap_intervals
+from mmtrans.evaluation.metrics import METRICS, has_seven_classes, is_collapsed, sentiment_metrics, trivial_baselines
+from tfrecords.schema import LabelScale
+
+
+def evaluate_predictions(
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    videos: Sequence[str],
+    train_labels: np.ndarray,
+    scale: LabelScale,
+    *,
+    seed: int = 0,
+) -> dict:
+    """The sentiment part of metrics.json for one split, ready for JSON.
+
+    `predictions`, `labels` and `videos` are `(n,)` as for `bootstrap_intervals`; `train_labels (m,)` are those of the
+    train split, which the baselines and `collapsed` are made from; `seed` is of the bootstrap.
+
+    Returns:
+        For each metric `<metric>`, `<metric>_low`, `<metric>_high`; `baselines`, `collapsed`, `segments`, `videos`,
+        and `notes`, sentences that say why something is null or doubtful.
+
+    Raises:
+        ValueError: different or wrong shapes, no segments, or values that are not finite.
+    """
+    metrics = sentiment_metrics(predictions, labels, scale)
+    intervals = bootstrap_intervals(predictions, labels, videos, scale, seed=seed)
+    result: dict = {}
+    for name in METRICS:
+        result[name] = metrics[name]
+        result[f"{name}_low"], result[f"{name}_high"] = intervals[name]
+    result["baselines"] = trivial_baselines(train_labels, labels, scale)
+    result["collapsed"] = is_collapsed(predictions, train_labels, scale)
+    result["segments"] = len(labels)
+    result["videos"] = len(set(videos))
+    result["notes"] = _notes(result, scale)
+    return result
+
+
+def _notes(result: dict, scale: LabelScale) -> list[str]:
+    notes = []
+    if result["collapsed"]:
+        notes.append("Collapsed: the predictions hardly depend on the input; compare them with the baselines.")
+    if not has_seven_classes(scale):
+        notes.append(f"No 5- and 7-class metrics: labels span [{scale.low:g}, {scale.high:g}], not [-3, 3].")
+    if result["pearson"] is None:
+        notes.append("No correlation: predictions or labels are constant.")
+    if result["acc2_non0"] is None:
+        notes.append("No acc2_non0 and f1_non0: every label is neutral.")
+    if result["videos"] < MIN_VIDEOS:
+        notes.append(f"No intervals: {result['videos']} videos, and resampling them needs at least {MIN_VIDEOS}.")
+    else:
+        missing = [name for name in METRICS if result[name] is not None and result[f"{name}_low"] is None]
+        if missing:
+            notes.append(f"No interval for {', '.join(missing)}: undefined in more than 5 % of the resamples.")
+    return notes

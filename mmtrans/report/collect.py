@@ -1,0 +1,210 @@
+"""What a grid has trained: its runs, grouped into sets of seeds that differ in nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from mmtrans.recipe import Recipe, Translation, parse
+from tfrecords.schema import LabelScale
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """What a run is, apart from its seed.
+
+    Args:
+        recipe: canonical.
+        untrained: the control whose encoder is left as it was initialised.
+        label_fraction: share of the train labels that the sentiment phase saw.
+    """
+
+    recipe: str
+    untrained: bool = False
+    label_fraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The runs of one variant, one a seed, on the same segments.
+
+    Args:
+        variant: what they have in common.
+        seeds: `(k,)`, ascending.
+        ids: `(n,)` segment ids.
+        videos: `(n,)` the video of each segment.
+        labels: `(n,)` float64.
+        predictions: `(k, n)` float64.
+        metrics: of each seed, the split's object in metrics.json.
+    """
+
+    variant: Variant
+    seeds: tuple[int, ...]
+    ids: tuple[str, ...]
+    videos: tuple[str, ...]
+    labels: np.ndarray
+    predictions: np.ndarray
+    metrics: tuple[dict, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The parsed recipe."""
+        return parse(self.variant.recipe)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid directory as the report sees it.
+
+    Args:
+        path: the directory.
+        description: the content of `grid.json`.
+        scale: of the label.
+        expected: the variants that the grid is to train, in its order.
+        trained: the variants that have at least one evaluated run.
+        failures: run directory name → reason.
+        others: evaluated runs that `grid.json` does not name, and that are left out.
+    """
+
+    path: Path
+    description: dict
+    scale: LabelScale
+    expected: tuple[Variant, ...]
+    trained: dict[Variant, Trained]
+    failures: dict[str, str]
+    others: tuple[str, ...]
+
+    @property
+    def num_expected(self) -> int:
+        """Runs of a finished grid."""
+        return len(self.expected) * len(self.description["seeds"])
+
+    @property
+    def num_finished(self) -> int:
+        """Runs that are there."""
+        return sum(len(runs.seeds) for runs in self.trained.values())
+
+
+@dataclass(frozen=True)
+class _Run:
+    name: str
+    variant: Variant
+    seed: int
+    metrics: dict
+    rows: list[dict]
+
+
+def collect(path: str | Path) -> Grid:
+    """Reads a grid directory, finished or not.
+
+    Raises:
+        FileNotFoundError: no grid there.
+        ValueError: damaged files, no evaluated run yet, runs of other records, two runs of one variant and seed, or
+            seeds of a variant with other segments.
+    """
+    path = Path(path)
+    if not (path / "grid.json").is_file():
+        raise FileNotFoundError(
+            f"No grid there. Expected a directory made by `mmtrans grid`, with grid.json. Received: grid={path}."
+        )
+    description = _json(path / "grid.json")
+    failures = _json(path / "failures.json") if (path / "failures.json").is_file() else {}
+    expected = expected_variants(description)
+    runs: dict[Variant, dict[int, _Run]] = {}
+    scale, others = None, []
+    for directory in sorted((path / "runs").glob("*")):
+        run = _read_run(directory, description)
+        if run is None:
+            continue
+        if run.variant not in expected or run.seed not in description["seeds"]:
+            others.append(run.name)
+            continue
+        if run.seed in (seeds := runs.setdefault(run.variant, {})):
+            raise ValueError(
+                f"Two runs are of one variant and seed. Expected one. "
+                f"Received: runs={[seeds[run.seed].name, run.name]} ({path}). Move one of them out of the grid."
+            )
+        seeds[run.seed] = run
+        scale = LabelScale(**_json(directory / "environment.json")["data"]["label"])
+    if scale is None:
+        raise ValueError(
+            f"The grid has nothing to report yet. Expected at least one run evaluated on "
+            f"{description['metric_split']}. Received: runs=0 of {len(expected) * len(description['seeds'])} ({path}). "
+            f"Give the same `mmtrans grid` command again."
+        )
+    trained = {variant: _joined(variant, runs[variant]) for variant in expected if variant in runs}
+    reasons = {name: failure["reason"] for name, failure in failures.items()}
+    return Grid(path, description, scale, expected, trained, reasons, tuple(others))
+
+
+def expected_variants(description: dict) -> tuple[Variant, ...]:
+    """The variants of a grid in its order: rows, their controls, then the same with fewer labels.
+
+    Args:
+        description: the content of `grid.json`.
+    """
+    recipes = list(description["recipes"])
+    controls = []
+    if description["controls"]:
+        translations = [recipe for recipe in recipes if isinstance(parse(recipe), Translation)]
+        recipes += dict.fromkeys(str(parse(recipe).inputs) for recipe in translations)
+        controls = [Variant(recipe, untrained=True) for recipe in translations]
+    whole = [*(Variant(recipe) for recipe in recipes), *controls]
+    fewer = [Variant(v.recipe, v.untrained, f) for f in description["label_fractions"] for v in whole]
+    return tuple(dict.fromkeys([*whole, *fewer]))
+
+
+def _read_run(directory: Path, description: dict) -> _Run | None:
+    """An evaluated run, or `None` where there is none yet."""
+    split = description["metric_split"]
+    files = [directory / name for name in ("config.yaml", "environment.json", "metrics.json", "predictions.csv")]
+    if not all(file.is_file() for file in files):
+        return None
+    metrics = _json(directory / "metrics.json")
+    if split not in metrics:
+        return None
+    manifest_hash = _json(directory / "environment.json")["manifest_hash"]
+    if manifest_hash != description["manifest_hash"]:
+        raise ValueError(
+            f"A run is of other records than its grid. Expected manifest {description['manifest_hash'][:12]}. "
+            f"Received: manifest_hash={manifest_hash[:12]} ({directory}). Move it out of the grid."
+        )
+    config = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    variant = Variant(config["recipe"], config.get("untrained", False), config.get("label_fraction", 1.0))
+    with open(directory / "predictions.csv", newline="", encoding="utf-8") as file:
+        rows = sorted((row for row in csv.DictReader(file) if row["split"] == split), key=lambda row: row["id"])
+    return _Run(directory.name, variant, config["seed"], metrics[split], rows)
+
+
+def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
+    """The seeds of a variant side by side."""
+    seeds = tuple(sorted(runs))
+    ids, videos, labels = (tuple(row[key] for row in runs[seeds[0]].rows) for key in ("id", "video_id", "label"))
+    for seed in seeds[1:]:
+        if tuple(row["id"] for row in runs[seed].rows) != ids:
+            raise ValueError(
+                f"Runs of one variant have different segments. Expected the {len(ids)} of {runs[seeds[0]].name}. "
+                f"Received: {len(runs[seed].rows)} rows ({runs[seed].name}/predictions.csv). Evaluate both again."
+            )
+    predictions = [[float(row["prediction"]) for row in runs[seed].rows] for seed in seeds]
+    return Trained(
+        variant,
+        seeds,
+        ids,
+        videos,
+        np.array(labels, dtype=np.float64),
+        np.array(predictions),
+        tuple(runs[seed].metrics for seed in seeds),
+    )
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"Damaged file. Expected JSON. Received: {error} ({path}). Give the command again.") from error

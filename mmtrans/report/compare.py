@@ -1,0 +1,180 @@
+"""The numbers of a report: means, deviations and intervals of each variant, and tests of the translations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmtrans.evaluation.bootstrap import holm
+from mmtrans.evaluation.metrics import METRICS
+from mmtrans.evaluation.seeds import Difference, compare_seeds, seed_intervals
+from mmtrans.recipe import Features, Recipe, Translation, modalities_of, parse
+from mmtrans.report.collect import Grid, Trained, Variant
+
+#: What translations are held against. The last one exists only in a grid with controls.
+KINDS = ("concat", "source", "untrained")
+
+#: Figures of a translation that are shown side by side.
+QUALITIES = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number over seeds: mean, deviation (`None` for one seed) and 95 % interval (`None` where there is none).
+
+    `mean` is `None` where the number is undefined for a seed.
+    """
+
+    mean: float | None
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant in numbers.
+
+    Args:
+        variant: recipe, control, share of labels.
+        seeds: that were trained.
+        figures: metric → figure.
+        quality: of the translation, name → figure; empty for a baseline.
+        collapsed: how many seeds predict (almost) a constant.
+        segments: that were scored.
+        videos: that they come from.
+    """
+
+    variant: Variant
+    seeds: tuple[int, ...]
+    figures: dict[str, Figure]
+    quality: dict[str, Figure]
+    collapsed: int
+    segments: int
+    videos: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A translation against a baseline by mean absolute error: negative is better than the baseline.
+
+    Args:
+        baseline: what it is held against.
+        segments: that both scored.
+        difference: translation minus baseline, with interval and p-value.
+        adjusted: Holm's p-value within the family of all translations against this kind of baseline, or `None`.
+    """
+
+    baseline: Variant
+    segments: int
+    difference: Difference
+    adjusted: float | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All numbers of a report.
+
+    Args:
+        rows: variant → its numbers, in the grid's order.
+        comparisons: kind → recipe → comparison, in the grid's order.
+        trivial: name of a constant predictor → metric → value.
+    """
+
+    rows: dict[Variant, Row]
+    comparisons: dict[str, dict[str, Comparison]]
+    trivial: dict[str, dict[str, float | None]]
+
+    @property
+    def whole(self) -> list[Row]:
+        """Rows of recipes as they are: no control, all labels."""
+        return [row for variant, row in self.rows.items() if variant == Variant(variant.recipe)]
+
+    @property
+    def translations(self) -> list[Row]:
+        """Those rows of `whole` that are translations."""
+        return [row for row in self.whole if isinstance(parse(row.variant.recipe), Translation)]
+
+    @property
+    def largest(self) -> Row:
+        """The row that scored most segments; the trivial predictors are of the same."""
+        return max(self.rows.values(), key=lambda row: row.segments)
+
+
+def compute(grid: Grid, draws: int = 10_000) -> Results:
+    """Computes a report.
+
+    Args:
+        grid: the runs.
+        draws: resamples of each interval and test.
+    """
+    rows = {variant: _row(grid, trained, draws) for variant, trained in grid.trained.items()}
+    most = max(grid.trained.values(), key=lambda trained: len(trained.ids))
+    comparisons = {kind: dict(_comparisons(grid, kind, draws)) for kind in KINDS}
+    return Results(rows, {k: _adjusted(family) for k, family in comparisons.items()}, most.metrics[0]["baselines"])
+
+
+def _row(grid: Grid, trained: Trained, draws: int) -> Row:
+    intervals = seed_intervals(trained.predictions, trained.labels, trained.videos, grid.scale, draws=draws)
+    translations = [metrics["translation"] for metrics in trained.metrics if "translation" in metrics]
+    return Row(
+        trained.variant,
+        trained.seeds,
+        {name: _figure([m[name] for m in trained.metrics], *intervals[name]) for name in METRICS},
+        {name: _figure([t[name] for t in translations]) for name in QUALITIES} if translations else {},
+        sum(metrics["collapsed"] for metrics in trained.metrics),
+        len(trained.ids),
+        len(set(trained.videos)),
+    )
+
+
+def _figure(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> Figure:
+    if None in values:
+        return Figure(None)
+    return Figure(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, low, high)
+
+
+def baseline_of(kind: str, recipe: Translation, trained: Sequence[Variant]) -> Variant | None:
+    """What a translation is held against, or `None` where `trained` has no such run.
+
+    `concat`: the features of all modalities that the translation reads or writes, in any order, which at test time
+    needs more than the translation; `source`: the features that it reads; `untrained`: its own shape with an encoder
+    that was never trained.
+    """
+    if kind == "untrained":
+        wanted = Variant(str(recipe), untrained=True)
+        return wanted if wanted in trained else None
+    modalities = set(recipe.inputs.modalities if kind == "source" else modalities_of(recipe))
+    same = [v for v in trained if v == Variant(v.recipe) and _is_baseline(parse(v.recipe), modalities)]
+    # Of two orders of the same features the translation's own is the nearer baseline.
+    return min(same, key=lambda v: v.recipe != str(recipe.inputs), default=None)
+
+
+def _is_baseline(recipe: Recipe, modalities: set[str]) -> bool:
+    return isinstance(recipe, Features) and set(recipe.modalities) == modalities
+
+
+def _comparisons(grid: Grid, kind: str, draws: int) -> Iterator[tuple[str, Comparison]]:
+    for variant, trained in grid.trained.items():
+        recipe = trained.recipe
+        if variant != Variant(variant.recipe) or not isinstance(recipe, Translation):
+            continue
+        baseline = baseline_of(kind, recipe, tuple(grid.trained))
+        if baseline is not None:
+            yield variant.recipe, _compare(trained, grid.trained[baseline], draws)
+
+
+def _compare(a: Trained, b: Trained, draws: int) -> Comparison:
+    """Compares absolute errors on the segments that both scored."""
+    _, in_a, in_b = np.intersect1d(a.ids, b.ids, return_indices=True)
+    errors = (np.abs(x.predictions[:, i] - x.labels[i]) for x, i in ((a, in_a), (b, in_b)))
+    return Comparison(b.variant, len(in_a), compare_seeds(*errors, np.array(a.videos)[in_a], draws=draws))
+
+
+def _adjusted(family: dict[str, Comparison]) -> dict[str, Comparison]:
+    tested = {name: c for name, c in family.items() if c.difference.p_value is not None}
+    values = holm([comparison.difference.p_value for comparison in tested.values()])
+    adjusted = dict(zip(tested, values.tolist(), strict=True))
+    return {name: replace(comparison, adjusted=adjusted.get(name)) for name, comparison in family.items()}

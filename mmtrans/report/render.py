@@ -1,0 +1,106 @@
+"""A report as Markdown, CSV and one HTML page, all from the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from importlib import resources
+
+import jinja2
+
+from mmtrans.evaluation.metrics import METRICS
+from mmtrans.report.collect import Grid
+from mmtrans.report.compare import KINDS, Results
+from mmtrans.report.paper import COLUMNS, GENERAL, PAPER, SOURCE
+from mmtrans.report.plots import Plot, draw
+from mmtrans.report.summary import summarize
+from mmtrans.report.tables import Table, make_tables
+
+TITLE = "Multimodal translation for sentiment: paper beside measured"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report before it takes a form: its sentences, its tables, and the plots that belong to some of them."""
+
+    summary: list[str]
+    tables: list[Table]
+    plots: dict[str, Plot]
+    general: tuple[str, ...] = GENERAL
+    source: str = SOURCE
+    title: str = TITLE
+
+
+def make_report(grid: Grid, results: Results) -> Report:
+    """Writes the sentences, fills the tables and draws the plots of computed results."""
+    return Report(summarize(grid, results), make_tables(grid, results), draw(results))
+
+
+def to_html(report: Report) -> str:
+    """One self-contained page: no script, nothing from elsewhere."""
+    template = resources.files("mmtrans.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    # A line must not break between a number and its unit.
+    environment.filters["units"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return environment.from_string(template).render(report=report)
+
+
+def to_markdown(report: Report) -> str:
+    """The same without the plots."""
+    lines = [f"# {report.title}", "", *(f"- {sentence}" for sentence in report.summary), ""]
+    for table in report.tables:
+        lines += [f"## {table.title}", "", table.caption, ""]
+        lines += [_line(table.columns), _line([":--"] * table.text_columns + ["--:"] * _numbers(table))]
+        lines += [_line(row) for row in [*table.rows, *table.beneath]]
+        lines += ["", *(f"{i}. {note}" for i, note in enumerate(table.notes, 1)), ""]
+    lines += ["## About the published numbers", "", report.source, "", *(f"- {note}" for note in report.general), ""]
+    return "\n".join(lines)
+
+
+def _numbers(table: Table) -> int:
+    return len(table.columns) - table.text_columns
+
+
+def _line(cells) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def to_csv(results: Results) -> str:
+    """One row a variant; undefined values are empty."""
+    rows = []
+    for variant, row in results.rows.items():
+        cells = {
+            "recipe": variant.recipe,
+            "untrained": variant.untrained,
+            "label_fraction": variant.label_fraction,
+            "seeds": " ".join(map(str, row.seeds)),
+            "segments": row.segments,
+            "videos": row.videos,
+            "collapsed": row.collapsed,
+        }
+        for name in METRICS:
+            figure = row.figures[name]
+            ends = {"mean": figure.mean, "std": figure.std, "low": figure.low, "high": figure.high}
+            cells.update({f"{name}_{end}": value for end, value in ends.items()})
+        is_whole = not variant.untrained and variant.label_fraction == 1
+        paper = PAPER.get(variant.recipe, {}) if is_whole else {}
+        cells.update({f"paper_{name}": paper.get(name) for name in COLUMNS})
+        for kind in KINDS:
+            cells.update(_comparison_cells(results, kind, variant.recipe if is_whole else ""))
+        rows.append(cells)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _comparison_cells(results: Results, kind: str, recipe: str) -> dict[str, object]:
+    names = ("baseline", "segments", "mae_difference", "low", "high", "p", "p_holm")
+    values: tuple = (None,) * len(names)
+    comparison = results.comparisons[kind].get(recipe)
+    if comparison is not None:
+        d = comparison.difference
+        values = comparison.baseline.recipe, comparison.segments, d.mean, d.low, d.high, d.p_value, comparison.adjusted
+    return dict(zip((f"{kind}_{name}" for name in names), values, strict=True))

@@ -1,0 +1,266 @@
+"""The tables of a report, as text cells: one home for Markdown and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mmtrans.recipe import LETTER_OF, parse
+from mmtrans.report.collect import Grid, Variant
+from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Figure, Results, Row
+from mmtrans.report.paper import PAPER, remarks_on
+
+NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+#: Metric → heading, in the order of the field's tables.
+HEADINGS = {
+    "mae": "MAE ↓",
+    "pearson": "r ↑",
+    "acc2_has0": "Acc-2 (≥0) ↑",
+    "acc2_non0": "Acc-2 (≠0) ↑",
+    "acc7": "Acc-7 ↑",
+    "extreme_recall": "recall of ±3 ↑",
+}
+
+KIND_HEADINGS = {"concat": "all its modalities, concatenated", "source": "source alone", "untrained": "untrained"}
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Args:
+        title: of the table.
+        caption: how to read it.
+        columns: headings; the first `text_columns` hold words, the others numbers.
+        rows: cells; "\\n" breaks a line.
+        beneath: rows of trivial predictors, set off from the others.
+        text_columns: number of leading columns of words.
+        notes: footnotes, numbered from 1 as the superscripts in the cells.
+        folded: shown on demand.
+    """
+
+    title: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    beneath: Sequence[Sequence[str]] = ()
+    text_columns: int = 1
+    notes: Sequence[str] = ()
+    folded: bool = False
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number without a leading zero: `.961`; undefined is a dash."""
+    if value is None:
+        return NONE
+    # Adding 0 turns what rounds to -0 into 0.
+    text = f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
+    return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
+
+
+def spread(figure: Figure, digits: int = 3) -> str:
+    """Mean ± standard deviation over seeds."""
+    if figure.std is None:
+        return number(figure.mean, digits)
+    return f"{number(figure.mean, digits)} ± {number(figure.std, digits)}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """`[low, high]`, or nothing where there is none."""
+    return "" if low is None else f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with three digits; smaller ones as `<.001`."""
+    return NONE if value is None else "<.001" if value < 0.001 else number(value)
+
+
+def label_of(variant: Variant) -> str:
+    """A variant in words: `T->A, untrained, 10 % of the labels`."""
+    parts = [variant.recipe]
+    if variant.untrained:
+        parts.append("untrained")
+    if variant.label_fraction < 1:
+        parts.append(f"{100 * variant.label_fraction:g} % of the labels")
+    return ", ".join(parts)
+
+
+def make_tables(grid: Grid, results: Results) -> list[Table]:
+    """All tables, in the order of reading; those that would be empty are left out."""
+    seven = any(row.figures["acc7"].mean is not None for row in results.whole)
+    tables = [
+        _paper_table(results, "binary", "Paper beside measured: binary"),
+        *([_paper_table(results, "seven", "Paper beside measured: seven classes")] if seven else []),
+        _measured_table(results),
+        _comparison_table(results),
+        _controls_table(results),
+        _quality_table(results),
+        _labels_table(results),
+        _failures_table(grid),
+        _runs_table(grid),
+        _provenance_table(grid, results),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _marked(rows: Iterable[Row], task: str) -> tuple[list[str], list[str]]:
+    """Recipes with the numbers of their footnotes, and the footnotes."""
+    names, notes = [], []
+    for row in rows:
+        own = remarks_on(row.variant.recipe, task)
+        notes += [note for note in own if note not in notes]
+        marks = " ".join(str(notes.index(note) + 1).translate(_SUPERSCRIPTS) for note in own)
+        names.append(f"{row.variant.recipe} {marks}".strip())
+    return names, notes
+
+
+def _needs(recipe: str) -> str:
+    return " ".join(LETTER_OF[name] for name in parse(recipe).inputs.modalities)
+
+
+def _paper_table(results: Results, task: str, title: str) -> Table:
+    names, notes = _marked(results.whole, task)
+    metrics = [f"{task}_{score}" for score in ("precision", "recall", "f1")]
+    rows = []
+    for name, row in zip(names, results.whole, strict=True):
+        paper = PAPER.get(row.variant.recipe, {})
+        pairs = [cell for m in metrics for cell in (number(paper.get(m), 2), spread(row.figures[m]))]
+        rows.append([name, _needs(row.variant.recipe), *pairs, f"{row.collapsed} of {len(row.seeds)}"])
+    beneath = [
+        [f"constant: {name}", NONE, *(cell for m in metrics for cell in (NONE, number(values[m]))), NONE]
+        for name, values in results.trivial.items()
+    ]
+    columns = ["recipe", "needs", *(f"{s} {who}" for s in ["P", "R", "F1"] for who in ("paper", "ours"))]
+    caption = (
+        "Support-weighted precision, recall and F1; ours are mean ± standard deviation over seeds. “Needs” are the "
+        "modalities that must be there at test time. A collapsed seed predicts (almost) a constant. Beneath: constant "
+        "predictors that know the train labels only."
+    )
+    return Table(title, caption, [*columns, "collapsed"], rows, beneath, 2, notes)
+
+
+def _measured_table(results: Results) -> Table:
+    rows = [
+        [
+            row.variant.recipe,
+            *(f"{spread(f)}\n{interval(f.low, f.high)}".strip() for f in (row.figures[m] for m in HEADINGS)),
+        ]
+        for row in results.whole
+    ]
+    beneath = [
+        [f"constant: {name}", *(number(values[m]) for m in HEADINGS)] for name, values in results.trivial.items()
+    ]
+    caption = (
+        "Mean ± standard deviation over seeds, and 95 % intervals of the mean that resample videos and seeds. "
+        "MAE in label units; ±3 are the classes at both ends."
+    )
+    return Table("Measured, with intervals", caption, ["recipe", *HEADINGS.values()], rows, beneath)
+
+
+def _comparison_table(results: Results) -> Table:
+    kinds = [kind for kind in KINDS if results.comparisons[kind]]
+    rows = []
+    for row in results.translations:
+        family = [results.comparisons[kind].get(row.variant.recipe) for kind in kinds]
+        if any(family):
+            rows.append([row.variant.recipe, *(cell for comparison in family for cell in _compared(comparison))])
+    columns = ["translation"]
+    for kind in kinds:
+        columns += [f"MAE against {KIND_HEADINGS[kind]}", "p", "p (Holm)"]
+    caption = (
+        "Difference in mean absolute error, translation minus baseline, on the segments that both scored: negative is "
+        "better than the baseline. In brackets 95 % intervals. Tests resample videos and seeds; Holm's correction is "
+        "over all translations that were tested against one kind of baseline."
+    )
+    return Table("Translations against their baselines", caption, columns, rows)
+
+
+def _compared(comparison: Comparison | None) -> tuple[str, str, str]:
+    if comparison is None:
+        return NONE, NONE, NONE
+    difference = comparison.difference
+    sign = "+" if difference.mean > 0 else ""
+    cell = f"{sign}{number(difference.mean)} {interval(difference.low, difference.high, 3)}".strip()
+    name = "" if comparison.baseline.untrained else f"\n{comparison.baseline.recipe}"
+    return cell + name, p_value(difference.p_value), p_value(comparison.adjusted)
+
+
+def _controls_table(results: Results) -> Table:
+    rows = []
+    for row in results.translations:
+        recipe = parse(row.variant.recipe)
+        controls = [results.rows.get(v) for v in (Variant(str(recipe), untrained=True), Variant(str(recipe.inputs)))]
+        if any(controls):
+            shown = [row, *controls]
+            cells = [NONE if r is None else spread(r.figures[m]) for m in ("mae", "acc2_has0") for r in shown]
+            rows.append([str(recipe), str(recipe.inputs), *cells])
+    who = ("trained", "untrained", "source")
+    columns = ["translation", "source", *(f"{metric} {name}" for metric in ("MAE", "Acc-2 (≥0)") for name in who)]
+    caption = (
+        "What the translation adds: its encoder as trained, the same encoder as initialised and frozen, and the same "
+        "regressor on the source features themselves. All three read the same input at test time."
+    )
+    return Table("Controls", caption, columns, rows, text_columns=2)
+
+
+def _quality_table(results: Results) -> Table:
+    rows = [
+        [row.variant.recipe, *(spread(row.quality[name]) for name in QUALITIES)]
+        for row in results.translations
+        if row.quality
+    ]
+    columns = ["translation", "R² free-running", "sources shuffled", "teacher-forced", "copying the last frame"]
+    caption = (
+        "Quality of the last translation on standardised targets, R² against the train mean. A translation that uses "
+        "its source is better than with sources shuffled."
+    )
+    return Table("Translation", caption, columns, rows)
+
+
+def _labels_table(results: Results) -> Table:
+    fractions = sorted({variant.label_fraction for variant in results.rows})
+    if len(fractions) == 1:
+        return Table("Few labels", "", [], [])
+    variants = [variant for variant in results.rows if variant.label_fraction == 1]
+    rows = []
+    for variant in variants:
+        found = [results.rows.get(Variant(variant.recipe, variant.untrained, fraction)) for fraction in fractions]
+        rows.append([label_of(variant), *(NONE if row is None else spread(row.figures["mae"]) for row in found)])
+    columns = ["", *(f"{100 * fraction:g} % of labels" for fraction in fractions)]
+    return Table("Few labels", "MAE when the sentiment phase sees a share of the train labels.", columns, rows)
+
+
+def _failures_table(grid: Grid) -> Table:
+    caption = "Runs that failed; they are missing above. The same `mmtrans grid` command tries them again."
+    return Table("Failed runs", caption, ["run", "reason"], sorted(grid.failures.items()), text_columns=2)
+
+
+def _runs_table(grid: Grid) -> Table:
+    metrics = ("mae", "pearson", "acc2_has0", "binary_f1", "seven_f1")
+    rows = [
+        [label_of(variant), str(seed), *(number(m[name]) for name in metrics), "yes" if m["collapsed"] else "no"]
+        for variant, trained in grid.trained.items()
+        for seed, m in zip(trained.seeds, trained.metrics, strict=True)
+    ]
+    columns = ["run", "seed", "MAE", "r", "Acc-2 (≥0)", "F1 binary", "F1 seven", "collapsed"]
+    return Table("Every run", "One row a seed.", columns, rows, folded=True)
+
+
+def _provenance_table(grid: Grid, results: Results) -> Table:
+    description = grid.description
+    facts = {
+        "records": description["records"],
+        "manifest sha256": description["manifest_hash"],
+        "split": description["metric_split"],
+        "segments": str(results.largest.segments),
+        "videos": str(results.largest.videos),
+        "label": f"{grid.scale.name} in [{grid.scale.low:g}, {grid.scale.high:g}], neutral {grid.scale.neutral:g}",
+        "seeds": ", ".join(map(str, description["seeds"])),
+        "runs": f"{grid.num_finished} of {grid.num_expected}",
+        **{f"version of {name}": str(version) for name, version in description["versions"].items()},
+        **{f"--{name.replace('_', '-')}": str(value) for name, value in description["config"].items()},
+    }
+    return Table("Provenance", "What the numbers rest on.", ["", ""], list(facts.items()), text_columns=2, folded=True)

@@ -1,0 +1,203 @@
+"""The three forms of a report, and what its sentences say."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from mmtrans.cli.main import main
+from mmtrans.report.collect import Variant, collect
+from mmtrans.report.compare import compute
+from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
+from mmtrans.report.tables import NONE, number, p_value
+from tests.report.grids import describe, segments, write_grid
+
+RECIPES = ("T", "A", "concat(T,A)", "T->A", "A->T")
+
+
+def noise(variant):
+    return {"T": 0.4, "A": 1.6}.get(variant.recipe, 0.8) + variant.untrained
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    path = tmp_path_factory.mktemp("render") / "grid"
+    description = describe(RECIPES, controls=True, fractions=[0.25])
+    write_grid(path, description, segments(), noise, skip={(Variant("A"), 1)})
+    (path / "failures.json").write_text(json.dumps({"A-seed-1": {"reason": "Loss <nan> | step 3.", "log": "x"}}))
+    return collect(path)
+
+
+@pytest.fixture(scope="module")
+def results(grid):
+    return compute(grid, draws=200)
+
+
+@pytest.fixture(scope="module")
+def report(grid, results):
+    return make_report(grid, results)
+
+
+def simple(tmp_path, seeds=(0, 1), data=None, split="test"):
+    """The sentences of a small report."""
+    path = write_grid(tmp_path / "grid", describe(["T", "T->A"], seeds, split=split), data or segments(), noise)
+    grid = collect(path)
+    return make_report(grid, compute(grid, draws=50))
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and keeps what a page asks for from elsewhere."""
+
+    VOID = ("meta", "br", "path", "use", "image", "rect", "circle", "line", "stop")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.outside, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href") and not value.startswith(("#", "data:")):
+                self.outside.append(value)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_else(report):
+    page = Page()
+    text = to_html(report)
+    page.feed(text)
+    assert (page.open, page.outside) == ([], [])
+    assert "script" not in page.tags
+    assert page.tags.count("svg") == 3
+    assert "Loss &lt;nan&gt;" in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_equal_numbers_give_equal_pages(grid, results, report):
+    assert to_html(make_report(grid, results)) == to_html(report)
+
+
+def test_the_paper_stands_beside_the_measured(report, results):
+    table = next(t for t in report.tables if t.title == "Paper beside measured: binary")
+    row = next(r for r in table.rows if r[0].startswith("T->A"))
+    f1 = results.rows[Variant("T->A")].figures["binary_f1"]
+    assert row[1] == "T"
+    assert row[table.columns.index("F1 paper")] == ".65"
+    assert row[table.columns.index("F1 ours")] == f"{number(f1.mean)} ± {number(f1.std)}"
+    assert row[-1] == "0 of 2"
+    assert [cells[0] for cells in table.beneath] == ["constant: mean", "constant: median", "constant: majority"]
+    marked = next(r[0] for r in table.rows if r[0].startswith("concat(T,A)"))
+    assert marked == "concat(T,A) ²"
+    assert "constant predictor" in table.notes[1]
+
+
+def test_markdown_tables_are_rectangular(report):
+    lines = to_markdown(report).splitlines()
+    tables = 0
+    for i, line in enumerate(lines):
+        if line.startswith("| :--"):
+            tables += 1
+            width = line.count("|")
+            block = [lines[i - 1]]
+            for row in lines[i + 1 :]:
+                if not row.startswith("|"):
+                    break
+                block.append(row)
+            assert {len(re.findall(r"(?<!\\)\|", row)) for row in block} == {width}
+    assert tables == len(report.tables)
+
+
+def test_csv_has_one_row_a_variant_with_all_numbers(results):
+    rows = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert len(rows) == len(results.rows) == 14
+    row = next(r for r in rows if (r["recipe"], r["untrained"], r["label_fraction"]) == ("T->A", "False", "1.0"))
+    mae, comparison = results.rows[Variant("T->A")].figures["mae"], results.comparisons["source"]["T->A"]
+    assert [float(row[f"mae_{end}"]) for end in ("mean", "std", "low", "high")] == [
+        mae.mean,
+        mae.std,
+        mae.low,
+        mae.high,
+    ]
+    assert float(row["source_p_holm"]) == comparison.adjusted
+    assert (row["source_baseline"], row["concat_baseline"]) == ("T", "concat(T,A)")
+    assert (row["seeds"], row["paper_seven_f1"]) == ("0 1", "0.18")
+    control = next(r for r in rows if r["untrained"] == "True")
+    assert (control["paper_seven_f1"], control["source_p_holm"]) == ("", "")
+
+
+def test_sentences_say_what_came_out_with_its_sign(report):
+    text = " ".join(report.summary)
+    assert "The grid is not finished: 27 of 28 runs are there, 1 failed." in report.summary
+    assert "The lowest mean absolute error is" in text
+    assert ", of T;" in text
+    source = next(s for s in report.summary if "source alone" in s)
+    # A->T beats A, T->A loses to T.
+    assert "1 of 2 translations have a lower error; after Holm's correction 1 are better and 1 worse" in source
+    untrained = next(s for s in report.summary if "left untrained" in s)
+    assert "2 of 2 translations have a lower error; after Holm's correction 2 are better and 0 worse" in untrained
+
+
+def test_a_grid_of_few_videos_says_so_and_tests_nothing(tmp_path):
+    report = simple(tmp_path, data=segments(num_videos=6))
+    assert report.summary[0] == (
+        "There are no intervals and no tests: the test split has 6 videos, and resampling videos needs at least 10."
+    )
+    assert "[" not in to_markdown(report).replace("[-3, 3]", "")
+    assert "Holm's correction" not in " ".join(report.summary)
+    to_html(report)
+
+
+def test_one_seed_and_the_valid_split_are_said(tmp_path):
+    text = " ".join(simple(tmp_path, seeds=(4,), split="valid").summary)
+    assert "There is one seed, so only videos are resampled" in text
+    assert "of the valid split, which also stopped the training" in text
+    assert "held against its own encoder left untrained: the grid has no such run." in text
+
+
+def test_a_tie_is_neither_better_nor_worse(tmp_path):
+    data = segments()
+    path = write_grid(tmp_path / "grid", describe(["T", "T->A"]), data, lambda _: 0.0)
+    grid = collect(path)
+    results = compute(grid, draws=50)
+    assert results.comparisons["source"]["T->A"].difference.p_value == 1.0
+    sentence = next(s for s in make_report(grid, results).summary if "source alone" in s)
+    assert "0 of 1 translations have a lower error; after Holm's correction 0 are better and 0 worse" in sentence
+
+
+def test_numbers_are_short():
+    assert [number(v) for v in (0.9614, -0.05, 1.0, -0.0001, None)] == [".961", "−.050", "1.000", ".000", NONE]  # noqa: RUF001
+    assert [p_value(v) for v in (0.0004, 0.05, 1.0, None)] == ["<.001", ".050", "1.000", NONE]
+
+
+def test_the_command_writes_three_files(grid, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    assert main(["report", str(grid.path), "--out", str(out), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.csv", "page.html", "page.md"]
+    assert (result["runs"], result["expected"]) == (27, 28)
+    assert set(result["mae"]) >= {"T->A", "T->A, untrained", "T, 25 % of the labels"}
+    assert out.read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("page.pdf", "Expected a file that ends in .html"), ("no/page.html", "No such directory")],
+)
+def test_a_page_that_cannot_be_written_is_refused_first(grid, tmp_path, capsys, out, message):
+    assert main(["report", str(grid.path), "--out", str(tmp_path / out)]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
