@@ -30,7 +30,13 @@ class Display:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.progress = Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+            speed_estimate_period=3600,  # seconds; a task may take minutes
+        )
         self.all_tasks = self.progress.add_task("grid", total=total, count=f"0/{total}")
         self._running: dict[str, tuple[int, float]] = {}
 
