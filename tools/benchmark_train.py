@@ -152,18 +152,19 @@ def measure_train(options: Options) -> dict:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
         train_step, objective = make_translation_step(records, config, Path(directory) / "run")
-        clock, losses = EpochClock(options.segments), []
+        clock = EpochClock(options.segments)
         with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
             for epoch in range(options.epochs + 1):
+                progress = {"step": 0, "losses": [], "norms": []}
                 with clock:
-                    losses, _ = train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), 0, monitor)
+                    train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), progress, monitor)
         if options.profile:
             profile_steps(train_step, epoch_batches(records, config.batch_size, 0), options.profile)
     return {
         **clock.results(),
-        "steps": len(losses),
+        "steps": progress["step"],
         "parameters": objective.model.count_params(),
-        "loss": round(float(losses[-1]), 4),
+        "loss": round(progress["losses"][-1], 4),
         "peak_rss_mib": peak_rss_mib(),
     }
 

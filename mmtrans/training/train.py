@@ -14,11 +14,13 @@ import tensorflow as tf
 
 from mmtrans.config import Config, digest
 from mmtrans.data.codebook import Codebook, fit_codebook
-from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights
+from mmtrans.training.devices import Devices
+from mmtrans.training.execution import Execution
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
@@ -33,23 +35,35 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def train(run: Run, records: Records, quiet: bool = False) -> None:
+def train(
+    run: Run,
+    records: Records,
+    quiet: bool = False,
+    devices: Devices | None = None,
+    execution: Execution | None = None,
+) -> None:
     """Trains the phases of a run that are not finished, each from its newest checkpoint.
 
     Args:
-        run: the run.
+        run: the run. Several processes share its directory: the chief writes, the others read.
         records: opened without the test split.
         quiet: no progress on the terminal.
+        devices: where to train; `None` for one device.
+        execution: how the data is shared, and how often a checkpoint is made; `None` for the defaults.
 
     Raises:
         ValueError: the records lack what the recipe needs (a modality, labels, a split), or are corrupt.
         FloatingPointError: a loss is not finite.
+        WorkerLostError: another process is gone.
     """
+    devices, execution = devices or Devices(), execution or Execution()
     check_recipe(run.config, records)
+    devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
     for phase in run.phases:
-        with corruption_named(records):
-            train_phase(run, phase, records, quiet)
-        write_history(run)
+        with corruption_named(records), devices.losses_named():
+            train_phase(run, phase, records, quiet, devices, execution)
+        if devices.is_chief:
+            write_history(run)
 
 
 def check_recipe(config: Config, records: Records) -> None:
@@ -91,14 +105,16 @@ def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
     return Codebook.load(path)
 
 
-def phase_data(phase: Phase, records: Records, config: Config, codebook: Codebook | None = None) -> PhaseData:
-    """The batches of a phase."""
+def phase_data(
+    phase: Phase, records: Records, config: Config, codebook: Codebook | None = None, worker: Share = WHOLE
+) -> PhaseData:
+    """A worker's share of the batches of a phase; of valid it is rows, as the order of valid is of no account."""
     size, selected = config.batch_size, selection(phase, "train")
     make = partial(make_batches, records, batch_size=size, codebook=codebook)
     return PhaseData(
-        train=lambda epoch: make(selected, shuffle=(config.seed, epoch)),
-        valid=lambda: make(selection(phase, "valid")),
-        train_steps=num_batches(records, selected, size),
+        train=lambda epoch, skip=0: make(selected, shuffle=Order(config.seed, epoch, skip), worker=worker),
+        valid=lambda: make(selection(phase, "valid"), worker=worker._replace(sharding="rows")),
+        train_steps=num_batches(records, selected, size, worker),
     )
 
 
@@ -118,16 +134,40 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
     return objective
 
 
-def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
+def train_phase(run: Run, phase: Phase, records: Records, quiet: bool, devices: Devices, execution: Execution) -> None:
     """Trains one phase, unless it is finished."""
-    directory, config = run.phase_dir(phase), run.config
-    inherited = inherited_by(run, phase)
-    status = read_status(run, phase)
-    if status and (status["key"], status["inherited"]) != (phase.key, inherited):
-        shutil.rmtree(directory)  # its parent was trained on, so what was learned here rests on old weights
-        status = None
-    if status and status["finished"] and not (status["stopped_by"] == "epochs" and status["epochs"] < config.epochs):
-        return
+    directory, config, cluster = run.phase_dir(phase), run.config, devices.cluster
+    with devices.chief_first():
+        status = begin_phase(run, phase, devices.is_chief)
+        if status["finished"]:
+            return
+        codebook = phase_codebook(run, phase, records)
+    with devices.strategy.scope():
+        objective = build_objective(run, phase, records, codebook)
+        data = phase_data(phase, records, config, codebook, Share(cluster.index, cluster.number, execution.sharding))
+        samples, logs_dir = None, None
+        if devices.is_chief:
+            logs_dir = run.path / "logs" / phase.name
+            if isinstance(objective, TranslationObjective):
+                samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
+        quiet = quiet or not devices.is_chief
+        with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, cluster.number) as monitor:
+            progress = fit(objective, data, config, directory, monitor, devices, execution.checkpoint_minutes)
+    if devices.is_chief:
+        kept = {name: value for name, value in progress.items() if name not in ("losses", "norms")}
+        stopped_by = "epochs" if progress["epoch"] >= config.epochs else "patience"
+        status.update(finished=True, epochs=config.epochs, stopped_by=stopped_by, **kept)
+        write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+
+
+def begin_phase(run: Run, phase: Phase, writes: bool) -> dict:
+    """Makes a phase's directory fit for training, and returns its status, `finished` if there is nothing to train."""
+    directory, inherited, status = run.phase_dir(phase), inherited_by(run, phase), read_status(run, phase)
+    fits = status is not None and (status["key"], status["inherited"]) == (phase.key, inherited)
+    if fits and status["finished"]:
+        more = status["stopped_by"] == "epochs" and status["epochs"] < run.config.epochs
+        if not more:
+            return status
     status = {
         "kind": phase.kind,
         "recipe": str(phase.recipe),
@@ -135,21 +175,14 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
         "inherited": inherited,
         "finished": False,
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "phase.json", json.dumps(status, indent=2))
-
-    codebook = phase_codebook(run, phase, records)
-    objective = build_objective(run, phase, records, codebook)
-    data = phase_data(phase, records, config, codebook)
-    samples = None
-    if isinstance(objective, TranslationObjective):
-        samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
-    logs_dir = run.path / "logs" / phase.name
-    with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples) as monitor:
-        progress = fit(objective, data, config, directory, monitor)
-    stopped_by = "epochs" if progress["epoch"] >= config.epochs else "patience"
-    status.update(finished=True, epochs=config.epochs, stopped_by=stopped_by, **progress)
-    write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+    if writes:
+        if not fits and directory.exists():
+            # Its parent was trained on, so what was learned here rests on old weights. Without a phase.json a kill
+            # came while this was removed.
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+    return status
 
 
 def inherited_by(run: Run, phase: Phase) -> str | None:
