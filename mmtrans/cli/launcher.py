@@ -51,8 +51,7 @@ def launch(argv: Sequence[str], workers: int) -> None:
             raise WorkerLostError(f"worker={index}, signal={-code}")
         if index:
             errors[index].seek(0)
-            said = errors[index].read().decode(errors="replace").strip().splitlines()
-            print(said[-1] if said else f"mmtrans: Worker {index} ended with {code}.", file=sys.stderr)
+            print(errors[index].read().decode(errors="replace").rstrip(), file=sys.stderr)
         raise SystemExit(code)
 
 

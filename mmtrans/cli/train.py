@@ -81,13 +81,13 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.training.run import Run
-    from mmtrans.training.train import check_recipe, make_deterministic, train
+    from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
 
     make_deterministic()
     with devices.chief_first():
         records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
         path = arguments.run or default_run(config, records.manifest.manifest_hash)
-        check_recipe(config, records)
+        check_recipe(config, records, share_of(devices, execution))
         trained = Run.open_or_create(path, config, records) if devices.is_chief else Run.open(path)
     train(trained, records, arguments.quiet, devices, execution)
     if not devices.is_chief:

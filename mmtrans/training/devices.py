@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -64,14 +65,12 @@ class Devices:
         if self.cluster.number == 1:
             return
 
-        @tf.function
-        def total(number):
-            return self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", number))
-
         # 32 bits: a float64 holds the sum of a million of them exactly, and every device can add it.
         number = float(int(digest(value)[:8], 16))
         with self.losses_named():
-            (summed, *_) = self.strategy.experimental_local_results(total(tf.constant(number, tf.float64)))
+            (summed, *_) = self.strategy.experimental_local_results(
+                _make_sum(self.strategy)(tf.constant(number, tf.float64))
+            )
         if float(summed) != number * self.strategy.num_replicas_in_sync:
             raise ValueError(
                 f"The workers differ in their {what}. Expected the same command and one run directory that all of "
@@ -86,6 +85,17 @@ class Devices:
         yield
         if self.is_chief:
             self.agree("place", "behind the chief")
+
+
+@functools.cache
+def _make_sum(strategy: tf.distribute.Strategy):
+    """float64 scalar → its sum over all replicas of all processes, as a graph."""
+
+    def replica_sum(number):
+        # The argument of a graph is on no device; its copy is on that of the replica.
+        return tf.distribute.get_replica_context().all_reduce("SUM", tf.identity(number))
+
+    return tf.function(lambda number: strategy.run(replica_sum, args=(number,)))
 
 
 def open_devices(execution: Execution) -> Devices:

@@ -93,9 +93,7 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
 
     def replica_step(batch):
         context = tf.distribute.get_replica_context()
-        replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        seed = tf.stack([config.seed + REPLICA_SEED * replica, tf.cast(optimizer.iterations, tf.int32)])
-        batch = replica_share(batch)
+        seed, batch = replica_seed(config.seed, optimizer.iterations), replica_share(batch)
         with tf.GradientTape() as tape:
             with random_step(seed):
                 terms = objective.terms(batch, training=True)
@@ -140,6 +138,12 @@ def make_valid_step(objective: Objective, spec) -> Callable:
     return valid_step
 
 
+def replica_seed(seed: int, step):
+    """The seed of one step, `(2,)` int32: of the first replica `[seed, step]`, of the others another. Call it in one."""
+    replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
+    return tf.stack([seed + REPLICA_SEED * replica, tf.cast(step, tf.int32)])
+
+
 def first_replica(values):
     """A nest of values that are the same on all replicas, once."""
     return tf.nest.map_structure(
@@ -155,7 +159,8 @@ def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
     Returns:
         the batch itself with one replica; with several, every n-th row of its numbers, or, where there is none, a row
-        that no loss counts: it has one step (cuDNN needs one), no target and no label.
+        that no loss counts: it has one step (cuDNN needs one), no target and no label. Steps are those of the longest
+        row taken, as always.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -166,11 +171,18 @@ def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     taken = tf.minimum(tf.range(index, tf.maximum(rows, index + 1), replicas), rows)
     filling = {"source_length": 1, "label": math.nan}
 
-    def share(name, values):
-        row = tf.fill(tf.concat([[1], tf.shape(values)[1:]], 0), tf.cast(filling.get(name, 0), values.dtype))
-        return tf.gather(tf.concat([values, row], 0), taken)
+    def share(values, fill):
+        # One row more, and of a batch without rows, which has no steps either, one step.
+        rank = values.shape.rank
+        steps = [[0, tf.maximum(0, 1 - tf.shape(values)[1])]] if rank > 1 else []
+        return tf.gather(tf.pad(values, [[0, 1], *steps, [0, 0]][:rank], constant_values=fill), taken)
 
-    return {name: share(name, values) for name, values in batch.items() if values.dtype != tf.string}
+    shared = {name: share(batch[name], filling.get(name, 0)) for name in batch if batch[name].dtype != tf.string}
+    for name, values in shared.items():
+        if values.shape.rank > 1:
+            length = shared["source_length" if name == "source" else "target_length"]
+            shared[name] = values[:, : tf.maximum(1, tf.reduce_max(length))]
+    return shared
 
 
 def valid_loss(valid_step: Callable, batches: tf.data.Dataset) -> float:

@@ -57,7 +57,7 @@ def train(
         WorkerLostError: another process is gone.
     """
     devices, execution = devices or Devices(), execution or Execution()
-    check_recipe(run.config, records)
+    check_recipe(run.config, records, share_of(devices, execution))
     devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
     for phase in run.phases:
         with corruption_named(records), devices.losses_named():
@@ -66,10 +66,19 @@ def train(
             write_history(run)
 
 
-def check_recipe(config: Config, records: Records) -> None:
-    """Raises a ValueError where the records lack what a recipe needs. Call it before a run directory is made."""
+def check_recipe(config: Config, records: Records, worker: Share = WHOLE) -> None:
+    """Raises a ValueError where the records lack what a recipe needs, or a worker's share of them cannot be made.
+
+    Call it before a run directory is made.
+    """
     for phase in phases_of(config, records.manifest.manifest_hash):
         check_data(phase, records)
+        make_batches(records, selection(phase, "train"), batch_size=config.batch_size, worker=worker)
+
+
+def share_of(devices: Devices, execution: Execution) -> Share:
+    """The share of this process."""
+    return Share(devices.cluster.index, devices.cluster.number, execution.sharding)
 
 
 def check_data(phase: Phase, records: Records) -> None:
@@ -136,7 +145,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
 
 def train_phase(run: Run, phase: Phase, records: Records, quiet: bool, devices: Devices, execution: Execution) -> None:
     """Trains one phase, unless it is finished."""
-    directory, config, cluster = run.phase_dir(phase), run.config, devices.cluster
+    directory, config = run.phase_dir(phase), run.config
     with devices.chief_first():
         status = begin_phase(run, phase, devices.is_chief)
         if status["finished"]:
@@ -144,14 +153,14 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool, devices: 
         codebook = phase_codebook(run, phase, records)
     with devices.strategy.scope():
         objective = build_objective(run, phase, records, codebook)
-        data = phase_data(phase, records, config, codebook, Share(cluster.index, cluster.number, execution.sharding))
-        samples, logs_dir = None, None
+        data = phase_data(phase, records, config, codebook, share_of(devices, execution))
+        samples, logs_dir, workers = None, None, devices.cluster.number
         if devices.is_chief:
             logs_dir = run.path / "logs" / phase.name
             if isinstance(objective, TranslationObjective):
                 samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
         quiet = quiet or not devices.is_chief
-        with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, cluster.number) as monitor:
+        with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, workers) as monitor:
             progress = fit(objective, data, config, directory, monitor, devices, execution.checkpoint_minutes)
     if devices.is_chief:
         kept = {name: value for name, value in progress.items() if name not in ("losses", "norms")}
