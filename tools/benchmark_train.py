@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +77,18 @@ def random_corpus(segments: int, seed: int = 0) -> Corpus:
 
 
 def write_records(options: Options, directory: Path) -> Records:
-    """Converts a random corpus, so that training reads what it always reads."""
+    """Converts a random corpus, so that training reads what it always reads; several copies are the same files."""
     convert(random_corpus(options.segments), directory)
-    return Records.open(directory, splits=("train",))
+    return repeated(Records.open(directory, splits=("train",)), options.copies)
+
+
+def repeated(records: Records, copies: int) -> Records:
+    """Records whose train split names each of its shards several times."""
+    train = records.manifest.splits["train"]
+    longer = replace(
+        train, segments=train.segments * copies, shards=tuple(s for s in train.shards for _ in range(copies))
+    )
+    return replace(records, manifest=replace(records.manifest, splits={**records.manifest.splits, "train": longer}))
 
 
 def translation_config(options: Options) -> Config:
@@ -152,7 +162,7 @@ def measure_train(options: Options) -> dict:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
         train_step, objective = make_translation_step(records, config, Path(directory) / "run")
-        clock = EpochClock(options.segments)
+        clock = EpochClock(options.segments * options.copies)
         with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
             for epoch in range(options.epochs + 1):
                 progress = {"step": 0, "losses": [], "norms": []}
@@ -183,7 +193,7 @@ def measure_input(options: Options) -> dict:
     Returns:
         what `EpochClock` gives, `steps` an epoch, and `peak_rss_mib`.
     """
-    clock = EpochClock(options.segments)
+    clock = EpochClock(options.segments * options.copies)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
         for epoch in range(options.epochs + 1):

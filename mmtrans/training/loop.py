@@ -139,7 +139,7 @@ def make_valid_step(objective: Objective, spec) -> Callable:
 
 
 def replica_seed(seed: int, step):
-    """The seed of one step, `(2,)` int32: of the first replica `[seed, step]`, of the others another. Call it in one."""
+    """The `(2,)` int32 seed of a step in a replica's context: of the first `[seed, step]`, of each other another."""
     replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
     return tf.stack([seed + REPLICA_SEED * replica, tf.cast(step, tf.int32)])
 

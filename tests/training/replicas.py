@@ -1,13 +1,29 @@
-"""`python -m tests.training.replicas`: what each of two replicas of one process gets, as JSON. Devices are per process."""
+"""`python -m tests.training.replicas RECORDS DIR`: two devices in one process, which must be made as it starts.
+
+Prints what each of two replicas gets, as JSON; trains a translation on one device in DIR/one, and on both in DIR/two.
+"""
 
 import json
+import sys
+from pathlib import Path
 
 import tensorflow as tf
 
+from mmtrans.config import Config
+from mmtrans.data.records import Records
 from mmtrans.layers.dropout import named_seed, random_step
-from mmtrans.training.devices import open_devices
+from mmtrans.training.devices import Devices, open_devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.loop import replica_seed, replica_share
+from mmtrans.training.run import Run
+from mmtrans.training.train import make_deterministic, train_phase
+from tests import conftest
+
+#: Nothing random but the order; clipping is active; 23 segments by 11, so that a replica's last share is empty. Frames
+#: are rolled out in validation, where the shares have steps of their own.
+CONFIG = Config(
+    "T->A", batch_size=11, epochs=2, dropout=0.0, feature_sampling=1e-9, clip_norm=0.1, stop=True, **conftest.TINY
+)
 
 
 def batch_of(lengths):
@@ -28,8 +44,7 @@ def seed_of_replica():
         return named_seed("dropout")
 
 
-def main():
-    strategy = open_devices(Execution("mirrored", 2)).strategy
+def print_shares(strategy):
 
     @tf.function
     def shares(batch):
@@ -43,5 +58,15 @@ def main():
     print(json.dumps(results(tf.function(lambda: strategy.run(seed_of_replica))())))
 
 
+def train_translation(records, path, devices):
+    run = Run.open_or_create(path, CONFIG, records)
+    train_phase(run, run.phases[0], records, True, devices, Execution(checkpoint_minutes=0))
+
+
 if __name__ == "__main__":
-    main()
+    devices = open_devices(Execution("mirrored", 2))
+    make_deterministic()
+    print_shares(devices.strategy)
+    opened = Records.open(sys.argv[1], splits=("train", "valid"))
+    train_translation(opened, Path(sys.argv[2]) / "one", Devices())
+    train_translation(opened, Path(sys.argv[2]) / "two", devices)
