@@ -50,6 +50,7 @@ def build_parser() -> Parser:
         ("batch-size", "segments in a batch"),
         ("threads", "threads of each process"),
         ("repeats", "processes, each measuring once"),
+        ("copies", "times that training and input read the corpus in an epoch"),
     ):
         value = getattr(default, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N", help=f"{text} (default: {value})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-_COUNTS = ("segments", "units", "epochs", "batch_size", "threads", "repeats")
+_COUNTS = ("segments", "units", "epochs", "batch_size", "threads", "repeats", "copies")
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Options:
         batch_size: segments in a batch.
         threads: of each process.
         repeats: processes, each measuring once.
+        copies: how many times training and input read the corpus' shards in an epoch, as a longer corpus would be.
         deterministic: op determinism, as `mmtrans train` has it.
         source: corpus to convert; `None` makes a synthetic one.
         profile: directory that receives a TensorBoard trace; `None` for none.
@@ -34,6 +35,7 @@ class Options:
     batch_size: int = 32
     threads: int = 2
     repeats: int = 1
+    copies: int = 1
     deterministic: bool = True
     source: str | None = None
     profile: str | None = None

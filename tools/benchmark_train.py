@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.sources.corpus import Corpus
-from mmtrans.training.loop import make_optimizer, make_train_step, train_epoch
+from mmtrans.training.loop import make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective
+from mmtrans.training.optimizer import make_optimizer
 from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
@@ -76,9 +78,18 @@ def random_corpus(segments: int, seed: int = 0) -> Corpus:
 
 
 def write_records(options: Options, directory: Path) -> Records:
-    """Converts a random corpus, so that training reads what it always reads."""
+    """Converts a random corpus, so that training reads what it always reads; several copies are the same files."""
     convert(random_corpus(options.segments), directory)
-    return Records.open(directory, splits=("train",))
+    return repeated(Records.open(directory, splits=("train",)), options.copies)
+
+
+def repeated(records: Records, copies: int) -> Records:
+    """Records whose train split names each of its shards several times."""
+    train = records.manifest.splits["train"]
+    longer = replace(
+        train, segments=train.segments * copies, shards=tuple(s for s in train.shards for _ in range(copies))
+    )
+    return replace(records, manifest=replace(records.manifest, splits={**records.manifest.splits, "train": longer}))
 
 
 def translation_config(options: Options) -> Config:
@@ -152,18 +163,19 @@ def measure_train(options: Options) -> dict:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
         train_step, objective = make_translation_step(records, config, Path(directory) / "run")
-        clock, losses = EpochClock(options.segments), []
+        clock = EpochClock(options.segments * options.copies)
         with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
             for epoch in range(options.epochs + 1):
+                progress = {"step": 0, "losses": [], "norms": []}
                 with clock:
-                    losses, _ = train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), 0, monitor)
+                    train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), progress, monitor)
         if options.profile:
             profile_steps(train_step, epoch_batches(records, config.batch_size, 0), options.profile)
     return {
         **clock.results(),
-        "steps": len(losses),
+        "steps": progress["step"],
         "parameters": objective.model.count_params(),
-        "loss": round(float(losses[-1]), 4),
+        "loss": round(progress["losses"][-1], 4),
         "peak_rss_mib": peak_rss_mib(),
     }
 
@@ -182,7 +194,7 @@ def measure_input(options: Options) -> dict:
     Returns:
         what `EpochClock` gives, `steps` an epoch, and `peak_rss_mib`.
     """
-    clock = EpochClock(options.segments)
+    clock = EpochClock(options.segments * options.copies)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
         for epoch in range(options.epochs + 1):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from mmtrans import __version__
 from mmtrans.cli.parser import Parser
+from mmtrans.training.execution import WorkerLostError
 
 #: Command → what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments)`.
 COMMANDS = {
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
-    arguments = build_parser(command).parse_args(argv)
+    # The command itself may start others like it.
+    arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         code = _run(arguments)
@@ -75,13 +77,13 @@ def _run(arguments: argparse.Namespace) -> int:
         result = module(arguments.command).run(arguments)
     except (ValueError, FileNotFoundError) as error:
         return fail(error, 2)
-    except FloatingPointError as error:
+    except (FloatingPointError, WorkerLostError) as error:
         return fail(error, 1)
     except KeyboardInterrupt:
         resumes = arguments.command in ("train", "grid")
         goes_on = " The same command goes on from the last checkpoint." if resumes else ""
         return fail(f"Interrupted.{goes_on}", 130)
-    if arguments.json:
+    if arguments.json and result is not None:
         print(json.dumps(result, allow_nan=False))
     return int(arguments.command == "grid" and bool(result["failures"]))
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmtrans.training.devices import Devices
+    from mmtrans.training.execution import Execution
 
 
 @contextlib.contextmanager
@@ -27,3 +32,15 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+
+
+def import_devices(execution: Execution) -> Devices:
+    """The same for a training, whose devices must be chosen before they are created; raises as `open_devices` does."""
+    with silent_stderr():
+        import tensorflow as tf
+
+        from mmtrans.training.devices import open_devices
+
+        devices = open_devices(execution)
+        tf.config.list_logical_devices()
+    return devices

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 
+from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from
 from mmtrans.config import Config, dump_yaml
 from mmtrans.recipe import parse, slug
+from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,31 +27,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    add_execution_flags(parser)
     add_config_flags(parser)
 
 
-def run(arguments: argparse.Namespace) -> dict:
-    """Trains, evaluates on valid, and returns its metrics."""
-    config = config_from(arguments)
+def add_execution_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `Execution`."""
+    group, default = parser.add_argument_group("execution (how to train; a run may change it)"), Execution()
+    group.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default=default.strategy,
+        help="none: one device; mirrored: all GPUs, or --workers logical CPUs; multiworker: the processes of "
+        "TF_CONFIG, or --workers that are started on this host; auto: mirrored with more than one GPU, else none "
+        "(default: auto)",
+    )
+    group.add_argument("--workers", type=int, metavar="N", help="devices or processes (default: all there are)")
+    group.add_argument(
+        "--sharding",
+        choices=SHARDINGS,
+        default=default.sharding,
+        help="what a process takes of the data: its rows of every batch, so that the number of processes does not "
+        "change the batches; or its own files, so that it reads less (default: rows)",
+    )
+    group.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        default=default.checkpoint_minutes,
+        metavar="X",
+        help=f"most minutes of work that a kill can lose (default: {default.checkpoint_minutes})",
+    )
+
+
+def execution_from(arguments: argparse.Namespace) -> Execution:
+    """The execution of parsed flags; raises as `Execution` does."""
+    return Execution(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Execution)})
+
+
+def run(arguments: argparse.Namespace) -> dict | None:
+    """Trains, evaluates on valid, and returns its metrics; `None` where another process does."""
+    config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:
         print(dump_yaml(config.to_dict()), end="")
         return config.to_dict()
-    from mmtrans.cli.quiet import import_tensorflow
+    if execution.strategy == "multiworker" and cluster_of(os.environ, execution) is None and execution.workers:
+        launch(arguments.argv, execution.workers)
+        return None
+    from mmtrans.cli.quiet import import_devices
 
-    import_tensorflow()
+    devices = import_devices(execution)
     from mmtrans.cli.demo import embedded_records, explain
     from mmtrans.cli.show import show_metrics
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.training.run import Run
-    from mmtrans.training.train import check_recipe, make_deterministic, train
+    from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
 
     make_deterministic()
-    records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
-    path = arguments.run or default_run(config, records.manifest.manifest_hash)
-    check_recipe(config, records)
-    trained = Run.open_or_create(path, config, records)
-    train(trained, records, arguments.quiet)
+    with devices.chief_first():
+        records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
+        path = arguments.run or default_run(config, records.manifest.manifest_hash)
+        check_recipe(config, records, share_of(devices, execution))
+        trained = Run.open_or_create(path, config, records) if devices.is_chief else Run.open(path)
+    train(trained, records, arguments.quiet, devices, execution)
+    if not devices.is_chief:
+        return None
     result = evaluate(trained, records, "valid")
     if is_demo(arguments):
         return explain(trained)

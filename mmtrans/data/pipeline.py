@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -45,10 +45,46 @@ class Selection:
         return tuple(dict.fromkeys(self.source + self.target))
 
 
-def num_batches(records: Records, selection: Selection, batch_size: int) -> int:
+class Order(NamedTuple):
+    """The order of an epoch, and where it starts.
+
+    Args:
+        seed: of the run.
+        epoch: from 0.
+        skip: batches at its beginning that are left out: they are read again, but not parsed.
+    """
+
+    seed: int
+    epoch: int
+    skip: int = 0
+
+
+class Share(NamedTuple):
+    """What one of several workers gets.
+
+    Args:
+        index: of the worker.
+        number: of workers.
+        sharding: `rows`: rows `index::number` of every global batch. `files`: every `number`-th shard, so that a
+            worker reads less, but the batches are others than those of one worker.
+    """
+
+    index: int = 0
+    number: int = 1
+    sharding: str = "rows"
+
+
+#: The share of a worker that is alone.
+WHOLE = Share()
+
+
+def num_batches(records: Records, selection: Selection, batch_size: int, worker: Share = WHOLE) -> int:
     """Batches of an epoch, the last one counted even if it is short. It is the same for every worker."""
-    count = records.count(selection.split, selection.modalities, selection.labelled)
-    return -(-count // batch_size)
+    shards = records.shards(selection.split, selection.modalities, selection.labelled)
+    if worker.sharding == "rows":
+        return -(-sum(shard.segments for shard in shards) // batch_size)
+    largest = max(sum(shard.segments for shard in shards[i :: worker.number]) for i in range(worker.number))
+    return -(-largest // (batch_size // worker.number))
 
 
 def make_batches(
@@ -56,22 +92,21 @@ def make_batches(
     selection: Selection,
     *,
     batch_size: int,
-    shuffle: tuple[int, int] | None = None,
-    worker: tuple[int, int] = (0, 1),
+    shuffle: Order | tuple[int, int] | None = None,
+    worker: Share | tuple[int, int] = WHOLE,
     codebook: Codebook | None = None,
     tokens: bool = False,
 ) -> tf.data.Dataset:
     """Batches of one epoch: every selected segment exactly once, in batches of similar length.
 
-    The order is a function of `shuffle`, and of `tf.random.set_seed` where a program calls it; so `skip(k)` resumes.
+    The order is a function of `shuffle`, and of `tf.random.set_seed` where a program calls it; so skipping resumes.
 
     Args:
         records: the view to read from.
         selection: split, modalities and labels.
         batch_size: the global batch size, over all workers.
-        shuffle: `(seed, epoch)`, or `None` for the order of the shards, short segments first.
-        worker: `(index, number)`; each gets rows `index::number` of every global batch, so all have equally many
-            batches. Its part of a short last batch may have no rows.
+        shuffle: an `Order`, or `None` for the order of the shards, short segments first.
+        worker: a `Share`. All workers have equally many batches; some at the end of the epoch may have no rows.
         codebook: turns the target into token ids.
         tokens: whether the words are wanted too.
 
@@ -87,17 +122,27 @@ def make_batches(
     Raises:
         ValueError: no such segments, a concatenation of unaligned modalities, or arguments out of range.
     """
+    worker = Share(*worker)
     _check(records, selection, batch_size, worker)
     # Buckets by length first: a batch of similar lengths carries little padding, the first-order cost of training.
-    pools = _pools(records.shards(selection.split, selection.modalities, selection.labelled), selection)
+    shards, steps = _shards_of(records, selection, worker), num_batches(records, selection, batch_size, worker)
+    if worker.sharding == "files":
+        batch_size, worker = batch_size // worker.number, WHOLE
+    pools = _pools(shards, selection)
     counts = [sum(shard.segments for shard in pool) for pool in pools]
-    rng = None if shuffle is None else np.random.default_rng(shuffle)
+    order = None if shuffle is None else Order(*shuffle)
+    rng = None if order is None else np.random.default_rng((order.seed, order.epoch))
     kept_rows = records.kept_rows if selection.labelled else None
     datasets = [_read_pool(records, pool, rng, kept_rows) for pool in pools]
     # One choice a segment, in whole batches: batches straddle neighbouring buckets, so there is one short batch at
     # most, however small the buckets are.
     choices = tf.data.Dataset.from_tensor_slices(_batch_plan(counts, batch_size, rng))
     batches = tf.data.Dataset.choose_from_datasets(datasets, choices).batch(batch_size)
+    missing = steps - -(-sum(counts) // batch_size)
+    if missing:
+        batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))
+    if order is not None:
+        batches = batches.skip(order.skip)  # before parsing, which is the cost
     dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
     parser = _batch_parser(selection, dims, worker, codebook, tokens)
     batches = batches.map(parser, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -108,16 +153,35 @@ def make_batches(
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def check_selection(records: Records, selection: Selection) -> None:
-    """Raises a ValueError where `make_batches` would, for want of segments or of alignment; opens no shard."""
-    _check(records, selection, 1, (0, 1))
+def check_selection(records: Records, selection: Selection, batch_size: int = 1, worker: Share = WHOLE) -> None:
+    """Raises a ValueError where `make_batches` would; opens no shard."""
+    _check(records, selection, batch_size, worker)
+    _shards_of(records, selection, worker)
 
 
-def _check(records: Records, selection: Selection, batch_size: int, worker: tuple[int, int]) -> None:
+def _shards_of(records: Records, selection: Selection, worker: Share) -> tuple[Shard, ...]:
+    """The shards that a worker reads, short ones first."""
+    shards = records.shards(selection.split, selection.modalities, selection.labelled)
+    if worker.sharding == "rows":
+        return shards
+    if len(shards) < worker.number:
+        raise ValueError(
+            f"There are fewer files than workers. Expected at least {worker.number}. Received: shards={len(shards)} "
+            f"({records.directory}). Share the rows, with --sharding rows."
+        )
+    return shards[worker.index :: worker.number]
+
+
+def _check(records: Records, selection: Selection, batch_size: int, worker: Share) -> None:
     if batch_size < 1:
         raise ValueError(f"A batch must hold a segment. Expected 1 or more. Received: batch_size={batch_size}.")
-    if not 0 <= worker[0] < worker[1]:
-        raise ValueError(f"A worker is (index, number). Expected 0 <= index < number. Received: worker={worker}.")
+    if not 0 <= worker.index < worker.number:
+        raise ValueError(f"A worker is (index, number). Expected 0 <= index < number. Received: worker={worker[:2]}.")
+    if worker.sharding == "files" and batch_size % worker.number:
+        raise ValueError(
+            f"A batch cannot be shared by files. Expected a multiple of {worker.number} workers. "
+            f"Received: batch_size={batch_size}. Choose another --batch-size, or --sharding rows."
+        )
     if not selection.source:
         raise ValueError(f"A selection must have a source. Expected modalities. Received: source={selection.source}.")
     for part in (selection.source, selection.target):
@@ -188,7 +252,7 @@ def _row_reader(path: str, rows: tuple[bool, ...]) -> tf.data.Dataset:
 
 
 @functools.lru_cache(maxsize=32)
-def _batch_parser(selection: Selection, dims: tuple, worker: tuple[int, int], codebook: Codebook | None, tokens: bool):
+def _batch_parser(selection: Selection, dims: tuple, worker: Share, codebook: Codebook | None, tokens: bool):
     """`(batch,)` string → the worker's rows as a batch. Kept, as its tracing is most of the time to start an epoch."""
 
     tokens = tokens or (codebook is not None and codebook.is_words)
@@ -196,7 +260,7 @@ def _batch_parser(selection: Selection, dims: tuple, worker: tuple[int, int], co
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         # The workers part the rows before parsing: parsing is the cost, reading is not.
-        parsed = parse_batch(serialized[worker[0] :: worker[1]], dict(dims), tokens)
+        parsed = parse_batch(serialized[worker.index :: worker.number], dict(dims), tokens)
         return _to_batch(parsed, selection, codebook)
 
     return parse

@@ -59,6 +59,8 @@ class Workplace:
 
         from mmtrans.data.records import Records, corruption_named
         from mmtrans.grid.store import Store
+        from mmtrans.training.devices import Devices
+        from mmtrans.training.execution import Execution
         from mmtrans.training.run import Run
         from mmtrans.training.train import read_status, train_phase
 
@@ -71,7 +73,7 @@ class Workplace:
             if store.holds(phase, run.config.epochs):
                 store.place(phase, run)
         with corruption_named(records):
-            train_phase(run, task.phase, records, quiet=False)
+            train_phase(run, task.phase, records, False, Devices(), Execution())
         store.put(task.phase, run)
         if task.completes_run:
             return self._complete(run)

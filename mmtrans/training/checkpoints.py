@@ -5,42 +5,112 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrecords.manifest import file_sha256
+
+#: Checkpoints kept. One may be damaged by the world outside, so there is another.
 KEEP = 2
 
+#: The file that makes a checkpoint: names and sha256 of all others.
+CHECKSUMS = "checksums.json"
 
-def save_checkpoint(directory: Path, checkpoint: tf.train.Checkpoint, progress: dict) -> None:
-    """Writes one checkpoint and drops all but the newest.
+#: The best weights so far. A checkpoint holds them too: after a fall back they are those of its own past.
+BEST = "best.npz"
+
+
+class Keeper:
+    """Keeps the state of one phase on disk: a checkpoint after each epoch, and in between when one is due.
 
     Args:
-        directory: holds one sub-directory a checkpoint, named by its step so that names sort by age.
-        checkpoint: the tracked objects.
-        progress: JSON-serialisable state of the loop; its `step` names the checkpoint.
+        phase_dir: receives `checkpoints/`, one sub-directory each, and `best/weights.npz`.
+        tracked: the variables to bring back.
+        minutes: between two checkpoints within an epoch.
+        writes: false for those of several processes that only read.
     """
-    target = directory / f"step-{progress['step']:08d}"
-    partial = directory / f".{target.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    checkpoint.write(str(partial / "state"))
-    (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(partial, target)
-    for old in sorted(directory.glob("step-*"))[:-KEEP]:
-        shutil.rmtree(old)
 
+    def __init__(self, phase_dir: Path, tracked: tf.train.Checkpoint, minutes: float = 5.0, writes: bool = True):
+        self.directory = phase_dir / "checkpoints"
+        self.best_path = phase_dir / "best" / "weights.npz"
+        self.tracked = tracked
+        self.seconds = 60.0 * minutes
+        self.writes = writes
+        self.saved = time.monotonic()
 
-def restore_checkpoint(directory: Path, checkpoint: tf.train.Checkpoint) -> dict | None:
-    """Restores the newest checkpoint and returns its progress, or `None` where there is none."""
-    found = sorted(directory.glob("step-*"))
-    if not found:
+    def is_due(self) -> bool:
+        """Whether so much time has passed that the work since the last checkpoint should be made safe."""
+        return self.writes and time.monotonic() - self.saved >= self.seconds
+
+    def save_best(self, groups: dict[str, keras.Model]) -> None:
+        """Writes the best weights; see `save_weights`."""
+        if self.writes:
+            save_weights(self.best_path, groups)
+
+    def save(self, progress: dict) -> None:
+        """Writes a checkpoint, and drops all others but the one before.
+
+        Args:
+            progress: JSON-serialisable state of the loop. Its `step` names the checkpoint, so that names sort by age;
+                with a `best_epoch` the best weights are kept too.
+        """
+        if not self.writes:
+            return
+        target = self.directory / f"step-{progress['step']:08d}"
+        for left in self.directory.glob(".step-*.partial"):
+            shutil.rmtree(left)
+        partial = self.directory / f".{target.name}.partial"
+        partial.mkdir(parents=True)
+        self.tracked.write(str(partial / "state"))
+        (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+        if progress.get("best_epoch"):
+            shutil.copyfile(self.best_path, partial / BEST)
+        checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
+        (partial / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(partial, target)
+        saved = sorted(self.directory.glob("step-*"))
+        newest = saved.index(target) + 1
+        # Those after it were found damaged, else training would have gone on from them.
+        for other in saved[: max(0, newest - KEEP)] + saved[newest:]:
+            shutil.rmtree(other)
+        self.saved = time.monotonic()
+
+    def restore(self) -> dict | None:
+        """Brings back the newest checkpoint that is whole, with a line on stderr for each newer one that is not.
+
+        Returns:
+            its progress, or `None` where there is none.
+        """
+        for path in sorted(self.directory.glob("step-*"), reverse=True):
+            if not is_whole(path):
+                print(f"mmtrans: A checkpoint is damaged; the one before it is used instead ({path}).", file=sys.stderr)
+                continue
+            self.tracked.read(str(path / "state")).assert_existing_objects_matched()
+            if self.writes and (path / BEST).is_file():
+                self._restore_best(path / BEST)
+            return json.loads((path / "progress.json").read_text(encoding="utf-8"))
         return None
-    checkpoint.read(str(found[-1] / "state")).assert_existing_objects_matched()
-    return json.loads((found[-1] / "progress.json").read_text(encoding="utf-8"))
+
+    def _restore_best(self, kept: Path) -> None:
+        self.best_path.parent.mkdir(exist_ok=True)
+        partial = self.best_path.with_suffix(".partial")
+        shutil.copyfile(kept, partial)
+        os.replace(partial, self.best_path)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint's files are all there and have the checksums that they were written with."""
+    try:
+        checksums = json.loads((path / CHECKSUMS).read_text(encoding="utf-8"))
+        return "progress.json" in checksums and all(file_sha256(path / name) == sha for name, sha in checksums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def save_weights(path: Path, groups: dict[str, keras.Model]) -> None:

@@ -11,39 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
-from mmtrans.training.checkpoints import restore_checkpoint, save_checkpoint, save_weights
+from mmtrans.training.checkpoints import Keeper
+from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, representation_of
+from mmtrans.training.optimizer import make_optimizer
 
-
-@keras.saving.register_keras_serializable("mmtrans")
-class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then a learning rate that halves every `halving_steps`.
-
-    Args:
-        learning_rate: the rate after warm-up and before decay.
-        warmup_steps: steps of warm-up; 0 for none.
-        halving_steps: steps in which the rate halves; infinite for a constant rate.
-    """
-
-    def __init__(self, learning_rate: float, warmup_steps: int, halving_steps: float):
-        self.learning_rate = learning_rate
-        self.warmup_steps = warmup_steps
-        self.halving_steps = halving_steps
-
-    def __call__(self, step):
-        step = tf.cast(step, tf.float32)
-        warmup = tf.minimum(1.0, (step + 1.0) / max(self.warmup_steps, 1))
-        return self.learning_rate * warmup * 0.5 ** (step / self.halving_steps)
-
-    def get_config(self):
-        return dict(vars(self))
+#: What tells the random numbers of one replica from those of the next.
+REPLICA_SEED = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -51,20 +31,15 @@ class PhaseData:
     """The batches of a phase.
 
     Args:
-        train: epoch (from 0) → dataset of the global batches of that epoch, the same for the same epoch.
-        valid: dataset of the valid split.
+        train: epoch (from 0), batches to leave out at its beginning → this process' part of the batches of that
+            epoch, the same for the same epoch.
+        valid: this process' part of the batches of the valid split.
         train_steps: batches of an epoch.
     """
 
-    train: Callable[[int], tf.data.Dataset]
+    train: Callable[[int, int], tf.data.Dataset]
     valid: Callable[[], tf.data.Dataset]
     train_steps: int
-
-
-def make_optimizer(config: Config, train_steps: int) -> keras.optimizers.Optimizer:
-    """Adam with the configured schedule."""
-    halving = config.decay_epochs * train_steps if config.schedule == "exponential" else math.inf
-    return keras.optimizers.Adam(HalvingSchedule(config.learning_rate, config.warmup_steps, halving))
 
 
 def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Callable:
@@ -88,7 +63,7 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
 
     def replica_step(batch):
         context = tf.distribute.get_replica_context()
-        seed = tf.stack([tf.constant(config.seed), tf.cast(optimizer.iterations, tf.int32)])
+        seed, batch = replica_seed(config.seed, optimizer.iterations), replica_share(batch)
         with tf.GradientTape() as tape:
             with random_step(seed):
                 terms = objective.terms(batch, training=True)
@@ -109,19 +84,76 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
     # Without autograph, whose reading of all the code takes a third of the tracing: the loops are TensorFlow's own.
     @tf.function(input_signature=[spec], autograph=False)
     def train_step(batch):
-        return strategy.run(replica_step, args=(batch,))
+        return first_replica(strategy.run(replica_step, args=(batch,)))
 
     return train_step
 
 
 def make_valid_step(objective: Objective, spec) -> Callable:
-    """`batch → (terms, 3)` float32, total, count and weight of each loss term without dropout, as a graph."""
+    """`batch → (terms, 3)` float32, total, count and weight of each loss term without dropout, as a graph.
+
+    Totals and counts are those of the global batch, so that all processes come to the same decisions.
+    """
+    strategy = tf.distribute.get_strategy()
+
+    def replica_step(batch):
+        terms = objective.terms(replica_share(batch), training=False)
+        context = tf.distribute.get_replica_context()
+        sums = context.all_reduce("SUM", [tf.stack([term.total, term.count]) for term in terms])
+        return tf.stack([tf.concat([both, [term.weight]], 0) for both, term in zip(sums, terms, strict=True)])
 
     @tf.function(input_signature=[spec], autograph=False)
     def valid_step(batch):
-        return tf.stack([tf.stack(term) for term in objective.terms(batch, training=False)])
+        return first_replica(strategy.run(replica_step, args=(batch,)))
 
     return valid_step
+
+
+def replica_seed(seed: int, step):
+    """The `(2,)` int32 seed of a step in a replica's context: of the first `[seed, step]`, of each other another."""
+    replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
+    return tf.stack([seed + REPLICA_SEED * replica, tf.cast(step, tf.int32)])
+
+
+def first_replica(values):
+    """A nest of values that are the same on all replicas, once."""
+    return tf.nest.map_structure(
+        lambda value: tf.distribute.get_strategy().experimental_local_results(value)[0], values
+    )
+
+
+def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """A replica's rows of its process' batch. Call it in a replica's context.
+
+    Args:
+        batch: as `make_batches` gives it; it may have no rows.
+
+    Returns:
+        the batch itself with one replica; with several, every n-th row of its numbers, or, where there is none, a row
+        that no loss counts: it has one step (cuDNN needs one), no target and no label. Steps are those of the longest
+        row taken, as always.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return batch
+    replicas = len(context.strategy.extended.worker_devices)
+    index = tf.cast(context.replica_id_in_sync_group, tf.int32) % replicas
+    rows = tf.shape(batch["source_length"])[0]
+    taken = tf.minimum(tf.range(index, tf.maximum(rows, index + 1), replicas), rows)
+    filling = {"source_length": 1, "label": math.nan}
+
+    def share(values, fill):
+        # One row more, and of a batch without rows, which has no steps either, one step.
+        rank = values.shape.rank
+        steps = [[0, tf.maximum(0, 1 - tf.shape(values)[1])]] if rank > 1 else []
+        return tf.gather(tf.pad(values, [[0, 1], *steps, [0, 0]][:rank], constant_values=fill), taken)
+
+    shared = {name: share(batch[name], filling.get(name, 0)) for name in batch if batch[name].dtype != tf.string}
+    for name, values in shared.items():
+        if values.shape.rank > 1:
+            length = shared["source_length" if name == "source" else "target_length"]
+            shared[name] = values[:, : tf.maximum(1, tf.reduce_max(length))]
+    return shared
 
 
 def valid_loss(valid_step: Callable, batches: tf.data.Dataset) -> float:
@@ -131,7 +163,15 @@ def valid_loss(valid_step: Callable, batches: tf.data.Dataset) -> float:
     return float((weights * totals / counts).sum())
 
 
-def fit(objective: Objective, data: PhaseData, config: Config, phase_dir: Path, monitor: Monitor) -> dict:
+def fit(
+    objective: Objective,
+    data: PhaseData,
+    config: Config,
+    phase_dir: Path,
+    monitor: Monitor,
+    devices: Devices | None = None,
+    checkpoint_minutes: float = 5.0,
+) -> dict:
     """Trains one phase until its epochs or its patience are used up; resumes from its newest checkpoint.
 
     Args:
@@ -140,47 +180,50 @@ def fit(objective: Objective, data: PhaseData, config: Config, phase_dir: Path, 
         config: optimisation settings.
         phase_dir: receives `checkpoints/` and `best/weights.npz`.
         monitor: told of every batch and epoch.
+        devices: those that the objective was made for, in whose scope this is called; `None` for one device.
+        checkpoint_minutes: between two checkpoints within an epoch.
 
     Returns:
-        the final progress: `epoch`, `step`, `best_loss`, `best_epoch`, `history` (rows of history.csv).
+        the final progress: `epoch`, `step`, `best_loss`, `best_epoch`, `history` (rows of history.csv), and `losses`
+        and `norms`, which are those of the batches of an epoch under way.
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step.
+        ValueError: processes that do not find the same checkpoint.
     """
     optimizer = make_optimizer(config, data.train_steps)
     optimizer.build(objective.model.trainable_variables)
-    checkpoint = tf.train.Checkpoint(model=objective.model, optimizer=optimizer)
-    progress = restore_checkpoint(phase_dir / "checkpoints", checkpoint)
-    progress = progress or {"epoch": 0, "step": 0, "best_loss": math.inf, "best_epoch": 0, "history": []}
-    monitor.resume(progress["epoch"])
+    devices = devices or Devices()
+    tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer)
+    keeper = Keeper(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
+    start = {"epoch": 0, "step": 0, "best_loss": math.inf, "best_epoch": 0, "history": [], "losses": [], "norms": []}
+    progress = keeper.restore() or start
+    devices.agree("checkpoint", progress["step"])
+    monitor.resume(progress["epoch"], len(progress["losses"]))
     spec = data.valid().element_spec
     train_step, valid_step = make_train_step(objective, optimizer, config, spec), make_valid_step(objective, spec)
 
     while progress["epoch"] < config.epochs and not out_of_patience(progress, config):
-        losses, norms = train_epoch(train_step, data.train(progress["epoch"]), progress["step"], monitor)
+        train_epoch(train_step, data.train(progress["epoch"], len(progress["losses"])), progress, monitor, keeper)
         speed = monitor.segments_per_second()
-        progress["epoch"] += 1
-        progress["step"] += len(losses)
         checked = valid_loss(valid_step, data.valid())
         if not math.isfinite(checked):
-            raise loss_is_broken("valid", progress["step"] - 1, checked)
+            raise not_finite("valid loss", progress["step"] - 1, checked)
         row = {
-            "epoch": progress["epoch"],
-            "loss": float(np.mean(losses)),
+            "epoch": progress["epoch"] + 1,
+            "loss": float(np.mean(progress["losses"])),
             "valid_loss": checked,
             "learning_rate": float(optimizer.learning_rate),
-            "gradient_norm": float(np.mean(norms)),
+            "gradient_norm": float(np.mean(progress["norms"])),
             "segments_per_second": round(speed, 1),
         }
         progress["history"].append(row)
+        progress.update(epoch=row["epoch"], losses=[], norms=[])
         best = row["valid_loss"] < progress["best_loss"]
         if best:
             progress.update(best_loss=row["valid_loss"], best_epoch=row["epoch"])
-            save_weights(
-                phase_dir / "best" / "weights.npz",
-                {"model": objective.model, "representation": representation_of(objective.model)},
-            )
-        save_checkpoint(phase_dir / "checkpoints", checkpoint, progress)
+            keeper.save_best({"model": objective.model, "representation": representation_of(objective.model)})
+        keeper.save(progress)
         monitor.end_epoch(row, best)
     monitor.end(progress)
     return progress
@@ -191,23 +234,47 @@ def out_of_patience(progress: dict, config: Config) -> bool:
     return progress["epoch"] - progress["best_epoch"] >= config.patience
 
 
-def train_epoch(train_step: Callable, batches: tf.data.Dataset, first_step: int, monitor: Monitor):
-    """Runs one epoch and returns the losses and gradient norms of its batches, as float arrays."""
+def train_epoch(
+    train_step: Callable, batches: tf.data.Dataset, progress: dict, monitor: Monitor, keeper: Keeper | None = None
+) -> None:
+    """Trains on the batches that are left of an epoch.
+
+    Args:
+        train_step: as `make_train_step` gives it.
+        batches: the rest of the epoch.
+        progress: its `step` is counted up, and its `losses` and `norms` get a float for each batch.
+        monitor: told of every batch.
+        keeper: saves the progress when that is due.
+
+    Raises:
+        FloatingPointError: a loss, or the norm of its gradient, is not finite.
+    """
     monitor.start_epoch()
-    results = []
+    results: list[tuple] = []
     for batch in batches:
         results.append(train_step(batch))
         monitor.step(int(batch["source_length"].shape[0]))
-    losses, norms = (np.array([float(value) for value in column]) for column in zip(*results, strict=True))
-    broken = np.flatnonzero(~np.isfinite(losses))
-    if broken.size:
-        raise loss_is_broken("train", first_step + broken[0], losses[broken[0]])
-    return losses, norms
+        if keeper is not None and keeper.is_due():
+            record(results, progress)
+            keeper.save(progress)
+    record(results, progress)
 
 
-def loss_is_broken(split: str, step: int, loss: float) -> FloatingPointError:
-    """The error that stops a phase; nothing of the broken epoch is kept, so a checkpoint is always sound."""
+def record(results: list[tuple], progress: dict) -> None:
+    """Moves losses and gradient norms into the progress. It waits for the device, hence not after every batch."""
+    for loss, norm in results:
+        for what, value in (("train loss", float(loss)), ("train gradient norm", float(norm))):
+            if not math.isfinite(value):
+                raise not_finite(what, progress["step"], value)
+        progress["losses"].append(float(loss))
+        progress["norms"].append(float(norm))
+        progress["step"] += 1
+    results.clear()
+
+
+def not_finite(what: str, step: int, value: float) -> FloatingPointError:
+    """The error that stops a phase; no checkpoint is made of what is broken, so they are always sound."""
     return FloatingPointError(
-        f"The loss is not finite at step {step}. Expected a number. Received: {split} loss={loss}. "
+        f"The {what.split()[-1]} is not finite at step {step}. Expected a number. Received: {what}={value}. "
         f"Lower --learning-rate or --clip-norm, or look at the features with `mmtrans inspect --verify`."
     )

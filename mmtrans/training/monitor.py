@@ -24,9 +24,10 @@ class Monitor:
         title: e.g. `translation T->A`.
         epochs: most epochs of the phase.
         steps: batches of an epoch.
-        logs_dir: directory of the phase's TensorBoard events.
+        logs_dir: directory of the phase's TensorBoard events; `None` for none.
         quiet: no output to the terminal.
         samples: `epoch →` nothing, writes samples of what the phase has learned to the default summary writer.
+        workers: processes that train together; this one counts its own segments for each of them.
     """
 
     def __init__(
@@ -34,16 +35,20 @@ class Monitor:
         title: str,
         epochs: int,
         steps: int,
-        logs_dir: Path,
+        logs_dir: Path | None,
         quiet: bool = False,
         samples: Callable[[int], None] | None = None,
+        workers: int = 1,
     ):
         self.title = title
         self.epochs = epochs
         self.steps = steps
         self.samples = samples
+        self.workers = workers
         self.console = Console(file=sys.stderr, quiet=quiet)
-        self.writer = tf.summary.create_file_writer(str(logs_dir))
+        self.writer = (
+            tf.summary.create_noop_writer() if logs_dir is None else tf.summary.create_file_writer(str(logs_dir))
+        )
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -64,11 +69,12 @@ class Monitor:
         self.progress.stop()
         self.writer.close()
 
-    def resume(self, epoch: int) -> None:
-        """Starts the bar after `epoch` epochs that were trained before."""
-        if epoch:
-            self.console.print(f"{self.title}: resumes after epoch {epoch}")
-        self.progress.update(self.task, completed=epoch * self.steps)
+    def resume(self, epoch: int, batches: int = 0) -> None:
+        """Starts the bar after `epoch` epochs, and `batches` of the next, that were trained before."""
+        if epoch or batches:
+            within = f" and {batches} of {self.steps} batches" if batches else ""
+            self.console.print(f"{self.title}: resumes after epoch {epoch}{within}", highlight=False)
+        self.progress.update(self.task, completed=epoch * self.steps + batches)
 
     def start_epoch(self) -> None:
         """Starts the clock of an epoch."""
@@ -76,7 +82,7 @@ class Monitor:
 
     def step(self, segments: int) -> None:
         """Counts one batch."""
-        self.segments += segments
+        self.segments += segments * self.workers
         self.progress.advance(self.task)
 
     def segments_per_second(self) -> float:

@@ -15,12 +15,14 @@ import tensorflow as tf
 
 from mmtrans.config import Config, digest
 from mmtrans.data.codebook import Codebook, fit_codebook
-from mmtrans.data.pipeline import Selection, check_selection, make_batches, num_batches
+from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.files import write_atomically
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights, save_weights
+from mmtrans.training.devices import Devices
+from mmtrans.training.execution import Execution
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
@@ -35,29 +37,51 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def train(run: Run, records: Records, quiet: bool = False) -> None:
+def train(
+    run: Run,
+    records: Records,
+    quiet: bool = False,
+    devices: Devices | None = None,
+    execution: Execution | None = None,
+) -> None:
     """Trains the phases of a run that are not finished, each from its newest checkpoint.
 
     Args:
-        run: the run.
+        run: the run. Several processes share its directory: the chief writes, the others read.
         records: opened without the test split.
         quiet: no progress on the terminal.
+        devices: where to train; `None` for one device.
+        execution: how the data is shared, and how often a checkpoint is made; `None` for the defaults.
 
     Raises:
         ValueError: the records lack what the recipe needs (a modality, labels, a split), or are corrupt.
         FloatingPointError: a loss is not finite.
+        WorkerLostError: another process is gone.
     """
-    check_recipe(run.config, records)
+    devices, execution = devices or Devices(), execution or Execution()
+    check_recipe(run.config, records, share_of(devices, execution))
+    devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
     for phase in run.phases:
-        with corruption_named(records):
-            train_phase(run, phase, records, quiet)
-        write_history(run)
+        with corruption_named(records), devices.losses_named():
+            train_phase(run, phase, records, quiet, devices, execution)
+        if devices.is_chief:
+            write_history(run)
 
 
-def check_recipe(config: Config, records: Records) -> None:
-    """Raises a ValueError where the records lack what a recipe needs. Call it before a run directory is made."""
+def check_recipe(config: Config, records: Records, worker: Share = WHOLE) -> None:
+    """Raises a ValueError where the records lack what a recipe needs, or a worker's share of them cannot be made.
+
+    Call it before a run directory is made.
+    """
     for phase in phases_of(config, records.manifest.manifest_hash):
-        check_data(phase, records_of(phase, config, records))
+        narrowed = records_of(phase, config, records)
+        check_data(phase, narrowed)
+        check_selection(narrowed, selection(phase, "train"), config.batch_size, worker)
+
+
+def share_of(devices: Devices, execution: Execution) -> Share:
+    """The share of this process."""
+    return Share(devices.cluster.index, devices.cluster.number, execution.sharding)
 
 
 def check_data(phase: Phase, records: Records) -> None:
@@ -98,14 +122,16 @@ def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
     return Codebook.load(path)
 
 
-def phase_data(phase: Phase, records: Records, config: Config, codebook: Codebook | None = None) -> PhaseData:
-    """The batches of a phase."""
+def phase_data(
+    phase: Phase, records: Records, config: Config, codebook: Codebook | None = None, worker: Share = WHOLE
+) -> PhaseData:
+    """A worker's share of the batches of a phase; of valid it is rows, as the order of valid is of no account."""
     size, selected = config.batch_size, selection(phase, "train")
     make = partial(make_batches, records, batch_size=size, codebook=codebook)
     return PhaseData(
-        train=lambda epoch: make(selected, shuffle=(config.seed, epoch)),
-        valid=lambda: make(selection(phase, "valid")),
-        train_steps=num_batches(records, selected, size),
+        train=lambda epoch, skip=0: make(selected, shuffle=Order(config.seed, epoch, skip), worker=worker),
+        valid=lambda: make(selection(phase, "valid"), worker=worker._replace(sharding="rows")),
+        train_steps=num_batches(records, selected, size, worker),
     )
 
 
@@ -125,16 +151,47 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
     return objective
 
 
-def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
+def train_phase(run: Run, phase: Phase, records: Records, quiet: bool, devices: Devices, execution: Execution) -> None:
     """Trains one phase, unless it is finished."""
     directory, config, records = run.phase_dir(phase), run.config, records_of(phase, run.config, records)
-    inherited = inherited_by(run, phase)
-    status = read_status(run, phase)
-    if status and (status["key"], status["inherited"]) != (phase.key, inherited):
-        shutil.rmtree(directory)  # its parent was trained on, so what was learned here rests on old weights
-        status = None
-    if is_done(status, phase, inherited, config.epochs):
-        return
+    with devices.chief_first():
+        status = begin_phase(run, phase, devices.is_chief)
+        if status["finished"]:
+            return
+        codebook = phase_codebook(run, phase, records)
+    with devices.strategy.scope():
+        objective = build_objective(run, phase, records, codebook)
+        if phase.kind == "translation" and config.untrained:
+            progress = leave_untrained(run, phase, objective, devices.is_chief)
+        else:
+            data = phase_data(phase, records, config, codebook, share_of(devices, execution))
+            samples, logs_dir, workers = None, None, devices.cluster.number
+            if devices.is_chief:
+                logs_dir = run.path / "logs" / phase.name
+                if isinstance(objective, TranslationObjective):
+                    samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
+            quiet = quiet or not devices.is_chief
+            with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, workers) as monitor:
+                progress = fit(objective, data, config, directory, monitor, devices, execution.checkpoint_minutes)
+    if devices.is_chief:
+        status.update(finished=True, epochs=config.epochs, stopped_by=stopped_by(progress, config))
+        status.update((name, value) for name, value in progress.items() if name not in ("losses", "norms"))
+        write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+
+
+def stopped_by(progress: dict, config: Config) -> str:
+    """What ended a phase: `untrained`, `epochs` or `patience`."""
+    if not progress["epoch"]:
+        return "untrained"
+    return "epochs" if progress["epoch"] >= config.epochs else "patience"
+
+
+def begin_phase(run: Run, phase: Phase, writes: bool) -> dict:
+    """Makes a phase's directory fit for training, and returns its status, `finished` if there is nothing to train."""
+    directory, inherited, status = run.phase_dir(phase), inherited_by(run, phase), read_status(run, phase)
+    if is_done(status, phase, inherited, run.config.epochs):
+        return status
+    fits = status is not None and (status["key"], status["inherited"]) == (phase.key, inherited)
     status = {
         "kind": phase.kind,
         "recipe": str(phase.recipe),
@@ -142,33 +199,21 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool) -> None:
         "inherited": inherited,
         "finished": False,
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "phase.json", json.dumps(status, indent=2))
-
-    codebook = phase_codebook(run, phase, records)
-    objective = build_objective(run, phase, records, codebook)
-    if phase.kind == "translation" and config.untrained:
-        status.update(
-            finished=True, epochs=config.epochs, stopped_by="untrained", **leave_untrained(run, phase, objective)
-        )
+    if writes:
+        if not fits and directory.exists():
+            # Its parent was trained on, so what was learned here rests on old weights. Without a phase.json a kill
+            # came while this was removed.
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / "phase.json", json.dumps(status, indent=2))
-        return
-    data = phase_data(phase, records, config, codebook)
-    samples = None
-    if isinstance(objective, TranslationObjective):
-        samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
-    logs_dir = run.path / "logs" / phase.name
-    with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples) as monitor:
-        progress = fit(objective, data, config, directory, monitor)
-    stopped_by = "epochs" if progress["epoch"] >= config.epochs else "patience"
-    status.update(finished=True, epochs=config.epochs, stopped_by=stopped_by, **progress)
-    write_atomically(directory / "phase.json", json.dumps(status, indent=2))
+    return status
 
 
-def leave_untrained(run: Run, phase: Phase, objective: Objective) -> dict:
+def leave_untrained(run: Run, phase: Phase, objective: Objective, writes: bool) -> dict:
     """Writes a phase's initial weights as its best, and returns the progress of no epoch."""
     model = objective.model
-    save_weights(run.weights_path(phase), {"model": model, "representation": representation_of(model)})
+    if writes:
+        save_weights(run.weights_path(phase), {"model": model, "representation": representation_of(model)})
     return {"epoch": 0, "step": 0, "best_loss": None, "best_epoch": 0, "history": []}
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.training.checkpoints import KEEP, load_weights, restore_checkpoint, save_checkpoint, save_weights
+from mmtrans.training.checkpoints import KEEP, Keeper, load_weights, save_weights
 
 
 def make_model(units=2):
@@ -14,36 +14,42 @@ def make_model(units=2):
     return model
 
 
+def keep(directory, value, **options):
+    return Keeper(directory, tf.train.Checkpoint(value=value), **options)
+
+
+def steps_of(directory):
+    return [int(path.name.split("-")[1]) for path in sorted((directory / "checkpoints").iterdir())]
+
+
 def test_a_checkpoint_brings_back_variables_and_progress(tmp_path):
-    value = tf.Variable([1.0, 2.0])
-    save_checkpoint(tmp_path, tf.train.Checkpoint(value=value), {"step": 7, "history": [{"loss": 0.1}]})
+    keep(tmp_path, tf.Variable([1.0, 2.0])).save({"step": 7, "history": [{"loss": 0.1}]})
     fresh = tf.Variable([0.0, 0.0])
-    progress = restore_checkpoint(tmp_path, tf.train.Checkpoint(value=fresh))
-    assert progress == {"step": 7, "history": [{"loss": 0.1}]}
+    assert keep(tmp_path, fresh).restore() == {"step": 7, "history": [{"loss": 0.1}]}
     np.testing.assert_array_equal(fresh.numpy(), [1.0, 2.0])
 
 
 def test_without_checkpoints_nothing_is_restored(tmp_path):
-    assert restore_checkpoint(tmp_path / "none", tf.train.Checkpoint(value=tf.Variable(1.0))) is None
+    assert keep(tmp_path / "none", tf.Variable(1.0)).restore() is None
 
 
 def test_the_newest_are_kept_and_restored(tmp_path):
     value = tf.Variable(0)
-    checkpoint = tf.train.Checkpoint(value=value)
+    keeper = keep(tmp_path, value)
     steps = [9, 10, 100, 99_999_999]
     for step in steps:
         value.assign(step)
-        save_checkpoint(tmp_path, checkpoint, {"step": step})
-    assert [int(path.name.split("-")[1]) for path in sorted(tmp_path.iterdir())] == steps[-KEEP:]
+        keeper.save({"step": step})
+    assert steps_of(tmp_path) == steps[-KEEP:]
     value.assign(0)
-    assert restore_checkpoint(tmp_path, checkpoint) == {"step": 99_999_999}
+    assert keeper.restore() == {"step": 99_999_999}
     assert value.numpy() == 99_999_999
 
 
 def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
     value = tf.Variable(1)
-    checkpoint = tf.train.Checkpoint(value=value)
-    save_checkpoint(tmp_path, checkpoint, {"step": 1})
+    keeper = keep(tmp_path, value)
+    keeper.save({"step": 1})
     value.assign(2)
     with monkeypatch.context() as patch:
 
@@ -52,20 +58,100 @@ def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
 
         patch.setattr("mmtrans.training.checkpoints.os.replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            save_checkpoint(tmp_path, checkpoint, {"step": 2})
-    assert restore_checkpoint(tmp_path, checkpoint) == {"step": 1}
+            keeper.save({"step": 2})
+    assert keeper.restore() == {"step": 1}
     assert value.numpy() == 1
     value.assign(3)
-    save_checkpoint(tmp_path, checkpoint, {"step": 2})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000001", "step-00000002"]
-    assert restore_checkpoint(tmp_path, checkpoint) == {"step": 2}
+    keeper.save({"step": 3})
+    assert steps_of(tmp_path) == [1, 3]
+    assert keeper.restore() == {"step": 3}
     assert value.numpy() == 3
 
 
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path):
+    """Changes one byte in the middle, which in JSON is still JSON as often as not."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, lambda path: path.unlink()])
+@pytest.mark.parametrize("name", ["state.data*", "state.index", "progress.json", "checksums.json", "best.npz"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, name, damage):
+    value = tf.Variable(5.0)
+    keeper = keep(tmp_path, value)
+    keeper.best_path.parent.mkdir()
+    for step in (5, 6):
+        value.assign(step)
+        keeper.best_path.write_bytes(b"weights of %d" % step)
+        keeper.save({"step": step, "best_epoch": step})
+    newest = tmp_path / "checkpoints" / "step-00000006"
+    (found,) = newest.glob(name)
+    damage(found)
+    assert keeper.restore() == {"step": 5, "best_epoch": 5}
+    assert value.numpy() == 5
+    # The best weights are those of the same past.
+    assert keeper.best_path.read_bytes() == b"weights of 5"
+    assert capsys.readouterr().err == (
+        f"mmtrans: A checkpoint is damaged; the one before it is used instead ({newest}).\n"
+    )
+    # Whatever comes next, the damaged one is gone: KEEP are good.
+    keeper.save({"step": 5 + 1, "best_epoch": 5})
+    assert steps_of(tmp_path) == [5, 6]
+    assert keeper.restore() == {"step": 6, "best_epoch": 5}
+
+
+def test_damaged_ones_do_not_push_good_ones_out(tmp_path, capsys):
+    keeper = keep(tmp_path, tf.Variable(1.0))
+    for step in (3, 8):
+        keeper.save({"step": step})
+    truncate(tmp_path / "checkpoints" / "step-00000008" / "progress.json")
+    assert keeper.restore() == {"step": 3}
+    keeper.save({"step": 4})
+    assert steps_of(tmp_path) == [3, 4]
+
+
+def test_nothing_whole_is_nothing(tmp_path, capsys):
+    keeper = keep(tmp_path, tf.Variable(1.0))
+    keeper.save({"step": 3})
+    (tmp_path / "checkpoints" / "step-00000003" / "checksums.json").write_text("[]")
+    assert keeper.restore() is None
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_one_is_due_when_the_time_is_up(tmp_path, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("mmtrans.training.checkpoints.time.monotonic", lambda: now)
+    keeper, reader = (keep(tmp_path, tf.Variable(1.0), minutes=2.0, writes=writes) for writes in (True, False))
+    now = 219.0
+    assert not keeper.is_due()
+    now = 220.0
+    assert keeper.is_due()
+    assert not reader.is_due()
+    keeper.save({"step": 1})
+    assert not keeper.is_due()
+
+
+def test_those_that_only_read_write_nothing(tmp_path):
+    value = tf.Variable(1.0)
+    keep(tmp_path, value).save({"step": 1})
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    reader = keep(tmp_path, value, writes=False)
+    reader.save({"step": 2})
+    reader.save_best({"model": make_model()})
+    assert reader.restore() == {"step": 1}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 def test_a_checkpoint_of_other_variables_is_refused(tmp_path):
-    save_checkpoint(tmp_path, tf.train.Checkpoint(value=tf.Variable(1.0)), {"step": 1})
+    keep(tmp_path, tf.Variable(1.0)).save({"step": 1})
+    more = tf.train.Checkpoint(value=tf.Variable(1.0), more=tf.Variable(1.0))
     with pytest.raises(AssertionError):
-        restore_checkpoint(tmp_path, tf.train.Checkpoint(value=tf.Variable(1.0), more=tf.Variable(1.0)))
+        Keeper(tmp_path, more).restore()
 
 
 def test_weights_come_back_by_group(tmp_path):

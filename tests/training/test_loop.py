@@ -60,12 +60,12 @@ def as_batches(arrays, size=4):
 def make_data(valid_slope=1.0, broken_epoch=None):
     train, valid = make_arrays(10, 1), make_arrays(6, 2, valid_slope)
 
-    def epoch(number):
+    def epoch(number, skip=0):
         order = np.random.default_rng(number).permutation(10)
         arrays = {name: values[order] for name, values in train.items()}
         if number == broken_epoch:
             arrays["label"] = np.where(np.arange(10) == 5, np.nan, arrays["label"])
-        return as_batches(arrays)
+        return as_batches(arrays).skip(skip)
 
     return PhaseData(train=epoch, valid=lambda: as_batches(valid), train_steps=3)
 

@@ -1,0 +1,72 @@
+"""`python -m tests.training.replicas RECORDS DIR`: two devices in one process, which must be made as it starts.
+
+Prints what each of two replicas gets, as JSON; trains a translation on one device in DIR/one, and on both in DIR/two.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from mmtrans.config import Config
+from mmtrans.data.records import Records
+from mmtrans.layers.dropout import named_seed, random_step
+from mmtrans.training.devices import Devices, open_devices
+from mmtrans.training.execution import Execution
+from mmtrans.training.loop import replica_seed, replica_share
+from mmtrans.training.run import Run
+from mmtrans.training.train import make_deterministic, train_phase
+from tests import conftest
+
+#: Nothing random but the order; clipping is active; 23 segments by 11, so that a replica's last share is empty. Frames
+#: are rolled out in validation, where the shares have steps of their own.
+CONFIG = Config(
+    "T->A", batch_size=11, epochs=2, dropout=0.0, feature_sampling=1e-9, clip_norm=0.1, stop=True, **conftest.TINY
+)
+
+
+def batch_of(lengths):
+    steps = max(lengths, default=0)
+    mask = tf.sequence_mask(lengths, steps)
+    return {
+        "id": tf.fill([len(lengths)], "x"),
+        "source": tf.cast(mask, tf.float32)[:, :, None],
+        "source_length": tf.constant(lengths, tf.int32),
+        "label": tf.range(float(len(lengths))),
+        "target": tf.cast(mask, tf.int32),
+        "target_length": tf.constant(lengths, tf.int32),
+    }
+
+
+def seed_of_replica():
+    with random_step(replica_seed(7, tf.constant(5))):
+        return named_seed("dropout")
+
+
+def print_shares(strategy):
+
+    @tf.function
+    def shares(batch):
+        return strategy.run(replica_share, args=(batch,))
+
+    def results(values):
+        return [value.numpy().tolist() for value in strategy.experimental_local_results(values)]
+
+    for lengths in ([2, 4, 1], [3], []):
+        print(json.dumps({name: results(values) for name, values in shares(batch_of(lengths)).items()}))
+    print(json.dumps(results(tf.function(lambda: strategy.run(seed_of_replica))())))
+
+
+def train_translation(records, path, devices):
+    run = Run.open_or_create(path, CONFIG, records)
+    train_phase(run, run.phases[0], records, True, devices, Execution(checkpoint_minutes=0))
+
+
+if __name__ == "__main__":
+    devices = open_devices(Execution("mirrored", 2))
+    make_deterministic()
+    print_shares(devices.strategy)
+    opened = Records.open(sys.argv[1], splits=("train", "valid"))
+    train_translation(opened, Path(sys.argv[2]) / "one", Devices())
+    train_translation(opened, Path(sys.argv[2]) / "two", devices)

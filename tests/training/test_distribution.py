@@ -1,0 +1,135 @@
+"""One training loop: on one device, two of one process, two processes; killed, and started again."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmtrans.cli.main import main
+from tests.conftest import FLAGS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Nothing random but the order; clipping is active; 20 segments by 19, so that the second process has none at last.
+EXACT = [
+    *("--dropout", "0", "--regressor-dropout", "0", "--clip-norm", "0.1"),
+    *("--batch-size", "19", "--checkpoint-minutes", "0", "--recipe", "T"),
+]
+
+
+def arguments_of(small_dir, run, *more):
+    return ["train", "--data", str(small_dir), "--run", str(run), *EXACT, *FLAGS, *more]
+
+
+def assert_same_training(run, other):
+    """That phases have the same history within rounding, clipped all along, and nearly the same weights."""
+    for path in sorted(run.glob("phases/*/phase.json")):
+        left, right = (json.loads((each / path.relative_to(run)).read_text()) for each in (run, other))
+        assert len(left["history"]) == 2
+        assert min(row["gradient_norm"] for row in left["history"]) > 0.1
+        for expected, received in zip(left["history"], right["history"], strict=True):
+            assert {**received, "segments_per_second": 0} == pytest.approx(
+                {**expected, "segments_per_second": 0}, rel=1e-5
+            )
+        path = path.parent / "best" / "weights.npz"
+        with np.load(path) as expected, np.load(other / path.relative_to(run)) as received:
+            assert expected.files == received.files
+            for name in expected.files:
+                np.testing.assert_allclose(received[name], expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def replicas(small_dir, tmp_path_factory):
+    """What `tests.training.replicas` prints, and the directory of its two runs."""
+    directory = tmp_path_factory.mktemp("runs")
+    command = [sys.executable, "-m", "tests.training.replicas", str(small_dir), str(directory)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, directory
+
+
+@pytest.mark.slow
+def test_two_devices_of_one_process_equal_one(replicas):
+    _, directory = replicas
+    assert_same_training(directory / "one", directory / "two")
+
+
+@pytest.mark.slow
+def test_what_each_replica_gets(replicas):
+    three, one, none, seeds = map(json.loads, replicas[0].splitlines())
+    # Every second row, trimmed to the longest of them.
+    assert three == {
+        "source": [[[[1.0], [1.0]], [[1.0], [0.0]]], [[[1.0], [1.0], [1.0], [1.0]]]],
+        "source_length": [[2, 1], [4]],
+        "label": [[0.0, 2.0], [1.0]],
+        "target": [[[1, 1], [1, 0]], [[1, 1, 1, 1]]],
+        "target_length": [[2, 1], [4]],
+    }
+    filling = {"source": [[[0.0]]], "source_length": [1], "target": [[0]], "target_length": [0]}
+    for name, values in filling.items():
+        assert one[name][1] == values
+        assert none[name] == [values] * 2
+    assert one["label"][0] == [0.0]
+    assert all(np.isnan(label) for label in (one["label"][1], *none["label"]))
+    assert seeds[0] != seeds[1]
+
+
+def children_of(pid):
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def is_alive(pid):
+    """Whether a process runs; one that is dead and not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find the workers")
+def test_two_processes_equal_one_also_after_one_was_killed(small_dir, tmp_path):
+    run = tmp_path / "run"
+    arguments = arguments_of(small_dir, run, "--strategy", "multiworker", "--workers", "2")
+    command = [sys.executable, "-m", "mmtrans.cli.main", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as launcher:
+        deadline = time.monotonic() + 180
+        while not list(run.glob("phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        chief, worker = sorted(children_of(launcher.pid))
+        os.kill(worker, signal.SIGKILL)
+        out, err = launcher.communicate(timeout=60)
+    assert launcher.returncode == 1
+    assert out == ""
+    assert "mmtrans: A worker was lost. Expected all of them to run to the end. Received: worker=1, signal=9." in err
+    assert not is_alive(chief)
+    assert not (run / "history.csv").exists()
+
+    done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("{")
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(arguments_of(small_dir, tmp_path / "one")) == 0
+    assert_same_training(tmp_path / "one", run)
+    assert len(list((run / "logs" / "1-sentiment-T").iterdir())) == 2  # the chief's, twice
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
+def test_what_is_not_there_is_refused(small_dir, flags, tmp_path, capsys):
+    for more, message in (
+        (("--strategy", "mirrored"), "There is no GPU to mirror on."),
+        (("--strategy", "multiworker"), "There is no TF_CONFIG."),
+        (("--strategy", "none", "--workers", "2"), "--workers needs a strategy that has some."),
+    ):
+        assert main(["train", "--data", str(small_dir), "--run", str(tmp_path / "run"), *flags, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
