@@ -10,16 +10,15 @@ import tensorflow as tf
 from mmtrans.models.losses import Term
 from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import (
-    HalvingSchedule,
     PhaseData,
     fit,
-    make_optimizer,
     make_train_step,
     make_valid_step,
     out_of_patience,
     valid_loss,
 )
 from mmtrans.training.monitor import Monitor
+from mmtrans.training.optimizer import HalvingSchedule, make_optimizer
 
 
 @dataclass(frozen=True)
