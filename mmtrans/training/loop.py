@@ -242,7 +242,8 @@ def fit(
             "epoch": progress["epoch"] + 1,
             "loss": float(np.mean(progress["losses"])),
             "valid_loss": checked,
-            "learning_rate": float(optimizer.learning_rate),
+            # In Keras 2.15 it is a variable of several replicas, which is no number.
+            "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
             "gradient_norm": float(np.mean(progress["norms"])),
             "segments_per_second": round(speed, 1),
         }

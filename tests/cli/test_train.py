@@ -195,7 +195,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(records_dir, flags, tmp_path, capsys):
     monitor = []
     with pytest.MonkeyPatch.context() as patch:
 
-        def stop(self, epoch):
+        def stop(self, epoch, batches):
             monitor.append(epoch)
             raise KeyboardInterrupt
 
