@@ -64,13 +64,11 @@ class Devices:
         """
         if self.cluster.number == 1:
             return
-
         # 32 bits: a float64 holds the sum of a million of them exactly, and every device can add it.
         number = float(int(digest(value)[:8], 16))
         with self.losses_named():
-            (summed, *_) = self.strategy.experimental_local_results(
-                _make_sum(self.strategy)(tf.constant(number, tf.float64))
-            )
+            summed = _make_sum(self.strategy)(tf.constant(number, tf.float64))
+            (summed, *_) = self.strategy.experimental_local_results(summed)
         if float(summed) != number * self.strategy.num_replicas_in_sync:
             raise ValueError(
                 f"The workers differ in their {what}. Expected the same command and one run directory that all of "

@@ -83,10 +83,10 @@ class Interrupting(Monitor):
             raise KeyboardInterrupt
 
 
-def run_fit(directory, config, data, monitor=Monitor, objective=None, **options):
+def run_fit(directory, config, data, monitor=Monitor, objective=None, minutes=5.0, **options):
     objective = objective or make_objective()
     with monitor("phase", config.epochs, 3, directory / "logs", quiet=True, **options) as watched:
-        return objective, fit(objective, data, config, directory, watched)
+        return objective, fit(objective, data, config, directory, watched, checkpoint_minutes=minutes)
 
 
 def figures(progress):
@@ -202,11 +202,14 @@ def undisturbed(tiny, tmp_path_factory):
     return objective.model.get_weights(), figures(progress)
 
 
-@pytest.mark.parametrize("at", [1, 8])
-def test_a_resumed_phase_equals_an_undisturbed_one(tiny, tmp_path, undisturbed, at):
-    config = tiny(epochs=4, learning_rate=0.05)
+@pytest.mark.parametrize(("at", "minutes", "left"), [(1, 5.0, 12), (8, 5.0, 6), (8, 0.0, 5), (7, 0.0, 6)])
+def test_a_resumed_phase_equals_an_undisturbed_one(tiny, tmp_path, undisturbed, at, minutes, left):
+    config, data = tiny(epochs=4, learning_rate=0.05), make_data()
     with pytest.raises(KeyboardInterrupt):
-        run_fit(tmp_path, config, make_data(), monitor=Interrupting, at=at)
+        run_fit(tmp_path, config, data, monitor=Interrupting, at=at, minutes=minutes)
+    with pytest.raises(KeyboardInterrupt):
+        # As many batches are left as expected, no more.
+        run_fit(tmp_path, config, data, monitor=Interrupting, at=left)
     resumed, progress = run_fit(tmp_path, config, make_data(), objective=make_objective(seed=0 if at == 1 else 5))
     assert figures(progress) == undisturbed[1]
     for expected, weights in zip(undisturbed[0], resumed.model.get_weights(), strict=True):

@@ -50,6 +50,17 @@ def test_quiet_prints_nothing_but_tensorboard_gets_its_scalars(tmp_path, capsys)
     assert scalars_of(tmp_path) == {(3, name): ROW[name] for name in SCALARS}
 
 
+def test_a_process_that_only_helps_writes_nothing_and_the_position_in_an_epoch_is_said(tmp_path, capsys):
+    with Monitor("phase", 5, 4, None, workers=3) as monitor:
+        monitor.resume(0, 2)
+        monitor.start_epoch()
+        monitor.step(4)
+        assert monitor.segments == 12
+        monitor.end_epoch(ROW, best=True)
+    assert capsys.readouterr().err.splitlines()[0] == "phase: resumes after epoch 0 and 2 of 4 batches"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_speed_counts_the_segments_of_this_epoch(tmp_path, monkeypatch):
     with Monitor("phase", 5, 2, tmp_path, quiet=True) as monitor:
         now = 100.0

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -12,6 +13,7 @@ from mmtrans.training.monitor import Monitor
 from mmtrans.training.run import Run
 from mmtrans.training.train import (
     HISTORY_FIELDS,
+    begin_phase,
     check_recipe,
     is_finished,
     make_deterministic,
@@ -148,6 +150,18 @@ def test_a_phase_that_ran_out_of_patience_does_not_grow(tiny, small, tmp_path, m
         path.write_text(json.dumps({**json.loads(path.read_text()), "stopped_by": "patience"}))
     monkeypatch.setattr("mmtrans.training.train.fit", lambda *_: pytest.fail("trained"))
     assert train_run(tmp_path / "run", tiny(recipe="T->A", epochs=9), small).config.epochs == 9
+
+
+def test_what_a_kill_left_of_a_removed_phase_is_not_gone_on_from(tmp_path, undisturbed):
+    """A phase on old weights was being removed: its phase.json is gone, its checkpoints are not yet."""
+    run = dataclasses.replace(undisturbed, path=tmp_path / "run")
+    shutil.copytree(undisturbed.path, run.path)
+    stale = run.phase_dir(run.phases[1])
+    (stale / "phase.json").unlink()
+    begin_phase(run, run.phases[1], writes=False)
+    assert (stale / "checkpoints").is_dir()
+    assert begin_phase(run, run.phases[1], writes=True)["finished"] is False
+    assert [path.name for path in stale.iterdir()] == ["phase.json"]
 
 
 def test_a_seed_decides_everything(tiny, small, tmp_path):
