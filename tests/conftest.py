@@ -3,6 +3,12 @@
 Tests that write to a run or to records do so in a copy.
 """
 
+import os
+
+# Before TensorFlow starts, here and in what tests start: threads that share a sum decide its last bits, and the workers
+# of a parallel run share the cores.
+os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+
 import keras
 import pytest
 

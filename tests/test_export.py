@@ -81,7 +81,8 @@ def runs(small_dir, tiny, tmp_path_factory):
     for name, fields in CASES.items():
         made[name] = run = make_random_run(directory / name / "run", tiny(**fields), small_records(small_dir))
         for phase in run.phases:
-            status = {"finished": True, "key": phase.key, "inherited": inherited_by(run, phase)}
+            status = {"finished": True, "stopped_by": "patience", "key": phase.key}
+            status["inherited"] = inherited_by(run, phase)
             (run.phase_dir(phase) / "phase.json").write_text(json.dumps(status))
     return made
 
