@@ -35,11 +35,24 @@ def save_checkpoint(directory: Path, checkpoint: tf.train.Checkpoint, progress: 
 
 
 def restore_checkpoint(directory: Path, checkpoint: tf.train.Checkpoint) -> dict | None:
-    """Restores the newest checkpoint and returns its progress, or `None` where there is none."""
+    """Restores the newest checkpoint and returns its progress, or `None` where there is none.
+
+    Raises:
+        ValueError: it does not hold the tracked objects; Keras 2 and 3 name what they track differently.
+    """
     found = sorted(directory.glob("step-*"))
     if not found:
         return None
-    checkpoint.read(str(found[-1] / "state")).assert_existing_objects_matched()
+    status = checkpoint.read(str(found[-1] / "state"))
+    try:
+        status.assert_existing_objects_matched()
+    except AssertionError as error:
+        status.expect_partial()  # or TensorFlow warns of each value at exit
+        raise ValueError(
+            f"A checkpoint does not fit the model. Expected one written with TensorFlow {tf.__version__} and Keras "
+            f"{keras.__version__}, or alike. Received: checkpoint={str(found[-1])!r}. Go on with the versions that the "
+            f"run's environment.json names, or choose another --run."
+        ) from error
     return json.loads((found[-1] / "progress.json").read_text(encoding="utf-8"))
 
 
