@@ -318,7 +318,7 @@ def test_the_graph_is_portable(exports):
         assert len(nodes) > 100
         assert not [node.op for node in nodes if node.op in ("PyFunc", "EagerPyFunc", "PyFuncStateless")]
         assert not [node.device for node in nodes if "GPU" in node.device]
-        if keras.__version__ >= "3":
+        if keras.__version__ >= "3" or not tf.config.list_physical_devices("GPU"):
             assert not [node.op for node in nodes if "Cudnn" in node.op]
 
 

@@ -23,12 +23,12 @@ OTHER = os.environ.get("MMTRANS_OTHER_PYTHON")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not OTHER, reason="MMTRANS_OTHER_PYTHON names no other lane")]
 
 
-def other(*argv):
-    """Runs a command of mmtrans in the other lane and returns its standard output."""
+def other(*argv, code=0):
+    """Runs a command of mmtrans in the other lane and returns its standard output and error."""
     command = [OTHER, "-m", "mmtrans.cli.main", *map(str, argv)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    assert done.returncode == code, done.stderr[-3000:]
+    return done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_records_are_the_same_to_the_byte(corpus_dir, records_dir, tmp_path):
 def test_runs_are_evaluated_alike(run_copy, capsys):
     assert main(["evaluate", str(run_copy), "--json"]) == 0
     here = dict(numbers_of(json.loads(capsys.readouterr().out.splitlines()[-1])))
-    there = dict(numbers_of(json.loads(other("evaluate", run_copy, "--json").splitlines()[-1])))
+    there = dict(numbers_of(json.loads(other("evaluate", run_copy, "--json")[0].splitlines()[-1])))
     assert here.keys() == there.keys()
     assert {"mae", "translation.r2"} <= here.keys()
     np.testing.assert_allclose(list(here.values()), list(there.values()), atol=1e-5)
@@ -101,3 +101,10 @@ def test_exports_serve_in_both(run_copy, corpus_dir, tmp_path):
     assert ids == there_ids
     assert len(ids) > 100
     np.testing.assert_allclose(scores, there_scores, atol=1e-5)
+
+
+def test_training_goes_on_in_its_own_lane_only(run_copy, records_dir, flags):
+    _, err = other("train", "--data", records_dir, "--recipe", "T->A", "--run", run_copy, *flags, "--epochs", 3, code=2)
+    assert err.splitlines()[-1].startswith("mmtrans: A checkpoint does not fit the model.")
+    assert "Traceback" not in err
+    assert "could not be found" not in err

@@ -9,6 +9,7 @@ from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.recurrence import lstm_sequence
 
 RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -48,7 +49,13 @@ class Encoder(keras.layers.Layer):
         self.recurrent = [self._recurrent_layer(i) for i in range(num_layers)]
 
     def _recurrent_layer(self, index):
-        layer = RECURRENT[self.cell](self.units, return_sequences=True, return_state=True, name=f"{self.cell}_{index}")
+        options = {"return_sequences": True, "return_state": True, "name": f"{self.cell}_{index}"}
+        if keras.__version__ < "3" and not tf.config.list_physical_devices("GPU"):
+            # Whenever they are called, LSTM and GRU of Keras 2 trace cuDNN's version and its gradient too: most of the
+            # time that building a model takes, and operations that an exported graph should not hold.
+            layer = keras.layers.RNN(CELLS[self.cell](self.units), **options)
+        else:
+            layer = RECURRENT[self.cell](self.units, **options)
         return keras.layers.Bidirectional(layer, name=f"bidirectional_{index}") if self.bidirectional else layer
 
     def build(self, input_shape):

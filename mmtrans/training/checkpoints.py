@@ -86,16 +86,31 @@ class Keeper:
 
         Returns:
             its progress, or `None` where there is none.
+
+        Raises:
+            ValueError: it does not hold the tracked objects; Keras 2 and 3 name what they track differently.
         """
         for path in sorted(self.directory.glob("step-*"), reverse=True):
             if not is_whole(path):
                 print(f"mmtrans: A checkpoint is damaged; the one before it is used instead ({path}).", file=sys.stderr)
                 continue
-            self.tracked.read(str(path / "state")).assert_existing_objects_matched()
+            self._read(path)
             if self.writes and (path / BEST).is_file():
                 self._restore_best(path / BEST)
             return json.loads((path / "progress.json").read_text(encoding="utf-8"))
         return None
+
+    def _read(self, path: Path) -> None:
+        status = self.tracked.read(str(path / "state"))
+        try:
+            status.assert_existing_objects_matched()
+        except AssertionError as error:
+            status.expect_partial()  # or TensorFlow warns of each value at exit
+            raise ValueError(
+                f"A checkpoint does not fit the model. Expected one written with TensorFlow {tf.__version__} and Keras "
+                f"{keras.__version__}, or alike. Received: checkpoint={str(path)!r}. Go on with the versions that the "
+                f"run's environment.json names, or choose another --run."
+            ) from error
 
     def _restore_best(self, kept: Path) -> None:
         self.best_path.parent.mkdir(exist_ok=True)
