@@ -62,11 +62,7 @@ def seed_intervals(
 
     Args:
         predictions: `(seeds, n)` scores in label units.
-        labels: `(n,)` true scores.
-        videos: `(n,)` the video of each segment.
-        scale: range and neutral point of the labels.
-        draws: number of resamples.
-        seed: of the resamples.
+        labels, videos, scale, draws, seed: as of `bootstrap_intervals`.
 
     Returns:
         metric → `(low, high)`, as `bootstrap_intervals`, which it equals for one seed. A metric that is undefined for

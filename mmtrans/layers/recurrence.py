@@ -8,6 +8,8 @@ weights are one product over all steps after it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 #: Gates of each cell, in the order of the kernels' columns.
@@ -175,74 +177,106 @@ def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_
         `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
         beside its context.
     """
-    steps, dtype, units = tf.shape(gates)[0], gates.dtype, state[0].shape[-1]
-    own = None if own is None else tf.cast(own, dtype)
-    own_steps = None if own is None else unstacked(own)
-
-    def product_gradient(d_gates, own):
-        return d_gates if own is None else tf.concat([d_gates, own * d_gates], -1)
+    own = None if own is None else tf.cast(own, gates.dtype)
 
     @tf.custom_gradient
-    def sequence(
-        gates, first_output, first_cell, values, keys, row_bias, step_bias, kernel, query_kernel, score_kernel
-    ):
-        inputs, biases = unstacked(gates), unstacked(step_bias)
-        first = tf.concat([first_output, tf.zeros([tf.shape(values)[0], values.shape[-1]], dtype)], -1)
-
-        def step(t, output_and_context, cell, arrays):
-            product = tf.matmul(output_and_context, kernel)
-            if own is not None:
-                product, fed_back = tf.split(product, 2, axis=-1)
-                product += own_steps.read(t) * fed_back
-            output, cell, activations = lstm_cell(inputs.read(t) + product, cell)
-            energy = tf.tanh(keys + tf.matmul(output, query_kernel)[:, None])
-            scores = tf.tensordot(energy, score_kernel, 1) + row_bias + biases.read(t)
-            weights = tf.nn.softmax(scores)
-            context = tf.matmul(weights[:, None], values)[:, 0]
-            both = tf.concat([output, context], -1)
-            return t + 1, both, cell, _write(arrays, t, (both, cell, tf.concat(activations, -1), energy, weights))
-
-        outputs, cells, activations, energies, weights = _forward(
-            step, steps, (first, first_cell), _empty_arrays(5, steps, dtype)
-        )
+    def sequence(*tensors):
+        inputs = _Attended(*tensors)
+        outputs, weights, *stored = _attention_forward(inputs, own)
 
         def gradient(d_outputs, d_weights):
-            local = _derivatives(activations, cells, _before(first_cell, cells))
-            score_by_key = (1 - energies * energies) * score_kernel
-            given = [unstacked(value) for value in (d_outputs, d_weights, weights, score_by_key, *local)]
-
-            def step(t, d_both, d_cell, d_keys, arrays):
-                d_given, d_weight, weight, by_key, *derivatives = [array.read(t) for array in given]
-                d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
-                d_weight += tf.linalg.matvec(values, d_context)
-                d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
-                d_energy = d_scores[:, :, None] * by_key
-                d_query = tf.reduce_sum(d_energy, 1)
-                d_output += tf.matmul(d_query, query_kernel, transpose_b=True)
-                d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
-                arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
-                d_product = product_gradient(d_gates, None if own is None else own_steps.read(t))
-                return t - 1, tf.matmul(d_product, kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
-
-            zeros = (tf.zeros_like(first), tf.zeros_like(first_cell), tf.zeros_like(keys))
-            (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
-            d_gates, d_scores, d_contexts, d_queries = written
-            return (
-                d_gates,
-                d_first[:, :units],
-                d_cell,
-                tf.einsum("tbs,tbm->bsm", weights, d_contexts),
-                d_keys,
-                tf.reduce_sum(d_scores, 0),
-                tf.reduce_sum(d_scores, 1),
-                _weight_gradient(_before(first, outputs), product_gradient(d_gates, own)),
-                _weight_gradient(outputs[:, :, :units], d_queries),
-                _weight_gradient(energies, d_scores[..., None])[:, 0],
-            )
+            return _attention_gradient(inputs, own, (outputs, weights, *stored), (d_outputs, d_weights))
 
         return (outputs, weights), gradient
 
     return sequence(gates, *state, *memory, *score_bias, kernel, *attention_kernels)
+
+
+class _Attended(NamedTuple):
+    """The tensors that `attention_lstm_sequence` reads, and in the same places their gradients."""
+
+    gates: tf.Tensor
+    first_output: tf.Tensor
+    first_cell: tf.Tensor
+    values: tf.Tensor
+    keys: tf.Tensor
+    row_bias: tf.Tensor
+    step_bias: tf.Tensor
+    kernel: tf.Tensor
+    query_kernel: tf.Tensor
+    score_kernel: tf.Tensor
+
+    @property
+    def first(self):
+        """Output and context before the first step."""
+        context = tf.zeros([tf.shape(self.values)[0], self.values.shape[-1]], self.values.dtype)
+        return tf.concat([self.first_output, context], -1)
+
+
+def _attention_forward(inputs: _Attended, own):
+    """Outputs beside contexts, attention weights, and what the gradient needs besides: cells, activations, energies."""
+    steps, dtype = tf.shape(inputs.gates)[0], inputs.gates.dtype
+    gates, biases = unstacked(inputs.gates), unstacked(inputs.step_bias)
+    own = None if own is None else unstacked(own)
+
+    def step(t, output_and_context, cell, arrays):
+        product = tf.matmul(output_and_context, inputs.kernel)
+        if own is not None:
+            product, fed_back = tf.split(product, 2, axis=-1)
+            product += own.read(t) * fed_back
+        output, cell, activations = lstm_cell(gates.read(t) + product, cell)
+        energy = tf.tanh(inputs.keys + tf.matmul(output, inputs.query_kernel)[:, None])
+        scores = tf.tensordot(energy, inputs.score_kernel, 1) + inputs.row_bias + biases.read(t)
+        weights = tf.nn.softmax(scores)
+        context = tf.matmul(weights[:, None], inputs.values)[:, 0]
+        both = tf.concat([output, context], -1)
+        return t + 1, both, cell, _write(arrays, t, (both, weights, cell, tf.concat(activations, -1), energy))
+
+    return _forward(step, steps, (inputs.first, inputs.first_cell), _empty_arrays(5, steps, dtype))
+
+
+def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
+    """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results."""
+    outputs, weights, cells, activations, energies = stored
+    steps, dtype, units = tf.shape(inputs.gates)[0], inputs.gates.dtype, inputs.first_output.shape[-1]
+    local = _derivatives(activations, cells, _before(inputs.first_cell, cells))
+    score_by_key = (1 - energies * energies) * inputs.score_kernel
+    given = [unstacked(value) for value in (*upstream, weights, score_by_key, *local)]
+    own_steps = None if own is None else unstacked(own)
+
+    def step(t, d_both, d_cell, d_keys, arrays):
+        d_given, d_weight, weight, by_key, *derivatives = [array.read(t) for array in given]
+        d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
+        d_weight += tf.linalg.matvec(inputs.values, d_context)
+        d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
+        d_energy = d_scores[:, :, None] * by_key
+        d_query = tf.reduce_sum(d_energy, 1)
+        d_output += tf.matmul(d_query, inputs.query_kernel, transpose_b=True)
+        d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
+        arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
+        d_product = _product_gradient(d_gates, None if own is None else own_steps.read(t))
+        return t - 1, tf.matmul(d_product, inputs.kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
+
+    zeros = tuple(map(tf.zeros_like, (inputs.first, inputs.first_cell, inputs.keys)))
+    (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
+    d_gates, d_scores, d_contexts, d_queries = written
+    return _Attended(
+        gates=d_gates,
+        first_output=d_first[:, :units],
+        first_cell=d_cell,
+        values=tf.einsum("tbs,tbm->bsm", weights, d_contexts),
+        keys=d_keys,
+        row_bias=tf.reduce_sum(d_scores, 0),
+        step_bias=tf.reduce_sum(d_scores, 1),
+        kernel=_weight_gradient(_before(inputs.first, outputs), _product_gradient(d_gates, own)),
+        query_kernel=_weight_gradient(outputs[:, :, :units], d_queries),
+        score_kernel=_weight_gradient(energies, d_scores[..., None])[:, 0],
+    )
+
+
+def _product_gradient(d_gates, own):
+    """Gradient of the product of outputs and kernel, whose second half counts where `own` is 1."""
+    return d_gates if own is None else tf.concat([d_gates, own * d_gates], -1)
 
 
 def _weight_gradient(inputs, d_outputs):

@@ -79,7 +79,7 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
         )
         return loss, norm
 
-    # Without autograph, whose reading of all the code takes a third of the tracing: the loops are TensorFlow's own.
+    # Without autograph, whose reading of all the code takes half of the tracing: the loops are TensorFlow's own.
     @tf.function(input_signature=[spec], autograph=False)
     def train_step(batch):
         return first_replica(strategy.run(replica_step, args=(batch,)))
