@@ -135,7 +135,7 @@ def _range(name: str, spec: Mapping[Any, Any], kind: type, where: str) -> Parame
         settings["step"] = 2 if is_log else 1
     if not _is_range(settings, whole):
         raise ValueError(
-            f"{name} is not a range. Expected low < high{', whole' if whole else ''}; if given, step > 0, and sampling: "
+            f"{name} is not a range. Expected low < high{', whole' if whole else ''}; if given, step > 0; sampling "
             f"linear, or log with low > 0 and step, a factor, > 1. Received: {dict(spec)} ({where})."
         )
     low, high, step = (settings[key] for key in ("low", "high", "step"))

@@ -69,7 +69,7 @@ class Tuner(keras_tuner.Tuner):
         """Does the trainings of a trial, and returns the objective.
 
         Raises:
-            keras_tuner.FailedTrialError: one of them failed.
+            keras_tuner.errors.FailedTrialError: one of them failed.
         """
         started = time.monotonic()
         origin, values = trial.trial_id, trial.hyperparameters.values
@@ -92,7 +92,7 @@ class Tuner(keras_tuner.Tuner):
         ended.save(self.plan.path / "trials")
         self._report(ended)
         if ended.reason:
-            raise keras_tuner.FailedTrialError(ended.reason)
+            raise keras_tuner.errors.FailedTrialError(ended.reason)
         return {self.plan.objective: ended.value}
 
     def _outcomes(self, trainings: list[Training]) -> list[Outcome]:
