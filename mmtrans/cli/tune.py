@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "several processes or hosts: give the same command to each, with a folder that they share as DIR, and set\n"
         "  KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, tuner1, tuner2, … in the others;\n"
         "  KERASTUNER_ORACLE_PORT=PORT in all; KERASTUNER_ORACLE_IP=ADDRESS of the chief (default: 127.0.0.1).\n"
-        "The port asks nobody for a password: open another address than the loopback only in a network that you trust.\n"
+        "The port asks nobody for a password: open another address than the loopback only in a network you trust.\n"
         "A worker that was killed gets its trial back when it is started again with its id; the chief waits for it."
     )
     parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert`")
