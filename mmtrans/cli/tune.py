@@ -89,8 +89,9 @@ def run(arguments: argparse.Namespace) -> dict | None:
 
     import_tensorflow()
     from mmtrans.data.records import Records
+    from mmtrans.search.folds import fold_videos, make_folds
     from mmtrans.search.importance import plot_parameters
-    from mmtrans.search.plan import Search, locked
+    from mmtrans.search.plan import Search, joined, locked
     from mmtrans.search.tuner import run_search
     from mmtrans.training.train import check_recipe
 
@@ -108,15 +109,20 @@ def run(arguments: argparse.Namespace) -> dict | None:
     )
     _check_objective(search, records)
     trials = arguments.trials or TRIALS.get(arguments.tuner)
-    if not search.num_folds:
+    if member.is_worker:
+        print(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.", file=sys.stderr)
+        with joined(search, member.tuner_id):
+            run_search(search, trials, member, arguments.jobs, arguments.quiet)
+        return None
+    folds = fold_videos(records, search.num_folds) if search.num_folds else []
+    if not folds:
         check_recipe(search.base, records)
-    with locked(search.path, member.tuner_id if member.is_worker else None):
-        if not member.is_worker:
-            search.save()
-            _fold(search, records)
+    with locked(search.path):
+        search.save()
+        make_folds(search, records, folds)
+        for fold in range(search.num_folds):
+            check_recipe(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
         ended = run_search(search, trials, member, arguments.jobs, arguments.quiet)
-        if member.is_worker:
-            return None
         plot_parameters(search, ended)
     return _show(search, ended, arguments.data)
 
@@ -165,18 +171,6 @@ def _check_objective(search, records) -> None:
             f"No such objective. Expected one of {usable}, for labels from {label.low:g} to {label.high:g}. "
             f"Received: objective={search.objective}."
         )
-
-
-def _fold(search, records) -> None:
-    """Makes the folds of a cross-validation, and checks that each holds what the recipe needs."""
-    from mmtrans.data.records import Records
-    from mmtrans.search.folds import make_folds
-    from mmtrans.training.train import check_recipe
-
-    if search.num_folds:
-        make_folds(search, records)
-    for fold in range(search.num_folds):
-        check_recipe(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
 
 
 def _show(search, ended: list, data: str) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
@@ -18,31 +18,41 @@ from tfrecords.schema import Segment
 _SPLITS = ("train", "valid")
 
 
-def make_folds(search: Search, records: Records) -> None:
-    """Writes the records of each fold of a search's cross-validation, unless they are there.
-
-    They are records like any other: their train statistics are those of the fold's own train videos, and they hold no
-    test split. Folds are of about the same number of labelled segments; a video is in one of them.
+def fold_videos(records: Records, number: int) -> list[set[str]]:
+    """The videos that each fold holds out: each video with labels once, in folds of about as many labelled segments.
 
     Args:
-        search: with folds.
         records: opened without the test split.
+        number: of folds.
 
     Raises:
         ValueError: fewer videos with labels than folds, or corrupt records.
     """
     groups = [segment.video_id for segment in _segments(records) if segment.label is not None]
-    if len(set(groups)) < search.num_folds:
+    if len(set(groups)) < number:
         raise ValueError(
-            f"Too few videos to fold. Expected at least --folds-cv {search.num_folds} with labels in train and valid. "
+            f"Too few videos to fold. Expected at least --folds-cv {number} with labels in train and valid. "
             f"Received: videos={len(set(groups))} ({records.directory}). Choose fewer folds."
         )
+    splits = GroupKFold(number).split(np.zeros(len(groups)), groups=groups)
+    return [{groups[i] for i in held_out} for _, held_out in splits]
+
+
+def make_folds(search: Search, records: Records, folds: Sequence[set[str]]) -> None:
+    """Writes the records of each fold of a search, unless they are there.
+
+    They are records like any other: their train statistics are those of the fold's own train videos, and they hold no
+    test split.
+
+    Args:
+        search: with as many folds.
+        records: opened without the test split.
+        folds: as `fold_videos` gives them.
+    """
     videos = {segment.video_id for segment in _segments(records)}
-    splitter = GroupKFold(search.num_folds)
-    for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(groups)), groups=groups)):
+    for fold, valid in enumerate(folds):
         path = search.fold_path(fold)
         if not (path / MANIFEST_NAME).is_file():
-            valid = {groups[i] for i in held_out}
             convert(_corpus(records, videos - valid, valid), path, max_steps=records.manifest.max_steps)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from mmtrans.files import write_atomically
 from mmtrans.search.plan import Search
@@ -18,12 +21,14 @@ from mmtrans.search.space import Choices, Parameter
 #: Budgets of hyperband grow by this factor; each time one in so many trials goes on.
 FACTOR = 3
 
+#: Random draws among which the Gaussian process chooses where its own choice was tried before.
+DRAWS = 200
+
 
 def to_keras_tuner(space: Mapping[str, Parameter]) -> keras_tuner.HyperParameters:
     """The space as keras-tuner takes it.
 
-    Listed values go by their text: numbers that went over the wire to a worker and back are rounded to float32, and
-    oracles look them up.
+    Listed values go by their text: of truth values its `Choice` makes whole numbers.
     """
     hyperparameters = keras_tuner.HyperParameters()
     for name, parameter in space.items():
@@ -58,9 +63,33 @@ class RandomOracle(Durable, keras_tuner.oracles.RandomSearchOracle):
 class BayesianOracle(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
     """Fits a Gaussian process to the trials so far, after some random ones."""
 
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What to try in a trial: nothing that was tried before, which would but give the same again."""
+        # Its state is not saved: from the trial's number, a search that was killed goes on as it would have.
+        self._random_state = np.random.RandomState(self.seed + int(trial_id))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            proposal = super().populate_space(trial_id)
+        if proposal["values"] is not None and self._duplicate(proposal["values"]):
+            return self._populate_untried()
+        return proposal
+
+    def _populate_untried(self) -> dict[str, Any]:
+        """The most promising of some random draws that were not tried."""
+        draws = [values for values in (self._random_values() for _ in range(DRAWS)) if values is not None]
+        if not draws:
+            return {"status": "STOPPED", "values": None}
+        places = [[hp.value_to_prob(values[hp.name]) for hp in self.hyperparameters.space] for values in draws]
+        mean, deviation = self.gpr.predict(np.array(places), return_std=True)
+        return {"status": "RUNNING", "values": draws[int(np.argmin(mean - self.beta * deviation))]}
+
 
 class HyperbandOracle(Durable, keras_tuner.oracles.HyperbandOracle):
     """Gives many random trials few epochs, and the best of them more."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes a state over, but for the number of sweeps, which a later command may have raised."""
+        super().set_state({**state, "hyperband_iterations": self.hyperband_iterations})
 
 
 class GridOracle(Durable, keras_tuner.Oracle):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -133,14 +134,10 @@ class Search:
         Raises:
             ValueError: the directory holds another search.
         """
-        if (self.path / "search.json").is_file():
-            self.check()
-        else:
-            write_atomically(self.path / "search.json", json.dumps(self.description(), indent=2))
-
-    def check(self) -> None:
-        """Raises a ValueError where the directory holds another search than this."""
-        before = _flat(json.loads((self.path / "search.json").read_text(encoding="utf-8")))
+        path = self.path / "search.json"
+        if not path.is_file():
+            write_atomically(path, json.dumps(self.description(), indent=2))
+        before = _flat(json.loads(path.read_text(encoding="utf-8")))
         after = _flat(json.loads(json.dumps(self.description())))
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
         if names:
@@ -162,12 +159,8 @@ def _flat(description: dict) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, tuner_id: str | None = None) -> Iterator[None]:
-    """Makes a search's directory, and keeps other commands from working there within the context.
-
-    Args:
-        path: the directory.
-        tuner_id: of a worker, which shares the directory with a chief and with workers of other ids.
+def locked(path: Path) -> Iterator[None]:
+    """Makes a search's directory, and keeps other commands from proposing there within the context.
 
     Raises:
         ValueError: another command works there, or something else is there.
@@ -178,12 +171,32 @@ def locked(path: Path, tuner_id: str | None = None) -> Iterator[None]:
             f"No search there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
         )
     path.mkdir(parents=True, exist_ok=True)
-    with open(path / (f".{tuner_id}.lock" if tuner_id else ".lock"), "w") as file:
+    with _lock(path / ".lock"):
+        yield
+
+
+@contextlib.contextmanager
+def joined(search: Search, tuner_id: str) -> Iterator[None]:
+    """Waits for the chief to make a search's directory, and keeps other workers of this id away within the context.
+
+    Raises:
+        ValueError: another worker has the id, or the chief's search is another.
+    """
+    while not (search.path / "search.json").is_file():
+        time.sleep(1)
+    search.save()
+    with _lock(search.path / f".{tuner_id}.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with open(path, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"Another command is at work on this search. Received: out={path}, tuner_id={tuner_id}. "
+                f"Another command is at work on this search. Expected none. Received: lock={path}. "
                 f"Wait for its end, or stop it."
             ) from error
         yield

@@ -96,10 +96,11 @@ def best_yaml(search: Search, trial: Trial) -> str:
     """
     training = search.trainings(trial.origin, trial.parameters, trial.max_epochs)[0]
     first = trial.scores[0]
-    judged = f"mean of {len(trial.scores)} trainings" if len(trial.scores) > 1 else "one training"
+    judged = "on valid" if first.fold is None else "by cross-validation"
+    number = f"mean of {len(trial.scores)} trainings" if len(trial.scores) > 1 else "one training"
     where = "" if first.fold is None else f" on the records folds/fold-{first.fold} of the search"
     return (
-        f"# Trial {trial.name} of a {search.tuner} search: {search.objective} {trial.value:.6g} on valid, {judged}.\n"
+        f"# Trial {trial.name} of a {search.tuner} search: {search.objective} {trial.value:.6g} {judged}, {number}.\n"
         f"# With this seed{where}: {search.objective} {first.value!r}.\n{dump_yaml(training.config.to_dict())}"
     )
 

@@ -168,8 +168,7 @@ def _is_range(settings: Mapping[Any, Any], whole: bool) -> bool:
 
 
 def from_keras_tuner(space: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration fields that a trial's values stand for; numbers are rounded to six digits, the same on every
-    machine."""
+    """The configuration fields that a trial's values stand for; those of an interval have six digits, for people."""
     fields = {}
     for name, parameter in space.items():
         if isinstance(parameter, Choices):

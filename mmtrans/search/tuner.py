@@ -59,8 +59,6 @@ class Tuner(keras_tuner.Tuner):
     def on_trial_begin(self, trial: keras_tuner.engine.trial.Trial) -> None:
         """Announces a trial."""
         self._is_idle = False
-        # A worker may have been given other flags than the chief.
-        self.plan.check()
         fields = from_keras_tuner(self.plan.space, trial.hyperparameters.values)
         listed = ", ".join(f"{name} {value}" for name, value in fields.items())
         self.console.print(f"trial {_name(trial.trial_id)}: {listed}", soft_wrap=True)
