@@ -20,16 +20,18 @@ from mmtrans.search.space import Choices, Interval
 #: Under so many trials a forest says nothing.
 MIN_TRIALS = 10
 
+MAX_TICKS = 8
+
 
 def columns_of(search: Search, trials: Sequence[Trial]) -> dict[str, np.ndarray]:
     """What differed between trials, as numbers: parameter, or `max_epochs`, → `(trials,)` float64.
 
-    A name or a truth value is the place that it has among what was tried.
+    A listed value is the place that it has in its list.
     """
     columns = {}
     for name, parameter in search.space.items():
         values = [trial.parameters[name] for trial in trials]
-        if isinstance(parameter, Choices) and not _is_numeric(parameter):
+        if isinstance(parameter, Choices):
             values = [parameter.values.index(value) for value in values]
         columns[name] = np.array(values, np.float64)
     budgets = np.array([trial.max_epochs for trial in trials], np.float64)
@@ -107,13 +109,10 @@ def _label(axes: Axes, search: Search, name: str) -> None:
     parameter = search.space.get(name)
     if isinstance(parameter, Interval):
         axes.set_xscale(parameter.sampling)
-    elif isinstance(parameter, Choices) and not _is_numeric(parameter):
-        axes.set_xticks(range(len(parameter.values)), [str(value) for value in parameter.values])
-        axes.margins(x=0.25)
-
-
-def _is_numeric(parameter: Choices) -> bool:
-    return not isinstance(parameter.values[0], (bool, str))
+    elif isinstance(parameter, Choices):
+        places = range(0, len(parameter.values), -(-len(parameter.values) // MAX_TICKS))
+        axes.set_xticks(places, [str(parameter.values[place]) for place in places])
+        axes.margins(x=0.25 if len(places) < 4 else 0.05)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -50,16 +50,11 @@ def test_folds_are_of_train_and_valid_by_video_with_statistics_of_their_own(sear
             np.testing.assert_array_equal(segment.features["text"], source.features["text"])
         assert records.manifest.label == small.manifest.label
         assert records.manifest.max_steps == small.manifest.max_steps
+    before = [path.stat().st_mtime_ns for path in sorted(search.path.rglob("manifest.json"))]
+    make_folds(search, small, held_out)
+    assert [path.stat().st_mtime_ns for path in sorted(search.path.rglob("manifest.json"))] == before
     # The test video is v3.
     assert sorted(video for videos in held_out for video in videos) == ["v0", "v1", "v2"]
-
-
-def test_folds_are_made_once(search, small, monkeypatch):
-    folds = fold_videos(small, 3)
-    make_folds(search, small, folds)
-    before = [path.stat().st_mtime_ns for path in sorted(search.path.rglob("manifest.json"))]
-    make_folds(search, small, folds)
-    assert [path.stat().st_mtime_ns for path in sorted(search.path.rglob("manifest.json"))] == before
 
 
 def test_more_folds_than_videos_are_refused(small):
