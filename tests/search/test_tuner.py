@@ -103,7 +103,7 @@ def test_bayes_learns_from_trials(search, work):
     search = replace(search, tuner="bayesian", specs={"units": {"low": 2, "high": 200}}, path=search.path / "bayes")
     search.path.mkdir()
     search.save()
-    trials = run(search, 9)
+    trials = run(search, 8)
     units = [trial.parameters["units"] for trial in trials]
     assert abs(best_first(search, trials)[0].parameters["units"] - 6) <= 4
     assert len(set(units)) == len(units)
