@@ -184,11 +184,13 @@ def _show(search, ended: list, data: str) -> dict:
     judged = f"cross-validation of {search.num_folds} folds" if search.num_folds else "valid split"
     title = f"{search.config.recipe}: the best of {len(ended)} trials by {search.objective}, {judged} of {data}"
     table = Table(title=title, title_justify="left")
-    for heading in ("trial", search.objective, "epochs", *search.space):
-        table.add_column(heading, justify="right")
+    table.add_column("trial", no_wrap=True)
     for trial in ranked[:5]:
-        parameters = [str(trial.parameters[name]) for name in search.space]
-        table.add_row(trial.name, number(trial.value, 4), str(trial.max_epochs), *parameters)
+        table.add_column(trial.name, justify="right", no_wrap=True)
+    table.add_row(search.objective, *(number(trial.value, 4) for trial in ranked[:5]))
+    table.add_row("max_epochs", *(str(trial.max_epochs) for trial in ranked[:5]))
+    for name in search.space:
+        table.add_row(name, *(str(trial.parameters[name]) for trial in ranked[:5]))
     failures = {trial.name: trial.reason for trial in ended if trial.reason}
     if ranked:
         out.print(table)

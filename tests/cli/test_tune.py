@@ -54,7 +54,10 @@ def test_the_best_configuration_gives_its_value_again(command, small_dir, tmp_pa
     *table, last = capsys.readouterr().out.splitlines()
     result = json.loads(last)
     assert (result["objective"], result["trials"], result["failures"]) == ("mae", 4, {})
-    assert any(result["best"]["trial"] in line and f"{result['best']['value']:.4f}" in line for line in table)
+    assert [row.split()[3] for row in table if row.split()[1:2] in (["trial"], ["mae"])] == [
+        result["best"]["trial"],
+        f"{result['best']['value']:.4f}",
+    ]
     promoted = json.loads((out / "trials" / "0003" / "trial.json").read_text())
     run = Run.open(out / "trials" / promoted["origin"] / "seed-0")
     assert promoted["origin"] != "0003"
