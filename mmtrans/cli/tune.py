@@ -15,28 +15,31 @@ from mmtrans.search import TUNERS
 #: Trials of the tuners that have no end of their own.
 TRIALS = {"random": 20, "bayesian": 20}
 
+DESCRIPTION = (
+    "Search hyper-parameters with keras-tuner. Trials train on train and are judged on valid; the test split\n"
+    "cannot be read. The same command goes on where it was stopped; --trials may change. DIR/best.yaml is the\n"
+    "winner, for `mmtrans train --config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their runs,\n"
+    "and DIR/plots/parameters.png what mattered; `tensorboard --logdir DIR/trials` compares them."
+)
+
+EPILOG = (
+    "space file: what it names is searched in place of the default, the rest is as flags and --config say.\n"
+    "  units: {low: 16, high: 256, step: 2, sampling: log}   # 16, 32, …, 256; whole numbers need no step\n"
+    "  learning_rate: {low: 1e-4, high: 1e-2, sampling: log} # continuous\n"
+    "  cell: [lstm, gru]\n"
+    "  dropout: 0.3                                          # fixed\n\n"
+    "several processes or hosts: give the same command to each, with a folder that they share as DIR, and set\n"
+    "  KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, tuner1, tuner2, … in the others;\n"
+    "  KERASTUNER_ORACLE_PORT=PORT in all; KERASTUNER_ORACLE_IP=ADDRESS of the chief (default: 127.0.0.1).\n"
+    "The port asks nobody for a password: open another address than the loopback only in a network you trust.\n"
+    "A worker that was killed gets its trial back when it is started again with its id; the chief waits for it."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description = (
-        "Search hyper-parameters with keras-tuner. Trials train on train and are judged on valid; the test split\n"
-        "cannot be read. The same command goes on where it was stopped; --trials may change. DIR/best.yaml is the\n"
-        "winner, for `mmtrans train --config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their runs,\n"
-        "and DIR/plots/parameters.png what mattered; `tensorboard --logdir DIR/trials` compares them."
-    )
-    parser.epilog = (
-        "space file: what it names is searched in place of the default, the rest is as flags and --config say.\n"
-        "  units: {low: 16, high: 256, step: 2, sampling: log}   # 16, 32, …, 256; whole numbers need no step\n"
-        "  learning_rate: {low: 1e-4, high: 1e-2, sampling: log} # continuous\n"
-        "  cell: [lstm, gru]\n"
-        "  dropout: 0.3                                          # fixed\n\n"
-        "several processes or hosts: give the same command to each, with a folder that they share as DIR, and set\n"
-        "  KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, tuner1, tuner2, … in the others;\n"
-        "  KERASTUNER_ORACLE_PORT=PORT in all; KERASTUNER_ORACLE_IP=ADDRESS of the chief (default: 127.0.0.1).\n"
-        "The port asks nobody for a password: open another address than the loopback only in a network you trust.\n"
-        "A worker that was killed gets its trial back when it is started again with its id; the chief waits for it."
-    )
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert`")
     parser.add_argument("--out", metavar="DIR", help="the search's directory")
     parser.add_argument(
