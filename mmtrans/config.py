@@ -170,8 +170,9 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
     return value
 
 
-def _is_exponential(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value) is not None
+def number(value: Any) -> Any:
+    """A YAML value, as a number where it is one that YAML 1.1 reads as text: 1e-3, without a dot."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value) else value
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -181,29 +182,42 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: no such file.
         ValueError: not a YAML mapping, or names that are no fields (listed, sorted).
     """
-    import yaml
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No such configuration file. Expected a YAML file. Received: config={path}.")
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
-        raise ValueError(f"Not a YAML file. Received: config={path} ({where}).") from error
-    if not isinstance(fields, dict):
-        raise ValueError(
-            f"A configuration must be a mapping of field: value. Received: {type(fields).__name__} ({path})."
-        )
+    fields = read_yaml(path, "configuration", "config")
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(str(name) for name in fields if name not in known)
     if unknown:
         raise ValueError(
             f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path})."
         )
-    # YAML 1.1 reads 1e-3, without a dot, as text.
     floats = {field.name for field in dataclasses.fields(Config) if type_of(field) is float}
-    return {name: float(v) if name in floats and _is_exponential(v) else v for name, v in fields.items()}
+    return {name: number(value) if name in floats else value for name, value in fields.items()}
+
+
+def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
+    """The mapping that a YAML file holds.
+
+    Args:
+        path: the file.
+        what: it is, for the message.
+        flag: that named it, for the message.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a YAML mapping.
+    """
+    import yaml
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No such {what} file. Expected a YAML file. Received: {flag}={path}.")
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise ValueError(f"Not a YAML file. Received: {flag}={path} ({where}).") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"A {what} must be a mapping of field: value. Received: {type(fields).__name__} ({path}).")
+    return fields
 
 
 def dump_yaml(fields: dict[str, Any]) -> str:

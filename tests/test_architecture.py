@@ -19,14 +19,14 @@ RANKS = (
     {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
-    {"mmtrans.grid", "mmtrans.report"},
+    {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
     {"mmtrans.cli", "mmtrans.api"},
     {"tools"},
 )
 PEERS = (
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
-    {"mmtrans.grid", "mmtrans.report"},
+    {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
     {"mmtrans.recipe", "mmtrans.config"},
 )
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}

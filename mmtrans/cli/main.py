@@ -19,6 +19,7 @@ COMMANDS = {
     "convert": "turn a corpus of any known format into records",
     "inspect": "show and verify what is inside records",
     "train": "train all phases of a recipe",
+    "tune": "search hyper-parameters with keras-tuner, on train and valid only",
     "grid": "train and evaluate rows of recipes with several seeds each",
     "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
@@ -54,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training or a run of a grid that failed or
-        where nobody reads the output to its end, 130 for Ctrl-C.
+        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training, a run of a grid or all trials of a
+        search that failed, or where nobody reads the output to its end, 130 for Ctrl-C.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
@@ -80,12 +81,19 @@ def _run(arguments: argparse.Namespace) -> int:
     except (FloatingPointError, WorkerLostError) as error:
         return fail(error, 1)
     except KeyboardInterrupt:
-        resumes = arguments.command in ("train", "grid")
+        resumes = arguments.command in ("train", "tune", "grid")
         goes_on = " The same command goes on from the last checkpoint." if resumes else ""
         return fail(f"Interrupted.{goes_on}", 130)
     if arguments.json and result is not None:
         print(json.dumps(result, allow_nan=False))
-    return int(arguments.command == "grid" and bool(result["failures"]))
+    return int(is_failure(arguments.command, result))
+
+
+def is_failure(command: str, result: dict | None) -> bool:
+    """Whether what a command returns tells of a failure: of a run of a grid, of all trials of a search."""
+    if result is None:
+        return False
+    return bool(result["failures"]) if command == "grid" else command == "tune" and result["best"] is None
 
 
 def fail(error: object, code: int) -> int:

@@ -92,7 +92,8 @@ def write_evaluation(run: Run, split: str, result: Mapping, epochs: int) -> None
     old = sorted(directory.glob(f"events.out.tfevents.*{suffix}"))
     writer = tf.summary.create_file_writer(str(directory), filename_suffix=suffix)
     with writer.as_default(step=epochs):
-        hparams.hparams(run.config.to_dict(), trial_id=run.path.name)
+        # Grouped by a hash of them: directories of several runs may have one name.
+        hparams.hparams(run.config.to_dict())
         for name in METRICS:
             if result[name] is not None:
                 tf.summary.scalar(f"{split}/{name}", result[name])

@@ -29,6 +29,9 @@ METRICS = (
     "extreme_recall",
 )
 
+#: Those of 5 and 7 classes, which not every scale has.
+SEVEN_CLASS_METRICS = ("acc5", "acc7", "seven_precision", "seven_recall", "seven_f1", "extreme_recall")
+
 #: A spread below this share of the largest value is float32 rounding, not signal.
 CONSTANT_SPREAD = 1e-6
 

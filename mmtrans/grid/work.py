@@ -35,15 +35,7 @@ class Workplace:
         """Imports TensorFlow and sets it up. Call it once a process."""
         # Held as long as the process lives: a new command waits for the workers that a killed one left.
         fcntl.flock(os.open(self.path / WORKERS_LOCK, os.O_RDWR | os.O_CREAT), fcntl.LOCK_SH)
-        import tensorflow as tf
-
-        from mmtrans.training.train import make_deterministic
-
-        if self.num_threads is not None:
-            tf.config.threading.set_intra_op_parallelism_threads(self.num_threads)
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)  # it is shared with the other workers
-        make_deterministic()
+        set_up_tensorflow(self.num_threads)
 
     def __call__(self, task: Task) -> dict:
         """Does a task.
@@ -55,8 +47,6 @@ class Workplace:
             ValueError: records that lack what the phase needs, or are corrupt.
             FloatingPointError: a loss is not finite.
         """
-        import keras
-
         from mmtrans.data.records import Records, corruption_named
         from mmtrans.grid.store import Store
         from mmtrans.training.devices import Devices
@@ -64,9 +54,7 @@ class Workplace:
         from mmtrans.training.run import Run
         from mmtrans.training.train import read_status, train_phase
 
-        # What the task before left of models and graphs would pile up.
-        keras.backend.clear_session()
-        gc.collect()
+        forget_models()
         records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
         run = Run.open_or_create(self.path / "work" / task.name, task.config, records)
         for phase in run.phases[: task.phase.index]:
@@ -97,3 +85,24 @@ class Workplace:
         target.parent.mkdir(exist_ok=True)
         os.replace(run.path, target)
         return {"split": self.splits[-1], "mae": result["mae"]}
+
+
+def set_up_tensorflow(num_threads: int | None) -> None:
+    """Imports TensorFlow into a worker process, with so many threads an operation, `None` for its default."""
+    import tensorflow as tf
+
+    from mmtrans.training.train import make_deterministic
+
+    if num_threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)  # it is shared with the other workers
+    make_deterministic()
+
+
+def forget_models() -> None:
+    """Frees what the task before left of models and graphs, which would pile up."""
+    import keras
+
+    keras.backend.clear_session()
+    gc.collect()

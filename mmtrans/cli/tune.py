@@ -1,0 +1,209 @@
+"""`mmtrans tune`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from mmtrans.cli.parser import add_config_flags, config_from
+from mmtrans.config import Config, dump_yaml, read_yaml
+from mmtrans.search import TUNERS
+
+#: Trials of the tuners that have no end of their own.
+TRIALS = {"random": 20, "bayesian": 20}
+
+DESCRIPTION = (
+    "Search hyper-parameters with keras-tuner. Trials train on train and are judged on valid; the test split\n"
+    "cannot be read. The same command goes on where it was stopped; --trials may change. DIR/best.yaml is the\n"
+    "winner, for `mmtrans train --config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their runs,\n"
+    "and DIR/plots/parameters.png what mattered; `tensorboard --logdir DIR/trials` compares them."
+)
+
+EPILOG = (
+    "space file: what it names is searched in place of the default, the rest is as flags and --config say.\n"
+    "  units: {low: 16, high: 256, step: 2, sampling: log}   # 16, 32, …, 256; whole numbers need no step\n"
+    "  learning_rate: {low: 1e-4, high: 1e-2, sampling: log} # continuous\n"
+    "  cell: [lstm, gru]\n"
+    "  dropout: 0.3                                          # fixed\n\n"
+    "several processes or hosts: give the same command to each, with a folder that they share as DIR, and set\n"
+    "  KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, tuner1, tuner2, … in the others;\n"
+    "  KERASTUNER_ORACLE_PORT=PORT in all; KERASTUNER_ORACLE_IP=ADDRESS of the chief (default: 127.0.0.1).\n"
+    "The port asks nobody for a password: open another address than the loopback only in a network you trust.\n"
+    "A worker that was killed gets its trial back when it is started again with its id; the chief waits for it."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert`")
+    parser.add_argument("--out", metavar="DIR", help="the search's directory")
+    parser.add_argument(
+        "--tuner", choices=TUNERS, default="bayesian", help="how trials are proposed (default: bayesian)"
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="most trials, those of earlier commands included (default: 20; of a grid all; of hyperband one sweep, in "
+        "which --epochs is the largest budget)",
+    )
+    parser.add_argument(
+        "--seeds-per-trial",
+        type=int,
+        default=1,
+        metavar="K",
+        help="trainings of a trial, from --seed on; their mean counts (default: 1)",
+    )
+    parser.add_argument("--objective", default="mae", metavar="METRIC", help="metric of the valid split (default: mae)")
+    parser.add_argument(
+        "--folds-cv",
+        type=int,
+        default=0,
+        metavar="N",
+        help="judge by cross-validation over the videos of train and valid, in place of the valid split",
+    )
+    parser.add_argument(
+        "--space", metavar="FILE.yaml", help="what to search; see below (default: what --print-space shows)"
+    )
+    parser.add_argument("--print-space", action="store_true", help="print the space as YAML and stop")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings of a trial at a time (default: 1)")
+    parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+    add_config_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> dict | None:
+    """Searches, shows the best trials, and returns the best one with the failures; `None` of a cluster's worker."""
+    from mmtrans.search.cluster import join
+
+    config, specs = config_from(arguments), _specs(arguments)
+    if arguments.print_space:
+        print(dump_yaml(specs), end="")
+        return None
+    _check(arguments)
+    member = join(os.environ)
+    if member.is_exposed:
+        print(f"mmtrans: {member.address} is no loopback address, and the chief has no password.", file=sys.stderr)
+    from mmtrans.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from mmtrans.data.records import Records
+    from mmtrans.search.folds import fold_videos, make_folds
+    from mmtrans.search.importance import plot_parameters
+    from mmtrans.search.plan import Search, joined, locked
+    from mmtrans.search.tuner import run_search
+    from mmtrans.training.train import check_recipe
+
+    records = Records.open(arguments.data, splits=("train", "valid"))
+    search = Search(
+        Path(arguments.out),
+        records.directory.resolve(),
+        records.manifest.manifest_hash,
+        config,
+        specs,
+        arguments.tuner,
+        arguments.objective,
+        arguments.seeds_per_trial,
+        arguments.folds_cv,
+    )
+    _check_objective(search, records)
+    trials = arguments.trials or TRIALS.get(arguments.tuner)
+    if member.is_worker:
+        print(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.", file=sys.stderr)
+        with joined(search, member.tuner_id):
+            run_search(search, trials, member, arguments.jobs, arguments.quiet)
+        return None
+    folds = fold_videos(records, search.num_folds) if search.num_folds else []
+    if not folds:
+        check_recipe(search.base, records)
+    with locked(search.path):
+        search.save()
+        make_folds(search, records, folds)
+        for fold in range(search.num_folds):
+            check_recipe(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
+        ended = run_search(search, trials, member, arguments.jobs, arguments.quiet)
+        plot_parameters(search, ended)
+    return _show(search, ended, arguments.data)
+
+
+def _specs(arguments: argparse.Namespace) -> dict:
+    """What is searched, as a space file says it; checked.
+
+    Raises:
+        ValueError: a space file that is none, or that names what a flag fixes.
+    """
+    from mmtrans.search.space import default_space, parse_space
+
+    config = config_from(arguments)
+    fixed = {field.name for field in dataclasses.fields(Config)} & set(vars(arguments))
+    if arguments.space is None:
+        return default_space(config, fixed)
+    specs = read_yaml(arguments.space, "space", "space")
+    parse_space(specs, config, arguments.space)
+    if twice := sorted(fixed & set(specs)):
+        raise ValueError(
+            f"These are both searched and fixed. Expected one of them. Received: {twice} by flags and in the space "
+            f"({arguments.space}). Leave out the flag, or the line."
+        )
+    return specs
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises a ValueError where a flag is missing, or a number out of range."""
+    missing = [f"--{name}" for name in ("data", "out") if getattr(arguments, name) is None]
+    if missing:
+        raise ValueError(f"Flags are missing. Expected --data RECORDS and --out DIR. Received: none of {missing}.")
+    for name, least in (("trials", 1), ("seeds_per_trial", 1), ("jobs", 1), ("folds_cv", 2)):
+        value, flag = getattr(arguments, name), "--" + name.replace("_", "-")
+        if value not in (None, 0 if name == "folds_cv" else None) and value < least:
+            raise ValueError(f"{flag} is out of range. Expected at least {least}. Received: {name}={value}.")
+
+
+def _check_objective(search, records) -> None:
+    """Raises a ValueError where the objective is no metric, or one that is undefined on the records' labels."""
+    from mmtrans.evaluation.metrics import METRICS, SEVEN_CLASS_METRICS, has_seven_classes
+
+    label = records.manifest.label
+    usable = [name for name in METRICS if has_seven_classes(label) or name not in SEVEN_CLASS_METRICS]
+    if search.objective not in usable:
+        raise ValueError(
+            f"No such objective. Expected one of {usable}, for labels from {label.low:g} to {label.high:g}. "
+            f"Received: objective={search.objective}."
+        )
+
+
+def _show(search, ended: list, data: str) -> dict:
+    """Prints the best trials and what failed, and returns the best one with the failures."""
+    from rich.table import Table
+
+    from mmtrans.cli.show import console, number
+    from mmtrans.search.results import best_first
+
+    out, ranked = console(), best_first(search, ended)
+    judged = f"cross-validation of {search.num_folds} folds" if search.num_folds else "valid split"
+    title = f"{search.config.recipe}: the best of {len(ended)} trials by {search.objective}, {judged} of {data}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("trial", no_wrap=True)
+    for trial in ranked[:5]:
+        table.add_column(trial.name, justify="right", no_wrap=True)
+    table.add_row(search.objective, *(number(trial.value, 4) for trial in ranked[:5]))
+    table.add_row("max_epochs", *(str(trial.max_epochs) for trial in ranked[:5]))
+    for name in search.space:
+        table.add_row(name, *(str(trial.parameters[name]) for trial in ranked[:5]))
+    failures = {trial.name: trial.reason for trial in ended if trial.reason}
+    if ranked:
+        out.print(table)
+    for name, reason in failures.items():
+        out.print(f"Failed: trial {name}: {reason} See {search.path}/logs.", soft_wrap=True)
+    if not ranked:
+        out.print("No trial completed. Change the space, and choose another --out.")
+        return {"objective": search.objective, "trials": len(ended), "best": None, "failures": failures}
+    out.print(
+        f"Search: {search.path}. Next: mmtrans train --data {data} --config {search.path}/best.yaml", soft_wrap=True
+    )
+    best = {"trial": ranked[0].name, "value": ranked[0].value, "parameters": ranked[0].parameters}
+    return {"objective": search.objective, "trials": len(ended), "best": best, "failures": failures}

@@ -1,0 +1,140 @@
+"""keras-tuner's oracles, which propose what to try next, made fit to be killed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from mmtrans.files import write_atomically
+from mmtrans.search.plan import Search
+from mmtrans.search.space import Choices, Parameter
+
+#: Budgets of hyperband grow by this factor; each time one in so many trials goes on.
+FACTOR = 3
+
+#: Random draws among which the Gaussian process chooses where its own choice was tried before.
+DRAWS = 200
+
+
+def to_keras_tuner(space: Mapping[str, Parameter]) -> keras_tuner.HyperParameters:
+    """The space as keras-tuner takes it.
+
+    Listed values go by their text: of truth values its `Choice` makes whole numbers.
+    """
+    hyperparameters = keras_tuner.HyperParameters()
+    for name, parameter in space.items():
+        if isinstance(parameter, Choices):
+            hyperparameters.Choice(name, [str(value) for value in parameter.values])
+        else:
+            hyperparameters.Float(name, parameter.low, parameter.high, sampling=parameter.sampling)
+    return hyperparameters
+
+
+class Durable:
+    """What makes an oracle outlive a kill at any moment: keras-tuner writes its files in place."""
+
+    def save(self) -> None:
+        """Writes the state, whole."""
+        write_atomically(Path(self._get_oracle_fname()), json.dumps(self.get_state()))
+
+    def _save_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
+        path = Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
+        write_atomically(path, json.dumps(trial.get_state()))
+
+    def reload(self) -> None:
+        """Reads the state back. A trial that was being made when the kill came is forgotten: its number is free."""
+        super().reload()
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+
+
+class RandomOracle(Durable, keras_tuner.oracles.RandomSearchOracle):
+    """Draws independently, nothing twice."""
+
+
+class BayesianOracle(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
+    """Fits a Gaussian process to the trials so far, after some random ones."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What to try in a trial: nothing that was tried before, which would but give the same again."""
+        # Its state is not saved: from the trial's number, a search that was killed goes on as it would have.
+        self._random_state = np.random.RandomState(self.seed + int(trial_id))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            proposal = super().populate_space(trial_id)
+        if proposal["values"] is not None and self._duplicate(proposal["values"]):
+            return self._populate_untried()
+        return proposal
+
+    def _populate_untried(self) -> dict[str, Any]:
+        """The most promising of some random draws that were not tried."""
+        draws = [values for values in (self._random_values() for _ in range(DRAWS)) if values is not None]
+        if not draws:
+            return {"status": "STOPPED", "values": None}
+        places = [[hp.value_to_prob(values[hp.name]) for hp in self.hyperparameters.space] for values in draws]
+        mean, deviation = self.gpr.predict(np.array(places), return_std=True)
+        return {"status": "RUNNING", "values": draws[int(np.argmin(mean - self.beta * deviation))]}
+
+
+class HyperbandOracle(Durable, keras_tuner.oracles.HyperbandOracle):
+    """Gives many random trials few epochs, and the best of them more."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes a state over, but for the number of sweeps, which a later command may have raised."""
+        super().set_state({**state, "hyperband_iterations": self.hyperband_iterations})
+
+
+class GridOracle(Durable, keras_tuner.Oracle):
+    """All combinations, the last parameter fastest; a trial's number tells which, so there is no state to lose.
+
+    keras-tuner's own keeps its place in memory only: reloaded, it ends at once.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The combination of a trial's number, as keras-tuner wants it."""
+        parameters = self.hyperparameters.space
+        combinations = itertools.product(*(parameter.values for parameter in parameters))
+        chosen = next(itertools.islice(combinations, int(trial_id), None), None)
+        if chosen is None:
+            return {"status": "STOPPED"}
+        names = (parameter.name for parameter in parameters)
+        return {"status": "RUNNING", "values": dict(zip(names, chosen, strict=True))}
+
+
+def make_oracle(search: Search, trials: int | None) -> keras_tuner.Oracle:
+    """The oracle of a search.
+
+    Args:
+        search: what is searched.
+        trials: most trials; `None` for all combinations, or one sweep of hyperband.
+    """
+    options = {
+        "objective": keras_tuner.Objective(search.objective, search.direction),
+        "hyperparameters": to_keras_tuner(search.space),
+        # To keras-tuner 0 is no seed.
+        "seed": search.config.seed + 1,
+        "allow_new_entries": False,
+        "tune_new_entries": False,
+        # A trial's failure is a result: of the next one it says nothing.
+        "max_consecutive_failed_trials": math.inf,
+    }
+    if search.tuner == "hyperband":
+        sweeps = None if trials else 1
+        oracle = HyperbandOracle(max_epochs=search.config.epochs, factor=FACTOR, hyperband_iterations=sweeps, **options)
+        oracle.max_trials = trials
+    else:
+        if search.tuner == "bayesian" and trials:
+            # keras-tuner's default may well be more than all trials.
+            options["num_initial_points"] = min(3 * len(search.space), max(3, trials // 3))
+        kinds = {"random": RandomOracle, "bayesian": BayesianOracle, "grid": GridOracle}
+        oracle = kinds[search.tuner](max_trials=trials, **options)
+    oracle.verbose = 0
+    return oracle

@@ -1,0 +1,202 @@
+"""What a search directory is to hold: `search.json`, and the trainings of a trial."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmtrans.config import Config
+from mmtrans.files import write_atomically
+from mmtrans.search.space import Choices, Interval, Parameter, parse_space
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a trial.
+
+    Args:
+        name: of its run directory, below `DIR/trials`.
+        config: of the run.
+        records_path: what it learns from.
+        fold: of the cross-validation, or `None`.
+    """
+
+    name: str
+    config: Config
+    records_path: Path
+    fold: int | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search: what is varied, and how a trial is judged.
+
+    Args:
+        path: its directory.
+        records_path: the records.
+        manifest_hash: hash of their manifest.
+        config: what all trials have in common; its seed is the first of those of a trial.
+        specs: what is varied, as `parse_space` takes it.
+        tuner: one of `TUNERS`.
+        objective: name of a metric of the valid split.
+        seeds_per_trial: trainings of a trial that differ in their seed; their mean counts.
+        num_folds: of a cross-validation over train and valid; 0 judges by the valid split.
+
+    Raises:
+        ValueError: specs that are no space, that leave nothing to search, or that a grid cannot list.
+    """
+
+    path: Path
+    records_path: Path
+    manifest_hash: str
+    config: Config
+    specs: Mapping[str, Any]
+    tuner: str
+    objective: str
+    seeds_per_trial: int = 1
+    num_folds: int = 0
+
+    def __post_init__(self) -> None:
+        endless = sorted(name for name, parameter in self.space.items() if isinstance(parameter, Interval))
+        if self.tuner == "grid" and endless:
+            raise ValueError(
+                f"A grid needs values that can be listed. Expected lists, or ranges with a step. "
+                f"Received: {endless} without. Give --space FILE with steps, or another --tuner."
+            )
+        if not self.space:
+            raise ValueError(
+                "There is nothing to search. Expected a field with several values. Received: space={}. "
+                "Write some with --space FILE, or fix fewer fields by flags."
+            )
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """All that the specs name, also what has but one value."""
+        return parse_space(self.specs, self.config, "space")
+
+    @property
+    def space(self) -> dict[str, Parameter]:
+        """What is varied."""
+        return {name: p for name, p in self.parameters.items() if isinstance(p, Interval) or len(p.values) > 1}
+
+    @property
+    def direction(self) -> str:
+        """Whether the objective is better when it is less: `min` or `max`."""
+        return "min" if self.objective == "mae" else "max"
+
+    @property
+    def base(self) -> Config:
+        """The configuration of a trial, apart from what is varied."""
+        single = {name: p.values[0] for name, p in self.parameters.items() if isinstance(p, Choices)}
+        return replace(self.config, **single)
+
+    def fold_path(self, fold: int) -> Path:
+        """Records of a fold of the cross-validation."""
+        return self.path / "folds" / f"fold-{fold}"
+
+    def trainings(self, trial: str, fields: Mapping[str, Any], epochs: int | None = None) -> list[Training]:
+        """The trainings of a trial: each seed, and with cross-validation each fold of it.
+
+        Args:
+            trial: the one in whose directory they are.
+            fields: value of what is varied.
+            epochs: in place of the configuration's.
+        """
+        config = replace(self.base, **fields, epochs=epochs or self.config.epochs)
+        trainings = []
+        for number in range(self.seeds_per_trial):
+            name, seeded = f"{trial}/seed-{number}", replace(config, seed=config.seed + number)
+            if not self.num_folds:
+                trainings.append(Training(name, seeded, self.records_path, None))
+            for fold in range(self.num_folds):
+                trainings.append(Training(f"{name}-fold-{fold}", seeded, self.fold_path(fold), fold))
+        return trainings
+
+    def description(self) -> dict[str, Any]:
+        """What must stay the same for the trials of a directory to be comparable, ready for JSON."""
+        fields = ("manifest_hash", "tuner", "objective", "seeds_per_trial", "num_folds")
+        return {
+            **{name: getattr(self, name) for name in fields},
+            "space": dict(self.specs),
+            "config": self.config.to_dict(),
+        }
+
+    def save(self) -> None:
+        """Writes `search.json`, or checks what is there.
+
+        Raises:
+            ValueError: the directory holds another search.
+        """
+        path = self.path / "search.json"
+        if not path.is_file():
+            write_atomically(path, json.dumps(self.description(), indent=2))
+        before = _flat(json.loads(path.read_text(encoding="utf-8")))
+        after = _flat(json.loads(json.dumps(self.description())))
+        names = sorted(name for name in before | after if before.get(name) != after.get(name))
+        if names:
+            listed = ", ".join(f"{name}: {before.get(name)!r} → {after.get(name)!r}" for name in names)
+            raise ValueError(
+                f"The directory holds another search. Expected the same flags (--trials may change). "
+                f"Received: {listed} ({self.path}). Choose another --out, or repeat the old flags."
+            )
+
+
+def _flat(description: dict) -> dict[str, Any]:
+    """One name for each thing that may differ."""
+    nested = {f"space.{name}": spec for name, spec in description["space"].items()}
+    return {
+        **{name: v for name, v in description.items() if not isinstance(v, dict)},
+        **nested,
+        **description["config"],
+    }
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Makes a search's directory, and keeps other commands from proposing there within the context.
+
+    Raises:
+        ValueError: another command works there, or something else is there.
+    """
+    ours = (path / "search.json").is_file() or not path.exists()
+    if not ours and not (path.is_dir() and all(entry.name.startswith(".") for entry in path.iterdir())):
+        raise ValueError(
+            f"No search there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    with _lock(path / ".lock"):
+        yield
+
+
+@contextlib.contextmanager
+def joined(search: Search, tuner_id: str) -> Iterator[None]:
+    """Waits for the chief to make a search's directory, and keeps other workers of this id away within the context.
+
+    Raises:
+        ValueError: another worker has the id, or the chief's search is another.
+    """
+    while not (search.path / "search.json").is_file():
+        time.sleep(1)
+    search.save()
+    with _lock(search.path / f".{tuner_id}.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another command is at work on this search. Expected none. Received: lock={path}. "
+                f"Wait for its end, or stop it."
+            ) from error
+        yield

@@ -1,0 +1,178 @@
+"""What a search may vary: lists and ranges of configuration fields, as YAML writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmtrans.config import Config, number, type_of
+from mmtrans.recipe import Translation, parse
+
+#: Field → what is tried unless the user says otherwise.
+DEFAULTS: Mapping[str, Any] = {
+    "units": {"low": 16, "high": 256, "step": 2, "sampling": "log"},
+    "num_layers": [1, 2],
+    "cell": ["lstm", "gru"],
+    "bidirectional": [True, False],
+    "attention_units": {"low": 16, "high": 128, "step": 2, "sampling": "log"},
+    "dropout": {"low": 0.0, "high": 0.6, "step": 0.1},
+    "learning_rate": {"low": 3e-4, "high": 1e-2, "sampling": "log"},
+    "batch_size": [16, 32, 64],
+    "regressor_units": {"low": 16, "high": 256, "step": 2, "sampling": "log"},
+    "regressor_dropout": {"low": 0.0, "high": 0.6, "step": 0.1},
+    "sentiment_loss": ["mae", "mse", "huber"],
+}
+
+#: Fields that are the search's own: what is searched for, its seeds, its budget.
+RESERVED = ("recipe", "seed", "epochs")
+
+#: Read by encoders, hence by no baseline, though a regressor's phase depends on them.
+ENCODER = ("units", "num_layers", "dropout")
+
+MOST_VALUES = 10_000
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Values to choose from; each is one that the configuration takes."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """All numbers from `low` to `high`, uniformly, or uniformly in their logarithm where `sampling` is `log`."""
+
+    low: float
+    high: float
+    sampling: str
+
+
+Parameter = Choices | Interval
+
+
+def read_fields(config: Config) -> set[str]:
+    """The fields that have an effect on what a configuration's recipe learns."""
+    translates = isinstance(parse(config.recipe), Translation)
+    kinds = {"translation", "sentiment"} if translates else {"sentiment"}
+    names = {field.name for field in dataclasses.fields(Config) if kinds & set(field.metadata["phases"])}
+    if not translates:
+        names -= {*ENCODER, "representation", "finetune"}
+    if config.attention == "none":
+        names -= {"attention_units", "max_distance"}
+    return names
+
+
+def default_space(config: Config, fixed: Collection[str] = ()) -> dict[str, Any]:
+    """Field → what is tried of it, in the form of a YAML file: those that the recipe reads and that are not `fixed`."""
+    read = read_fields(config)
+    return {name: spec for name, spec in DEFAULTS.items() if name in read and name not in fixed}
+
+
+def parse_space(specs: Mapping[Any, Any], config: Config, where: str) -> dict[str, Parameter]:
+    """What is tried of each field.
+
+    Args:
+        specs: field → a value, a list of values, or a range: `{low, high, step, sampling}`, of which `step` is the
+            distance between two values, the factor where `sampling` is `log`, and 1 or the factor 2 for whole numbers
+            unless given; a range of fractions without a step is continuous.
+        config: what all trials have in common.
+        where: the specs are from, for messages.
+
+    Raises:
+        ValueError: names that are no fields, that belong to the search or that the recipe does not read; values that
+            the configuration does not take; a range that is none.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    known = set(fields) - set(RESERVED)
+    unknown = sorted(str(name) for name in specs if name not in known)
+    if unknown:
+        raise ValueError(
+            f"These cannot be searched. Expected some of {sorted(known)}. Received: {unknown} ({where}). "
+            f"Use --recipe, --seed and --epochs for those."
+        )
+    unread = sorted(set(specs) - read_fields(config))
+    if unread:
+        raise ValueError(
+            f"The recipe does not read these, so they have no effect. Expected some of {sorted(read_fields(config))}. "
+            f"Received: {unread}, recipe={config.recipe} ({where}). Leave them out."
+        )
+    return {name: _parameter(fields[name], spec, config, where) for name, spec in specs.items()}
+
+
+def _parameter(field: dataclasses.Field, spec: Any, config: Config, where: str) -> Parameter:
+    kind = type_of(field)
+    if isinstance(spec, dict):
+        if kind not in (int, float):
+            raise ValueError(f"{field.name} has no range. Expected a list of values. Received: {spec} ({where}).")
+        parameter = _range(field.name, spec, kind, where)
+    else:
+        parameter = Choices(tuple(spec) if isinstance(spec, list) else (spec,))
+        if not parameter.values:
+            raise ValueError(f"{field.name} has no values. Expected at least one. Received: [] ({where}).")
+    if isinstance(parameter, Interval):
+        low, high = (_taken(field, value, config, where) for value in (parameter.low, parameter.high))
+        return Interval(low, high, parameter.sampling)
+    return Choices(tuple(dict.fromkeys(_taken(field, value, config, where) for value in parameter.values)))
+
+
+def _taken(field: dataclasses.Field, value: Any, config: Config, where: str) -> Any:
+    """A value as the configuration takes it."""
+    try:
+        return getattr(dataclasses.replace(config, **{field.name: number(value)}), field.name)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{error} Correct the space ({where}).") from error
+
+
+def _range(name: str, spec: Mapping[Any, Any], kind: type, where: str) -> Parameter:
+    whole = kind is int
+    settings = {"step": None, "sampling": "linear", **{key: number(value) for key, value in spec.items()}}
+    is_log = settings["sampling"] == "log"
+    if settings["step"] is None and whole:
+        settings["step"] = 2 if is_log else 1
+    if not _is_range(settings, whole):
+        raise ValueError(
+            f"{name} is not a range. Expected low < high{', whole' if whole else ''}; if given, step > 0; sampling "
+            f"linear, or log with low > 0 and step, a factor, > 1. Received: {dict(spec)} ({where})."
+        )
+    low, high, step = (settings[key] for key in ("low", "high", "step"))
+    if step is None:
+        return Interval(float(low), float(high), settings["sampling"])
+    values, value = [], low
+    # Tolerant, as 0.1 + 0.2 > 0.3.
+    while value <= high + 1e-9 * abs(high) and len(values) <= MOST_VALUES:
+        values.append(int(value) if whole else float(f"{value:.10g}"))
+        value = low * step ** len(values) if is_log else low + step * len(values)
+    if len(values) > MOST_VALUES:
+        raise ValueError(
+            f"{name} has too many values. Expected at most {MOST_VALUES}. Received: {dict(spec)} ({where}). "
+            f"Choose a larger step."
+        )
+    return Choices(tuple(values))
+
+
+def _is_range(settings: Mapping[Any, Any], whole: bool) -> bool:
+    if set(settings) != {"low", "high", "step", "sampling"} or settings["sampling"] not in ("linear", "log"):
+        return False
+    low, high, step = (settings[key] for key in ("low", "high", "step"))
+    for value in (low, high) if step is None else (low, high, step):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return False
+        if whole and value != int(value):
+            return False
+    is_log = settings["sampling"] == "log"
+    return low < high and (low > 0 or not is_log) and (step is None or step > (1 if is_log else 0))
+
+
+def from_keras_tuner(space: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration fields that a trial's values stand for; those of an interval have six digits, for people."""
+    fields = {}
+    for name, parameter in space.items():
+        if isinstance(parameter, Choices):
+            fields[name] = {str(value): value for value in parameter.values}[values[name]]
+        else:
+            fields[name] = min(max(float(f"{values[name]:.6g}"), parameter.low), parameter.high)
+    return fields

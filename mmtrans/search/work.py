@@ -1,0 +1,62 @@
+"""What a worker process of a search does: it trains a run, and evaluates it on valid."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.grid.work import forget_models, set_up_tensorflow
+from mmtrans.search.plan import Training
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Where and how the trainings of a search are done; called with a training, it does it.
+
+    Args:
+        trials_path: the directory of the runs.
+        objective: the metric that counts.
+        resumable: whether runs may be given more epochs later.
+        num_threads: of one operation; `None` leaves it to TensorFlow.
+    """
+
+    trials_path: Path
+    objective: str
+    resumable: bool = False
+    num_threads: int | None = None
+
+    def start(self) -> None:
+        """Imports TensorFlow and sets it up. Call it once a process."""
+        set_up_tensorflow(self.num_threads)
+
+    def __call__(self, training: Training) -> dict:
+        """Trains a run, from its newest checkpoint where there is one; the test split cannot be read here.
+
+        Returns:
+            `value` of the objective on valid, and `epochs` that were trained, over all phases.
+
+        Raises:
+            ValueError: records that lack what the recipe needs, or are corrupt; an objective that is undefined.
+            FloatingPointError: a loss is not finite.
+        """
+        from mmtrans.data.records import Records
+        from mmtrans.evaluation.evaluate import evaluate
+        from mmtrans.training.run import Run
+        from mmtrans.training.train import read_status, train
+
+        forget_models()
+        records = Records.open(training.records_path, splits=("train", "valid"))
+        run = Run.open_or_create(self.trials_path / training.name, training.config, records)
+        train(run, records)
+        result = evaluate(run, records, "valid")
+        if result[self.objective] is None:
+            raise ValueError(
+                f"The objective is undefined. Expected a number. Received: {self.objective}=None ({run.path}). "
+                f"{' '.join(result['notes'])}"
+            )
+        if not self.resumable:
+            for directory in (run.path / "phases").glob("*/checkpoints"):
+                shutil.rmtree(directory)
+        epochs = sum(read_status(run, phase)["epoch"] for phase in run.phases)
+        return {"value": result[self.objective], "epochs": epochs}

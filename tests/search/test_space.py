@@ -1,0 +1,107 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from mmtrans.config import Config
+from mmtrans.search.oracles import to_keras_tuner
+from mmtrans.search.space import (
+    DEFAULTS,
+    Choices,
+    Interval,
+    default_space,
+    from_keras_tuner,
+    parse_space,
+    read_fields,
+)
+
+TRANSLATION = Config(recipe="T->A")
+
+
+def parse(specs, config=TRANSLATION):
+    return parse_space(specs, config, "here")
+
+
+def test_the_default_space_is_a_space_of_what_the_recipe_reads():
+    assert list(default_space(TRANSLATION)) == list(DEFAULTS)
+    assert list(parse(default_space(TRANSLATION))) == list(DEFAULTS)
+    baseline = Config(recipe="T")
+    assert set(DEFAULTS) - set(default_space(baseline)) == {"units", "num_layers", "attention_units", "dropout"}
+    parse(default_space(baseline), baseline)
+    assert "attention_units" not in default_space(replace(TRANSLATION, attention="none"))
+    assert "cell" not in default_space(TRANSLATION, fixed=["cell"])
+    assert {"finetune", "representation"} <= read_fields(TRANSLATION) - read_fields(baseline)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "expected"),
+    [
+        ("units", {"low": 16, "high": 128, "sampling": "log"}, Choices((16, 32, 64, 128))),
+        ("units", {"low": 10, "high": 100, "step": 3, "sampling": "log"}, Choices((10, 30, 90))),
+        ("units", {"low": 3, "high": 6}, Choices((3, 4, 5, 6))),
+        ("units", [8, 8, 4], Choices((8, 4))),
+        ("units", 7, Choices((7,))),
+        ("dropout", {"low": 0, "high": 0.3, "step": 0.1}, Choices((0.0, 0.1, 0.2, 0.3))),
+        ("dropout", [0, 0.5], Choices((0.0, 0.5))),
+        ("learning_rate", {"low": "1e-4", "high": "1e-2", "sampling": "log"}, Interval(1e-4, 1e-2, "log")),
+        ("learning_rate", ["1e-3", 0.01], Choices((1e-3, 1e-2))),
+        ("cell", ["lstm", "gru"], Choices(("lstm", "gru"))),
+        ("bidirectional", [True, False], Choices((True, False))),
+    ],
+)
+def test_what_is_tried(name, spec, expected):
+    assert parse({name: spec}) == {name: expected}
+
+
+@pytest.mark.parametrize(
+    ("specs", "message"),
+    [
+        ({"unit": 3, "seed": [1]}, r"cannot be searched\. .*Received: \['seed', 'unit'\] \(here\)"),
+        ({3: 4}, r"cannot be searched\. .*\['3'\]"),
+        ({"units": [0]}, r"units is out of range\. .*units=0\. Correct the space \(here\)"),
+        ({"units": [4.5]}, r"Wrong type\. Expected int\. Received: units=4\.5"),
+        ({"units": None}, r"Wrong type\. .*units=None"),
+        ({"units": []}, r"units has no values"),
+        ({"cell": ["rnn"]}, r"Unknown cell"),
+        ({"cell": {"low": 1, "high": 2}}, r"cell has no range"),
+        ({"bidirectional": {"low": 0, "high": 1}}, r"bidirectional has no range"),
+        ({"dropout": {"low": 0.5, "high": 0.99}}, r"dropout is out of range\. .*dropout=0\.99"),
+        ({"dropout": {"low": 0.5, "high": 0.5}}, r"dropout is not a range"),
+        ({"dropout": {"low": 0, "high": 0.5, "sampling": "log"}}, r"dropout is not a range"),
+        ({"dropout": {"low": 0.1, "high": math.inf}}, r"dropout is not a range"),
+        ({"dropout": {"low": 0.1}}, r"dropout is not a range\. .*Received: \{'low': 0\.1\} \(here\)"),
+        ({"dropout": {"low": 0.1, "high": 0.2, "max": 1}}, r"dropout is not a range"),
+        ({"dropout": {"low": 0.1, "high": 0.2, "step": 0}}, r"dropout is not a range"),
+        ({"units": {"low": 1, "high": 9, "step": 1, "sampling": "log"}}, r"units is not a range"),
+        ({"units": {"low": 1.5, "high": 9}}, r"units is not a range\. Expected low < high, whole"),
+        ({"units": {"low": True, "high": 9}}, r"units is not a range"),
+        ({"units": {"low": 1, "high": 2**31}}, r"units has too many values"),
+    ],
+)
+def test_bad_spaces_are_refused(specs, message):
+    with pytest.raises(ValueError, match=message):
+        parse(specs)
+
+
+def test_a_field_without_effect_is_refused():
+    with pytest.raises(ValueError, match=r"does not read these.*Received: \['attention_units', 'units'\], recipe=T "):
+        parse({"units": [1, 2], "attention_units": [1, 2]}, Config(recipe="T"))
+
+
+def test_values_outlive_the_wire_of_keras_tuner():
+    space = parse(
+        {
+            "dropout": [0.1, 0.2],
+            "bidirectional": [True, False],
+            "units": [3, 4],
+            "learning_rate": {"low": 1e-4, "high": 0.0123457, "sampling": "log"},
+        }
+    )
+    values = {"dropout": "0.1", "bidirectional": "False", "units": "4", "learning_rate": 0.012345612}
+    hyperparameters = to_keras_tuner(space)
+    hyperparameters.values = values
+    received = type(hyperparameters).from_proto(hyperparameters.to_proto()).values
+    expected = {"dropout": 0.1, "bidirectional": False, "units": 4, "learning_rate": 0.0123456}
+    assert from_keras_tuner(space, values) == from_keras_tuner(space, received) == expected
+    # Rounded beyond its end.
+    assert from_keras_tuner(space, {**values, "learning_rate": 0.01234574})["learning_rate"] == 0.0123457
