@@ -4,39 +4,107 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmtrans.data.records import Records
+    from mmtrans.training.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("run_dir", metavar="RUN", help="run directory made by `mmtrans train`")
+    parser.description = (
+        "Metrics, predictions and plots of a trained run; of several runs, those of their ensemble, which predicts "
+        "the mean of their scores."
+    )
+    parser.add_argument(
+        "run_dirs", nargs="+", metavar="RUN", help="run directory made by `mmtrans train`; several are an ensemble"
+    )
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="default: test")
-    parser.add_argument("--data", metavar="RECORDS", help="other records than those that the run was trained on")
+    parser.add_argument("--data", metavar="RECORDS", help="other records than those that the runs were trained on")
+    parser.add_argument("--out", metavar="DIR", help="where the results of an ensemble go; those of a run go into it")
+    parser.add_argument(
+        "--corrupt",
+        action="store_true",
+        help="measure curves too: one modality missing, with steps dropped, with noise, or shuffled, at ten levels",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:
     """Evaluates and returns the split's metrics; valid stands in where there is no test fold."""
+    _check_flags(arguments)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.cli.show import show_metrics
-    from mmtrans.data.records import Records
-    from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.training.run import Run
     from mmtrans.training.train import make_deterministic
 
     make_deterministic()
-    trained = Run.open(arguments.run_dir)
-    if arguments.data is None and not trained.records_path.is_dir():
-        raise FileNotFoundError(
-            f"The run's records are gone. Expected them where they were in training. "
-            f"Received: records={trained.records_path} ({trained.path}). Say where they are with --data RECORDS."
-        )
-    records = Records.open(arguments.data or trained.records_path)
+    runs = [Run.open(path) for path in arguments.run_dirs]
+    records = _open_records(runs, arguments.data)
     split = arguments.split
     if split == "test" and not records.count("test"):
         print("mmtrans: the records have no test fold; the valid split stands in.", file=sys.stderr)
         split = "valid"
+    if len(runs) > 1:
+        return {**_evaluate_ensemble(runs, records, split, arguments.out), "split": split}
+    return {**_evaluate_run(runs[0], records, split, arguments.corrupt), "split": split}
+
+
+def _check_flags(arguments: argparse.Namespace) -> None:
+    several = len(arguments.run_dirs) > 1
+    if several and arguments.out is None:
+        raise ValueError(
+            f"The results of an ensemble need a place. Expected --out DIR. Received: runs={len(arguments.run_dirs)}, "
+            f"no --out. Name a new directory."
+        )
+    if several and arguments.corrupt:
+        raise ValueError(
+            f"Curves are of one run. Expected --corrupt with one RUN. Received: runs={len(arguments.run_dirs)}. "
+            f"Give the runs one by one."
+        )
+    if not several and arguments.out is not None:
+        raise ValueError(
+            f"The results of a run go into its directory. Expected --out only with several runs. "
+            f"Received: out={arguments.out}. Leave it out."
+        )
+
+
+def _open_records(runs: list[Run], data: str | None) -> Records:
+    from mmtrans.data.records import Records
+
+    first = runs[0]
+    if data is None and not first.records_path.is_dir():
+        raise FileNotFoundError(
+            f"The run's records are gone. Expected them where they were in training. "
+            f"Received: records={first.records_path} ({first.path}). Say where they are with --data RECORDS."
+        )
+    return Records.open(data or first.records_path)
+
+
+def _evaluate_run(trained: Run, records: Records, split: str, corrupt: bool) -> dict:
+    from mmtrans.cli.show import show_metrics, show_robustness
+    from mmtrans.evaluation.evaluate import evaluate
+    from mmtrans.evaluation.robustness import evaluate_robustness
+
     result = evaluate(trained, records, split)
     show_metrics(result, f"{trained.config.recipe} on the {split} split of {records.directory}")
-    print(f"Written: {trained.path}/metrics.json, predictions.csv and plots/.")
-    return {**result, "split": split}
+    if corrupt:
+        result = {**result, "robustness": evaluate_robustness(trained, records, split)}
+        show_robustness(result["robustness"])
+    written = (
+        "metrics.json, predictions.csv, robustness.json, robustness.csv" if corrupt else "metrics.json, predictions.csv"
+    )
+    print(f"Written: {trained.path}/{written} and plots/.")
+    return result
+
+
+def _evaluate_ensemble(runs: list[Run], records: Records, split: str, out: str) -> dict:
+    from mmtrans.cli.show import show_members, show_metrics
+    from mmtrans.evaluation.ensemble import evaluate_ensemble
+
+    result = evaluate_ensemble(runs, records, split, out)
+    show_metrics(result, f"Ensemble of {len(runs)} on the {split} split of {records.directory}")
+    show_members(result)
+    print(f"Written: {out}/metrics.json, predictions.csv and plots/.")
+    return result

@@ -58,6 +58,35 @@ def show_metrics(result: Mapping, title: str) -> None:
         out.print(f"Note: {note}")
 
 
+def show_members(result: Mapping) -> None:
+    """Prints the metrics of an ensemble beside those of its members and their mean."""
+    table = Table(title="Members", title_justify="left")
+    table.add_column("")
+    for heading in HEADINGS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = [(f"{member['recipe']}, seed {member['seed']}", member) for member in result["members"]]
+    for name, metrics in [*rows, ("mean of members", result["members_mean"]), ("ensemble", result)]:
+        table.add_row(name, *(number(metrics[metric]) for metric in HEADINGS))
+    console().print(table)
+
+
+def show_robustness(robustness: Mapping) -> None:
+    """Prints what the error is without corruption, at the highest level, and on average over the levels."""
+    table = Table(title="One modality corrupted at a time", title_justify="left")
+    for heading in ("corruption", "modality"):
+        table.add_column(heading)
+    for heading in ("up to", "MAE clean", "MAE mean", "MAE at most", "Acc-2 (≥0) mean"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for kind, curves in robustness["curves"].items():
+        for modality, curve in curves.items():
+            mae, area = curve["metrics"]["mae"], curve["area"]
+            figures = map(number, (mae[0], area["mae"], mae[-1], area["acc2_has0"]))
+            table.add_row(
+                kind, modality if curve["read"] else f"{modality} (not read)", f"{curve['levels'][-1]:g}", *figures
+            )
+    console().print(table)
+
+
 def _lengths(split: Mapping) -> list[str]:
     """Mean, 95th percentile and maximum of the longest stream's steps."""
     lengths = split.get("lengths") or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
@@ -52,8 +53,9 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
     )
     if translation is not None:
         result["translation"] = translation
-    save(run, split, predictions, result)
-    _plot(run, split, predictions, scale)
+    save(run.path, split, predictions, result)
+    plot(run.path, split, predictions, scale, str(run.recipe))
+    _plot_history(run)
     write_projector(run, {**beside, split: predictions})
     write_evaluation(run, split, result, sum(read_status(run, phase)["epoch"] for phase in run.phases))
     return result
@@ -84,16 +86,15 @@ def check_records(run: Run, records: Records) -> None:
             )
 
 
-def save(run: Run, split: str, predictions: Predictions, result: dict) -> None:
-    """Adds a split to `metrics.json` and `predictions.csv`."""
-    path = run.path / "metrics.json"
+def save(directory: Path, split: str, predictions: Predictions, result: dict) -> None:
+    """Adds a split to `metrics.json` and `predictions.csv` of a directory."""
+    path = directory / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     write_atomically(path, json.dumps({**metrics, split: result}, indent=2, allow_nan=False))
-    _save_predictions(run, split, predictions)
+    _save_predictions(directory / "predictions.csv", split, predictions)
 
 
-def _save_predictions(run: Run, split: str, predictions: Predictions) -> None:
-    path = run.path / "predictions.csv"
+def _save_predictions(path: Path, split: str, predictions: Predictions) -> None:
     rows = []
     if path.is_file():
         with open(path, newline="", encoding="utf-8") as file:
@@ -108,17 +109,21 @@ def _save_predictions(run: Run, split: str, predictions: Predictions) -> None:
     write_atomically(path, text.getvalue())
 
 
-def _plot(run: Run, split: str, predictions: Predictions, scale: LabelScale) -> None:
+def plot(directory: Path, split: str, predictions: Predictions, scale: LabelScale, name: str) -> None:
+    """Draws a split into the `plots` of a directory; `name` says what predicted."""
     from mmtrans.evaluation.metrics import has_seven_classes
-    from mmtrans.evaluation.plots import plot_confusion, plot_history, plot_predictions
+    from mmtrans.evaluation.plots import plot_confusion, plot_predictions
 
-    directory = run.path / "plots"
-    directory.mkdir(exist_ok=True)
-    title = f"{run.recipe}, {split}"
-    plot_predictions(
-        directory / f"predictions-{split}.png", predictions.scores, predictions.labels, predictions.videos, title
-    )
+    plots, title = directory / "plots", f"{name}, {split}"
+    plots.mkdir(exist_ok=True)
+    scores, labels = predictions.scores, predictions.labels
+    plot_predictions(plots / f"predictions-{split}.png", scores, labels, predictions.videos, title)
     if has_seven_classes(scale):
-        plot_confusion(directory / f"confusion-{split}.png", predictions.scores, predictions.labels, scale, title)
+        plot_confusion(plots / f"confusion-{split}.png", scores, labels, scale, title)
+
+
+def _plot_history(run: Run) -> None:
+    from mmtrans.evaluation.plots import plot_history
+
     with open(run.path / "history.csv", newline="", encoding="utf-8") as file:
-        plot_history(directory / "history.png", list(csv.DictReader(file)))
+        plot_history(run.path / "plots" / "history.png", list(csv.DictReader(file)))

@@ -21,7 +21,8 @@ BEST_LINE = {"color": ORANGE, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder"
 CLASS_NAMES = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, bound to no display."""
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
     # The canvas is bound here: no pyplot, no global state, no display.
     FigureCanvasAgg(figure)
@@ -29,7 +30,8 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """Takes away from a panel what is not data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
     axes.tick_params(colors=INK, labelsize=9, length=3)
@@ -67,7 +69,7 @@ def plot_predictions(
     margin = 0.05 * (high - low) or 0.5
     limits = (low - margin, high + margin)
 
-    figure = _figure(6.6, 6.8)
+    figure = new_figure(6.6, 6.8)
     grid = figure.add_gridspec(2, 2, width_ratios=(5, 0.9), height_ratios=(0.9, 5), wspace=0.02, hspace=0.02)
     top = figure.add_subplot(grid[0, 0])
     main = figure.add_subplot(grid[1, 0], sharex=top)
@@ -82,7 +84,7 @@ def plot_predictions(
     main.set_xlabel("true sentiment (label units)", color=INK)
     main.set_ylabel("predicted sentiment (label units)", color=INK)
     main.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
-    _tidy(main)
+    tidy(main)
 
     bins = np.linspace(*limits, 32)
     edge = {"edgecolor": "white", "linewidth": 0.6}
@@ -120,7 +122,7 @@ def plot_confusion(
     support = counts.sum(axis=1)
     shares = counts / np.maximum(support, 1)[:, None]
 
-    figure = _figure(7.0, 6.0)
+    figure = new_figure(7.0, 6.0)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
@@ -173,7 +175,7 @@ def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
     columns = 2 if len(phases) in (2, 4) else min(len(phases), 3)
     lines = -(-len(phases) // columns)
-    figure = _figure(1.4 + 4.6 * columns, 0.4 + 4.2 * lines)
+    figure = new_figure(1.4 + 4.6 * columns, 0.4 + 4.2 * lines)
     grid = figure.add_gridspec(lines, columns)
     for index, (phase, phase_rows) in enumerate(phases.items()):
         _draw_phase(figure, grid[index // columns, index % columns], phase, phase_rows)
@@ -206,7 +208,7 @@ def _draw_phase(figure: Figure, cell: SubplotSpec, phase: str, rows: Sequence[Ma
     axes.set_ylabel("mean loss", color=INK)
     axes.legend(frameon=False, fontsize=9, labelcolor=INK)
     axes.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
-    _tidy(axes)
+    tidy(axes)
     if has_rate:
         axes.tick_params(labelbottom=False)
         axes = figure.add_subplot(halves[1], sharex=axes)
@@ -223,7 +225,7 @@ def _draw_learning_rate(axes: Axes, epochs: np.ndarray, rate: np.ndarray) -> Non
         epochs, rate, where="mid", color=MUTED, linewidth=1.4, marker="o" if len(rate) == 1 else None, markersize=3
     )
     axes.set_yscale("log" if low > 0 else "linear")
-    _tidy(axes)
+    tidy(axes)
     # Two numbers say it all: the ticks of a log axis collide in a strip this low.
     axes.set_yticks(sorted({low, high}), [f"{value:.2g}" for value in sorted({low, high})])
     axes.yaxis.set_minor_locator(NullLocator())
@@ -243,7 +245,7 @@ def plot_attention(
         title: which segment.
     """
     steps, source_steps = attention_weights.shape
-    figure = _figure(max(4.5, 1.9 + 0.27 * source_steps), max(3.0, 1.7 + 0.23 * steps))
+    figure = new_figure(max(4.5, 1.9 + 0.27 * source_steps), max(3.0, 1.7 + 0.23 * steps))
     axes = figure.add_subplot()
     image = axes.imshow(attention_weights, cmap="Blues", vmin=0, aspect="auto")
     names = [*tokens, "<eos>"] if len(tokens) == steps - 1 else list(tokens)

@@ -1,0 +1,121 @@
+"""Ensembles: several runs on the same records, whose score of a segment is the mean of the members' scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.data.records import Records, corruption_named
+from mmtrans.evaluation.evaluate import SEED, check_finished, check_records, plot, save
+from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
+from mmtrans.evaluation.predictions import Predictions, predict
+from mmtrans.evaluation.split_metrics import evaluate_predictions
+from mmtrans.training.run import Run
+
+
+def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: str | Path) -> dict:
+    """Evaluates an ensemble, and writes `metrics.json`, `predictions.csv` and plots to `out`.
+
+    The segments are those that every member can read: of `T` and `A` those that have text and audio.
+
+    Args:
+        runs: the members, whose phases are finished; recipes and seeds may differ.
+        records: opened with this split and train (whose labels make the baselines).
+        split: `train`, `valid` or `test`.
+        out: the ensemble's directory: new, empty, or made by an evaluation of the same members.
+
+    Returns:
+        the split's object in metrics.json, as of `evaluate`, with `members`, of each `run`, `recipe`, `seed` and its
+        metrics on the same segments, and `members_mean`, their mean, `None` where one is undefined.
+
+    Raises:
+        ValueError: a run twice, runs of different records, `out` holds something else, no segment that all members
+            read, or as `evaluate`.
+    """
+    check_members(runs)
+    out = Path(out)
+    _check_out(out, runs)
+    for run in runs:
+        check_finished(run)
+        check_records(run, records)
+    with corruption_named(records):
+        ensemble, scores = combine([predict(run, records, split) for run in runs])
+    scale = records.manifest.label
+    result = evaluate_predictions(
+        ensemble.scores, ensemble.labels, ensemble.videos, records.labels("train"), scale, seed=SEED
+    )
+    members = [
+        {**_identity(run), **sentiment_metrics(s, ensemble.labels, scale)} for run, s in zip(runs, scores, strict=True)
+    ]
+    result["members"] = members
+    result["members_mean"] = {name: _mean([member[name] for member in members]) for name in METRICS}
+    out.mkdir(parents=True, exist_ok=True)
+    save(out, split, ensemble, result)
+    plot(out, split, ensemble, scale, f"ensemble of {len(runs)}")
+    return result
+
+
+def combine(members: Sequence[Predictions]) -> tuple[Predictions, np.ndarray]:
+    """The ensemble's predictions, on the segments that all members have in the order of the first, without vectors;
+    and the members' scores of those, `(members, n)` float32.
+
+    Raises:
+        ValueError: there are no such segments.
+    """
+    rows = [dict(zip(member.ids, range(len(member.ids)), strict=True)) for member in members]
+    first = members[0]
+    kept = [row for row, id_ in enumerate(first.ids) if all(id_ in found for found in rows)]
+    if not kept:
+        raise ValueError(
+            f"The members have no segment in common. Expected segments with the modalities of all of them. "
+            f"Received: segments={[len(member.ids) for member in members]}. Choose members of fewer modalities."
+        )
+    ids, videos, words = ([column[row] for row in kept] for column in (first.ids, first.videos, first.words))
+    scores = np.stack([member.scores[[found[id_] for id_ in ids]] for member, found in zip(members, rows, strict=True)])
+    return Predictions(ids, videos, words, scores.mean(axis=0), first.labels[kept], {}), scores
+
+
+def check_members(runs: Sequence[Run]) -> None:
+    """Raises a ValueError where two runs are the same, or of different records."""
+    first = runs[0]
+    for i, run in enumerate(runs):
+        if run.manifest_hash != first.manifest_hash:
+            # A segment that one member is tested on may have trained another.
+            raise ValueError(
+                f"The members were trained on different records. Expected manifest {first.manifest_hash[:12]} "
+                f"({first.path}). Received: {run.manifest_hash[:12]} ({run.path}). Train them on the same records."
+            )
+        same = [other.path for other in runs[:i] if other.config == run.config]
+        if same:
+            raise ValueError(
+                f"One run is given twice. Expected members that differ in recipe, seed or configuration. "
+                f"Received: {same[0]} and {run.path}. Leave one of them out."
+            )
+
+
+def _check_out(out: Path, runs: Sequence[Run]) -> None:
+    """Raises a ValueError where a directory holds anything but the same ensemble."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    path = out / "metrics.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    expected = sorted(str(_identity(run)) for run in runs)
+    for result in results.values():
+        members = result.get("members", [])
+        if expected == sorted(str({name: member[name] for name in ("run", "recipe", "seed")}) for member in members):
+            return
+    raise ValueError(
+        f"The directory holds something else. Expected a new one, or the same ensemble's. Received: out={out}. "
+        f"Choose another --out."
+    )
+
+
+def _identity(run: Run) -> dict:
+    return {"run": str(run.path.resolve()), "recipe": run.config.recipe, "seed": run.config.seed}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return None if None in values else float(np.mean(values))

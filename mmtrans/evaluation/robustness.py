@@ -1,0 +1,120 @@
+"""Robustness of a trained run: every metric as one modality after another is corrupted more and more."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.records import Records, corruption_named
+from mmtrans.evaluation.corruptions import LEVELS, Stream, corrupt
+from mmtrans.evaluation.evaluate import SEED, check_finished, check_records
+from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
+from mmtrans.evaluation.predictions import make_scorer
+from mmtrans.evaluation.robustness_plot import plot_robustness
+from mmtrans.files import write_atomically
+from mmtrans.training.run import Run
+
+#: The scores without any corruption.
+CLEAN = None
+
+
+def evaluate_robustness(run: Run, records: Records, split: str) -> dict:
+    """Measures the curves of a split, and writes them to `robustness.json`, `robustness.csv` and a plot.
+
+    Args:
+        run: a run whose phases are finished.
+        records: opened with this split and train (whose labels make the baseline in the plot).
+        split: `train`, `valid` or `test`.
+
+    Returns:
+        the split's object in robustness.json: `seed`, `segments`, and `curves`, corruption → modality → `read`,
+        whether the run reads the modality at all; `levels` `(11,)`, 0 first; `metrics`, metric → `(11,)` values; and
+        `area`, metric → its mean over the levels (the trapezoid rule, divided by the last level), `None` where the
+        metric is undefined at a level.
+
+    Raises:
+        ValueError: as `evaluate`.
+    """
+    check_finished(run)
+    check_records(run, records)
+    with corruption_named(records):
+        scores, labels = _score(run, records, split)
+    scale = records.manifest.label
+    measured = {point: sentiment_metrics(values, labels, scale) for point, values in scores.items()}
+    curves = {
+        kind: {modality: _curve(measured, kind, modality) for modality in records.manifest.modalities}
+        for kind in LEVELS
+    }
+    result = {"seed": SEED, "segments": len(labels), "curves": curves}
+    _save(run.path, split, result)
+    constants = trivial_baselines(records.labels("train"), labels, scale).values()
+    path = run.path / "plots" / f"robustness-{split}.png"
+    path.parent.mkdir(exist_ok=True)
+    plot_robustness(path, curves, min(constant["mae"] for constant in constants), f"{run.recipe}, {split}")
+    return result
+
+
+def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, np.ndarray], np.ndarray]:
+    """Scores `(n,)` without corruption (`CLEAN`) and at each `(corruption, modality, level)` that the run would notice,
+    and labels `(n,)`."""
+    scorer, streams = make_scorer(run), _streams(run)
+    points = [(kind, modality, level) for kind, levels in LEVELS.items() for modality in streams for level in levels]
+    batches = make_batches(
+        records, Selection(split, run.recipe.inputs.modalities, labelled=True), batch_size=run.config.batch_size
+    )
+    scores, labels = defaultdict(list), []
+    for batch in batches.as_numpy_iterator():
+        source, length = batch["source"], batch["source_length"]
+        scores[CLEAN].append(scorer(source, length)["score"].numpy())
+        for kind, modality, level in points:
+            corrupted = corrupt(source, length, batch["id"], (kind, level), streams[modality], SEED)
+            scores[kind, modality, level].append(scorer(*corrupted)["score"].numpy())
+        labels.append(batch["label"])
+    return {point: np.concatenate(parts) for point, parts in scores.items()}, np.concatenate(labels)
+
+
+def _streams(run: Run) -> dict[str, Stream]:
+    """The modalities that a run reads when it predicts, by their places in its source."""
+    statistics, blocks = run.statistics, run.statistics.blocks(run.recipe.inputs)
+    return {
+        name: Stream(slice(*place), statistics.mean[name], statistics.std[name], alone=len(blocks) == 1)
+        for name, place in blocks.items()
+    }
+
+
+def _curve(measured: dict[tuple | None, dict], kind: str, modality: str) -> dict:
+    """One curve; what the run does not read it does not notice."""
+    at_level = [measured.get((kind, modality, level)) for level in LEVELS[kind]]
+    found = [measured[CLEAN], *(point or measured[CLEAN] for point in at_level)]
+    levels, metrics = [0.0, *LEVELS[kind]], {name: [point[name] for point in found] for name in METRICS}
+    area = {name: normalized_area(levels, values) for name, values in metrics.items()}
+    return {"read": None not in at_level, "levels": levels, "metrics": metrics, "area": area}
+
+
+def normalized_area(levels: list[float], values: list[float | None]) -> float | None:
+    """Mean height of a curve: the area under its trapezoids, divided by the width; `None` where a value is."""
+    return None if None in values else float(trapezoid(values, levels) / (levels[-1] - levels[0]))
+
+
+def _save(directory: Path, split: str, result: dict) -> None:
+    """Puts a split into `robustness.json`, and all of them into `robustness.csv`."""
+    path = directory / "robustness.json"
+    splits = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    splits[split] = result
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["split", "corruption", "modality", "level", *METRICS])
+    for name, found in splits.items():
+        for kind, curves in found["curves"].items():
+            for modality, curve in curves.items():
+                columns = zip(curve["levels"], *curve["metrics"].values(), strict=True)
+                writer.writerows([name, kind, modality, *row] for row in columns)
+    write_atomically(directory / "robustness.csv", text.getvalue())
+    write_atomically(path, json.dumps(splits, indent=2, allow_nan=False))
