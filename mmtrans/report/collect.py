@@ -41,6 +41,7 @@ class Trained:
         labels: `(n,)` float64.
         predictions: `(k, n)` float64.
         metrics: of each seed, the split's object in metrics.json.
+        robustness: of each seed that has one, the split's object in robustness.json.
     """
 
     variant: Variant
@@ -50,6 +51,7 @@ class Trained:
     labels: np.ndarray
     predictions: np.ndarray
     metrics: tuple[dict, ...]
+    robustness: tuple[dict, ...]
 
     @property
     def recipe(self) -> Recipe:
@@ -96,6 +98,7 @@ class _Run:
     variant: Variant
     seed: int
     metrics: dict
+    robustness: dict | None
     rows: list[dict]
 
 
@@ -178,7 +181,9 @@ def _read_run(directory: Path, description: dict) -> _Run | None:
     variant = Variant(config["recipe"], config.get("untrained", False), config.get("label_fraction", 1.0))
     with open(directory / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = sorted((row for row in csv.DictReader(file) if row["split"] == split), key=lambda row: row["id"])
-    return _Run(directory.name, variant, config["seed"], metrics[split], rows)
+    path = directory / "robustness.json"
+    robustness = _json(path).get(split) if path.is_file() else None
+    return _Run(directory.name, variant, config["seed"], metrics[split], robustness, rows)
 
 
 def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
@@ -200,6 +205,7 @@ def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
         np.array(labels, dtype=np.float64),
         np.array(predictions),
         tuple(runs[seed].metrics for seed in seeds),
+        tuple(runs[seed].robustness for seed in seeds if runs[seed].robustness is not None),
     )
 
 

@@ -42,6 +42,8 @@ class Row:
         seeds: that were trained.
         figures: metric → figure.
         quality: of the translation, name → figure; empty for a baseline.
+        robustness: modality that is read → `clean` or corruption → figure of the mean height of the curve of MAE; empty
+            where no seed has curves.
         collapsed: how many seeds predict (almost) a constant.
         segments: that were scored.
         videos: that they come from.
@@ -51,6 +53,7 @@ class Row:
     seeds: tuple[int, ...]
     figures: dict[str, Figure]
     quality: dict[str, Figure]
+    robustness: dict[str, dict[str, Figure]]
     collapsed: int
     segments: int
     videos: int
@@ -124,10 +127,24 @@ def _row(grid: Grid, trained: Trained, draws: int) -> Row:
         trained.seeds,
         {name: _figure([m[name] for m in trained.metrics], *intervals[name]) for name in METRICS},
         {name: _figure([t[name] for t in translations]) for name in QUALITIES} if translations else {},
+        _robustness(trained.robustness),
         sum(metrics["collapsed"] for metrics in trained.metrics),
         len(trained.ids),
         len(set(trained.videos)),
     )
+
+
+def _robustness(seeds: Sequence[dict]) -> dict[str, dict[str, Figure]]:
+    curves = [seed["curves"] for seed in seeds]
+    if not curves:
+        return {}
+    result: dict[str, dict[str, Figure]] = {}
+    for kind, of_kind in curves[0].items():
+        for modality in (name for name, curve in of_kind.items() if curve["read"]):
+            found = [each[kind][modality] for each in curves]
+            figures = result.setdefault(modality, {"clean": _figure([c["metrics"]["mae"][0] for c in found])})
+            figures[kind] = _figure([c["area"]["mae"] for c in found])
+    return result
 
 
 def _figure(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> Figure:

@@ -24,6 +24,14 @@ HEADINGS = {
 
 KIND_HEADINGS = {"concat": "all its modalities, concatenated", "source": "source alone", "untrained": "untrained"}
 
+ROBUSTNESS_HEADINGS = {
+    "clean": "MAE clean ↓",
+    "missing": "missing",
+    "dropped": "steps dropped",
+    "noise": "noise",
+    "shuffled": "steps shuffled",
+}
+
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -98,6 +106,7 @@ def make_tables(grid: Grid, results: Results) -> list[Table]:
         _comparison_table(results),
         _controls_table(results),
         _quality_table(results),
+        _robustness_table(results),
         _labels_table(results),
         _failures_table(grid),
         _runs_table(grid),
@@ -218,6 +227,20 @@ def _quality_table(results: Results) -> Table:
         "its source is better than with sources shuffled."
     )
     return Table("Translation", caption, columns, rows)
+
+
+def _robustness_table(results: Results) -> Table:
+    rows = [
+        [label_of(variant), modality, *(spread(figures[kind]) for kind in ROBUSTNESS_HEADINGS)]
+        for variant, row in results.rows.items()
+        for modality, figures in row.robustness.items()
+    ]
+    caption = (
+        "MAE when one modality is corrupted, mean over the levels: shares of 0 to 1 of segments or steps, noise of 0 "
+        "to 2.5 train standard deviations. ± is the standard deviation over the seeds that have curves. A modality "
+        "that a run does not read when it predicts has no row: it changes nothing."
+    )
+    return Table("Robustness", caption, ["run", "modality", *ROBUSTNESS_HEADINGS.values()], rows, text_columns=2)
 
 
 def _labels_table(results: Results) -> Table:
