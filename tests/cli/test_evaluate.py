@@ -94,3 +94,40 @@ def test_records_that_moved_are_given_by_data(run, records_dir, tmp_path, capsys
     assert os.path.join(str(tmp_path), "gone") in message
     assert "--data" in message
     assert main(["evaluate", str(run), "--data", str(records_dir), "--split", "valid"]) == 0
+
+
+def test_curves_are_measured_if_asked_for(run, capsys):
+    assert main(["evaluate", str(run), "--split", "valid", "--corrupt", "--json"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    result = json.loads(last, parse_constant=pytest.fail)
+    assert result.pop("split") == "valid"
+    assert json.loads((run / "robustness.json").read_text()) == {"valid": result.pop("robustness")}
+    assert json.loads((run / "metrics.json").read_text())["valid"] == result
+    assert lines[-1] == f"Written: {run}/metrics.json, predictions.csv, robustness.json, robustness.csv and plots/."
+    assert sum("(not read)" in line for line in lines) == 8
+
+
+def test_several_runs_are_an_ensemble(run, translation_run, tmp_path, capsys):
+    before = sorted(run.rglob("*"))
+    out = tmp_path / "ensemble"
+    argv = ["evaluate", str(run), str(translation_run), "--split", "valid", "--out", str(out), "--json"]
+    assert main(argv) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    result = json.loads(last, parse_constant=pytest.fail)
+    assert result.pop("split") == "valid"
+    assert json.loads((out / "metrics.json").read_text()) == {"valid": result}
+    assert [member["recipe"] for member in result["members"]] == ["T", "T->A"]
+    assert any("mean of members" in line for line in lines)
+    assert lines[-1] == f"Written: {out}/metrics.json, predictions.csv and plots/."
+    assert sorted(run.rglob("*")) == before
+
+
+def test_flags_that_do_not_fit_the_runs_are_refused(run, translation_run, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "Expected --out DIR. Received: runs=2, no --out." in refused(["evaluate", run, translation_run], capsys)
+    assert "Expected --corrupt with one RUN. Received: runs=2." in refused(
+        ["evaluate", run, translation_run, "--out", out, "--corrupt"], capsys
+    )
+    assert "Expected --out only with several runs." in refused(["evaluate", run, "--out", out], capsys)
+    assert "One run is given twice." in refused(["evaluate", run, run, "--out", out], capsys)
+    assert not out.exists()

@@ -61,6 +61,22 @@ def write_run(path, variant, seed, data, scores, split="test", manifest_hash=HAS
         writer.writerows(zip([split] * len(ids), ids, videos, labels, scores, strict=True))
 
 
+def write_robustness(path, areas, split="test"):
+    """Curves of MAE in a run; `areas` holds modality → `(clean, area)`, or `None` where the run does not read it."""
+    curves = {
+        kind: {
+            modality: {
+                "read": area is not None,
+                "metrics": {"mae": [(area or (9, 9))[0]]},
+                "area": {"mae": (area or (9, 9))[1] + place},
+            }
+            for modality, area in areas.items()
+        }
+        for place, kind in enumerate(("missing", "dropped", "noise", "shuffled"))
+    }
+    (path / "robustness.json").write_text(json.dumps({split: {"curves": curves}}))
+
+
 def write_grid(path, description, data, noise, skip=()):
     """A grid directory. `noise(variant)` is the deviation of a variant's predictions from the labels; `skip` holds
     `(variant, seed)` of runs that are not there."""

@@ -13,7 +13,7 @@ from mmtrans.report.collect import Variant, collect
 from mmtrans.report.compare import compute
 from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
 from mmtrans.report.tables import NONE, number, p_value
-from tests.report.grids import describe, segments, write_grid
+from tests.report.grids import describe, segments, write_grid, write_robustness
 
 RECIPES = ("T", "A", "concat(T,A)", "T->A", "A->T")
 
@@ -119,6 +119,7 @@ def test_markdown_tables_are_rectangular(report):
                 block.append(row)
             assert {len(re.findall(r"(?<!\\)\|", row)) for row in block} == {width}
     assert tables == len(report.tables)
+    assert "Robustness" not in {table.title for table in report.tables}
 
 
 def test_csv_has_one_row_a_variant_with_all_numbers(results):
@@ -159,6 +160,21 @@ def test_a_grid_of_few_videos_says_so_and_tests_nothing(tmp_path):
     assert "[" not in to_markdown(report).replace("[-3, 3]", "")
     assert "Holm's correction" not in " ".join(report.summary)
     to_html(report)
+
+
+def test_robustness_is_the_mean_over_the_seeds_that_have_it(tmp_path):
+    path = write_grid(tmp_path / "grid", describe(["T", "T->A"], seeds=(0, 1, 2)), segments(), noise)
+    for seed, area in enumerate((1.0, 1.5)):
+        run = path / "runs" / f"T_to_A-False-1.0-seed-{seed}"
+        write_robustness(run, {"text": (0.5, area), "audio": None})
+    write_robustness(path / "runs" / "T-False-1.0-seed-0", {"text": (0.25, 0.75)}, split="valid")
+    grid = collect(path)
+    report = make_report(grid, compute(grid, draws=50))
+    table = next(table for table in report.tables if table.title == "Robustness")
+    assert table.columns == ["run", "modality", "MAE clean ↓", "missing", "steps dropped", "noise", "steps shuffled"]
+    spread = [".500 ± .000", "1.250 ± .354", "2.250 ± .354", "3.250 ± .354", "4.250 ± .354"]
+    assert table.rows == [["T->A", "text", *spread]]
+    assert "Robustness" in to_html(report)
 
 
 def test_one_seed_and_the_valid_split_are_said(tmp_path):
