@@ -36,7 +36,9 @@ from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
+from mmtrans.evaluation.robustness import evaluate_robustness
 from mmtrans.export import export
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
@@ -59,6 +61,8 @@ __all__ = [
     "build_translator",
     "convert",
     "evaluate",
+    "evaluate_ensemble",
+    "evaluate_robustness",
     "export",
     "make_batches",
     "open_corpus",
