@@ -106,17 +106,18 @@ def lstm_outputs(layer, inputs, mask):
     length = tf.reduce_sum(tf.cast(mask, tf.int32), 1)
 
     def turned(sequence):
-        return tf.reverse_sequence(sequence, length, seq_axis=1)
+        return tf.reverse_sequence(sequence, length, seq_axis=0, batch_axis=1)
 
+    inputs = tf.transpose(inputs, [1, 0, 2])
     gates = [
-        tf.transpose(tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias, [1, 0, 2])
+        tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias
         for cell, sequence in zip(cells, [inputs, turned(inputs)] if both else [inputs], strict=True)
     ]
     kernel = tf.stack([tf.convert_to_tensor(cell.recurrent_kernel) for cell in cells])
-    outputs = tf.unstack(tf.transpose(lstm_sequence(tf.stack(gates, 1), kernel), [1, 2, 0, 3]), len(cells))
-    memory = tf.concat([outputs[0], *map(turned, outputs[1:])], -1)
-    last = tf.maximum(length - 1, 0)
-    final_state = tf.concat([tf.gather(output, last, batch_dims=1) for output in outputs], -1)
+    outputs = tf.unstack(lstm_sequence(tf.stack(gates, 1), kernel), len(cells), 1)
+    memory = tf.transpose(tf.concat([outputs[0], *map(turned, outputs[1:])], -1), [1, 0, 2])
+    last = tf.stack([tf.maximum(length - 1, 0), tf.range(tf.shape(length)[0])], 1)
+    final_state = tf.concat([tf.gather_nd(output, last) for output in outputs], -1)
     return tf.where(mask[:, :, None], memory, 0.0), tf.where(length[:, None] > 0, final_state, 0.0)
 
 

@@ -131,7 +131,7 @@ def lstm_sequence(gates, kernel):
     Returns:
         outputs `(steps, lstms, batch, units)`.
     """
-    steps, dtype = tf.shape(gates)[0], gates.dtype
+    steps, lstms, dtype = tf.shape(gates)[0], kernel.shape[0], gates.dtype
     inputs = unstacked(gates)
     zeros = tf.zeros_like(tf.split(gates[0], 4, axis=-1)[0])
 
@@ -143,16 +143,16 @@ def lstm_sequence(gates, kernel):
 
     def gradient(d_outputs):
         given = [unstacked(d_outputs), *map(unstacked, _derivatives(activations, cells, _before(zeros, cells)))]
+        transposed = tf.linalg.matrix_transpose(kernel)
 
         def step(t, d_output, d_cell, arrays):
             d_given, *derivatives = [array.read(t) for array in given]
             d_gates, d_cell = _cell_gradients(d_output + d_given, d_cell, derivatives)
-            return t - 1, tf.matmul(d_gates, kernel, transpose_b=True), d_cell, _write(arrays, t, (d_gates,))
+            return t - 1, tf.matmul(d_gates, transposed), d_cell, _write(arrays, t, (d_gates,))
 
         _, (d_gates,) = _backward(step, steps, (zeros, zeros), _empty_arrays(1, steps, dtype))
-        # Products over steps and batch, for each LSTM.
-        d_kernel = tf.einsum("tlbu,tlbg->lug", _before(zeros, outputs), d_gates)
-        return d_gates, d_kernel
+        each = zip(tf.unstack(_before(zeros, outputs), lstms, 1), tf.unstack(d_gates, lstms, 1), strict=True)
+        return d_gates, tf.stack([_weight_gradient(before, d_gate) for before, d_gate in each])
 
     return outputs, gradient
 
@@ -214,7 +214,7 @@ class _Attended(NamedTuple):
 
 
 def _attention_forward(inputs: _Attended, own):
-    """Outputs beside contexts, attention weights, and what the gradient needs besides: cells, activations, energies."""
+    """Outputs beside contexts, attention weights, and what the gradient needs besides: cells and activations."""
     steps, dtype = tf.shape(inputs.gates)[0], inputs.gates.dtype
     gates, biases = unstacked(inputs.gates), unstacked(inputs.step_bias)
     own = None if own is None else unstacked(own)
@@ -230,35 +230,44 @@ def _attention_forward(inputs: _Attended, own):
         weights = tf.nn.softmax(scores)
         context = tf.matmul(weights[:, None], inputs.values)[:, 0]
         both = tf.concat([output, context], -1)
-        return t + 1, both, cell, _write(arrays, t, (both, weights, cell, tf.concat(activations, -1), energy))
+        return t + 1, both, cell, _write(arrays, t, (both, weights, cell, tf.concat(activations, -1)))
 
-    return _forward(step, steps, (inputs.first, inputs.first_cell), _empty_arrays(5, steps, dtype))
+    return _forward(step, steps, (inputs.first, inputs.first_cell), _empty_arrays(4, steps, dtype))
 
 
 def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
-    """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results."""
-    outputs, weights, cells, activations, energies = stored
+    """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results.
+
+    The energies `(steps, batch, source_steps, attention_units)` are computed again, as they would be by far the most
+    that is kept.
+    """
+    outputs, weights, cells, activations = stored
     steps, dtype, units = tf.shape(inputs.gates)[0], inputs.gates.dtype, inputs.first_output.shape[-1]
     local = _derivatives(activations, cells, _before(inputs.first_cell, cells))
-    score_by_key = (1 - energies * energies) * inputs.score_kernel
-    given = [unstacked(value) for value in (*upstream, weights, score_by_key, *local)]
+    queries = tf.tensordot(outputs[:, :, :units], inputs.query_kernel, 1)
+    given = [unstacked(value) for value in (*upstream, weights, queries, *local)]
     own_steps = None if own is None else unstacked(own)
+    # A product with a kernel that is transposed as it is read takes several times as long.
+    kernel, query_kernel = tf.transpose(inputs.kernel), tf.transpose(inputs.query_kernel)
 
-    def step(t, d_both, d_cell, d_keys, arrays):
-        d_given, d_weight, weight, by_key, *derivatives = [array.read(t) for array in given]
+    def step(t, d_both, d_cell, d_keys, d_score_kernel, arrays):
+        d_given, d_weight, weight, query, *derivatives = [array.read(t) for array in given]
         d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
         d_weight += tf.linalg.matvec(inputs.values, d_context)
         d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
-        d_energy = d_scores[:, :, None] * by_key
+        energy = tf.tanh(inputs.keys + query[:, None])
+        d_energy = d_scores[:, :, None] * ((1 - energy * energy) * inputs.score_kernel)
         d_query = tf.reduce_sum(d_energy, 1)
-        d_output += tf.matmul(d_query, inputs.query_kernel, transpose_b=True)
+        d_output += tf.matmul(d_query, query_kernel)
         d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
         arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
-        d_product = _product_gradient(d_gates, None if own is None else own_steps.read(t))
-        return t - 1, tf.matmul(d_product, inputs.kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
+        d_both = tf.matmul(_product_gradient(d_gates, None if own is None else own_steps.read(t)), kernel)
+        d_score_kernel += _weight_gradient(energy, d_scores[:, :, None])
+        return t - 1, d_both, d_cell, d_keys + d_energy, d_score_kernel, arrays
 
-    zeros = tuple(map(tf.zeros_like, (inputs.first, inputs.first_cell, inputs.keys)))
-    (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
+    first = (inputs.first, inputs.first_cell, inputs.keys, inputs.score_kernel[:, None])
+    last, written = _backward(step, steps, tuple(map(tf.zeros_like, first)), _empty_arrays(4, steps, dtype))
+    d_first, d_cell, d_keys, d_score_kernel = last
     d_gates, d_scores, d_contexts, d_queries = written
     return _Attended(
         gates=d_gates,
@@ -270,7 +279,7 @@ def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
         step_bias=tf.reduce_sum(d_scores, 1),
         kernel=_weight_gradient(_before(inputs.first, outputs), _product_gradient(d_gates, own)),
         query_kernel=_weight_gradient(outputs[:, :, :units], d_queries),
-        score_kernel=_weight_gradient(energies, d_scores[..., None])[:, 0],
+        score_kernel=d_score_kernel[:, 0],
     )
 
 
