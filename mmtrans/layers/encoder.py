@@ -96,7 +96,7 @@ def keras_outputs(layer, inputs, mask):
 
 
 def lstm_outputs(layer, inputs, mask):
-    """The same of an LSTM or a bidirectional one: both directions in one loop, and no mask in it.
+    """The same of an LSTM or a bidirectional one: a loop for each direction, side by side, and no mask in it.
 
     The backward direction reads each sequence reversed within its length, so its padding comes last too, and what
     comes of padding is never read.
@@ -109,12 +109,13 @@ def lstm_outputs(layer, inputs, mask):
         return tf.reverse_sequence(sequence, length, seq_axis=0, batch_axis=1)
 
     inputs = tf.transpose(inputs, [1, 0, 2])
-    gates = [
-        tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias
+    outputs = [
+        lstm_sequence(
+            tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias,
+            tf.convert_to_tensor(cell.recurrent_kernel),
+        )
         for cell, sequence in zip(cells, [inputs, turned(inputs)] if both else [inputs], strict=True)
     ]
-    kernel = tf.stack([tf.convert_to_tensor(cell.recurrent_kernel) for cell in cells])
-    outputs = tf.unstack(lstm_sequence(tf.stack(gates, 1), kernel), len(cells), 1)
     memory = tf.transpose(tf.concat([outputs[0], *map(turned, outputs[1:])], -1), [1, 0, 2])
     last = tf.stack([tf.maximum(length - 1, 0), tf.range(tf.shape(length)[0])], 1)
     final_state = tf.concat([tf.gather_nd(output, last) for output in outputs], -1)
