@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention
-from mmtrans.layers.recurrence import GATES, attention_lstm_sequence, gru_step, lstm_step, unstacked
+from mmtrans.layers.attention_recurrence import attention_lstm_sequence
+from mmtrans.layers.recurrence import GATES, gru_step, lstm_step, unstacked
 
 
 class Memory(NamedTuple):

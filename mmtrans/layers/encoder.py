@@ -96,7 +96,7 @@ def keras_outputs(layer, inputs, mask):
 
 
 def lstm_outputs(layer, inputs, mask):
-    """The same of an LSTM or a bidirectional one: both directions in one loop, and no mask in it.
+    """The same of an LSTM or a bidirectional one: a loop for each direction, side by side, and no mask in it.
 
     The backward direction reads each sequence reversed within its length, so its padding comes last too, and what
     comes of padding is never read.
@@ -106,17 +106,19 @@ def lstm_outputs(layer, inputs, mask):
     length = tf.reduce_sum(tf.cast(mask, tf.int32), 1)
 
     def turned(sequence):
-        return tf.reverse_sequence(sequence, length, seq_axis=1)
+        return tf.reverse_sequence(sequence, length, seq_axis=0, batch_axis=1)
 
-    gates = [
-        tf.transpose(tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias, [1, 0, 2])
+    inputs = tf.transpose(inputs, [1, 0, 2])
+    outputs = [
+        lstm_sequence(
+            tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias,
+            tf.convert_to_tensor(cell.recurrent_kernel),
+        )
         for cell, sequence in zip(cells, [inputs, turned(inputs)] if both else [inputs], strict=True)
     ]
-    kernel = tf.stack([tf.convert_to_tensor(cell.recurrent_kernel) for cell in cells])
-    outputs = tf.unstack(tf.transpose(lstm_sequence(tf.stack(gates, 1), kernel), [1, 2, 0, 3]), len(cells))
-    memory = tf.concat([outputs[0], *map(turned, outputs[1:])], -1)
-    last = tf.maximum(length - 1, 0)
-    final_state = tf.concat([tf.gather(output, last, batch_dims=1) for output in outputs], -1)
+    memory = tf.transpose(tf.concat([outputs[0], *map(turned, outputs[1:])], -1), [1, 0, 2])
+    last = tf.stack([tf.maximum(length - 1, 0), tf.range(tf.shape(length)[0])], 1)
+    final_state = tf.concat([tf.gather_nd(output, last) for output in outputs], -1)
     return tf.where(mask[:, :, None], memory, 0.0), tf.where(length[:, None] > 0, final_state, 0.0)
 
 

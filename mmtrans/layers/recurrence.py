@@ -8,8 +8,6 @@ weights are one product over all steps after it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import tensorflow as tf
 
 #: Gates of each cell, in the order of the kernels' columns.
@@ -70,34 +68,36 @@ def unstacked(tensor) -> tf.TensorArray:
     return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0], clear_after_read=False).unstack(tensor)
 
 
-def _empty_arrays(number, steps, dtype):
+def empty_arrays(number, steps, dtype):
+    """Arrays for what a loop writes at every step."""
     return tuple(tf.TensorArray(dtype, size=steps) for _ in range(number))
 
 
-def _write(arrays, t, values):
+def write(arrays, t, values):
+    """The arrays, each with its value at step t."""
     return tuple(array.write(t, value) for array, value in zip(arrays, values, strict=True))
 
 
-def _forward(body, steps, state, arrays):
+def run_forward(body, steps, state, arrays):
     """Runs `body(t, *state, arrays)` for t = 0 … steps - 1; returns the arrays' contents, steps first."""
     loop = (tf.constant(0), *state, arrays)
     *_, arrays = tf.while_loop(lambda t, *_: t < steps, body, loop, maximum_iterations=steps)
     return [array.stack() for array in arrays]
 
 
-def _backward(body, steps, state, arrays):
+def run_backward(body, steps, state, arrays):
     """Runs `body(t, *state, arrays)` for t = steps - 1 … 0; returns the last state and the arrays' contents."""
     loop = (steps - 1, *state, arrays)
     _, *state, arrays = tf.while_loop(lambda t, *_: t >= 0, body, loop, maximum_iterations=steps)
     return state, [array.stack() for array in arrays]
 
 
-def _before(first, values):
+def before(first, values):
     """`values (steps, …)` one step later: `first (…)` is what stands before step 0."""
     return tf.concat([first[None], values[:-1]], 0)
 
 
-def _derivatives(activations, cells, cells_before):
+def derivatives_of_cell(activations, cells, cells_before):
     """The LSTM cell's derivatives, for all steps at once, each of the shape of `cells` but for the third.
 
     Returns:
@@ -112,7 +112,7 @@ def _derivatives(activations, cells, cells_before):
     return [o * (1 - squashed * squashed), squashed * o * (1 - o), by_others, f]
 
 
-def _cell_gradients(d_output, d_cell, derivatives):
+def cell_gradients(d_output, d_cell, derivatives):
     """One step back through the LSTM cell: gradients of its pre-activations `(…, 4 units)` and of the cell before."""
     output_by_cell, output_by_gate, cell_by_others, cell_by_cell = derivatives
     d_cell += d_output * output_by_cell
@@ -122,164 +122,42 @@ def _cell_gradients(d_output, d_cell, derivatives):
 
 @tf.custom_gradient
 def lstm_sequence(gates, kernel):
-    """LSTMs over whole sequences, side by side (a bidirectional layer has two), from zero states.
+    """An LSTM over whole sequences, from a zero state.
 
     Args:
-        gates: `(steps, lstms, batch, 4 units)` float32, the inputs' share of the pre-activations, bias included.
-        kernel: `(lstms, units, 4 units)` float32, the recurrent kernels.
+        gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, bias included.
+        kernel: `(units, 4 units)` float32, the recurrent kernel.
 
     Returns:
-        outputs `(steps, lstms, batch, units)`.
+        outputs `(steps, batch, units)`.
     """
     steps, dtype = tf.shape(gates)[0], gates.dtype
     inputs = unstacked(gates)
-    zeros = tf.zeros_like(tf.split(gates[0], 4, axis=-1)[0])
+    zeros = tf.zeros_like(gates[0, :, : kernel.shape[0]])
 
     def step(t, output, cell, arrays):
         output, cell, activations = lstm_cell(inputs.read(t) + tf.matmul(output, kernel), cell)
-        return t + 1, output, cell, _write(arrays, t, (output, cell, tf.concat(activations, -1)))
+        return t + 1, output, cell, write(arrays, t, (output, cell, tf.concat(activations, -1)))
 
-    outputs, cells, activations = _forward(step, steps, (zeros, zeros), _empty_arrays(3, steps, dtype))
+    outputs, cells, activations = run_forward(step, steps, (zeros, zeros), empty_arrays(3, steps, dtype))
 
     def gradient(d_outputs):
-        given = [unstacked(d_outputs), *map(unstacked, _derivatives(activations, cells, _before(zeros, cells)))]
+        given = [unstacked(d_outputs), *map(unstacked, derivatives_of_cell(activations, cells, before(zeros, cells)))]
+        # A product with a kernel that is transposed as it is read takes several times as long.
+        transposed = tf.transpose(kernel)
 
         def step(t, d_output, d_cell, arrays):
             d_given, *derivatives = [array.read(t) for array in given]
-            d_gates, d_cell = _cell_gradients(d_output + d_given, d_cell, derivatives)
-            return t - 1, tf.matmul(d_gates, kernel, transpose_b=True), d_cell, _write(arrays, t, (d_gates,))
+            d_gates, d_cell = cell_gradients(d_output + d_given, d_cell, derivatives)
+            return t - 1, tf.matmul(d_gates, transposed), d_cell, write(arrays, t, (d_gates,))
 
-        _, (d_gates,) = _backward(step, steps, (zeros, zeros), _empty_arrays(1, steps, dtype))
-        # Products over steps and batch, for each LSTM.
-        d_kernel = tf.einsum("tlbu,tlbg->lug", _before(zeros, outputs), d_gates)
-        return d_gates, d_kernel
+        _, (d_gates,) = run_backward(step, steps, (zeros, zeros), empty_arrays(1, steps, dtype))
+        return d_gates, weight_gradient(before(zeros, outputs), d_gates)
 
     return outputs, gradient
 
 
-def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
-    """An LSTM with input feeding and Bahdanau's attention over whole sequences: `AttentionDecoder.step` for one query.
-
-    Each step reads the previous output and context, and attends with its own output. Where `own` is true, it also reads
-    the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one more kernel.
-
-    Args:
-        gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
-        state: `[output (batch, units), cell (batch, units)]` before the first step; the context before it is zero.
-        memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
-        score_bias: `[(batch, source_steps), (steps, source_steps)]`, added to the attention scores.
-        kernel: `(units + memory_dim, 4 units)`, of output and context; with `own` `(units + memory_dim, 8 units)`, the
-            second half for the steps and rows where it is true.
-        attention_kernels: `[of the query (units, attention_units), of the scores (attention_units,)]`.
-        own: `(steps, batch, 1)` bool, or `None`.
-
-    Returns:
-        `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
-        beside its context.
-    """
-    own = None if own is None else tf.cast(own, gates.dtype)
-
-    @tf.custom_gradient
-    def sequence(*tensors):
-        inputs = _Attended(*tensors)
-        outputs, weights, *stored = _attention_forward(inputs, own)
-
-        def gradient(d_outputs, d_weights):
-            return _attention_gradient(inputs, own, (outputs, weights, *stored), (d_outputs, d_weights))
-
-        return (outputs, weights), gradient
-
-    return sequence(gates, *state, *memory, *score_bias, kernel, *attention_kernels)
-
-
-class _Attended(NamedTuple):
-    """The tensors that `attention_lstm_sequence` reads, and in the same places their gradients."""
-
-    gates: tf.Tensor
-    first_output: tf.Tensor
-    first_cell: tf.Tensor
-    values: tf.Tensor
-    keys: tf.Tensor
-    row_bias: tf.Tensor
-    step_bias: tf.Tensor
-    kernel: tf.Tensor
-    query_kernel: tf.Tensor
-    score_kernel: tf.Tensor
-
-    @property
-    def first(self):
-        """Output and context before the first step."""
-        context = tf.zeros([tf.shape(self.values)[0], self.values.shape[-1]], self.values.dtype)
-        return tf.concat([self.first_output, context], -1)
-
-
-def _attention_forward(inputs: _Attended, own):
-    """Outputs beside contexts, attention weights, and what the gradient needs besides: cells, activations, energies."""
-    steps, dtype = tf.shape(inputs.gates)[0], inputs.gates.dtype
-    gates, biases = unstacked(inputs.gates), unstacked(inputs.step_bias)
-    own = None if own is None else unstacked(own)
-
-    def step(t, output_and_context, cell, arrays):
-        product = tf.matmul(output_and_context, inputs.kernel)
-        if own is not None:
-            product, fed_back = tf.split(product, 2, axis=-1)
-            product += own.read(t) * fed_back
-        output, cell, activations = lstm_cell(gates.read(t) + product, cell)
-        energy = tf.tanh(inputs.keys + tf.matmul(output, inputs.query_kernel)[:, None])
-        scores = tf.tensordot(energy, inputs.score_kernel, 1) + inputs.row_bias + biases.read(t)
-        weights = tf.nn.softmax(scores)
-        context = tf.matmul(weights[:, None], inputs.values)[:, 0]
-        both = tf.concat([output, context], -1)
-        return t + 1, both, cell, _write(arrays, t, (both, weights, cell, tf.concat(activations, -1), energy))
-
-    return _forward(step, steps, (inputs.first, inputs.first_cell), _empty_arrays(5, steps, dtype))
-
-
-def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
-    """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results."""
-    outputs, weights, cells, activations, energies = stored
-    steps, dtype, units = tf.shape(inputs.gates)[0], inputs.gates.dtype, inputs.first_output.shape[-1]
-    local = _derivatives(activations, cells, _before(inputs.first_cell, cells))
-    score_by_key = (1 - energies * energies) * inputs.score_kernel
-    given = [unstacked(value) for value in (*upstream, weights, score_by_key, *local)]
-    own_steps = None if own is None else unstacked(own)
-
-    def step(t, d_both, d_cell, d_keys, arrays):
-        d_given, d_weight, weight, by_key, *derivatives = [array.read(t) for array in given]
-        d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
-        d_weight += tf.linalg.matvec(inputs.values, d_context)
-        d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
-        d_energy = d_scores[:, :, None] * by_key
-        d_query = tf.reduce_sum(d_energy, 1)
-        d_output += tf.matmul(d_query, inputs.query_kernel, transpose_b=True)
-        d_gates, d_cell = _cell_gradients(d_output, d_cell, derivatives)
-        arrays = _write(arrays, t, (d_gates, d_scores, d_context, d_query))
-        d_product = _product_gradient(d_gates, None if own is None else own_steps.read(t))
-        return t - 1, tf.matmul(d_product, inputs.kernel, transpose_b=True), d_cell, d_keys + d_energy, arrays
-
-    zeros = tuple(map(tf.zeros_like, (inputs.first, inputs.first_cell, inputs.keys)))
-    (d_first, d_cell, d_keys), written = _backward(step, steps, zeros, _empty_arrays(4, steps, dtype))
-    d_gates, d_scores, d_contexts, d_queries = written
-    return _Attended(
-        gates=d_gates,
-        first_output=d_first[:, :units],
-        first_cell=d_cell,
-        values=tf.einsum("tbs,tbm->bsm", weights, d_contexts),
-        keys=d_keys,
-        row_bias=tf.reduce_sum(d_scores, 0),
-        step_bias=tf.reduce_sum(d_scores, 1),
-        kernel=_weight_gradient(_before(inputs.first, outputs), _product_gradient(d_gates, own)),
-        query_kernel=_weight_gradient(outputs[:, :, :units], d_queries),
-        score_kernel=_weight_gradient(energies, d_scores[..., None])[:, 0],
-    )
-
-
-def _product_gradient(d_gates, own):
-    """Gradient of the product of outputs and kernel, whose second half counts where `own` is 1."""
-    return d_gates if own is None else tf.concat([d_gates, own * d_gates], -1)
-
-
-def _weight_gradient(inputs, d_outputs):
+def weight_gradient(inputs, d_outputs):
     """Gradient of a kernel from all its inputs `(…, in)` and its outputs' gradients `(…, out)`: `(in, out)`."""
     inputs, d_outputs = (tf.reshape(values, [-1, values.shape[-1]]) for values in (inputs, d_outputs))
     return tf.matmul(inputs, d_outputs, transpose_a=True)

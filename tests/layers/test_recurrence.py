@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.layers.attention_recurrence import attention_lstm_sequence
 from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Encoder, keras_outputs, lstm_outputs
-from mmtrans.layers.recurrence import attention_lstm_sequence, lstm_sequence
+from mmtrans.layers.recurrence import lstm_sequence
 
-STEPS, LSTMS, BATCH, UNITS, SOURCE_STEPS, MEMORY_DIM, ATTENTION_UNITS = 4, 2, 3, 5, 6, 7, 8
+STEPS, BATCH, UNITS, SOURCE_STEPS, MEMORY_DIM, ATTENTION_UNITS = 4, 3, 5, 6, 7, 8
 
 
 def normal(rng, *shape):
@@ -23,14 +24,13 @@ def plain_cell(gates, cell):
     return tf.sigmoid(o) * tf.tanh(cell), cell
 
 
-def plain_lstms(gates, kernel):
+def plain_lstm(gates, kernel):
     outputs = []
-    for n in range(LSTMS):
-        output = cell = tf.zeros([BATCH, UNITS], tf.float64)
-        for t in range(STEPS):
-            output, cell = plain_cell(gates[t, n] + output @ kernel[n], cell)
-            outputs.append(output)
-    return tf.transpose(tf.reshape(tf.stack(outputs), [LSTMS, STEPS, BATCH, UNITS]), [1, 0, 2, 3])
+    output = cell = tf.zeros([BATCH, UNITS], tf.float64)
+    for gate in tf.unstack(gates):
+        output, cell = plain_cell(gate + output @ kernel, cell)
+        outputs.append(output)
+    return tf.stack(outputs)
 
 
 def plain_attention_lstm(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
@@ -75,8 +75,8 @@ def check(function, plain, arguments, upstream):
 @pytest.mark.parametrize("seed", range(3))
 def test_lstm_sequence(seed):
     rng = np.random.default_rng(seed)
-    arguments = [normal(rng, STEPS, LSTMS, BATCH, 4 * UNITS), normal(rng, LSTMS, UNITS, 4 * UNITS)]
-    check(lstm_sequence, plain_lstms, arguments, [normal(rng, STEPS, LSTMS, BATCH, UNITS)])
+    arguments = [normal(rng, STEPS, BATCH, 4 * UNITS), normal(rng, UNITS, 4 * UNITS)]
+    check(lstm_sequence, plain_lstm, arguments, [normal(rng, STEPS, BATCH, UNITS)])
 
 
 @pytest.mark.smoke

@@ -1,0 +1,171 @@
+"""An attention LSTM over whole sequences with its gradient written out, as `recurrence` has it for LSTMs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from mmtrans.layers.recurrence import (
+    before,
+    cell_gradients,
+    derivatives_of_cell,
+    empty_arrays,
+    lstm_cell,
+    run_backward,
+    run_forward,
+    unstacked,
+    weight_gradient,
+    write,
+)
+
+
+def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
+    """An LSTM with input feeding and Bahdanau's attention over whole sequences: `AttentionDecoder.step` for one query.
+
+    Each step reads the previous output and context, and attends with its own output. Where `own` is true, it also reads
+    the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one more kernel.
+
+    Args:
+        gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
+        state: `[output (batch, units), cell (batch, units)]` before the first step; the context before it is zero.
+        memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
+        score_bias: `[(batch, source_steps), (steps, source_steps)]`, added to the attention scores.
+        kernel: `(units + memory_dim, 4 units)`, of output and context; with `own` `(units + memory_dim, 8 units)`, the
+            second half for the steps and rows where it is true.
+        attention_kernels: `[of the query (units, attention_units), of the scores (attention_units,)]`.
+        own: `(steps, batch, 1)` bool, or `None`.
+
+    Returns:
+        `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
+        beside its context.
+    """
+    inputs = _Attended(gates, *state, *memory, *score_bias, kernel, *attention_kernels)
+    own = None if own is None else tf.cast(own, gates.dtype)
+    # Rows know nothing of each other. A loop keeps little more than one core busy, so each half has its own.
+    results = [_attention_sequence(*half) for half in _halves(inputs, own)]
+    return tuple(tf.concat(halves, 1) for halves in zip(*results, strict=True))
+
+
+class _Attended(NamedTuple):
+    """The tensors that `attention_lstm_sequence` reads, and in the same places their gradients."""
+
+    gates: tf.Tensor
+    first_output: tf.Tensor
+    first_cell: tf.Tensor
+    values: tf.Tensor
+    keys: tf.Tensor
+    row_bias: tf.Tensor
+    step_bias: tf.Tensor
+    kernel: tf.Tensor
+    query_kernel: tf.Tensor
+    score_kernel: tf.Tensor
+
+    @property
+    def first(self):
+        """Output and context before the first step."""
+        context = tf.zeros([tf.shape(self.values)[0], self.values.shape[-1]], self.values.dtype)
+        return tf.concat([self.first_output, context], -1)
+
+
+#: The axis of the batch, in those tensors of `_Attended` that have one.
+_BATCH_AXIS = {"gates": 1, "first_output": 0, "first_cell": 0, "values": 0, "keys": 0, "row_bias": 0}
+
+
+def _halves(inputs: _Attended, own):
+    """The arguments of `_attention_sequence` for the first half of the rows, and for the rest."""
+    rows = tf.shape(inputs.values)[0]
+    sizes = tf.stack([rows // 2, rows - rows // 2])
+    owns = (None, None) if own is None else tf.split(own, sizes, 1, num=2)
+    pairs = {name: tf.split(getattr(inputs, name), sizes, axis, num=2) for name, axis in _BATCH_AXIS.items()}
+    return [(inputs._replace(**{name: pair[i] for name, pair in pairs.items()}), owns[i]) for i in range(2)]
+
+
+def _attention_sequence(inputs: _Attended, own):
+    """Outputs beside contexts, and attention weights, of some rows."""
+
+    @tf.custom_gradient
+    def sequence(*tensors):
+        inputs = _Attended(*tensors)
+        outputs, weights, *stored = _attention_forward(inputs, own)
+
+        def gradient(d_outputs, d_weights):
+            return _attention_gradient(inputs, own, (outputs, weights, *stored), (d_outputs, d_weights))
+
+        return (outputs, weights), gradient
+
+    return sequence(*inputs)
+
+
+def _attention_forward(inputs: _Attended, own):
+    """Outputs beside contexts, attention weights, and what the gradient needs besides: cells and activations."""
+    steps, dtype = tf.shape(inputs.gates)[0], inputs.gates.dtype
+    gates, biases = unstacked(inputs.gates), unstacked(inputs.step_bias)
+    own = None if own is None else unstacked(own)
+
+    def step(t, output_and_context, cell, arrays):
+        product = tf.matmul(output_and_context, inputs.kernel)
+        if own is not None:
+            product, fed_back = tf.split(product, 2, axis=-1)
+            product += own.read(t) * fed_back
+        output, cell, activations = lstm_cell(gates.read(t) + product, cell)
+        energy = tf.tanh(inputs.keys + tf.matmul(output, inputs.query_kernel)[:, None])
+        scores = tf.tensordot(energy, inputs.score_kernel, 1) + inputs.row_bias + biases.read(t)
+        weights = tf.nn.softmax(scores)
+        context = tf.matmul(weights[:, None], inputs.values)[:, 0]
+        both = tf.concat([output, context], -1)
+        return t + 1, both, cell, write(arrays, t, (both, weights, cell, tf.concat(activations, -1)))
+
+    return run_forward(step, steps, (inputs.first, inputs.first_cell), empty_arrays(4, steps, dtype))
+
+
+def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
+    """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results.
+
+    The energies `(steps, batch, source_steps, attention_units)` are computed again, as they would be by far the most
+    that is kept.
+    """
+    outputs, weights, cells, activations = stored
+    steps, dtype, units = tf.shape(inputs.gates)[0], inputs.gates.dtype, inputs.first_output.shape[-1]
+    local = derivatives_of_cell(activations, cells, before(inputs.first_cell, cells))
+    queries = tf.tensordot(outputs[:, :, :units], inputs.query_kernel, 1)
+    given = [unstacked(value) for value in (*upstream, weights, queries, *local)]
+    own_steps = None if own is None else unstacked(own)
+    kernel, query_kernel = tf.transpose(inputs.kernel), tf.transpose(inputs.query_kernel)
+
+    def step(t, d_both, d_cell, d_keys, d_score_kernel, arrays):
+        d_given, d_weight, weight, query, *derivatives = [array.read(t) for array in given]
+        d_output, d_context = tf.split(d_both + d_given, [units, -1], axis=-1)
+        d_weight += tf.linalg.matvec(inputs.values, d_context)
+        d_scores = weight * (d_weight - tf.reduce_sum(weight * d_weight, -1, keepdims=True))
+        energy = tf.tanh(inputs.keys + query[:, None])
+        d_energy = d_scores[:, :, None] * ((1 - energy * energy) * inputs.score_kernel)
+        d_query = tf.reduce_sum(d_energy, 1)
+        d_output += tf.matmul(d_query, query_kernel)
+        d_gates, d_cell = cell_gradients(d_output, d_cell, derivatives)
+        arrays = write(arrays, t, (d_gates, d_scores, d_context, d_query))
+        d_both = tf.matmul(_product_gradient(d_gates, None if own is None else own_steps.read(t)), kernel)
+        d_score_kernel += weight_gradient(energy, d_scores[:, :, None])
+        return t - 1, d_both, d_cell, d_keys + d_energy, d_score_kernel, arrays
+
+    first = (inputs.first, inputs.first_cell, inputs.keys, inputs.score_kernel[:, None])
+    last, written = run_backward(step, steps, tuple(map(tf.zeros_like, first)), empty_arrays(4, steps, dtype))
+    d_first, d_cell, d_keys, d_score_kernel = last
+    d_gates, d_scores, d_contexts, d_queries = written
+    return _Attended(
+        gates=d_gates,
+        first_output=d_first[:, :units],
+        first_cell=d_cell,
+        values=tf.einsum("tbs,tbm->bsm", weights, d_contexts),
+        keys=d_keys,
+        row_bias=tf.reduce_sum(d_scores, 0),
+        step_bias=tf.reduce_sum(d_scores, 1),
+        kernel=weight_gradient(before(inputs.first, outputs), _product_gradient(d_gates, own)),
+        query_kernel=weight_gradient(outputs[:, :, :units], d_queries),
+        score_kernel=d_score_kernel[:, 0],
+    )
+
+
+def _product_gradient(d_gates, own):
+    """Gradient of the product of outputs and kernel, whose second half counts where `own` is 1."""
+    return d_gates if own is None else tf.concat([d_gates, own * d_gates], -1)
