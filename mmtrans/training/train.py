@@ -132,7 +132,7 @@ def records_of(phase: Phase, config: Config, records: Records) -> Records:
 
 def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
     """The codebook of a translation into tokens, fitted on train once and kept with the phase; else `None`."""
-    if phase.kind != "translation" or run.config.target != "tokens":
+    if not phase.translates or run.config.target != "tokens":
         return None
     path, config = run.codebook_path(phase), run.config
     if not path.is_file():
