@@ -27,7 +27,7 @@ def option(
 #: Fields that a run may change when it is started again: upwards.
 GROWING = ("epochs",)
 
-TRANSLATION, SENTIMENT = ("translation",), ("sentiment",)
+TRANSLATION, SENTIMENT, JOINT = ("translation",), ("sentiment",), ("joint",)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class Config:
         high=1.0,
     )
     translation_loss: Literal["mse", "mae", "huber", "cosine"] = option("mse", "loss of a features target", TRANSLATION)
+    cycle_weight: float = option(
+        0.0, "weight of translating the decoded target back into the source's features", TRANSLATION, low=0.0
+    )
 
     untrained: bool = option(False, "control: leave the translation's encoder as it was initialised", TRANSLATION)
     stop: bool = option(False, "learn when a features target ends, for `translate --length free`", TRANSLATION)
@@ -102,6 +105,13 @@ class Config:
     sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
     finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)
 
+    objective: Literal["sequential", "joint"] = option(
+        "sequential", "train sentiment after the last translation, or together with it, end to end", ()
+    )
+    translation_weight: float = option(1.0, "weight of the translation in the joint loss", JOINT, low=0.0)
+    sentiment_weight: float = option(1.0, "weight of the sentiment in the joint loss", JOINT, low=0.0)
+    joint_warmup_steps: int = option(0, "steps in which that weight of the sentiment rises from nothing", JOINT, low=0)
+
     epochs: int = option(60, "most epochs of each phase", (), low=1)
     patience: int = option(8, "epochs without a better valid loss before a phase stops", low=1)
     batch_size: int = option(32, "segments in a global batch", low=1)
@@ -123,10 +133,11 @@ class Config:
 
     def read_by(self, phase_kind: str) -> dict[str, Any]:
         """The fields that a phase of this kind reads (`seed` and `recipe` apart: its key holds them by name)."""
+        kinds = {phase_kind, *BOTH} if phase_kind == "joint" else {phase_kind}
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if phase_kind in field.metadata["phases"] and field.name != "seed"
+            if kinds & set(field.metadata["phases"]) and field.name != "seed"
         }
 
     def digest(self, manifest_hash: str = "") -> str:

@@ -77,15 +77,15 @@ def translate(
     Raises:
         ValueError: a baseline recipe; a search on features; `free` on features without a stop head.
     """
-    translations = [phase for phase in run.phases if phase.kind == "translation"]
-    if not translations:
+    phase = run.last_translation
+    if phase is None:
         raise ValueError(
             f"The run translates nothing. Expected a recipe like T->A. "
             f"Received: recipe={run.config.recipe} ({run.path}). Train a translation."
         )
-    codebook = run.load_codebook(translations[-1])
+    codebook = run.load_codebook(phase)
     translator = run.load_translator()
-    recipe = translations[-1].recipe
+    recipe = phase.recipe
     selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
     source_specs = [batches.element_spec[name] for name in ("source", "source_length")]

@@ -40,7 +40,7 @@ def test_yaml_round_trips(tmp_path_factory, fields):
 def test_every_field_says_what_it_is():
     for name, field in FIELDS.items():
         assert field.metadata["help"], name
-        assert set(field.metadata["phases"]) <= {"translation", "sentiment"}, name
+        assert set(field.metadata["phases"]) <= {"translation", "sentiment", "joint"}, name
         assert type_of(field) in (int, float, bool, str) or typing.get_origin(type_of(field)) is typing.Literal
 
 
@@ -121,12 +121,13 @@ def test_the_digest_is_stable():
 
 
 def test_phases_read_their_fields():
-    translation, sentiment = Config().read_by("translation"), Config().read_by("sentiment")
+    translation, sentiment, joint = (Config().read_by(kind) for kind in ("translation", "sentiment", "joint"))
     assert {"decoder_units", "attention", "feature_sampling", "translation_loss"} <= set(translation) - set(sentiment)
     assert {"regressor_units", "pooling", "finetune", "representation"} <= set(sentiment) - set(translation)
     assert {"units", "cell", "batch_size", "learning_rate"} <= set(translation) & set(sentiment)
     for name in ("seed", "recipe", "epochs"):
         assert name not in {**translation, **sentiment}
+    assert set(joint) == {*translation, *sentiment, "translation_weight", "sentiment_weight", "joint_warmup_steps"}
     assert Config(units=7).read_by("translation")["units"] == 7
 
 

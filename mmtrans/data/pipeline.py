@@ -146,6 +146,8 @@ def make_batches(
     dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
     parser = _batch_parser(selection, dims, worker, codebook, tokens)
     batches = batches.map(parser, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if records.hidden_ids and not selection.labelled:
+        batches = batches.map(functools.partial(_without_labels, hidden_ids=tf.constant(records.hidden_ids)))
     options = tf.data.Options()
     options.deterministic = True
     # A strategy that shards this dataset again would lose segments.
@@ -264,6 +266,12 @@ def _batch_parser(selection: Selection, dims: tuple, worker: Share, codebook: Co
         return _to_batch(parsed, selection, codebook)
 
     return parse
+
+
+def _without_labels(batch: dict[str, tf.Tensor], hidden_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A batch with NaN for the labels of some segments, given their ids `(hidden,)` string."""
+    is_hidden = tf.reduce_any(batch["id"][:, None] == hidden_ids, 1)
+    return {**batch, "label": tf.where(is_hidden, np.nan, batch["label"])}
 
 
 def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection, codebook: Codebook | None) -> dict[str, tf.Tensor]:

@@ -32,12 +32,14 @@ class Records:
         manifest: what they hold.
         splits: those that may be read; asking for another is an error, so that test cannot leak into training.
         kept_rows: where only some train labels are there: shard file → `(segments,)` bool, the rows that keep theirs.
+        hidden_ids: of the segments whose labels are not there.
     """
 
     directory: Path
     manifest: Manifest
     splits: tuple[str, ...] = SPLITS
     kept_rows: Mapping[str, np.ndarray] | None = None
+    hidden_ids: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:
@@ -122,7 +124,8 @@ class Records:
     def with_label_fraction(self, fraction: float, seed: int) -> Records:
         """The view in which only a share of the labelled train segments is there, where labels are asked for.
 
-        The share is of all of them, whatever modalities they have. For one seed a smaller share is a part of a larger.
+        Where they are not, the others are there too, without their labels. The share is of all labelled segments,
+        whatever modalities they have. For one seed a smaller share is a part of a larger.
 
         Args:
             fraction: between 0 and 1, which keeps all. At least one segment is kept.
@@ -131,11 +134,13 @@ class Records:
         shards = self.shards("train", labelled=True)
         if fraction == 1.0 or not shards:
             return self
-        ranks = {shard.file: [_rank(seed, id_) for id_ in read_ids(self.directory / shard.file)] for shard in shards}
-        ordered = sorted(itertools.chain.from_iterable(ranks.values()))
+        ids = {shard.file: read_ids(self.directory / shard.file) for shard in shards}
+        ranks = {id_: _rank(seed, id_) for id_ in itertools.chain.from_iterable(ids.values())}
+        ordered = sorted(ranks.values())
         last = ordered[max(1, round(fraction * len(ordered))) - 1]
-        kept_rows = {file: np.array([rank <= last for rank in file_ranks]) for file, file_ranks in ranks.items()}
-        return replace(self, kept_rows=kept_rows)
+        kept_rows = {file: np.array([ranks[id_] <= last for id_ in file_ids]) for file, file_ids in ids.items()}
+        hidden_ids = tuple(id_ for id_, rank in ranks.items() if rank > last)
+        return replace(self, kept_rows=kept_rows, hidden_ids=hidden_ids)
 
     def count(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> int:
         """Number of segments in `shards` of the same arguments."""

@@ -18,7 +18,7 @@ MAX_POINTS = 1000
 
 #: Tensor of the projector → what its rows are. A baseline has no `joint`: there is nothing but its features.
 REPRESENTATIONS = {
-    "joint": "output of the translation's encoder, mean over the steps; learned without labels unless fine-tuned",
+    "joint": "output of the translation's encoder, mean over the steps; learned without labels unless tuned with them",
     "sentiment": "the regressor's pooled vector, which the score is linear in; learned from labels",
 }
 

@@ -61,7 +61,7 @@ def model_card(description: Mapping) -> str:
         f"# {description['recipe']}: sentiment from {' and '.join(description['reads'])}",
         "",
         f"A sequence-to-sequence sentiment model after Pham et al. (2018), recipe `{description['recipe']}`. "
-        f"It reads {reads}" + (f" and was first trained to translate that into {writes}" if writes else "") + ".",
+        f"It reads {reads}" + (f" and was also trained to translate that into {writes}" if writes else "") + ".",
         f"Its score is `{label['name']}` in [{label['low']:g}, {label['high']:g}]; {label['neutral']:g} is neutral. "
         "Nothing forces a score into that range.",
         "",

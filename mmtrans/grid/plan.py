@@ -52,7 +52,8 @@ class Grid:
         translations = [recipe for recipe in recipes if isinstance(recipe, Translation)] if self.controls else []
         features = [recipe.inputs for recipe in translations]
         whole = [replace(self.config, recipe=str(recipe)) for recipe in dict.fromkeys([*recipes, *features])]
-        whole += [replace(self.config, recipe=str(recipe), untrained=True) for recipe in translations]
+        frozen = replace(self.config, untrained=True, objective="sequential")
+        whole += [replace(frozen, recipe=str(recipe)) for recipe in translations]
         return whole + [replace(row, label_fraction=share) for share in self.label_fractions for row in whole]
 
     def tasks(self) -> list[Task]:
@@ -124,14 +125,14 @@ class Task:
     def of(cls, phase: Phase, config: Config) -> Task:
         """The training of a phase of a run of this configuration."""
         if phase.kind == "translation":
-            config = replace(config, recipe=str(phase.recipe), label_fraction=1.0)
+            config = replace(config, recipe=str(phase.recipe), label_fraction=1.0, objective="sequential")
             return cls(f"translation-{run_name(config)}", config, phase)
         return cls(run_name(config), config, phase)
 
     @property
     def completes_run(self) -> bool:
         """Whether a run is complete with it."""
-        return self.phase.kind == "sentiment"
+        return self.phase.scores
 
     @property
     def title(self) -> str:

@@ -9,11 +9,19 @@ import tensorflow as tf
 
 
 class Term(NamedTuple):
-    """One summand of a loss: `weight · total / count`, the total and the count being summed over replicas first."""
+    """One summand of a loss: `weight · total / count`, the total and the count being summed over replicas first.
+
+    Args:
+        total: float32 scalar.
+        count: float32 scalar.
+        weight: a number, or a scalar where it depends on the step.
+        name: what the history calls it, where a loss has several.
+    """
 
     total: tf.Tensor
     count: tf.Tensor
-    weight: float = 1.0
+    weight: float | tf.Tensor = 1.0
+    name: str = ""
 
 
 def _huber(error):

@@ -14,7 +14,13 @@ from mmtrans.models.translator import build_representation, source_inputs
 from mmtrans.recipe import Recipe
 
 
-def build_regressor(recipe: Recipe, config: Config, statistics: Statistics, bias: float = 0.0) -> keras.Model:
+def build_regressor(
+    recipe: Recipe,
+    config: Config,
+    statistics: Statistics,
+    bias: float = 0.0,
+    representation: keras.Model | None = None,
+) -> keras.Model:
     """Builds the model from raw source features to a sentiment score.
 
     A baseline reads the features; a translation's regressor reads the frozen encoder's memory with its mask
@@ -25,13 +31,16 @@ def build_regressor(recipe: Recipe, config: Config, statistics: Statistics, bias
         config: sizes and options of the regressor.
         statistics: of the modalities that the recipe reads.
         bias: where the score starts, usually the mean train label.
+        representation: of a translator that is trained together with the regressor; without, it gets one of its own,
+            which moves only where `config.finetune` says so.
 
     Returns:
         a functional model `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`;
         the model up to the regressor is its layer `representation_<depth>` (`features` for a baseline).
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
-    representation = build_representation(recipe, config, statistics)
+    is_shared = representation is not None
+    representation = representation if is_shared else build_representation(recipe, config, statistics)
     encoder = Encoder(
         config.regressor_units, config.cell, 1, config.bidirectional, config.regressor_dropout, name="regressor"
     )
@@ -39,7 +48,7 @@ def build_regressor(recipe: Recipe, config: Config, statistics: Statistics, bias
     linear = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias), name="linear")
 
     # Never set to true here: that would also thaw the encoders of earlier phases inside.
-    if not config.finetune:
+    if not (is_shared or config.finetune):
         representation.trainable = False
     encoded = representation(inputs)
     memory = encoded["memory"]

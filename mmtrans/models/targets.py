@@ -62,17 +62,21 @@ class FeatureTarget:
         """
         shape = tf.shape(decoder_input)[:2]
         share = tf.random.stateless_uniform(shape, named_seed("feature_sampling")) if training else tf.zeros(shape)
-        own = share < (sampling_share(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0)
+        own = share < (risen(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0)
         head = self.frame_head
         return Feedback(own & (tf.range(shape[1]) > 0), *map(tf.convert_to_tensor, (head.kernel, head.bias)))
+
+    def decoded(self, outputs):
+        """What was written, as a layer may read it: `(batch, target_steps, dim)` standardised frames."""
+        return outputs["prediction"]
 
     def terms(self, outputs, batch) -> list[Term]:
         """The loss terms of a batch, given `prediction` and `stop` as `head` writes them."""
         length, target = batch["target_length"], self.normalization(batch["target"])
         kind = self.config.translation_loss
-        terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks))]
+        terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks), name="translation")]
         if self.stop_head is not None:
-            terms.append(Term(*stop_loss(outputs["stop"][:, :, 0], length), STOP_WEIGHT))
+            terms.append(Term(*stop_loss(outputs["stop"][:, :, 0], length), STOP_WEIGHT, "stop"))
         return terms
 
 
@@ -89,6 +93,7 @@ class TokenTarget:
     def __init__(self, config: Config, vocabulary_size: int):
         self.config = config
         self.vocabulary_size = vocabulary_size
+        self.dim = config.embedding_units
         self.embedding = ReversibleEmbedding(vocabulary_size, config.embedding_units, name="embedding")
         width = config.embedding_units if config.tie_weights else vocabulary_size
         self.projection = keras.layers.Dense(width, name="head")
@@ -106,10 +111,16 @@ class TokenTarget:
         projected = self.projection(outputs)
         return {"logits": self.embedding(projected, reverse=True) if self.config.tie_weights else projected}
 
+    def decoded(self, outputs):
+        """What was written, as a layer may read it: the mean of the token vectors under the softmax,
+        `(batch, target_steps, embedding_units)`, through which gradients flow."""
+        return tf.tensordot(tf.nn.softmax(outputs["logits"]), tf.convert_to_tensor(self.embedding.embeddings), 1)
+
     def terms(self, outputs, batch, training: bool) -> list[Term]:
         """The loss term of a batch, given `logits`; label smoothing acts in training only."""
         smoothing = self.config.label_smoothing if training else 0.0
-        return [Term(*token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing))]
+        loss = token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing)
+        return [Term(*loss, name="translation")]
 
     def mix_in_predictions(self, decoder_input, logits):
         """Scheduled sampling in two parallel passes (Duckworth et al. 2019).
@@ -126,15 +137,15 @@ class TokenTarget:
         drawn = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
         previous = tf.concat([decoder_input[:, :1], drawn[:, :-1]], 1)
         share = tf.random.stateless_uniform(tf.shape(decoder_input), seed + 1)
-        own = share < sampling_share(self.config.token_sampling, self.config.sampling_steps)
+        own = share < risen(self.config.token_sampling, self.config.sampling_steps)
         return tf.where(own, previous, decoder_input)
 
 
 Target = FeatureTarget | TokenTarget
 
 
-def sampling_share(largest: float, steps: int):
-    """Share of own predictions at the current training step: rises linearly from 0 to `largest` over `steps`."""
+def risen(largest: float, steps: int):
+    """A share or weight at the current training step: rises linearly from 0 to `largest` over `steps`."""
     return largest * tf.minimum(1.0, tf.cast(current_step(), tf.float32) / steps)
 
 

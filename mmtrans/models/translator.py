@@ -83,7 +83,17 @@ class Translator:
     target: Target
 
     def terms(self, batch, training: bool) -> list[Term]:
-        """The loss terms of a batch with a target.
+        """The loss terms of a batch with a target; see `outputs`."""
+        return self.loss_terms(self.outputs(batch, training), batch, training)
+
+    def loss_terms(self, outputs, batch, training: bool) -> list[Term]:
+        """The loss terms of a batch, given its `outputs`."""
+        if self.target.is_tokens:
+            return self.target.terms(outputs, batch, training)
+        return self.target.terms(outputs, batch)
+
+    def outputs(self, batch, training: bool) -> dict:
+        """What the head writes of a batch with a target.
 
         Tokens are teacher-forced, with scheduled sampling if configured. Features are rolled out: in training some
         previous frames are the true ones (Bengio et al. 2015), in validation none, as in use. With
@@ -94,13 +104,13 @@ class Translator:
             if training and config.token_sampling:
                 logits = tf.stop_gradient(self.model(inputs, training=True)["logits"])
                 inputs["decoder_input"] = target.mix_in_predictions(inputs["decoder_input"], logits)
-            return target.terms(self.model(inputs, training=training), batch, training)
+            return self.model(inputs, training=training)
         if not config.feature_sampling:
-            return target.terms(self.model(inputs, training=training), batch)
+            return self.model(inputs, training=training)
         memory, initial_state = self.encode(batch["source"], batch["source_length"], training)
         embedded, feedback = target.embed(inputs["decoder_input"]), target.feedback(inputs["decoder_input"], training)
         outputs, _ = self.model.get_layer("decoder").decode(embedded, initial_state, memory, feedback)
-        return target.terms(target.head(outputs), batch)
+        return target.head(outputs)
 
     def encode(self, source, source_length, training=False):
         """What decoding starts from.
@@ -211,11 +221,23 @@ def build_translator(
         target = TokenTarget(config, vocabulary_size)
     else:
         target = FeatureTarget(recipe.target, config, statistics)
+    return join(representation, target, config, "translator")
+
+
+def join(representation: keras.Model, target: Target, config: Config, name: str) -> Translator:
+    """A translator of an encoder and a target: bridge and attention decoder between the two.
+
+    Args:
+        representation: `{source (batch, source_steps, source_dim), source_length (batch,)}` → `memory`, `final_state`.
+        target: what is read and written.
+        config: sizes and options of the decoder.
+        name: of the model.
+    """
     attention_units = config.attention_units if config.attention == "bahdanau" else None
     decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, config.max_distance, name="decoder")
     bridge = Bridge(config.decoder_units, decoder.num_states, name="bridge")
 
-    source = source_inputs(statistics.dim(recipe.inputs))
+    source = source_inputs(representation.input["source"].shape[-1])
     inputs = {**source, "decoder_input": target.decoder_input()}
     encoded = representation(source)
     memory_mask = SequenceMask(name="memory_mask")([source["source"], source["source_length"]])
@@ -223,4 +245,4 @@ def build_translator(
     outputs, attention_weights = decoder([embedded, encoded["memory"], *state], memory_mask=memory_mask)
 
     written = {**target.head(outputs), "attention_weights": attention_weights}
-    return Translator(keras.Model(inputs, written, name="translator"), representation, target)
+    return Translator(keras.Model(inputs, written, name=name), representation, target)

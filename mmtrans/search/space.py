@@ -57,10 +57,13 @@ Parameter = Choices | Interval
 def read_fields(config: Config) -> set[str]:
     """The fields that have an effect on what a configuration's recipe learns."""
     translates = isinstance(parse(config.recipe), Translation)
-    kinds = {"translation", "sentiment"} if translates else {"sentiment"}
+    is_joint = translates and config.objective == "joint"
+    kinds = {"sentiment", *(["translation"] * translates), *(["joint"] * is_joint)}
     names = {field.name for field in dataclasses.fields(Config) if kinds & set(field.metadata["phases"])}
     if not translates:
         names -= {*ENCODER, "representation", "finetune"}
+    if is_joint:
+        names -= {"untrained", "finetune"}
     if config.attention == "none":
         names -= {"attention_units", "max_distance"}
     return names

@@ -19,7 +19,7 @@ from mmtrans.layers.dropout import random_step
 from mmtrans.training.checkpoints import Keeper
 from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.objectives import Objective, representation_of
+from mmtrans.training.objectives import Objective, kept_weights
 from mmtrans.training.optimizer import make_optimizer
 from mmtrans.training.replicas import first_replica, replica_seed, replica_share
 
@@ -88,7 +88,7 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
 
 
 def make_valid_step(objective: Objective, spec) -> Callable:
-    """`batch → (terms, 3)` float32, total, count and weight of each loss term without dropout, as a graph.
+    """`batch →` name of each loss term → `(3,)` float32, its total, count and weight without dropout, as a graph.
 
     Totals and counts are those of the global batch, so that all processes come to the same decisions.
     """
@@ -98,7 +98,9 @@ def make_valid_step(objective: Objective, spec) -> Callable:
         terms = objective.terms(replica_share(batch), training=False)
         context = tf.distribute.get_replica_context()
         sums = context.all_reduce("SUM", [tf.stack([term.total, term.count]) for term in terms])
-        return tf.stack([tf.concat([both, [term.weight]], 0) for both, term in zip(sums, terms, strict=True)])
+        names = [term.name or str(number) for number, term in enumerate(terms)]
+        rows = [tf.concat([both, [term.weight]], 0) for both, term in zip(sums, terms, strict=True)]
+        return dict(zip(names, rows, strict=True))
 
     @tf.function(input_signature=[spec], autograph=False)
     def valid_step(batch):
@@ -107,11 +109,17 @@ def make_valid_step(objective: Objective, spec) -> Callable:
     return valid_step
 
 
+def valid_losses(valid_step: Callable, batches: tf.data.Dataset) -> tuple[float, dict[str, float]]:
+    """Mean loss over all items of a split: each term's total over its count, weighted; and each term's by itself."""
+    steps = [valid_step(batch) for batch in batches]
+    rows = {name: np.stack([step[name].numpy() for step in steps]).astype(np.float64) for name in steps[0]}
+    means = {name: float(row[:, 0].sum() / row[:, 1].sum()) for name, row in rows.items()}
+    return float(sum(rows[name][0, 2] * mean for name, mean in means.items())), means
+
+
 def valid_loss(valid_step: Callable, batches: tf.data.Dataset) -> float:
-    """Mean loss over all items of a split: each term's total over its count, weighted."""
-    terms = np.stack([valid_step(batch).numpy() for batch in batches]).astype(np.float64)
-    totals, counts, weights = terms[:, :, 0].sum(0), terms[:, :, 1].sum(0), terms[0, :, 2]
-    return float((weights * totals / counts).sum())
+    """The first result of `valid_losses`."""
+    return valid_losses(valid_step, batches)[0]
 
 
 def fit(
@@ -157,7 +165,7 @@ def fit(
     while progress["epoch"] < config.epochs and not out_of_patience(progress, config):
         train_epoch(train_step, data.train(progress["epoch"], len(progress["losses"])), progress, monitor, keeper)
         speed = monitor.segments_per_second()
-        checked = valid_loss(valid_step, data.valid())
+        checked, means = valid_losses(valid_step, data.valid())
         if not math.isfinite(checked):
             raise not_finite("valid loss", progress["step"] - 1, checked)
         row = {
@@ -169,12 +177,14 @@ def fit(
             "gradient_norm": float(np.mean(progress["norms"])),
             "segments_per_second": round(speed, 1),
         }
+        if len(means) > 1:
+            row.update((f"valid_{name}", mean) for name, mean in means.items())
         progress["history"].append(row)
         progress.update(epoch=row["epoch"], losses=[], norms=[])
         best = row["valid_loss"] < progress["best_loss"]
         if best:
             progress.update(best_loss=row["valid_loss"], best_epoch=row["epoch"])
-            keeper.save_best({"model": objective.model, "representation": representation_of(objective.model)})
+            keeper.save_best(kept_weights(objective.model))
         keeper.save(progress)
         monitor.end_epoch(row, best)
     monitor.end(progress)

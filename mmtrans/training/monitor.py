@@ -99,7 +99,7 @@ class Monitor:
         if not self.console.is_terminal:
             self.console.print(f"{self.title}  epoch {row['epoch']}/{self.epochs}  {figures}", highlight=False)
         with self.writer.as_default():
-            for name in SCALARS:
+            for name in (*SCALARS, *(name for name in row if name.startswith("valid_") and name not in SCALARS)):
                 tf.summary.scalar(name, row[name], step=row["epoch"])
             if self.samples is not None and is_due(row["epoch"]):
                 self.samples(row["epoch"])

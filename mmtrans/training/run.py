@@ -29,11 +29,11 @@ from tfrecords.manifest import Manifest
 
 @dataclass(frozen=True)
 class Phase:
-    """One training of a recipe: a translation, or the regressor.
+    """One training of a recipe: a translation, the regressor, or both at once.
 
     Args:
         index: position in the run, from 1.
-        kind: `translation` or `sentiment`.
+        kind: `translation`, `sentiment` or `joint`.
         recipe: the translation, or the recipe whose representation the regressor reads.
         key: what decides the outcome: manifest, recipe, the configuration fields that it reads, seed, parent.
             Phases with equal keys give equal weights.
@@ -52,15 +52,30 @@ class Phase:
         return f"{self.index}-{self.kind}-{slug(self.recipe)}"
 
     @property
+    def translates(self) -> bool:
+        """Whether a translation is trained here."""
+        return self.kind != "sentiment"
+
+    @property
+    def scores(self) -> bool:
+        """Whether a regressor is trained here."""
+        return self.kind != "translation"
+
+    @property
     def title(self) -> str:
         """Name of the phase for people."""
         return f"{self.kind} {self.recipe}"
 
 
 def phases_of(config: Config, manifest_hash: str) -> list[Phase]:
-    """The phases of a configuration in the order of training: translations from the innermost, then the regressor."""
+    """The phases of a configuration in the order of training: translations from the innermost, then the regressor.
+
+    With a joint objective the last translation and the regressor are one phase.
+    """
     recipe = parse(config.recipe)
     stages = [("translation", translation) for translation in recipe.translations] + [("sentiment", recipe)]
+    if config.objective == "joint" and recipe.translations:
+        stages[-2:] = [("joint", recipe)]
     phases: list[Phase] = []
     for index, (kind, stage) in enumerate(stages, 1):
         parent = phases[-1] if phases else None
@@ -168,15 +183,21 @@ class Run:
         """File of a phase's best weights."""
         return self.phase_dir(phase) / "best" / "weights.npz"
 
+    @property
+    def last_translation(self) -> Phase | None:
+        """The phase of the translation that the regressor reads, or `None` for a baseline."""
+        return next((phase for phase in reversed(self.phases) if phase.translates), None)
+
     def load_translator(self) -> Translator | None:
         """The trained translation that the regressor reads, or `None` for a baseline."""
-        phases = [phase for phase in self.phases if phase.kind == "translation"]
-        if not phases:
+        phase = self.last_translation
+        if phase is None:
             return None
-        codebook = self.load_codebook(phases[-1])
+        codebook = self.load_codebook(phase)
         vocabulary_size = codebook.size if codebook else None
-        translator = build_translator(phases[-1].recipe, self.config, self.statistics, vocabulary_size)
-        load_weights(self.weights_path(phases[-1]), "model", translator.model)
+        translator = build_translator(phase.recipe, self.config, self.statistics, vocabulary_size)
+        is_part = phase.scores or self.config.cycle_weight
+        load_weights(self.weights_path(phase), "translator" if is_part else "model", translator.model)
         return translator
 
     def codebook_path(self, phase: Phase) -> Path:
@@ -190,7 +211,8 @@ class Run:
     def load_regressor(self) -> keras.Model:
         """The trained regressor."""
         regressor = build_regressor(self.recipe, self.config, self.statistics)
-        load_weights(self.weights_path(self.phases[-1]), "model", regressor)
+        phase = self.phases[-1]
+        load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor)
         return regressor
 
 

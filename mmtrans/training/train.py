@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mmtrans.data.codebook import Codebook, fit_codebook
 from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.files import write_atomically
+from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights, save_weights
@@ -25,7 +27,14 @@ from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
+from mmtrans.training.objectives import (
+    JointObjective,
+    Objective,
+    SentimentObjective,
+    TranslationObjective,
+    kept_weights,
+    representation_of,
+)
 from mmtrans.training.run import Phase, Run, phases_of
 from mmtrans.training.samples import make_samples
 
@@ -74,9 +83,22 @@ def check_recipe(config: Config, records: Records, worker: Share = WHOLE) -> Non
     Call it before a run directory is made.
     """
     for phase in phases_of(config, records.manifest.manifest_hash):
+        if phase.kind == "joint":
+            check_joint(config)
         narrowed = records_of(phase, config, records)
         check_data(phase, narrowed)
         check_selection(narrowed, selection(phase, "train"), config.batch_size, worker)
+
+
+def check_joint(config: Config) -> None:
+    """Raises a ValueError where options say what the encoder does in a sentiment phase, and there is none."""
+    given = [f"{name}=True" for name in ("untrained", "finetune") if getattr(config, name)]
+    if given:
+        raise ValueError(
+            f"A joint phase trains the encoder from the start, and no sentiment phase follows. Expected neither "
+            f"untrained nor finetune. Received: {', '.join(given)}, objective='joint'. Leave that out, or choose "
+            f"--objective sequential."
+        )
 
 
 def share_of(devices: Devices, execution: Execution) -> Share:
@@ -88,8 +110,8 @@ def check_data(phase: Phase, records: Records) -> None:
     """Raises a ValueError where train or valid hold nothing for a phase, or streams that cannot be concatenated."""
     for split in ("train", "valid"):
         selected = selection(phase, split)
-        if not num_batches(records, selected, 1):
-            what = "labelled segments" if selected.labelled else "segments"
+        if not num_batches(records, replace(selected, labelled=phase.scores), 1):
+            what = "labelled segments" if phase.scores else "segments"
             raise ValueError(
                 f"Nothing to train on. Expected {what} with {', '.join(selected.modalities)} in the {split} split. "
                 f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with --folds."
@@ -99,19 +121,18 @@ def check_data(phase: Phase, records: Records) -> None:
 
 def selection(phase: Phase, split: str) -> Selection:
     """What a phase reads of a split: translations also train on unlabelled segments."""
-    translates = phase.kind == "translation"
-    target = phase.recipe.target.modalities if translates else ()
-    return Selection(split, phase.recipe.inputs.modalities, target, labelled=not translates)
+    target = phase.recipe.target.modalities if phase.translates else ()
+    return Selection(split, phase.recipe.inputs.modalities, target, labelled=not phase.translates)
 
 
 def records_of(phase: Phase, config: Config, records: Records) -> Records:
-    """The records as a phase sees them: the sentiment phase may be given but a share of the train labels."""
-    return records.with_label_fraction(config.label_fraction, config.seed) if phase.kind == "sentiment" else records
+    """The records as a phase sees them: one that learns sentiment may be given but a share of the train labels."""
+    return records.with_label_fraction(config.label_fraction, config.seed) if phase.scores else records
 
 
 def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
     """The codebook of a translation into tokens, fitted on train once and kept with the phase; else `None`."""
-    if phase.kind != "translation" or run.config.target != "tokens":
+    if not phase.translates or run.config.target != "tokens":
         return None
     path, config = run.codebook_path(phase), run.config
     if not path.is_file():
@@ -137,15 +158,22 @@ def phase_data(
 
 def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook | None = None) -> Objective:
     """Builds a phase's model from the run's seed, and takes over the parent's trained representation."""
-    keras.utils.set_random_seed(run.config.seed)
-    if phase.kind == "translation":
-        vocabulary_size = codebook.size if codebook else None
-        translator = build_translator(phase.recipe, run.config, run.statistics, vocabulary_size)
-        objective, outer = TranslationObjective(translator), translator.representation
-    else:
-        labels = records.labels("train")
-        regressor = build_regressor(phase.recipe, run.config, run.statistics, bias=float(np.nanmean(labels)))
-        objective, outer = SentimentObjective(regressor, run.config), regressor
+    parts, config = (phase.recipe, run.config, run.statistics), run.config
+    keras.utils.set_random_seed(config.seed)
+    shared = None
+    if phase.translates:
+        translator = build_translator(*parts, codebook.size if codebook else None)
+        cycle = build_cycle(*parts, translator) if config.cycle_weight else None
+        objective = TranslationObjective(translator, cycle, config.cycle_weight)
+        outer = shared = translator.representation
+    if phase.scores:
+        bias = float(np.nanmean(records.labels("train")))
+        regressor = build_regressor(*parts, bias, shared)
+        sentiment = SentimentObjective(regressor, config)
+        if shared is None:
+            objective, outer = sentiment, regressor
+        else:
+            objective = JointObjective(objective, sentiment, config)
     if phase.parent is not None:
         load_weights(run.weights_path(phase.parent), "representation", representation_of(outer))
     return objective
@@ -168,7 +196,7 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool, devices: 
             samples, logs_dir, workers = None, None, devices.cluster.number
             if devices.is_chief:
                 logs_dir = run.path / "logs" / phase.name
-                if isinstance(objective, TranslationObjective):
+                if phase.translates:
                     samples = make_samples(objective.translator, records, selection(phase, "valid"), codebook)
             quiet = quiet or not devices.is_chief
             with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, workers) as monitor:
@@ -211,9 +239,8 @@ def begin_phase(run: Run, phase: Phase, writes: bool) -> dict:
 
 def leave_untrained(run: Run, phase: Phase, objective: Objective, writes: bool) -> dict:
     """Writes a phase's initial weights as its best, and returns the progress of no epoch."""
-    model = objective.model
     if writes:
-        save_weights(run.weights_path(phase), {"model": model, "representation": representation_of(model)})
+        save_weights(run.weights_path(phase), kept_weights(objective.model))
     return {"epoch": 0, "step": 0, "best_loss": None, "best_epoch": 0, "history": []}
 
 
@@ -252,11 +279,13 @@ def is_finished(run: Run, phase: Phase) -> bool:
 
 
 def write_history(run: Run) -> None:
-    """Writes `history.csv`: one row per epoch of every finished phase."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY_FIELDS, lineterminator="\n")
+    """Writes `history.csv`: one row per epoch of every finished phase. Where a loss has several terms, the valid loss
+    of each is a column beside `HISTORY_FIELDS`."""
+    text, statuses = io.StringIO(), {phase.name: read_status(run, phase) or {} for phase in run.phases}
+    rows = [{"phase": name, **row} for name, status in statuses.items() for row in status.get("history", ())]
+    writer = csv.DictWriter(
+        text, dict.fromkeys([*HISTORY_FIELDS, *(n for row in rows for n in row)]), lineterminator="\n"
+    )
     writer.writeheader()
-    for phase in run.phases:
-        status = read_status(run, phase) or {}
-        writer.writerows({"phase": phase.name, **row} for row in status.get("history", ()))
+    writer.writerows(rows)
     write_atomically(run.path / "history.csv", text.getvalue())

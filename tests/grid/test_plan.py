@@ -53,6 +53,22 @@ def test_a_task_is_a_phase_of_its_own_configuration(grid):
         assert task.completes_run == (task.name == run_name(task.config))
 
 
+def test_joint_rows_share_inner_translations_and_have_controls(grid):
+    tasks = replace(grid, seeds=(0,), controls=True, config=Config(objective="joint")).tasks()
+    assert [(task.name, task.phase.kind) for task in tasks if not task.config.untrained] == [
+        ("T-seed-0", "sentiment"),
+        ("T_to_A-seed-0", "joint"),
+        ("translation-T_to_A-seed-0", "translation"),
+        ("embed_T_A_to_V-seed-0", "joint"),
+    ]
+    assert [task.name for task in tasks if task.config.untrained and task.completes_run] == [
+        "T_to_A-untrained-seed-0",
+        "embed_T_A_to_V-untrained-seed-0",
+    ]
+    for task in tasks:
+        assert task.phase in phases_of(task.config, "abc")
+
+
 def test_titles():
     fields = {"recipe": "T->A", "untrained": True, "label_fraction": 0.25}
     assert variant_title(fields) == "T->A, untrained, 0.25 of the labels"

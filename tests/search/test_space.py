@@ -31,6 +31,11 @@ def test_the_default_space_is_a_space_of_what_the_recipe_reads():
     assert "attention_units" not in default_space(replace(TRANSLATION, attention="none"))
     assert "cell" not in default_space(TRANSLATION, fixed=["cell"])
     assert {"finetune", "representation"} <= read_fields(TRANSLATION) - read_fields(baseline)
+    joint = replace(TRANSLATION, objective="joint")
+    only = {"translation_weight", "sentiment_weight", "joint_warmup_steps"}
+    assert read_fields(joint) - read_fields(TRANSLATION) == only
+    assert read_fields(TRANSLATION) - read_fields(joint) == {"finetune", "untrained"}
+    assert read_fields(replace(joint, recipe="T")) == read_fields(baseline)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mmtrans.layers.dropout import random_step
+from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
-from mmtrans.training.objectives import SentimentObjective, TranslationObjective, representation_of
+from mmtrans.training.objectives import (
+    JointObjective,
+    SentimentObjective,
+    TranslationObjective,
+    kept_weights,
+    representation_of,
+)
 
 STATISTICS = Statistics(
     {"text": np.zeros(3, np.float32), "audio": np.array([1.0, -2.0], np.float32)},
@@ -63,3 +72,84 @@ def test_the_representation_is_the_part_that_phases_share(tiny):
     shapes = [[w.shape for w in model.get_weights()] for model in (translator.representation, of_regressor)]
     assert shapes[0] == shapes[1] != []
     assert representation_of(build_regressor(parse("T"), tiny(), STATISTICS)).name == "features"
+
+
+def make_joint(config, cycle_weight=0.0):
+    recipe = parse("T->A")
+    translator = build_translator(recipe, config, STATISTICS)
+    cycle = build_cycle(recipe, config, STATISTICS, translator) if cycle_weight else None
+    regressor = build_regressor(recipe, config, STATISTICS, 0.5, translator.representation)
+    translation = TranslationObjective(translator, cycle, cycle_weight)
+    return JointObjective(translation, SentimentObjective(regressor, config), config)
+
+
+def as_tensors(batch):
+    return {name: tf.convert_to_tensor(values) for name, values in batch.items()}
+
+
+def gradients_of(objective, batch, variables, step=4):
+    """Gradients of the weighted means, zero where there is none."""
+    with tf.GradientTape() as tape, random_step([3, step]):
+        loss = sum(t.weight * t.total / tf.maximum(t.count, 1.0) for t in objective.terms(batch, training=True))
+    pairs = zip(tape.gradient(loss, variables), variables, strict=True)
+    return [np.zeros(v.shape) if g is None else tf.convert_to_tensor(g).numpy() for g, v in pairs]
+
+
+def test_joint_gradients_are_the_weighted_sum_of_the_separate_ones(tiny):
+    """With dropout, whose masks depend on the step alone: both parts see the same encoder."""
+    config = tiny(
+        recipe="T->A",
+        translation_weight=0.3,
+        sentiment_weight=2.0,
+        joint_warmup_steps=8,
+        feature_sampling=0.5,
+        stop=True,
+        sentiment_loss="mse",
+    )
+    joint, batch = make_joint(config, cycle_weight=0.7), as_tensors(make_batch())
+    variables = joint.model.trainable_variables
+    assert len(variables) == len({id(v) for v in variables})
+    assert {id(v) for v in joint.translator.representation.trainable_variables} <= {id(v) for v in variables}
+    translation, sentiment, both = (
+        gradients_of(objective, batch, variables) for objective in (joint.translation, joint.sentiment, joint)
+    )
+    for variable, left, right, received in zip(variables, translation, sentiment, both, strict=True):
+        assert np.abs(left).max() + np.abs(right).max() > 0, variable.name
+        np.testing.assert_allclose(received, 0.3 * left + 2.0 * 4 / 8 * right, rtol=1e-4, atol=1e-6)
+
+
+def test_the_weight_of_the_sentiment_rises_and_validation_looks_at_it_alone(tiny):
+    batch = as_tensors(make_batch())
+
+    def weights(step, training, **fields):
+        joint = make_joint(tiny(recipe="T->A", sentiment_weight=2.0, translation_weight=0.3, **fields))
+        with random_step([0, tf.constant(step)]):
+            return [(t.name, float(t.weight)) for t in joint.terms(batch, training)]
+
+    for step, expected in ((0, 0.0), (5, 1.0), (10, 2.0), (15, 2.0)):
+        found = weights(step, True, joint_warmup_steps=10)
+        assert found == [("sentiment", pytest.approx(expected)), ("translation", pytest.approx(0.3))]
+    assert weights(0, True)[0] == ("sentiment", 2.0)
+    assert weights(0, False, joint_warmup_steps=10) == [("sentiment", 1.0), ("translation", 0.0)]
+
+
+def test_segments_without_labels_move_the_translation_and_not_the_regressor(tiny):
+    joint = make_joint(tiny(recipe="T->A"))
+    batch = as_tensors({**make_batch(), "label": np.full(3, np.nan, np.float32)})
+    own = joint.sentiment.model.trainable_variables
+    shared = {id(v) for v in joint.translator.representation.trainable_variables}
+    for variable, gradient in zip(own, gradients_of(joint, batch, own), strict=True):
+        assert (np.abs(gradient).max() > 0) == (id(variable) in shared), variable.name
+    assert [float(t.count) for t in joint.terms(batch, training=False)] == [0.0, 7.0]
+
+
+def test_models_trained_together_are_kept_apart(tiny):
+    config = tiny(recipe="T->A")
+    plain, cyclic, joint = make_joint(config).translation, make_joint(config, 0.5).translation, make_joint(config, 0.5)
+    assert plain.model is plain.translator.model
+    assert list(kept_weights(plain.model)) == ["model", "representation"]
+    assert list(kept_weights(cyclic.model)) == ["model", "representation", "translator", "cycle"]
+    kept = kept_weights(joint.model)
+    assert list(kept) == ["model", "representation", "translator", "regressor", "cycle"]
+    assert kept["representation"] is joint.translator.representation
+    assert len(joint.model.get_weights()) == len({id(w) for part in list(kept.values())[1:] for w in part.weights})

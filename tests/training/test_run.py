@@ -31,6 +31,18 @@ def test_phases_go_from_the_innermost_translation_to_the_regressor(recipe, names
     assert [phase.title for phase in phases][-1] == f"sentiment {recipe}"
 
 
+def test_a_joint_phase_takes_the_place_of_the_last_translation_and_the_regressor():
+    phases = phases_of(Config(recipe="embed(T,A)->V", objective="joint"), "0" * 64)
+    assert [phase.name for phase in phases] == ["1-translation-T_to_A", "2-joint-embed_T_A_to_V"]
+    assert [(phase.translates, phase.scores) for phase in phases] == [(True, False), (True, True)]
+    assert phases[0].key == keys(recipe="T->A")[0]
+    joint = keys(objective="joint")
+    for field in ("units", "decoder_units", "regressor_units", "joint_warmup_steps", "translation_weight"):
+        assert keys(objective="joint", **{field: 7}) != joint, field
+    assert keys(recipe="T", objective="joint", sentiment_weight=7.0) == keys(recipe="T")
+    assert keys(sentiment_weight=7.0) == keys()
+
+
 def test_a_key_changes_with_what_the_phase_reads_and_nothing_else():
     base = keys()
     assert keys(epochs=7) == base
