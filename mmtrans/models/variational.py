@@ -58,14 +58,20 @@ def kl_term(encoded: Mapping, batch: Mapping, config: Config, nats: float, train
     for name, kl in latent_kl(encoded).items():
         of_units = tf.tensordot(is_row, tf.reduce_sum(kl, 1) if kl.shape.rank == 3 else kl, 1)
         if training and config.free_bits:
-            of_units = _at_least(config.free_bits, of_units, tf.reduce_sum(counts[name]))
+            of_units = at_least(config.free_bits, of_units, tf.reduce_sum(counts[name]))
         total += tf.reduce_sum(of_units)
     weight = sampling_share(config.kl_weight, config.kl_annealing_steps) if training else config.kl_weight
     return Term(total, tf.cast(tf.reduce_sum(batch["target_length"]), tf.float32), weight / nats)
 
 
-def _at_least(free_bits: float, of_units, count):
-    """Sums `(units,)` over `count` vectors of this replica, where the mean over all replicas is above `free_bits`."""
+def at_least(free_bits: float, of_units, count):
+    """A replica's part of `max(sum, free_bits · count)`, where sum and count are those of all replicas.
+
+    Args:
+        free_bits: least mean of a unit, in nats.
+        of_units: `(units,)` float32, this replica's sums.
+        count: float32 scalar, of how many vectors.
+    """
     context = tf.distribute.get_replica_context()
     # Whether a unit is above is no matter of gradients, so each replica may add its own part of the maximum.
     totals, number = context.all_reduce("SUM", [tf.stop_gradient(of_units), count])

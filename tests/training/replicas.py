@@ -12,6 +12,7 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.data.records import Records
 from mmtrans.layers.dropout import named_seed, random_step
+from mmtrans.models.variational import at_least
 from mmtrans.training.devices import Devices, open_devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.replicas import replica_seed, replica_share
@@ -58,6 +59,17 @@ def print_shares(strategy):
     print(json.dumps(results(tf.function(lambda: strategy.run(seed_of_replica))())))
 
 
+def print_free_bits(strategy):
+    """What each replica adds to a maximum: of one unit the sums 1 and 2, of the other 5 and 6, over 3 and 4 vectors."""
+
+    def held():
+        index = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
+        return at_least(1.0, tf.stack([1.0, 5.0]) + index, 3.0 + index)
+
+    values = strategy.experimental_local_results(tf.function(lambda: strategy.run(held))())
+    print(json.dumps([value.numpy().tolist() for value in values]))
+
+
 def train_translation(records, path, devices):
     run = Run.open_or_create(path, CONFIG, records)
     train_phase(run, run.phases[0], records, True, devices, Execution(checkpoint_minutes=0))
@@ -67,6 +79,7 @@ if __name__ == "__main__":
     devices = open_devices(Execution("mirrored", 2))
     make_deterministic()
     print_shares(devices.strategy)
+    print_free_bits(devices.strategy)
     opened = Records.open(sys.argv[1], splits=("train", "valid"))
     train_translation(opened, Path(sys.argv[2]) / "one", Devices())
     train_translation(opened, Path(sys.argv[2]) / "two", devices)
