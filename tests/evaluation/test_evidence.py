@@ -110,8 +110,7 @@ def distance(left, right):
 
 def test_latents_are_drawn_on_the_command_line(run, tmp_path):
     mean, posterior, prior = (features_of(run, tmp_path, "--latent", kind) for kind in ("mean", "posterior", "prior"))
-    assert distance(mean, features_of(run, tmp_path)) == 0
-    assert distance(posterior, features_of(run, tmp_path, "--latent", "posterior", "--seed", "0")) == 0
+    assert distance(prior, features_of(run, tmp_path, "--latent", "prior", "--seed", "0")) == 0
     assert distance(posterior, features_of(run, tmp_path, "--latent", "posterior", "--seed", "1")) > 1e-4
     assert distance(posterior, mean) > 1e-4
     assert distance(prior, posterior) > 1e-4

@@ -142,12 +142,11 @@ def test_the_log_likelihood_is_that_of_a_gaussian(names):
     ],
 )
 def test_the_loss_is_minus_the_bound_up_to_a_constant(recipe, fields):
-    """Two models differ in their loss as in their bound, whose likelihood is taken at the mean, as in validation."""
+    """Two models differ in loss and in bound by the same, the likelihood being that at the mean, as in validation."""
     batch, tokens = make_batch(recipe, "target" in fields), "target" in fields
-    losses, bounds = [], []
-    for weights in (1.0, 2.0):
-        translator = make_translator(recipe, **fields)
-        translator.model.set_weights([weights * w for w in translator.model.get_weights()])
+    translator, losses, bounds = make_translator(recipe, **fields), [], []
+    for _ in range(2):
+        translator.model.set_weights([1.5 * w for w in translator.model.get_weights()])
         terms = translator.terms(batch, training=False)
         losses.append(sum(float(term.weight * term.total / term.count) for term in terms))
         encoded = translator.represent(batch["source"], batch["source_length"])
@@ -242,14 +241,6 @@ def test_without_a_bottleneck_nothing_is_added():
     assert set(plain.representation.output) == {"memory", "final_state"}
     assert not plain.is_variational
     assert len(plain.terms(make_batch(), training=False)) == 1
-
-
-def test_the_keras_file_round_trips(tmp_path):
-    translator, batch = make_translator(), make_batch()
-    inputs = {name: batch[name] for name in ("source", "source_length", "decoder_input")}
-    translator.model.save(tmp_path / "translator.keras")
-    loaded = keras.models.load_model(tmp_path / "translator.keras")
-    np.testing.assert_allclose(loaded(inputs)["prediction"], translator.model(inputs)["prediction"], atol=1e-6)
 
 
 @pytest.mark.slow
