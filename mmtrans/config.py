@@ -71,7 +71,7 @@ class Config:
     )
     latent_units: int = option(32, "units of the latent, at each step and of the final state", TRANSLATION, low=1)
     kl_weight: float = option(
-        1.0, "weight of the latent's divergence from its prior; 1 for the bound", TRANSLATION, low=0.0
+        0.1, "weight of the latent's divergence from its prior; 1 for the bound", TRANSLATION, low=0.0
     )
     kl_annealing_steps: int = option(200, "steps in which that weight rises from nothing", TRANSLATION, low=1)
     free_bits: float = option(

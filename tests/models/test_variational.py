@@ -24,7 +24,7 @@ MASK = np.arange(STEPS) < LENGTH[:, None]
 
 
 def config_of(**fields):
-    return Config(**{"latent_units": LATENT, **SIZES, **fields})
+    return Config(**{"latent_units": LATENT, "kl_weight": 1.0, **SIZES, **fields})
 
 
 def make_translator(recipe="A->V", **fields):
