@@ -69,6 +69,18 @@ class Config:
         0.0, "weight of translating the decoded target back into the source's features", TRANSLATION, low=0.0
     )
 
+    bottleneck: Literal["none", "vae"] = option(
+        "none", "what passes from encoder to decoder and regressor: its output, or a Gaussian latent", TRANSLATION
+    )
+    latent_units: int = option(32, "units of the latent, at each step and of the final state", TRANSLATION, low=1)
+    kl_weight: float = option(
+        0.1, "weight of the latent's divergence from its prior; 1 for the bound", TRANSLATION, low=0.0
+    )
+    kl_annealing_steps: int = option(200, "steps in which that weight rises from nothing", TRANSLATION, low=1)
+    free_bits: float = option(
+        0.0, "nats of divergence of each latent unit, a mean over vectors, that cost nothing", TRANSLATION, low=0.0
+    )
+
     untrained: bool = option(False, "control: leave the translation's encoder as it was initialised", TRANSLATION)
     stop: bool = option(False, "learn when a features target ends, for `translate --length free`", TRANSLATION)
     codebook_size: int = option(256, "most codewords of a tokens target without words", TRANSLATION, low=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
+from mmtrans.layers.dropout import random_step
 from mmtrans.models.translator import Translator
 from mmtrans.training.run import Run
 
@@ -62,7 +63,7 @@ class Translated:
 
 
 def translate(
-    run: Run, records: Records, split: str, options: SearchOptions, length: str = "source"
+    run: Run, records: Records, split: str, options: SearchOptions, length: str = "source", latent: str = "mean"
 ) -> Iterator[Translated]:
     """Decodes the target of every segment of a split that has the recipe's modalities.
 
@@ -70,12 +71,14 @@ def translate(
         run: a run whose last translation is trained.
         records: opened with the split.
         split: `train`, `valid` or `test`.
-        options: how to search; read for tokens only.
+        options: how to search, read for tokens only; and the seed of what is drawn, a latent too.
         length: `source`, as many steps as the source has, or `free`: EOS or the stop head decides, up to
             `free_limit` steps.
+        latent: of a run with `bottleneck=vae`, what is decoded; see `Translator`.
 
     Raises:
-        ValueError: a baseline recipe; a search on features; `free` on features without a stop head.
+        ValueError: a baseline recipe; a search on features; `free` on features without a stop head; a latent other than
+            `mean` without a variational bottleneck.
     """
     phase = run.last_translation
     if phase is None:
@@ -84,16 +87,22 @@ def translate(
             f"Received: recipe={run.config.recipe} ({run.path}). Train a translation."
         )
     codebook = run.load_codebook(phase)
-    translator = run.load_translator()
+    translator = replace(run.load_translator(), latent=latent)
+    if latent != "mean" and not translator.is_variational:
+        raise ValueError(
+            f"The run has no latent to draw. Expected one trained with --bottleneck vae. "
+            f"Received: latent={latent} ({run.path}). Train it so, or leave --latent out."
+        )
     recipe = phase.recipe
     selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
     source_specs = [batches.element_spec[name] for name in ("source", "source_length")]
-    decode = tf.function(_decoder(translator, options, length), input_signature=source_specs)
+    number_spec = tf.TensorSpec([], tf.int32)
+    decode = tf.function(_decoder(translator, options, length), input_signature=[number_spec, *source_specs])
     mean, std = run.statistics.target(recipe.target)
     with corruption_named(records):
-        for batch in batches:
-            decoded = decode(batch["source"], batch["source_length"])
+        for number, batch in enumerate(batches):
+            decoded = decode(number, batch["source"], batch["source_length"])
             if codebook is None:
                 rows = _feature_rows(*(x.numpy() for x in decoded), batch["source_length"].numpy(), mean, std)
             else:
@@ -111,7 +120,7 @@ def free_limit(source_length):
 
 
 def _decoder(translator: Translator, options: SearchOptions, length: str):
-    """`(source, source_length) →` hypotheses, or frames, their length and attention weights."""
+    """`(batch number, source, source_length) →` hypotheses, or frames, their length and attention weights."""
     free = length == "free"
 
     def search(source, source_length):
@@ -124,7 +133,11 @@ def _decoder(translator: Translator, options: SearchOptions, length: str):
         frames, attention_weights = translator.rollout(source, source_length, source_length)
         return frames, source_length, attention_weights
 
-    return search if translator.target.is_tokens else roll
+    def decode(number, *source):
+        with random_step(tf.stack([options.seed[0], number])):
+            return search(*source) if translator.target.is_tokens else roll(*source)
+
+    return decode
 
 
 def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std) -> Iterator[tuple]:

@@ -30,7 +30,7 @@ CASES = {
     "tokens": {"recipe": "T->A", "target": "tokens", "codebook_size": 6, "bidirectional": True},
     "stop": {"recipe": "T->A", "stop": True, "cell": "gru", "bidirectional": True},
     "baseline": {"recipe": "concat(A,T)", "pooling": "last"},
-    "chain": {"recipe": "embed(T,A)->T", "representation": "final"},
+    "chain": {"recipe": "embed(T,A)->T", "representation": "final", "bottleneck": "vae", "latent_units": 2},
 }
 
 BATCHES = {"one": [13], "seven": [60, 1, 17, 33, 2, 50, 8]}

@@ -53,6 +53,9 @@ def show_metrics(result: Mapping, title: str) -> None:
             f"Translation, free-running: R² {own} (sources shuffled {shuffled}, teacher-forced {forced}, "
             f"copying the last frame {copied})"
         )
+        if "elbo" in quality:
+            elbo, likelihood, kl = (number(quality[name], 2) for name in ("elbo", "reconstruction", "kl"))
+            out.print(f"Evidence lower bound: {elbo} nats a segment (log-likelihood {likelihood}, divergence {kl})")
     out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
     for note in result["notes"]:
         out.print(f"Note: {note}")

@@ -16,7 +16,7 @@ SEARCH_FLAGS = (
     ("--coverage-penalty", 0.0, "weight of the source steps left unattended"),
     ("--temperature", 1.0, "divides the logits"),
     ("--sample-top-k", 0, "draw from the N most probable tokens instead of searching; 0 searches"),
-    ("--seed", 0, "seed of the drawing"),
+    ("--seed", 0, "seed of the drawing, of a --latent too"),
 )
 
 
@@ -31,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind, metavar = (int, "N") if isinstance(default, int) else (float, "X")
         search.add_argument(flag, type=kind, metavar=metavar, help=f"{text} (default: {default:g})")
     parser.add_argument("--length", choices=("source", "free"), default="source", help="default: source")
+    latent_help = "of a run with --bottleneck vae: its mean, a draw given the source, or one given its length alone"
+    parser.add_argument(
+        "--latent", choices=("mean", "posterior", "prior"), default="mean", help=f"{latent_help} (default: mean)"
+    )
     parser.add_argument("--features", metavar="FILE.npz", help="also write the decoded features")
     parser.add_argument("--plot-attention", type=int, default=0, metavar="N", help="draw the attention of N segments")
 
@@ -52,6 +56,8 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.translate import save_features, translate
 
     trained = Run.open(arguments.run_dir)
+    if arguments.latent != "mean":
+        given = [flag for flag in given if flag != "--seed"]
     if given and trained.config.target == "features":
         raise ValueError(f"{SEARCH_NEEDS_TOKENS} Flags: {', '.join(given)} ({trained.path}).")
     records = Records.open(arguments.data or trained.records_path)
@@ -68,7 +74,7 @@ def run(arguments: argparse.Namespace) -> dict:
         arguments.sample_top_k,
         (arguments.seed, 0),
     )
-    translated = list(translate(trained, records, split, options, arguments.length))
+    translated = list(translate(trained, records, split, options, arguments.length, arguments.latent))
     write_lines(arguments.out, [json.dumps(item.to_json(), ensure_ascii=False) for item in translated])
     if arguments.features:
         save_features(Path(arguments.features), translated)

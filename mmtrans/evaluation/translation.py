@@ -11,6 +11,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.token_quality import TokenQuality
 from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
 from mmtrans.models.targets import model_inputs
@@ -28,7 +29,8 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
         `source_shuffled_r2`, decoding with each segment given another's source; `copy_last_r2`, the previous true
         frame as the prediction; `per_modality`, `frames`. For a tokens target decoded tokens (greedy, as long as the
         source) stand for their frames, and there are also the figures of `TokenQuality`, `quantization_r2`, which
-        the codebook alone would reach, and `codewords_used`, the share of its tokens that occur in the split.
+        the codebook alone would reach, and `codewords_used`, the share of its tokens that occur in the split. For a
+        variational one there are those of `evaluate_evidence`.
     """
     selection = Selection(split, run.recipe.inputs.modalities, run.recipe.target.modalities)
     codebook = run.load_codebook(run.last_translation)
@@ -50,6 +52,8 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
     if codebook is not None:
         share = len(used) / (codebook.size - codebook.num_special)
         extra = {**tokens.result(), "quantization_r2": results["quantized"]["r2"], "codewords_used": share}
+    if translator.is_variational:
+        extra.update(evaluate_evidence(translator, batches, run.config.seed))
     return {**results["decoded"], **companions, **extra}
 
 

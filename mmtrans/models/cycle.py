@@ -39,7 +39,7 @@ def build_cycle(recipe: Translation, config: Config, statistics: Statistics, tra
     mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
     memory, final_state = encoder(inputs["source"], source_mask=mask)
     representation = keras.Model(inputs, {"memory": memory, "final_state": final_state}, name="back_representation")
-    target = FeatureTarget(recipe.inputs, replace(config, stop=False), statistics)
+    target = FeatureTarget(recipe.inputs, replace(config, stop=False, bottleneck="none"), statistics)
     return join(representation, target, config, "cycle")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -82,6 +83,41 @@ def token_loss(logits, target, target_length, label_smoothing: float = 0.0):
         even = -tf.reduce_mean(tf.nn.log_softmax(logits), -1)
         losses = (1.0 - label_smoothing) * losses + label_smoothing * even
     return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
+
+
+def feature_log_likelihood(prediction, target, target_length, blocks: Mapping[str, tuple[int, int]]):
+    """Log-likelihood of each segment's frames under the Gaussian whose logarithm `feature_loss` of kind `mse` is.
+
+    A step's loss is the mean over `M` modalities of the mean over their `D_m` columns; `D = Σ D_m`. `D / 2` times that
+    loss is minus the logarithm, without its constant, of independent Gaussians with precision `D / (M D_m)` for each
+    column of modality `m`. Over all columns the mean precision is 1; of a single modality it is 1 in every column.
+
+    Args:
+        prediction: `(batch, target_steps, target_dim)` float32, standardised.
+        target: the same shape; its padding is not read.
+        target_length: `(batch,)` integer.
+        blocks: modality → columns `(start, stop)`.
+
+    Returns:
+        `(batch,)` float32 in nats, of densities over standardised columns; 0 for a length of 0.
+    """
+    mask = tf.sequence_mask(target_length, tf.shape(target)[1])[:, :, None]
+    squared = tf.where(mask, tf.square(prediction - target), 0.0)
+    dim = sum(stop - start for start, stop in blocks.values())
+    steps, total = tf.cast(target_length, squared.dtype), 0.0
+    for start, stop in blocks.values():
+        columns = stop - start
+        precision = dim / (len(blocks) * columns)
+        constant = columns * math.log(precision / (2.0 * math.pi))
+        total += 0.5 * (steps * constant - precision * tf.reduce_sum(squared[:, :, start:stop], [1, 2]))
+    return total
+
+
+def token_log_likelihood(logits, target, target_length):
+    """`(batch,)` float32, log-likelihood of each segment's tokens in nats; arguments as of `token_loss`."""
+    weights = tf.sequence_mask(target_length, tf.shape(target)[1], logits.dtype)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=logits)
+    return -tf.reduce_sum(losses * weights, 1)
 
 
 def stop_loss(logits, target_length):

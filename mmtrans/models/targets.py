@@ -12,7 +12,14 @@ from mmtrans.layers.decoder import Feedback, StartFrame
 from mmtrans.layers.dropout import current_step, named_seed
 from mmtrans.layers.standardize import Standardize
 from mmtrans.layers.tokens import ReversibleEmbedding
-from mmtrans.models.losses import Term, feature_loss, stop_loss, token_loss
+from mmtrans.models.losses import (
+    Term,
+    feature_log_likelihood,
+    feature_loss,
+    stop_loss,
+    token_log_likelihood,
+    token_loss,
+)
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Features
 
@@ -79,6 +86,16 @@ class FeatureTarget:
             terms.append(Term(*stop_loss(outputs["stop"][:, :, 0], length), STOP_WEIGHT, "stop"))
         return terms
 
+    @property
+    def nats(self) -> float:
+        """Nats of log-likelihood in one unit of `mse` at a step, see `feature_log_likelihood`; taken for every loss."""
+        return self.dim / 2
+
+    def log_likelihood(self, outputs, batch):
+        """`(batch,)` nats of each segment's frames, given `prediction`; when to stop is not counted."""
+        target = self.normalization(batch["target"])
+        return feature_log_likelihood(outputs["prediction"], target, batch["target_length"], self.blocks)
+
 
 class TokenTarget:
     """Tokens: softmax over a vocabulary or codebook, cross-entropy (the paper's eq. of phase 1, taken literally).
@@ -121,6 +138,13 @@ class TokenTarget:
         smoothing = self.config.label_smoothing if training else 0.0
         loss = token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing)
         return [Term(*loss, name="translation")]
+
+    #: Nats of log-likelihood in one unit of the loss of a step.
+    nats = 1.0
+
+    def log_likelihood(self, outputs, batch):
+        """`(batch,)` nats of each segment's tokens, given `logits`."""
+        return token_log_likelihood(outputs["logits"], batch["target"], batch["target_length"])
 
     def mix_in_predictions(self, decoder_input, logits):
         """Scheduled sampling in two parallel passes (Duckworth et al. 2019).

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -11,14 +12,16 @@ from mmtrans.config import Config
 from mmtrans.data.codebook import BOS, EOS
 from mmtrans.decoding.beam_search import Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
-from mmtrans.layers.decoder import AttentionDecoder
+from mmtrans.layers.bottleneck import GaussianBottleneck, sample
+from mmtrans.layers.decoder import AttentionDecoder, Feedback
 from mmtrans.layers.encoder import Bridge, Encoder
 from mmtrans.layers.masking import SequenceMask, ZeroPadding
 from mmtrans.layers.standardize import Standardize
 from mmtrans.models.losses import Term
 from mmtrans.models.search_step import make_search_step
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.targets import FeatureTarget, Target, TokenTarget, model_inputs
+from mmtrans.models.targets import FeatureTarget, Target, TokenTarget
+from mmtrans.models.variational import LOG_VARIANCE, kl_term, segment_kl
 from mmtrans.recipe import Features, Recipe, Translation
 
 SEARCH_NEEDS_TOKENS = (
@@ -40,12 +43,14 @@ def build_representation(recipe: Recipe, config: Config, statistics: Statistics)
 
     Args:
         recipe: features, or a translation (whose source may be one: the chain of a hierarchical recipe).
-        config: units, layers, cell, directions and dropout of the encoders.
+        config: units, layers, cell, directions and dropout of the encoders, and what bottleneck follows them.
         statistics: of the modalities that the recipe reads.
 
     Returns:
         a functional model `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
-        translation also `"final_state": (batch, memory_dim)`.
+        translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae` these are the means of latents, of
+        width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention the memory,
+        which the decoder then does not see, stays the encoder's.
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
@@ -63,8 +68,14 @@ def build_representation(recipe: Recipe, config: Config, statistics: Statistics)
     source.trainable = False
     mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
     memory, final_state = encoder(source(inputs)["memory"], source_mask=mask)
+    encoded = {"memory": memory, "final_state": final_state}
+    if config.bottleneck == "vae":
+        masks = {"memory": {"source_mask": mask}, "final_state": {}}
+        for name in ("final_state",) if config.attention == "none" else ("memory", "final_state"):
+            bottleneck = GaussianBottleneck(config.latent_units, name=f"{name}_bottleneck_{depth}")
+            encoded[name], encoded[name + LOG_VARIANCE] = bottleneck(encoded[name], **masks[name])
 
-    return keras.Model(inputs, {"memory": memory, "final_state": final_state}, name=f"representation_{depth}")
+    return keras.Model(inputs, encoded, name=f"representation_{depth}")
 
 
 @dataclass(frozen=True)
@@ -76,41 +87,77 @@ class Translator:
             "attention_weights": (batch, target_steps, source_steps)}`, teacher-forced.
         representation: the model up to the encoder, which the regressor and further translations read.
         target: what the decoder reads and writes.
+        latent: what of a variational model is decoded outside of training: the posterior's `mean`; a draw from the
+            `posterior`; or one from the `prior`, for which a source only gives its length. Draws need `random_step`
+            around them. Training draws from the posterior; `model` itself reads the mean.
     """
 
     model: keras.Model
     representation: keras.Model
     target: Target
+    latent: Literal["mean", "posterior", "prior"] = "mean"
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether latents stand between encoder and decoder."""
+        return self.target.config.bottleneck == "vae"
 
     def terms(self, batch, training: bool) -> list[Term]:
         """The loss terms of a batch with a target; see `outputs`."""
         return self.loss_terms(self.outputs(batch, training), batch, training)
 
     def loss_terms(self, outputs, batch, training: bool) -> list[Term]:
-        """The loss terms of a batch, given its `outputs`."""
-        if self.target.is_tokens:
-            return self.target.terms(outputs, batch, training)
-        return self.target.terms(outputs, batch)
+        """The loss terms of a batch, given its `outputs`; a variational model adds its divergence, see `kl_term`."""
+        target = self.target
+        terms = target.terms(outputs, batch, training) if target.is_tokens else target.terms(outputs, batch)
+        if self.is_variational:
+            terms.append(kl_term(outputs, batch, target.config, target.nats, training))
+        return terms
 
     def outputs(self, batch, training: bool) -> dict:
-        """What the head writes of a batch with a target.
+        """What `represent` gives and the head writes of a batch with a target.
 
         Tokens are teacher-forced, with scheduled sampling if configured. Features are rolled out: in training some
         previous frames are the true ones (Bengio et al. 2015), in validation none, as in use. With
         `feature_sampling=0` they are teacher-forced throughout.
         """
-        inputs, target, config = model_inputs(batch), self.target, self.target.config
-        if target.is_tokens:
-            if training and config.token_sampling:
-                logits = tf.stop_gradient(self.model(inputs, training=True)["logits"])
-                inputs["decoder_input"] = target.mix_in_predictions(inputs["decoder_input"], logits)
-            return self.model(inputs, training=training)
-        if not config.feature_sampling:
-            return self.model(inputs, training=training)
-        memory, initial_state = self.encode(batch["source"], batch["source_length"], training)
-        embedded, feedback = target.embed(inputs["decoder_input"]), target.feedback(inputs["decoder_input"], training)
+        encoded = self.represent(batch["source"], batch["source_length"], training)
+        return {**encoded, **self.write(encoded, batch, training)}
+
+    def evidence(self, batch):
+        """The two parts of a variational model's evidence lower bound, from one draw of each latent.
+
+        A features target is read as validation reads it: the likelihood is that of the rollout from the latent, or,
+        with `feature_sampling=0`, of each frame after the true ones before it.
+
+        Returns:
+            `(log-likelihood (batch,), divergence (batch,))` in nats; the bound is their difference.
+        """
+        encoded = self.represent(batch["source"], batch["source_length"])
+        written = replace(self, latent="posterior").write(encoded, batch, training=False)
+        return self.target.log_likelihood(written, batch), segment_kl(encoded)
+
+    def represent(self, source, source_length, training=False) -> dict:
+        """Outputs of the representation; arguments as of `encode`."""
+        return self.representation({"source": source, "source_length": source_length}, training=training)
+
+    def write(self, encoded, batch, training: bool) -> dict:
+        """What the head writes of a batch with a target, given `represent`'s outputs; see `outputs`."""
+        target, config, decoder_input = self.target, self.target.config, batch["decoder_input"]
+        start = self.start(encoded, batch["source"], batch["source_length"], training)
+        if not target.is_tokens:
+            feedback = target.feedback(decoder_input, training) if config.feature_sampling else None
+            return self._decode(decoder_input, start, feedback)
+        if training and config.token_sampling:
+            logits = tf.stop_gradient(self._decode(decoder_input, start)["logits"])
+            decoder_input = target.mix_in_predictions(decoder_input, logits)
+        return self._decode(decoder_input, start)
+
+    def _decode(self, decoder_input, start: tuple, feedback: Feedback | None = None) -> dict:
+        memory, initial_state = start
+        embedded = self.target.embed(decoder_input)
         outputs, _ = self.model.get_layer("decoder").decode(embedded, initial_state, memory, feedback)
-        return target.head(outputs)
+        return self.target.head(outputs)
 
     def encode(self, source, source_length, training=False):
         """What decoding starts from.
@@ -123,10 +170,23 @@ class Translator:
         Returns:
             the decoder's `Memory`, and its initial state, a list of `(batch, units)`.
         """
-        encoded = self.representation({"source": source, "source_length": source_length}, training=training)
+        return self.start(self.represent(source, source_length, training), source, source_length, training)
+
+    def start(self, encoded, source, source_length, training=False):
+        """What decoding starts from, given `represent`'s outputs; otherwise as `encode`."""
+        latent = {name: self._latent(encoded, name, training) for name in ("memory", "final_state")}
         mask = self.model.get_layer("memory_mask")([source, source_length])
-        memory = self.model.get_layer("decoder").prepare(encoded["memory"], mask)
-        return memory, self.model.get_layer("bridge")(encoded["final_state"])
+        memory = self.model.get_layer("decoder").prepare(latent["memory"], mask)
+        return memory, self.model.get_layer("bridge")(latent["final_state"])
+
+    def _latent(self, encoded, name, training):
+        mean, log_variance = encoded[name], encoded.get(name + LOG_VARIANCE)
+        latent = "posterior" if training else self.latent
+        if log_variance is None or latent == "mean":
+            return mean
+        if latent == "prior":
+            mean, log_variance = tf.zeros_like(mean), tf.zeros_like(log_variance)
+        return sample(mean, log_variance, f"latent/{name}")
 
     def rollout(self, source, source_length, target_length):
         """Free-running decoding of a features target: each step reads the model's own previous frame.

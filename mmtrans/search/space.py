@@ -66,6 +66,8 @@ def read_fields(config: Config) -> set[str]:
         names -= {"untrained", "finetune"}
     if config.attention == "none":
         names -= {"attention_units", "max_distance"}
+    if config.bottleneck == "none":
+        names -= {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}
     return names
 
 

@@ -69,9 +69,12 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
             loss = sum(
                 term.weight * term.total / tf.maximum(count, 1.0) for term, count in zip(terms, counts, strict=True)
             )
-        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        # Those of gathered rows (token vectors) come as slices.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        # Those of gathered rows (token vectors) come as slices, and there are none of what the loss does not depend on;
+        # `UnconnectedGradients.ZERO` fails on the variables of several replicas.
+        gradients = [
+            tf.zeros(variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
+            for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
+        ]
         loss, gradients = context.all_reduce("SUM", [loss, gradients])
         gradients, norm = tf.clip_by_global_norm(gradients, config.clip_norm)
         optimizer.apply_gradients(

@@ -13,6 +13,7 @@ from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.models.translator import Translator
+from mmtrans.models.variational import segment_kl
 
 #: Segments that are shown, and the epochs between two looks at them.
 NUM_SEGMENTS, EVERY_EPOCHS = 3, 5
@@ -38,7 +39,8 @@ def make_samples(
 
     For each segment there is `attention/<id>`, target steps downwards and source steps to the right. For a tokens
     target there is the text `translation/<id>`: the source's words, the target and its greedy translation. For a
-    features target there is the image `frames/<id>`: the target above, the rollout below, time to the right.
+    features target there is the image `frames/<id>`: the target above, the rollout below, time to the right. For a
+    variational model there is `samples/kl`, the divergence of a segment in nats, their mean.
 
     Args:
         translator: decoded with the weights that it has when the samples are written.
@@ -56,6 +58,9 @@ def make_samples(
 
     def write(epoch: int) -> None:
         write_all(translator, batch, codebook, epoch)
+        if translator.is_variational:
+            kl = segment_kl(translator.represent(batch["source"], batch["source_length"]))
+            tf.summary.scalar("samples/kl", tf.reduce_mean(kl), step=epoch)
 
     return write
 

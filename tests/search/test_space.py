@@ -30,6 +30,8 @@ def test_the_default_space_is_a_space_of_what_the_recipe_reads():
     parse(default_space(baseline), baseline)
     assert "attention_units" not in default_space(replace(TRANSLATION, attention="none"))
     assert "cell" not in default_space(TRANSLATION, fixed=["cell"])
+    variational = {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}
+    assert variational <= read_fields(replace(TRANSLATION, bottleneck="vae")) - read_fields(TRANSLATION)
     assert {"finetune", "representation"} <= read_fields(TRANSLATION) - read_fields(baseline)
     joint = replace(TRANSLATION, objective="joint")
     only = {"translation_weight", "sentiment_weight", "joint_warmup_steps"}

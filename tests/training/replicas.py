@@ -7,13 +7,17 @@ import json
 import sys
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.data.records import Records
 from mmtrans.layers.dropout import named_seed, random_step
+from mmtrans.models.losses import Term
+from mmtrans.models.variational import at_least
 from mmtrans.training.devices import Devices, open_devices
 from mmtrans.training.execution import Execution
+from mmtrans.training.loop import make_train_step
 from mmtrans.training.replicas import replica_seed, replica_share
 from mmtrans.training.run import Run
 from mmtrans.training.train import make_deterministic, train_phase
@@ -58,6 +62,42 @@ def print_shares(strategy):
     print(json.dumps(results(tf.function(lambda: strategy.run(seed_of_replica))())))
 
 
+def print_free_bits(strategy):
+    """What each replica adds to a maximum: of one unit the sums 1 and 2, of the other 5 and 6, over 3 and 4 vectors."""
+
+    def held():
+        index = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
+        return at_least(1.0, tf.stack([1.0, 5.0]) + index, 3.0 + index)
+
+    values = strategy.experimental_local_results(tf.function(lambda: strategy.run(held))())
+    print(json.dumps([value.numpy().tolist() for value in values]))
+
+
+class HalfObjective:
+    """The loss depends on one of two layers."""
+
+    def __init__(self):
+        source = keras.Input((None, 1))
+        self.model = keras.Model(source, [keras.layers.Dense(1, name=name)(source) for name in ("used", "unused")])
+
+    def terms(self, batch, training):
+        total = tf.reduce_sum(self.model(batch["source"])[0])
+        return [Term(total, tf.cast(tf.reduce_sum(batch["source_length"]), tf.float32))]
+
+
+def print_unconnected(strategy):
+    """Whether a step moves the weights of either layer."""
+    with strategy.scope():
+        objective, optimizer = HalfObjective(), keras.optimizers.SGD(0.1)
+        optimizer.build(objective.model.trainable_variables)
+        batch = batch_of([2, 4, 1])
+        spec = {name: tf.TensorSpec([None] * value.shape.rank, value.dtype) for name, value in batch.items()}
+        spec["source"] = tf.TensorSpec([None, None, 1])
+        before = objective.model.get_weights()
+        make_train_step(objective, optimizer, CONFIG, spec)(batch)
+    print(json.dumps([bool((a != b).all()) for a, b in zip(before, objective.model.get_weights(), strict=True)]))
+
+
 def train_translation(records, path, devices):
     run = Run.open_or_create(path, CONFIG, records)
     train_phase(run, run.phases[0], records, True, devices, Execution(checkpoint_minutes=0))
@@ -67,6 +107,8 @@ if __name__ == "__main__":
     devices = open_devices(Execution("mirrored", 2))
     make_deterministic()
     print_shares(devices.strategy)
+    print_free_bits(devices.strategy)
+    print_unconnected(devices.strategy)
     opened = Records.open(sys.argv[1], splits=("train", "valid"))
     train_translation(opened, Path(sys.argv[2]) / "one", Devices())
     train_translation(opened, Path(sys.argv[2]) / "two", devices)

@@ -65,7 +65,7 @@ def test_two_devices_of_one_process_equal_one(replicas):
 
 @pytest.mark.slow
 def test_what_each_replica_gets(replicas):
-    three, one, none, seeds = map(json.loads, replicas[0].splitlines())
+    three, one, none, seeds, *_ = map(json.loads, replicas[0].splitlines())
     # Every second row, trimmed to the longest of them.
     assert three == {
         "source": [[[[1.0], [1.0]], [[1.0], [0.0]]], [[[1.0], [1.0], [1.0], [1.0]]]],
@@ -81,6 +81,18 @@ def test_what_each_replica_gets(replicas):
     assert one["label"][0] == [0.0]
     assert all(np.isnan(label) for label in (one["label"][1], *none["label"]))
     assert seeds[0] != seeds[1]
+
+
+@pytest.mark.slow
+def test_free_bits_are_those_of_the_global_batch(replicas):
+    held = json.loads(replicas[0].splitlines()[4])
+    # Means over both replicas are 3 / 7, under the one nat that is free, and 11 / 7.
+    assert held == [[3.0, 5.0], [4.0, 6.0]]
+
+
+@pytest.mark.slow
+def test_what_the_loss_does_not_depend_on_stays(replicas):
+    assert json.loads(replicas[0].splitlines()[5]) == [True, True, False, False]
 
 
 def children_of(pid):
