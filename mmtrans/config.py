@@ -102,6 +102,14 @@ class Config:
     sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
     finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)
 
+    init: str = option(
+        "", "finished run whose trained encoders (where all fits, translations) this one starts from", ()
+    )
+    freeze: Literal["none", "encoder"] = option(
+        "none", "what of the --init run does not move in the translation phase", TRANSLATION
+    )
+    pretrain: bool = option(False, "train the translations only, as for --init; needs no labels", ())
+
     epochs: int = option(60, "most epochs of each phase", (), low=1)
     patience: int = option(8, "epochs without a better valid loss before a phase stops", low=1)
     batch_size: int = option(32, "segments in a global batch", low=1)
@@ -110,6 +118,12 @@ class Config:
     decay_epochs: float = option(10.0, "epochs in which the exponential schedule halves", low=0.1)
     warmup_steps: int = option(0, "steps of linear warm-up", low=0)
     clip_norm: float = option(1.0, "largest global norm of the gradient", low=1e-6)
+    ema: float = option(
+        0.0,
+        "decay of the moving average of the weights that is validated and kept; 0 for none",
+        low=0.0,
+        high=0.99999,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -77,7 +77,7 @@ def translate(
     Raises:
         ValueError: a baseline recipe; a search on features; `free` on features without a stop head.
     """
-    translations = [phase for phase in run.phases if phase.kind == "translation"]
+    translations = run.translations
     if not translations:
         raise ValueError(
             f"The run translates nothing. Expected a recipe like T->A. "

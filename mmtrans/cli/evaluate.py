@@ -38,5 +38,6 @@ def run(arguments: argparse.Namespace) -> dict:
         split = "valid"
     result = evaluate(trained, records, split)
     show_metrics(result, f"{trained.config.recipe} on the {split} split of {records.directory}")
-    print(f"Written: {trained.path}/metrics.json, predictions.csv and plots/.")
+    written = "metrics.json" if trained.config.pretrain else "metrics.json, predictions.csv and plots/"
+    print(f"Written: {trained.path}/{written}.")
     return {**result, "split": split}

@@ -34,8 +34,30 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def show_metrics(result: Mapping, title: str) -> None:
-    """Prints one split's metrics, intervals and trivial baselines; then its translation quality and notes."""
+    """Prints one split's metrics, intervals and trivial baselines; then its translation quality and notes.
+
+    Of a pre-trained run there is but the translation quality.
+    """
     out = console()
+    if "baselines" in result:
+        _show_sentiment(out, result, title)
+    else:
+        out.print(title, soft_wrap=True)
+    if "translation" in result:
+        quality = result["translation"]
+        names = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
+        own, shuffled, forced, copied = (number(quality[name]) for name in names)
+        out.print(
+            f"Translation, free-running: R² {own} (sources shuffled {shuffled}, teacher-forced {forced}, "
+            f"copying the last frame {copied})"
+        )
+    if "segments" in result:
+        out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
+    for note in result.get("notes", ()):
+        out.print(f"Note: {note}")
+
+
+def _show_sentiment(out: Console, result: Mapping, title: str) -> None:
     table = Table(title=title, title_justify="left")
     for heading in ("", "model", "95 % interval", *result["baselines"]):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
@@ -45,17 +67,6 @@ def show_metrics(result: Mapping, title: str) -> None:
         baselines = [number(values[name]) for values in result["baselines"].values()]
         table.add_row(heading, number(result[name]), interval, *baselines)
     out.print(table)
-    if "translation" in result:
-        quality = result["translation"]
-        names = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
-        own, shuffled, forced, copied = (number(quality[name]) for name in names)
-        out.print(
-            f"Translation, free-running: R² {own} (sources shuffled {shuffled}, teacher-forced {forced}, "
-            f"copying the last frame {copied})"
-        )
-    out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
-    for note in result["notes"]:
-        out.print(f"Note: {note}")
 
 
 def _lengths(split: Mapping) -> list[str]:

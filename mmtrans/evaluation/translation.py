@@ -30,7 +30,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
         source) stand for their frames, and there are also the figures of `TokenQuality`, `quantization_r2`, which
         the codebook alone would reach, and `codewords_used`, the share of its tokens that occur in the split.
     """
-    phase = run.phases[-2]
+    phase = run.translations[-1]
     selection = Selection(split, run.recipe.inputs.modalities, run.recipe.target.modalities)
     codebook = run.load_codebook(phase)
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook)

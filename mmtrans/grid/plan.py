@@ -12,7 +12,8 @@ from mmtrans.config import Config
 from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
 from mmtrans.recipe import Translation, parse, slug
-from mmtrans.training.run import Phase, Run, check_unchanged, phases_of, versions
+from mmtrans.training.environment import versions
+from mmtrans.training.run import Phase, Run, check_unchanged, phases_of
 
 
 @dataclass(frozen=True)

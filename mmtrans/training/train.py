@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights, save_weights
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
+from mmtrans.training.init import check_init, check_pretraining, take_over
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, SentimentObjective, TranslationObjective, representation_of
@@ -59,7 +61,7 @@ def train(
         WorkerLostError: another process is gone.
     """
     devices, execution = devices or Devices(), execution or Execution()
-    check_recipe(run.config, records, share_of(devices, execution))
+    check_recipe(run.config, records, share_of(devices, execution), run.init)
     devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
     for phase in run.phases:
         with corruption_named(records), devices.losses_named():
@@ -68,15 +70,34 @@ def train(
             write_history(run)
 
 
-def check_recipe(config: Config, records: Records, worker: Share = WHOLE) -> None:
-    """Raises a ValueError where the records lack what a recipe needs, or a worker's share of them cannot be made.
+def check_recipe(config: Config, records: Records, worker: Share = WHOLE, init: Run | None = None) -> None:
+    """Raises a ValueError where a configuration cannot be trained on the records. Call it before a run is made.
 
-    Call it before a run directory is made.
+    Args:
+        config: the configuration.
+        records: which may lack what its recipe needs.
+        worker: a share of them, which it may be impossible to make.
+        init: the run that it starts from, which may not fit; `None` for the one that `config.init` names.
     """
+    check_pretraining(config)
+    if config.init:
+        init = init or Run.open(config.init)
+        check_finished(init, init.translations)
+        check_init(init, config, records)
     for phase in phases_of(config, records.manifest.manifest_hash):
         narrowed = records_of(phase, config, records)
         check_data(phase, narrowed)
         check_selection(narrowed, selection(phase, "train"), config.batch_size, worker)
+
+
+def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
+    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end: they are of no use yet."""
+    unfinished = [phase.name for phase in phases or run.phases if not is_finished(run, phase)]
+    if unfinished:
+        raise ValueError(
+            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
+            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
+        )
 
 
 def share_of(devices: Devices, execution: Execution) -> Share:
@@ -90,9 +111,11 @@ def check_data(phase: Phase, records: Records) -> None:
         selected = selection(phase, split)
         if not num_batches(records, selected, 1):
             what = "labelled segments" if selected.labelled else "segments"
+            pretrain = ", or train the translation alone with --pretrain" if selected.labelled and phase.parent else ""
             raise ValueError(
                 f"Nothing to train on. Expected {what} with {', '.join(selected.modalities)} in the {split} split. "
-                f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with --folds."
+                f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with "
+                f"--folds{pretrain}."
             )
         check_selection(records, selected)
 
@@ -136,11 +159,13 @@ def phase_data(
 
 
 def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook | None = None) -> Objective:
-    """Builds a phase's model from the run's seed, and takes over the parent's trained representation."""
+    """Builds a phase's model from the run's seed; takes over what the run starts from, and the parent's representation."""
     keras.utils.set_random_seed(run.config.seed)
     if phase.kind == "translation":
         vocabulary_size = codebook.size if codebook else None
         translator = build_translator(phase.recipe, run.config, run.statistics, vocabulary_size)
+        if run.init is not None:
+            take_over(run.init, run, phase, translator)
         objective, outer = TranslationObjective(translator), translator.representation
     else:
         labels = records.labels("train")
