@@ -102,9 +102,7 @@ class Config:
     sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
     finetune: bool = option(False, "let the encoder move in the sentiment phase", SENTIMENT)
 
-    init: str = option(
-        "", "finished run whose trained encoders (where all fits, translations) this one starts from", ()
-    )
+    init: str = option("", "finished run whose trained translations, or their encoders, this one starts from", ())
     freeze: Literal["none", "encoder"] = option(
         "none", "what of the --init run does not move in the translation phase", TRANSLATION
     )

@@ -85,10 +85,9 @@ def check_init(init: Run, config: Config, records: Records) -> None:
             continue
         whole = _is_whole(init, given, translations[index], config, dims)
         names = (*ENCODER, *DECODER) if whole else ENCODER
-        wanted = {name: getattr(init.config, name) for name in names} | _columns(
-            translations[index].inputs, _dims(init)
-        )
-        received = {name: getattr(config, name) for name in names} | _columns(translations[index].inputs, dims)
+        inputs = translations[index].inputs
+        wanted = {name: getattr(init.config, name) for name in names} | _columns(inputs, _dims(init))
+        received = {name: getattr(config, name) for name in names} | _columns(inputs, dims)
         _compare(wanted, received, config)
 
 

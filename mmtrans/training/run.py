@@ -250,7 +250,7 @@ class Run:
         if self.config.pretrain:
             raise ValueError(
                 f"The run has no sentiment model. Expected one trained without --pretrain. "
-                f"Received: pretrain=True ({self.path}). Start another from it: mmtrans train --init {self.path} --data …"
+                f"Received: pretrain=True ({self.path}). Start one from it: mmtrans train --init {self.path}."
             )
         regressor = build_regressor(self.recipe, self.config, self.statistics)
         load_weights(self.weights_path(self.phases[-1]), "model", regressor)

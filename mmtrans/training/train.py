@@ -91,7 +91,7 @@ def check_recipe(config: Config, records: Records, worker: Share = WHOLE, init: 
 
 
 def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
-    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end: they are of no use yet."""
+    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end."""
     unfinished = [phase.name for phase in phases or run.phases if not is_finished(run, phase)]
     if unfinished:
         raise ValueError(
@@ -159,7 +159,7 @@ def phase_data(
 
 
 def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook | None = None) -> Objective:
-    """Builds a phase's model from the run's seed; takes over what the run starts from, and the parent's representation."""
+    """Builds a phase's model from the run's seed; takes over the run's init, then the parent's representation."""
     keras.utils.set_random_seed(run.config.seed)
     if phase.kind == "translation":
         vocabulary_size = codebook.size if codebook else None
