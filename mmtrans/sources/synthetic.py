@@ -75,8 +75,7 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
         directory: where to write; it must not exist, or be empty.
         videos: number of videos, at least 3, about 22 segments each; 26/6/8 of 40 are train/valid/test.
         seed: of everything that is drawn, 0 or more.
-        unlabelled: other videos of the same vocabulary and loadings as the labelled corpus of this seed has, and no
-            segment with a label: what a translation can be pre-trained on. The ground truth knows the labels.
+        unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
 
     Returns:
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
@@ -103,13 +102,11 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
     partial = directory.with_name(f"{directory.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        withheld = replace(text, label=np.full_like(text.label, np.nan))
-        _write_text(partial, world, withheld if unlabelled else text, ids, timelines)
+        told = replace(text, label=np.full_like(text.label, np.nan)) if unlabelled else text
+        _write_text(partial, world, told, ids, timelines)
         means = {
-            stream.name: _write_stream(
-                rng, partial, world, stream, channels[stream.name], zip(ids, timelines, strict=True)
-            )
-            for stream in (AUDIO, VIDEO)
+            s.name: _write_stream(rng, partial, world, s, channels[s.name], zip(ids, timelines, strict=True))
+            for s in (AUDIO, VIDEO)
         }
         truth = ceilings.ground_truth(world, text, tenths, fold, means)
         folds = {split: sorted(np.array(ids)[fold == index].tolist()) for index, split in enumerate(SPLITS)}

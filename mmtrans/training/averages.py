@@ -1,7 +1,6 @@
 """Exponential moving averages of the weights of a phase.
 
-Keras' optimisers have `use_ema`, but Keras 2.15 and 3 begin it differently, neither warms up, and Keras 3 cannot update
-it in a replica of several.
+Keras' optimisers have `use_ema`, but Keras 2.15 and 3 begin it differently, and neither warms up.
 """
 
 from __future__ import annotations
