@@ -194,28 +194,41 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: no such file.
         ValueError: not a YAML mapping, or names that are no fields (listed, sorted).
     """
-    fields = read_yaml(path, "configuration", "config")
+    return known_fields(read_yaml(path, "configuration", "config"), str(path))
+
+
+def known_fields(fields: dict[Any, Any], where: str) -> dict[str, Any]:
+    """Fields as YAML reads them, ready for `Config(**fields)`.
+
+    Args:
+        fields: name → value.
+        where: they are from, for the message.
+
+    Raises:
+        ValueError: names that are no fields (listed, sorted).
+    """
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(str(name) for name in fields if name not in known)
     if unknown:
         raise ValueError(
-            f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path})."
+            f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({where})."
         )
     floats = {field.name for field in dataclasses.fields(Config) if type_of(field) is float}
     return {name: number(value) if name in floats else value for name, value in fields.items()}
 
 
-def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
+def read_yaml(path: str | Path, what: str, flag: str, unique: bool = False) -> dict[Any, Any]:
     """The mapping that a YAML file holds.
 
     Args:
         path: the file.
         what: it is, for the message.
         flag: that named it, for the message.
+        unique: refuse a key that is there twice, of which YAML would take the last.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a YAML mapping.
+        ValueError: not a YAML mapping, or a key that must not be there twice.
     """
     import yaml
 
@@ -223,12 +236,17 @@ def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"No such {what} file. Expected a YAML file. Received: {flag}={path}.")
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        fields = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = " ".join(str(error).split())
         raise ValueError(f"Not a YAML file. Received: {flag}={path} ({where}).") from error
     if not isinstance(fields, dict):
         raise ValueError(f"A {what} must be a mapping of field: value. Received: {type(fields).__name__} ({path}).")
+    keys = [key.value for key, _ in yaml.compose(text).value] if unique else []
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ValueError(f"A name is used twice. Expected each once. Received: {twice} ({path}). Rename one of them.")
     return fields
 
 

@@ -89,7 +89,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
     with devices.chief_first():
         records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
         path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
-        init = open_init(config, path / INIT if (path / "environment.json").is_file() else None)
+        is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
+        init = open_init(config.init, path / INIT if is_run else None) if config.init else None
         check_recipe(config, records, share_of(devices, execution), init)
         trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
     train(trained, records, arguments.quiet, devices, execution)

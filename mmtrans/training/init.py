@@ -23,28 +23,24 @@ ENCODER = ("cell", "units", "num_layers", "bidirectional")
 DECODER = ("decoder_units", "attention", "attention_units", "max_distance", "stop")
 
 
-def open_init(config: Config, kept: Path | None = None) -> Run | None:
-    """Opens the run that a configuration starts from, or `None` where it starts from nothing.
+def open_init(init: str, kept: Path | None = None) -> Run:
+    """Opens the run that a configuration starts from.
 
     Args:
-        config: whose `init` names it.
+        init: its directory.
         kept: a copy of its translations, which goes before; a line on stderr tells where the run is another by now.
 
     Raises:
         FileNotFoundError: there is no run.
     """
-    if not config.init:
-        return None
     if kept is None:
-        return Run.open(config.init)
+        return Run.open(init)
     copy = Run.open(kept)
-    if (Path(config.init) / "environment.json").is_file():
-        original = Run.open(config.init)
+    if (Path(init) / "environment.json").is_file():
+        original = Run.open(init)
         trained = all(original.weights_path(phase).is_file() for phase in original.translations)
         if not trained or original.translations_hash != copy.translations_hash:
-            print(
-                f"mmtrans: {config.init} has other weights by now; those taken over are used ({kept}).", file=sys.stderr
-            )
+            print(f"mmtrans: {init} has other weights by now; those taken over are used ({kept}).", file=sys.stderr)
     return copy
 
 

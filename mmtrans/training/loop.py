@@ -173,15 +173,7 @@ def fit(
             best = checked < progress["best_loss"]
             if best:
                 keeper.save_best({"model": objective.model, "representation": representation_of(objective.model)})
-        row = {
-            "epoch": progress["epoch"] + 1,
-            "loss": float(np.mean(progress["losses"])),
-            "valid_loss": checked,
-            # In Keras 2.15 it is a variable of several replicas, which is no number.
-            "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
-            "gradient_norm": float(np.mean(progress["norms"])),
-            "segments_per_second": round(speed, 1),
-        }
+        row = history_row(progress, checked, optimizer, speed)
         progress["history"].append(row)
         progress.update(epoch=row["epoch"], losses=[], norms=[])
         if best:
@@ -191,6 +183,19 @@ def fit(
             monitor.end_epoch(row, best)
     monitor.end(progress)
     return progress
+
+
+def history_row(progress: dict, checked: float, optimizer, speed: float) -> dict:
+    """The row of history.csv of an epoch that was trained and validated."""
+    return {
+        "epoch": progress["epoch"] + 1,
+        "loss": float(np.mean(progress["losses"])),
+        "valid_loss": checked,
+        # In Keras 2.15 it is a variable of several replicas, which is no number.
+        "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
+        "gradient_norm": float(np.mean(progress["norms"])),
+        "segments_per_second": round(speed, 1),
+    }
 
 
 def out_of_patience(progress: dict, config: Config) -> bool:
