@@ -40,7 +40,7 @@ def open_init(init: str, kept: Path | None = None) -> Run:
         original = Run.open(init)
         trained = all(original.weights_path(phase).is_file() for phase in original.translations)
         if not trained or original.translations_hash != copy.translations_hash:
-            print(f"mmtrans: {init} has other weights by now; those taken over are used ({kept}).", file=sys.stderr)
+            print(f"mmtrans: {init} has other weights by now; those in {kept} are used.", file=sys.stderr)
     return copy
 
 
