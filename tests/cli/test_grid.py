@@ -131,7 +131,7 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--variants", "nowhere.yaml"], "No such variants file."),
+        (["--variants", "nowhere.yaml"], "No such variant file."),
         (["--init", "nowhere"], "No run there."),
         (["--seeds", "0"], "--seeds is out of range. Expected at least 1. Received: seeds=0."),
         (["--jobs", "0"], "--jobs is out of range."),
