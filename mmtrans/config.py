@@ -123,6 +123,11 @@ class Config:
     translation_weight: float = option(1.0, "weight of the translation in the joint loss", JOINT, low=0.0)
     sentiment_weight: float = option(1.0, "weight of the sentiment in the joint loss", JOINT, low=0.0)
     joint_warmup_steps: int = option(0, "steps in which that weight of the sentiment rises from nothing", JOINT, low=0)
+    init: str = option("", "finished run whose trained translations, or their encoders, this one starts from", ())
+    freeze: Literal["none", "encoder"] = option(
+        "none", "what of the --init run does not move in the translation phase", TRANSLATION
+    )
+    pretrain: bool = option(False, "train the translations only, as for --init; needs no labels", ())
 
     epochs: int = option(60, "most epochs of each phase", (), low=1)
     patience: int = option(8, "epochs without a better valid loss before a phase stops", low=1)
@@ -132,6 +137,12 @@ class Config:
     decay_epochs: float = option(10.0, "epochs in which the exponential schedule halves", low=0.1)
     warmup_steps: int = option(0, "steps of linear warm-up", low=0)
     clip_norm: float = option(1.0, "largest global norm of the gradient", low=1e-6)
+    ema: float = option(
+        0.0,
+        "decay of the moving average of the weights that is validated and kept; 0 for none",
+        low=0.0,
+        high=0.99999,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -205,28 +216,41 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: no such file.
         ValueError: not a YAML mapping, or names that are no fields (listed, sorted).
     """
-    fields = read_yaml(path, "configuration", "config")
+    return known_fields(read_yaml(path, "configuration", "config"), str(path))
+
+
+def known_fields(fields: dict[Any, Any], where: str) -> dict[str, Any]:
+    """Fields as YAML reads them, ready for `Config(**fields)`.
+
+    Args:
+        fields: name → value.
+        where: they are from, for the message.
+
+    Raises:
+        ValueError: names that are no fields (listed, sorted).
+    """
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(str(name) for name in fields if name not in known)
     if unknown:
         raise ValueError(
-            f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({path})."
+            f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({where})."
         )
     floats = {field.name for field in dataclasses.fields(Config) if type_of(field) is float}
     return {name: number(value) if name in floats else value for name, value in fields.items()}
 
 
-def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
+def read_yaml(path: str | Path, what: str, flag: str, unique: bool = False) -> dict[Any, Any]:
     """The mapping that a YAML file holds.
 
     Args:
         path: the file.
         what: it is, for the message.
         flag: that named it, for the message.
+        unique: refuse a key that is there twice, of which YAML would take the last.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a YAML mapping.
+        ValueError: not a YAML mapping, or a key that must not be there twice.
     """
     import yaml
 
@@ -234,12 +258,17 @@ def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"No such {what} file. Expected a YAML file. Received: {flag}={path}.")
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        fields = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = " ".join(str(error).split())
         raise ValueError(f"Not a YAML file. Received: {flag}={path} ({where}).") from error
     if not isinstance(fields, dict):
         raise ValueError(f"A {what} must be a mapping of field: value. Received: {type(fields).__name__} ({path}).")
+    keys = [key.value for key, _ in yaml.compose(text).value] if unique else []
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ValueError(f"A name is used twice. Expected each once. Received: {twice} ({path}). Rename one of them.")
     return fields
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.evaluation.evaluate import check_finished
 from mmtrans.export.graph import sentiment_function
 from mmtrans.export.signature import load_signature
 from mmtrans.sources.corpus import Corpus
 from mmtrans.training.run import Run
+from mmtrans.training.train import check_finished
 from tfrecords.schema import LabelScale, Segment
 
 BATCH_SIZE = 32

@@ -80,12 +80,13 @@ def translate(
         ValueError: a baseline recipe; a search on features; `free` on features without a stop head; a latent other than
             `mean` without a variational bottleneck.
     """
-    phase = run.last_translation
-    if phase is None:
+    translations = run.translations
+    if not translations:
         raise ValueError(
             f"The run translates nothing. Expected a recipe like T->A. "
             f"Received: recipe={run.config.recipe} ({run.path}). Train a translation."
         )
+    phase = translations[-1]
     codebook = run.load_codebook(phase)
     translator = replace(run.load_translator(), latent=latent)
     if latent != "mean" and not translator.is_variational:

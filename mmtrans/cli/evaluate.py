@@ -92,10 +92,9 @@ def _evaluate_run(trained: Run, records: Records, split: str, corrupt: bool) -> 
     if corrupt:
         result = {**result, "robustness": evaluate_robustness(trained, records, split)}
         show_robustness(result["robustness"])
-    written = (
-        "metrics.json, predictions.csv, robustness.json, robustness.csv" if corrupt else "metrics.json, predictions.csv"
-    )
-    print(f"Written: {trained.path}/{written} and plots/.")
+    curves = "robustness.json, robustness.csv, " if corrupt else ""
+    written = "metrics.json" if trained.config.pretrain else f"metrics.json, predictions.csv, {curves}plots/"
+    print(f"Written: {trained.path}/{written}.")
     return result
 
 

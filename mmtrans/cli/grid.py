@@ -10,14 +10,17 @@ from mmtrans.cli.parser import add_config_flags, config_from
 from mmtrans.config import Config
 from mmtrans.grid import VARIED
 
+#: Fields of the configuration that are the grid's own.
+OWN = (*VARIED, "pretrain")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
         "Train and evaluate rows of recipes with several seeds each. Phases that rows share are trained once. The same "
         "command goes on where it was stopped, tries again what failed, or prints the result; more recipes, seeds, "
-        "controls and label fractions may be added to a grid. Every run in DIR/runs is a run directory as of "
-        "`mmtrans train`. Recipe, seed, untrained and label fraction of a --config file are not used."
+        "controls, variants and label fractions may be added to a grid. Every run in DIR/runs is a run directory as of "
+        "`mmtrans train`. Recipe, seed, untrained, label fraction and pretrain of a --config file are not used."
     )
     parser.add_argument("--data", metavar="RECORDS", required=True, help="directory made by `mmtrans convert`")
     parser.add_argument("--out", metavar="DIR", required=True, help="the grid's directory")
@@ -41,27 +44,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,X",
         help="also run everything with these shares of the train labels, e.g. 0.1,0.25,0.5",
     )
+    parser.add_argument(
+        "--variants",
+        metavar="FILE.yaml",
+        help="also run each recipe with some fields of the configuration changed; a line of the file is e.g. "
+        "small: {units: 32}",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
-    add_config_flags(parser, without=VARIED)
+    add_config_flags(parser, without=OWN)
 
 
 def run(arguments: argparse.Namespace) -> dict:
     """Completes the grid, shows its rows, and returns them with the failures."""
     from mmtrans.cli.quiet import import_tensorflow
     from mmtrans.grid.recipes import read_recipes
+    from mmtrans.grid.variants import read_variants
 
     for name in ("seeds", "jobs"):
         if getattr(arguments, name) < 1:
             raise ValueError(
                 f"--{name} is out of range. Expected at least 1. Received: {name}={vars(arguments)[name]}."
             )
-    config = dataclasses.replace(config_from(arguments), **{name: getattr(Config, name) for name in VARIED})
+    config = dataclasses.replace(config_from(arguments), **{name: getattr(Config, name) for name in OWN})
     fractions = [
         dataclasses.replace(config, label_fraction=share).label_fraction for share in arguments.label_fractions
     ]
     recipes = read_recipes(arguments.recipes)
+    variants = read_variants(arguments.variants, config) if arguments.variants else {}
     import_tensorflow()
     from mmtrans.data.records import Records
+    from mmtrans.grid.inits import keep_inits, open_inits
     from mmtrans.grid.plan import Grid
     from mmtrans.grid.schedule import locked, run_grid
     from mmtrans.grid.summary import summarize
@@ -78,12 +90,14 @@ def run(arguments: argparse.Namespace) -> dict:
         tuple(share for share in fractions if share < 1),
         config,
         "test" if records.count("test", labelled=True) else "valid",
+        variants,
     )
-    for row in grid.rows():
-        if row.label_fraction == 1:
-            check_recipe(row, records)
+    configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
+    inits = open_inits(grid.path, {made.init for made in configs if made.init})
+    for made in configs:
+        check_recipe(made, records, init=inits.get(made.init))
     with locked(grid.path):
-        grid = grid.merged()
+        grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()
         failures = run_grid(grid, arguments.jobs, arguments.quiet)
         rows = summarize(grid)
@@ -103,16 +117,15 @@ def _show(grid, rows: list[dict], failures: dict) -> None:
     from rich.table import Table
 
     from mmtrans.cli.show import HEADINGS, console, number
-    from mmtrans.grid.plan import variant_title
 
     out, metrics = console(), ("mae", "acc2_non0", "f1_non0")
     table = Table(title=f"{grid.metric_split} split of {grid.records_path}, means over seeds", title_justify="left")
     table.add_column("recipe", no_wrap=True)
     for heading in ("seeds", *(HEADINGS[name] for name in metrics), "collapsed"):
         table.add_column(heading, justify="right")
-    for row in rows:
+    for variant, row in zip(grid.rows(), rows, strict=True):
         figures = [number(row[name]) for name in metrics]
-        table.add_row(variant_title(row), str(row["seeds"]), *figures, str(row["collapsed"]))
+        table.add_row(variant.title, str(row["seeds"]), *figures, str(row["collapsed"]))
     out.print(table)
     for name, failure in failures.items():
         out.print(f"Failed: {name}: {failure['reason']} See {grid.path}/{failure['log']}.", soft_wrap=True)

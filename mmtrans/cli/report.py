@@ -24,7 +24,6 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.report.collect import collect
     from mmtrans.report.compare import compute
     from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
-    from mmtrans.report.tables import label_of
 
     grid = collect(arguments.grid_dir)
     results = compute(grid)
@@ -42,7 +41,7 @@ def run(arguments: argparse.Namespace) -> dict:
         "summary": report.summary,
         "runs": grid.num_finished,
         "expected": grid.num_expected,
-        "mae": {label_of(variant): row.figures["mae"].mean for variant, row in results.rows.items()},
+        "mae": {variant.title: row.figures["mae"].mean for variant, row in results.rows.items()},
     }
 
 

@@ -34,17 +34,15 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def show_metrics(result: Mapping, title: str) -> None:
-    """Prints one split's metrics, intervals and trivial baselines; then its translation quality and notes."""
+    """Prints one split's metrics, intervals and trivial baselines; then its translation quality and notes.
+
+    Of a pre-trained run there is but the translation quality.
+    """
     out = console()
-    table = Table(title=title, title_justify="left")
-    for heading in ("", "model", "95 % interval", *result["baselines"]):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
-    for name, heading in HEADINGS.items():
-        low, high = result[f"{name}_low"], result[f"{name}_high"]
-        interval = "-" if low is None else f"{low:.3f} to {high:.3f}"
-        baselines = [number(values[name]) for values in result["baselines"].values()]
-        table.add_row(heading, number(result[name]), interval, *baselines)
-    out.print(table)
+    if "baselines" in result:
+        _show_sentiment(out, result, title)
+    else:
+        out.print(title, soft_wrap=True)
     if "translation" in result:
         quality = result["translation"]
         names = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
@@ -56,9 +54,22 @@ def show_metrics(result: Mapping, title: str) -> None:
         if "elbo" in quality:
             elbo, likelihood, kl = (number(quality[name], 2) for name in ("elbo", "reconstruction", "kl"))
             out.print(f"Evidence lower bound: {elbo} nats a segment (log-likelihood {likelihood}, divergence {kl})")
-    out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
-    for note in result["notes"]:
+    if "segments" in result:
+        out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
+    for note in result.get("notes", ()):
         out.print(f"Note: {note}")
+
+
+def _show_sentiment(out: Console, result: Mapping, title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "model", "95 % interval", *result["baselines"]):
+        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    for name, heading in HEADINGS.items():
+        low, high = result[f"{name}_low"], result[f"{name}_high"]
+        interval = "-" if low is None else f"{low:.3f} to {high:.3f}"
+        baselines = [number(values[name]) for values in result["baselines"].values()]
+        table.add_row(heading, number(result[name]), interval, *baselines)
+    out.print(table)
 
 
 def show_members(result: Mapping) -> None:

@@ -10,13 +10,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help="directory to make")
     parser.add_argument("--videos", type=int, default=40, metavar="N", help="number of videos (default: 40)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the corpus (default: 0)")
+    parser.add_argument(
+        "--unlabelled",
+        action="store_true",
+        help="no labels, and other videos than those of the labelled corpus of the same seed, for `train --pretrain`",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:
     """Writes the corpus and returns its ground truth."""
     from mmtrans.sources.synthetic import synthesize
 
-    truth = synthesize(arguments.directory, videos=arguments.videos, seed=arguments.seed)
+    truth = synthesize(
+        arguments.directory, videos=arguments.videos, seed=arguments.seed, unlabelled=arguments.unlabelled
+    )
     print(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
     print(f"Next: mmtrans convert {arguments.directory} RECORDS")
     return truth

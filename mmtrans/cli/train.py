@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+from pathlib import Path
 
 from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from
@@ -80,15 +81,18 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.cli.show import show_metrics
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
-    from mmtrans.training.run import Run
+    from mmtrans.training.init import open_init
+    from mmtrans.training.run import INIT, Run
     from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
 
     make_deterministic()
     with devices.chief_first():
         records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
-        path = arguments.run or default_run(config, records.manifest.manifest_hash)
-        check_recipe(config, records, share_of(devices, execution))
-        trained = Run.open_or_create(path, config, records) if devices.is_chief else Run.open(path)
+        path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
+        is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
+        init = open_init(config.init, path / INIT if is_run else None) if config.init else None
+        check_recipe(config, records, share_of(devices, execution), init)
+        trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
     train(trained, records, arguments.quiet, devices, execution)
     if not devices.is_chief:
         return None
@@ -96,7 +100,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
     if is_demo(arguments):
         return explain(trained)
     show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
-    print(f"Run: {trained.path}. Next: mmtrans evaluate {trained.path}; tensorboard --logdir {trained.path}/logs")
+    following = f"train --init {trained.path} --data …" if config.pretrain else f"evaluate {trained.path}"
+    print(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {trained.path}/logs")
     return result
 
 

@@ -73,14 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--print-space", action="store_true", help="print the space as YAML and stop")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings of a trial at a time (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
-    add_config_flags(parser)
+    add_config_flags(parser, without=("pretrain",))
 
 
 def run(arguments: argparse.Namespace) -> dict | None:
     """Searches, shows the best trials, and returns the best one with the failures; `None` of a cluster's worker."""
     from mmtrans.search.cluster import join
 
-    config, specs = config_from(arguments), _specs(arguments)
+    # Trials are judged by sentiment.
+    config, specs = dataclasses.replace(config_from(arguments), pretrain=False), _specs(arguments)
     if arguments.print_space:
         print(dump_yaml(specs), end="")
         return None

@@ -15,7 +15,7 @@ from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.files import write_atomically
 from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
-from mmtrans.training.train import is_finished, read_status
+from mmtrans.training.train import check_finished, read_status
 from tfrecords.schema import LabelScale
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.
@@ -31,7 +31,8 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
         split: `train`, `valid` or `test`.
 
     Returns:
-        the split's object in metrics.json.
+        the split's object in metrics.json; of a pre-trained run it holds `translation` alone, and nothing but
+        `metrics.json` is written.
 
     Raises:
         ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split or are
@@ -39,6 +40,11 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
     """
     check_finished(run)
     check_records(run, records)
+    if run.config.pretrain:
+        with corruption_named(records):
+            result = {"translation": evaluate_translation(run, records, split)}
+        save_metrics(run.path, split, result)
+        return result
     with corruption_named(records):
         scorer = make_scorer(run)
         predictions = predict(run, records, split, scorer)
@@ -61,19 +67,9 @@ def evaluate(run: Run, records: Records, split: str) -> dict:
     return result
 
 
-def check_finished(run: Run) -> None:
-    """Raises a ValueError where a phase is not trained to its end: its numbers would be of no use to compare."""
-    unfinished = [phase.name for phase in run.phases if not is_finished(run, phase)]
-    if unfinished:
-        raise ValueError(
-            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
-            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
-        )
-
-
 def check_records(run: Run, records: Records) -> None:
     """Raises a ValueError where a modality's width differs from the run's, or there are no labels for the baselines."""
-    if not records.count("train", labelled=True):
+    if not run.config.pretrain and not records.count("train", labelled=True):
         raise ValueError(
             f"The records have no labelled train split. Expected one, as the baselines are made from its labels. "
             f"Received: train=none ({records.directory}). Choose folds with --folds, or use `mmtrans predict`."
@@ -88,10 +84,15 @@ def check_records(run: Run, records: Records) -> None:
 
 def save(directory: Path, split: str, predictions: Predictions, result: dict) -> None:
     """Adds a split to `metrics.json` and `predictions.csv` of a directory."""
+    save_metrics(directory, split, result)
+    _save_predictions(directory / "predictions.csv", split, predictions)
+
+
+def save_metrics(directory: Path, split: str, result: dict) -> None:
+    """Adds a split to `metrics.json` of a directory."""
     path = directory / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     write_atomically(path, json.dumps({**metrics, split: result}, indent=2, allow_nan=False))
-    _save_predictions(directory / "predictions.csv", split, predictions)
 
 
 def _save_predictions(path: Path, split: str, predictions: Predictions) -> None:

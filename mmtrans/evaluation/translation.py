@@ -33,7 +33,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
         variational one there are those of `evaluate_evidence`.
     """
     selection = Selection(split, run.recipe.inputs.modalities, run.recipe.target.modalities)
-    codebook = run.load_codebook(run.last_translation)
+    codebook = run.load_codebook(run.translations[-1])
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook)
     translator = run.load_translator()
     blocks = run.statistics.blocks(run.recipe.target)

@@ -151,7 +151,7 @@ def _encode(run: Run, regressor: keras.Model) -> Callable:
 def _translate(run: Run, translator: Translator) -> tuple[Callable, Mapping]:
     """The decoding of a translation, and the scalar inputs that it takes."""
     if translator.target.is_tokens:
-        codebook = run.load_codebook(run.last_translation)
+        codebook = run.load_codebook(run.translations[-1])
         return partial(_search, translator, codebook), SEARCH_INPUTS
     statistics = run.statistics.target(run.recipe.target)
     if translator.target.stop_head is None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mmtrans.config import Config
 from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
-from mmtrans.recipe import Translation, parse, slug
-from mmtrans.training.run import Phase, Run, check_unchanged, phases_of, versions
+from mmtrans.grid.variants import Variant, config_of, rows_of
+from mmtrans.training.environment import versions
+from mmtrans.training.run import Phase, Run, check_unchanged, phases_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Grid:
         label_fractions: shares of the train labels, other than all of them, with which every row is also run.
         config: what the runs have in common; its `VARIED` fields say nothing.
         metric_split: the last split that a run is evaluated on: `test`, or `valid` where there is no test.
+        variants: name → fields in which the runs of a variant differ from `config`; each recipe is also run so.
+        inits: directory of a run to start from → hash of its translations, of which the grid has a copy.
     """
 
     path: Path
@@ -40,30 +43,30 @@ class Grid:
     label_fractions: tuple[float, ...]
     config: Config
     metric_split: str
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that a run is evaluated on."""
         return tuple(dict.fromkeys(("valid", self.metric_split)))
 
-    def rows(self) -> list[Config]:
-        """The configurations of one seed: the rows, their controls, and then both with fewer labels."""
-        recipes = [parse(recipe) for recipe in self.recipes]
-        translations = [recipe for recipe in recipes if isinstance(recipe, Translation)] if self.controls else []
-        features = [recipe.inputs for recipe in translations]
-        whole = [replace(self.config, recipe=str(recipe)) for recipe in dict.fromkeys([*recipes, *features])]
-        frozen = replace(self.config, untrained=True, objective="sequential")
-        whole += [replace(frozen, recipe=str(recipe)) for recipe in translations]
-        return whole + [replace(row, label_fraction=share) for share in self.label_fractions for row in whole]
+    def rows(self) -> tuple[Variant, ...]:
+        """The runs of one seed: recipes, their variants, controls, and then all with fewer labels."""
+        return rows_of(self.recipes, self.controls, self.label_fractions, self.variants, self.config)
+
+    def config_of(self, row: Variant, seed: int = 0) -> Config:
+        """The configuration of a run."""
+        return replace(config_of(row, self.variants, self.config), seed=seed)
 
     def tasks(self) -> list[Task]:
         """The trainings of the grid, each once, parents before what builds on them."""
         tasks: dict[str, Task] = {}
         for seed in self.seeds:
             for row in self.rows():
-                config = replace(row, seed=seed)
-                for phase in phases_of(config, self.manifest_hash):
-                    tasks.setdefault(phase.key, Task.of(phase, config))
+                config = self.config_of(row, seed)
+                for phase in phases_of(config, self.manifest_hash, self.inits.get(config.init)):
+                    tasks.setdefault(phase.key, Task.of(phase, row, config))
         return list(tasks.values())
 
     def save(self) -> None:
@@ -76,6 +79,8 @@ class Grid:
             "seeds": self.seeds,
             "controls": self.controls,
             "label_fractions": self.label_fractions,
+            "variants": self.variants,
+            "inits": self.inits,
             "config": common,
             "versions": versions(),
             "metric_split": self.metric_split,
@@ -86,7 +91,7 @@ class Grid:
         """This grid, and what its directory was already to hold.
 
         Raises:
-            ValueError: that was of another configuration or of other records.
+            ValueError: that was of another configuration or of other records, or has a variant of other fields.
         """
         file = self.path / "grid.json"
         if not file.is_file():
@@ -94,12 +99,23 @@ class Grid:
         old = json.loads(file.read_text(encoding="utf-8"))
         before = Run(self.path, Config(**old["config"]), Path(old["records"]), old["manifest_hash"])
         check_unchanged(before, self.config, self.manifest_hash)
+        variants = old.get("variants", {})
+        changed = sorted(name for name in variants if self.variants.get(name, variants[name]) != variants[name])
+        if changed:
+            raise ValueError(
+                f"Variants of these names are there with other fields. "
+                f"Expected {', '.join(f'{name}: {variants[name]}' for name in changed)}. "
+                f"Received: {', '.join(f'{name}: {self.variants[name]}' for name in changed)} ({self.path}). "
+                f"Give the new ones other names."
+            )
         return replace(
             self,
             recipes=_union(old["recipes"], self.recipes),
             seeds=_union(old["seeds"], self.seeds),
             controls=self.controls or old["controls"],
             label_fractions=_union(old["label_fractions"], self.label_fractions),
+            variants={**variants, **self.variants},
+            inits={**old.get("inits", {}), **self.inits},
         )
 
 
@@ -112,22 +128,27 @@ class Task:
     """The training of one phase; a regressor's also completes its run and evaluates it.
 
     Args:
-        name: of its working directory and its log; for a regressor, of its run.
+        row: that the phase is trained for; one of several that share it.
         config: of the run that the phase is trained in.
         phase: what is trained.
     """
 
-    name: str
+    row: Variant
     config: Config
     phase: Phase
 
     @classmethod
-    def of(cls, phase: Phase, config: Config) -> Task:
+    def of(cls, phase: Phase, row: Variant, config: Config) -> Task:
         """The training of a phase of a run of this configuration."""
         if phase.kind == "translation":
-            config = replace(config, recipe=str(phase.recipe), label_fraction=1.0, objective="sequential")
-            return cls(f"translation-{run_name(config)}", config, phase)
-        return cls(run_name(config), config, phase)
+            row = replace(row, recipe=str(phase.recipe), label_fraction=1.0)
+            config = replace(config, recipe=row.recipe, label_fraction=1.0, objective="sequential")
+        return cls(row, config, phase)
+
+    @property
+    def name(self) -> str:
+        """Of its working directory and its log; for a regressor, of its run."""
+        return f"{'' if self.completes_run else 'translation-'}{self.row.run_name(self.config.seed)}"
 
     @property
     def completes_run(self) -> bool:
@@ -137,19 +158,4 @@ class Task:
     @property
     def title(self) -> str:
         """Name for people."""
-        kind = "" if self.completes_run else "translation "
-        return f"{kind}{variant_title(dataclasses.asdict(self.config))}, seed {self.config.seed}"
-
-
-def run_name(config: Config) -> str:
-    """Name of a run's directory."""
-    untrained = "-untrained" if config.untrained else ""
-    labels = f"-labels-{config.label_fraction}" if config.label_fraction < 1 else ""
-    return f"{slug(parse(config.recipe))}{untrained}{labels}-seed-{config.seed}"
-
-
-def variant_title(fields: dict) -> str:
-    """What a row is called, given `recipe`, `untrained` and `label_fraction`."""
-    untrained = ", untrained" if fields["untrained"] else ""
-    labels = f", {fields['label_fraction']:.4g} of the labels" if fields["label_fraction"] < 1 else ""
-    return f"{fields['recipe']}{untrained}{labels}"
+        return f"{'' if self.completes_run else 'translation '}{self.row.title}, seed {self.config.seed}"

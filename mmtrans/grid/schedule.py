@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmtrans.files import write_atomically
+from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.pool import Pool
 from mmtrans.grid.progress import Display
@@ -44,7 +45,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a grid leaves when it is interrupted."""
-    return all(entry.name in (".lock", WORKERS_LOCK, ".grid.json.partial") for entry in path.iterdir())
+    return all(entry.name in (".lock", WORKERS_LOCK, ".grid.json.partial", INITS) for entry in path.iterdir())
 
 
 def pending_tasks(grid: Grid) -> list[Task]:
@@ -91,7 +92,9 @@ def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, 
     failures: dict[str, dict[str, str]] = {}
     _save(grid, failures)
     # Threads of one operation help little where other processes keep the cores busy.
-    workplace = Workplace(grid.path, grid.records_path, grid.splits, num_threads=1 if jobs > 1 else None)
+    threads = 1 if jobs > 1 else None
+    init_paths = {init: copy_path(grid.path, init_hash) for init, init_hash in grid.inits.items()}
+    workplace = Workplace(grid.path, grid.records_path, grid.splits, threads, init_paths)
     with Display(len(todo), quiet) as display, Pool(workplace, lambda task: grid.path / _log(task)) as pool:
         while todo or pool.num_busy:
             ready = [task for task in todo if task.phase.parent is None or task.phase.parent.key not in unfinished]

@@ -6,7 +6,8 @@ import fcntl
 import gc
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.grid.plan import Task
@@ -24,12 +25,14 @@ class Workplace:
         records_path: the records.
         splits: those that a completed run is evaluated on.
         num_threads: of one operation; `None` leaves it to TensorFlow.
+        init_paths: `init` of a configuration → the grid's copy of that run.
     """
 
     path: Path
     records_path: Path
     splits: tuple[str, ...]
     num_threads: int | None = None
+    init_paths: Mapping[str, Path] = field(default_factory=dict)
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
@@ -56,7 +59,8 @@ class Workplace:
 
         forget_models()
         records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
-        run = Run.open_or_create(self.path / "work" / task.name, task.config, records)
+        init = Run.open(self.init_paths[task.config.init]) if task.config.init else None
+        run = Run.open_or_create(self.path / "work" / task.name, task.config, records, init)
         for phase in run.phases[: task.phase.index]:
             if store.holds(phase, run.config.epochs):
                 store.place(phase, run)

@@ -10,23 +10,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from mmtrans.recipe import Recipe, Translation, parse
+from mmtrans.config import Config
+from mmtrans.grid.variants import Variant, rows_of, variant_of
+from mmtrans.recipe import Recipe, parse
 from tfrecords.schema import LabelScale
-
-
-@dataclass(frozen=True, order=True)
-class Variant:
-    """What a run is, apart from its seed.
-
-    Args:
-        recipe: canonical.
-        untrained: the control whose encoder is left as it was initialised.
-        label_fraction: share of the train labels that the sentiment phase saw.
-    """
-
-    recipe: str
-    untrained: bool = False
-    label_fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,7 @@ class Grid:
 @dataclass(frozen=True)
 class _Run:
     name: str
-    variant: Variant
+    variant: Variant | None
     seed: int
     metrics: dict
     robustness: dict | None
@@ -146,20 +133,13 @@ def collect(path: str | Path) -> Grid:
 
 
 def expected_variants(description: dict) -> tuple[Variant, ...]:
-    """The variants of a grid in its order: rows, their controls, then the same with fewer labels.
+    """The variants of a grid in its order.
 
     Args:
         description: the content of `grid.json`.
     """
-    recipes = list(description["recipes"])
-    controls = []
-    if description["controls"]:
-        translations = [recipe for recipe in recipes if isinstance(parse(recipe), Translation)]
-        recipes += dict.fromkeys(str(parse(recipe).inputs) for recipe in translations)
-        controls = [Variant(recipe, untrained=True) for recipe in translations]
-    whole = [*(Variant(recipe) for recipe in recipes), *controls]
-    fewer = [Variant(v.recipe, v.untrained, f) for f in description["label_fractions"] for v in whole]
-    return tuple(dict.fromkeys([*whole, *fewer]))
+    named, config = description.get("variants", {}), Config(**description["config"])
+    return rows_of(description["recipes"], description["controls"], description["label_fractions"], named, config)
 
 
 def _read_run(directory: Path, description: dict) -> _Run | None:
@@ -178,7 +158,7 @@ def _read_run(directory: Path, description: dict) -> _Run | None:
             f"Received: manifest_hash={manifest_hash[:12]} ({directory}). Move it out of the grid."
         )
     config = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
-    variant = Variant(config["recipe"], config.get("untrained", False), config.get("label_fraction", 1.0))
+    variant = variant_of(config, description.get("variants", {}), description["config"])
     with open(directory / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = sorted((row for row in csv.DictReader(file) if row["split"] == split), key=lambda row: row["id"])
     path = directory / "robustness.json"

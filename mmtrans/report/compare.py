@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from mmtrans.evaluation.bootstrap import holm
 from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.seeds import Difference, compare_seeds, seed_intervals
+from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Features, Recipe, Translation, modalities_of, parse
-from mmtrans.report.collect import Grid, Trained, Variant
+from mmtrans.report.collect import Grid, Trained
+
+Key = TypeVar("Key")
 
 #: What translations are held against. The last one exists only in a grid with controls.
 KINDS = ("concat", "source", "untrained")
@@ -61,13 +65,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A translation against a baseline by mean absolute error: negative is better than the baseline.
+    """Runs against a baseline by mean absolute error: negative is better than the baseline.
+
+    The runs are a translation, and the baseline is of some kind; or a named variant, and the same plain.
 
     Args:
         baseline: what it is held against.
         segments: that both scored.
-        difference: translation minus baseline, with interval and p-value.
-        adjusted: Holm's p-value within the family of all translations against this kind of baseline, or `None`.
+        difference: runs minus baseline, with interval and p-value.
+        adjusted: Holm's p-value within the family of all comparisons with this kind of baseline, or `None`.
     """
 
     baseline: Variant
@@ -83,16 +89,18 @@ class Results:
     Args:
         rows: variant → its numbers, in the grid's order.
         comparisons: kind → recipe → comparison, in the grid's order.
+        variants: named variant → its comparison with the same recipe and labels in the plain configuration.
         trivial: name of a constant predictor → metric → value.
     """
 
     rows: dict[Variant, Row]
     comparisons: dict[str, dict[str, Comparison]]
+    variants: dict[Variant, Comparison]
     trivial: dict[str, dict[str, float | None]]
 
     @property
     def whole(self) -> list[Row]:
-        """Rows of recipes as they are: no control, all labels."""
+        """Rows of recipes as they are: no control, no named variant, all labels."""
         return [row for variant, row in self.rows.items() if variant == Variant(variant.recipe)]
 
     @property
@@ -116,7 +124,13 @@ def compute(grid: Grid, draws: int = 10_000) -> Results:
     rows = {variant: _row(grid, trained, draws) for variant, trained in grid.trained.items()}
     most = max(grid.trained.values(), key=lambda trained: len(trained.ids))
     comparisons = {kind: dict(_comparisons(grid, kind, draws)) for kind in KINDS}
-    return Results(rows, {k: _adjusted(family) for k, family in comparisons.items()}, most.metrics[0]["baselines"])
+    variants = {
+        variant: _compare(trained, grid.trained[variant.plain], draws)
+        for variant, trained in grid.trained.items()
+        if variant.name and variant.plain in grid.trained
+    }
+    adjusted = {kind: _adjusted(family) for kind, family in comparisons.items()}
+    return Results(rows, adjusted, _adjusted(variants), most.metrics[0]["baselines"])
 
 
 def _row(grid: Grid, trained: Trained, draws: int) -> Row:
@@ -190,7 +204,7 @@ def _compare(a: Trained, b: Trained, draws: int) -> Comparison:
     return Comparison(b.variant, len(in_a), compare_seeds(*errors, np.array(a.videos)[in_a], draws=draws))
 
 
-def _adjusted(family: dict[str, Comparison]) -> dict[str, Comparison]:
+def _adjusted(family: dict[Key, Comparison]) -> dict[Key, Comparison]:
     tested = {name: c for name, c in family.items() if c.difference.p_value is not None}
     values = holm([comparison.difference.p_value for comparison in tested.values()])
     adjusted = dict(zip(tested, values.tolist(), strict=True))

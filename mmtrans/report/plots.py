@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE
+from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Translation, parse
-from mmtrans.report.collect import Variant
 from mmtrans.report.compare import Comparison, Results, Row
 from mmtrans.report.tables import number
 

@@ -10,8 +10,9 @@ from importlib import resources
 import jinja2
 
 from mmtrans.evaluation.metrics import METRICS
+from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import Grid
-from mmtrans.report.compare import KINDS, Results
+from mmtrans.report.compare import KINDS, Comparison, Results
 from mmtrans.report.paper import COLUMNS, GENERAL, PAPER, SOURCE
 from mmtrans.report.plots import Plot, draw
 from mmtrans.report.summary import summarize
@@ -72,6 +73,7 @@ def to_csv(results: Results) -> str:
     for variant, row in results.rows.items():
         cells = {
             "recipe": variant.recipe,
+            "variant": variant.name,
             "untrained": variant.untrained,
             "label_fraction": variant.label_fraction,
             "seeds": " ".join(map(str, row.seeds)),
@@ -83,11 +85,13 @@ def to_csv(results: Results) -> str:
             figure = row.figures[name]
             ends = {"mean": figure.mean, "std": figure.std, "low": figure.low, "high": figure.high}
             cells.update({f"{name}_{end}": value for end, value in ends.items()})
-        is_whole = not variant.untrained and variant.label_fraction == 1
+        is_whole = variant == Variant(variant.recipe)
         paper = PAPER.get(variant.recipe, {}) if is_whole else {}
         cells.update({f"paper_{name}": paper.get(name) for name in COLUMNS})
         for kind in KINDS:
-            cells.update(_comparison_cells(results, kind, variant.recipe if is_whole else ""))
+            comparison = results.comparisons[kind].get(variant.recipe) if is_whole else None
+            cells.update(_comparison_cells(kind, comparison))
+        cells.update(_comparison_cells("plain", results.variants.get(variant)))
         rows.append(cells)
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -96,10 +100,9 @@ def to_csv(results: Results) -> str:
     return text.getvalue()
 
 
-def _comparison_cells(results: Results, kind: str, recipe: str) -> dict[str, object]:
+def _comparison_cells(kind: str, comparison: Comparison | None) -> dict[str, object]:
     names = ("baseline", "segments", "mae_difference", "low", "high", "p", "p_holm")
     values: tuple = (None,) * len(names)
-    comparison = results.comparisons[kind].get(recipe)
     if comparison is not None:
         d = comparison.difference
         values = comparison.baseline.recipe, comparison.segments, d.mean, d.low, d.high, d.p_value, comparison.adjusted

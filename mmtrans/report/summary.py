@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from scipy.stats import spearmanr
 
 from mmtrans.evaluation.bootstrap import MIN_VIDEOS
 from mmtrans.report.collect import Grid
-from mmtrans.report.compare import KINDS, Results
+from mmtrans.report.compare import KINDS, Comparison, Results
 from mmtrans.report.paper import PAPER
 from mmtrans.report.plots import LEVEL
 from mmtrans.report.tables import number
@@ -73,15 +73,24 @@ def _findings(results: Results) -> Iterator[str]:
             if results.translations:
                 yield f"No translation is held against {BASELINES[kind]}: the grid has no such run."
             continue
-        better = sum(comparison.difference.mean < 0 for comparison in family)
-        text = f"Against {BASELINES[kind]}, {better} of {len(family)} translations have a lower error"
-        tested = [comparison for comparison in family if comparison.adjusted is not None]
-        if tested:
-            found = [c.difference.mean for c in tested if c.adjusted < LEVEL]
-            wins, losses = sum(d < 0 for d in found), sum(d > 0 for d in found)
-            text += f"; after Holm's correction {wins} are better and {losses} worse at the {100 * LEVEL:g} % level"
+        text = f"Against {BASELINES[kind]}, {_counted(family, 'translations')}"
         untold = len(results.translations) - len(family)
         yield text + (f"; for {untold} more the grid has no such run." if untold else ".")
+
+    if results.variants:
+        yield f"Against the plain configuration, {_counted(results.variants.values(), 'rows of named variants')}."
+
+
+def _counted(family: Collection[Comparison], what: str) -> str:
+    """How many runs are better than their baselines, and how many tests say so."""
+    better = sum(comparison.difference.mean < 0 for comparison in family)
+    text = f"{better} of {len(family)} {what} have a lower error"
+    tested = [comparison for comparison in family if comparison.adjusted is not None]
+    if tested:
+        found = [c.difference.mean for c in tested if c.adjusted < LEVEL]
+        wins, losses = sum(d < 0 for d in found), sum(d > 0 for d in found)
+        text += f"; after Holm's correction {wins} are better and {losses} worse at the {100 * LEVEL:g} % level"
+    return text
 
 
 def _against_paper(results: Results) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mmtrans.grid.variants import Variant
 from mmtrans.recipe import LETTER_OF, parse
-from mmtrans.report.collect import Grid, Variant
+from mmtrans.report.collect import Grid
 from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Figure, Results, Row
 from mmtrans.report.paper import PAPER, remarks_on
 
@@ -86,16 +87,6 @@ def p_value(value: float | None) -> str:
     return NONE if value is None else "<.001" if value < 0.001 else number(value)
 
 
-def label_of(variant: Variant) -> str:
-    """A variant in words: `T->A, untrained, 10 % of the labels`."""
-    parts = [variant.recipe]
-    if variant.untrained:
-        parts.append("untrained")
-    if variant.label_fraction < 1:
-        parts.append(f"{100 * variant.label_fraction:g} % of the labels")
-    return ", ".join(parts)
-
-
 def make_tables(grid: Grid, results: Results) -> list[Table]:
     """All tables, in the order of reading; those that would be empty are left out."""
     seven = any(row.figures["acc7"].mean is not None for row in results.whole)
@@ -105,6 +96,7 @@ def make_tables(grid: Grid, results: Results) -> list[Table]:
         _measured_table(results),
         _comparison_table(results),
         _controls_table(results),
+        _variants_table(grid, results),
         _quality_table(results),
         _robustness_table(results),
         _labels_table(results),
@@ -187,13 +179,14 @@ def _comparison_table(results: Results) -> Table:
     return Table("Translations against their baselines", caption, columns, rows)
 
 
-def _compared(comparison: Comparison | None) -> tuple[str, str, str]:
+def _compared(comparison: Comparison | None, named: bool = True) -> tuple[str, str, str]:
+    """Difference, beneath it the baseline if `named` and not the same recipe, and p-values."""
     if comparison is None:
         return NONE, NONE, NONE
     difference = comparison.difference
     sign = "+" if difference.mean > 0 else ""
     cell = f"{sign}{number(difference.mean)} {interval(difference.low, difference.high, 3)}".strip()
-    name = "" if comparison.baseline.untrained else f"\n{comparison.baseline.recipe}"
+    name = f"\n{comparison.baseline.recipe}" if named and not comparison.baseline.untrained else ""
     return cell + name, p_value(difference.p_value), p_value(comparison.adjusted)
 
 
@@ -215,6 +208,26 @@ def _controls_table(results: Results) -> Table:
     return Table("Controls", caption, columns, rows, text_columns=2)
 
 
+def _variants_table(grid: Grid, results: Results) -> Table:
+    rows = []
+    for variant, row in results.rows.items():
+        if variant.name:
+            plain, comparison = results.rows.get(variant.plain), results.variants.get(variant)
+            cells = [NONE if r is None else spread(r.figures["mae"]) for r in (row, plain)]
+            rows.append([variant.title, *cells, *_compared(comparison, named=False)])
+    fields = "; ".join(
+        f"{name}: {', '.join(f'{field}={value}' for field, value in fields.items())}"
+        for name, fields in grid.description.get("variants", {}).items()
+    )
+    caption = (
+        f"The same recipes with some fields of the configuration changed ({fields}). The difference in mean absolute "
+        "error is to the plain configuration with the same labels: negative is better. In brackets 95 % intervals. "
+        "Tests resample videos and seeds; Holm's correction is over all rows."
+    )
+    columns = ["variant", "MAE", "MAE plain", "difference", "p", "p (Holm)"]
+    return Table("Variants", caption, columns, rows)
+
+
 def _quality_table(results: Results) -> Table:
     rows = [
         [row.variant.recipe, *(spread(row.quality[name]) for name in QUALITIES)]
@@ -231,7 +244,7 @@ def _quality_table(results: Results) -> Table:
 
 def _robustness_table(results: Results) -> Table:
     rows = [
-        [label_of(variant), modality, *(spread(figures[kind]) for kind in ROBUSTNESS_HEADINGS)]
+        [variant.title, modality, *(spread(figures[kind]) for kind in ROBUSTNESS_HEADINGS)]
         for variant, row in results.rows.items()
         for modality, figures in row.robustness.items()
     ]
@@ -250,8 +263,8 @@ def _labels_table(results: Results) -> Table:
     variants = [variant for variant in results.rows if variant.label_fraction == 1]
     rows = []
     for variant in variants:
-        found = [results.rows.get(Variant(variant.recipe, variant.untrained, fraction)) for fraction in fractions]
-        rows.append([label_of(variant), *(NONE if row is None else spread(row.figures["mae"]) for row in found)])
+        found = [results.rows.get(replace(variant, label_fraction=fraction)) for fraction in fractions]
+        rows.append([variant.title, *(NONE if row is None else spread(row.figures["mae"]) for row in found)])
     columns = ["", *(f"{100 * fraction:g} % of labels" for fraction in fractions)]
     return Table("Few labels", "MAE when the sentiment phase sees a share of the train labels.", columns, rows)
 
@@ -264,7 +277,7 @@ def _failures_table(grid: Grid) -> Table:
 def _runs_table(grid: Grid) -> Table:
     metrics = ("mae", "pearson", "acc2_has0", "binary_f1", "seven_f1")
     rows = [
-        [label_of(variant), str(seed), *(number(m[name]) for name in metrics), "yes" if m["collapsed"] else "no"]
+        [variant.title, str(seed), *(number(m[name]) for name in metrics), "yes" if m["collapsed"] else "no"]
         for variant, trained in grid.trained.items()
         for seed, m in zip(trained.seeds, trained.metrics, strict=True)
     ]

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,7 +66,7 @@ class Timeline:
         return np.stack([ends - self.tenths, ends], axis=1) / 10.0
 
 
-def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0) -> dict:
+def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0, unlabelled: bool = False) -> dict:
     """Write a corpus of three modalities in MOSI's .csd format, with `folds.json` and `ground_truth.json`.
 
     The same arguments give the same files. The folder appears only when it is complete.
@@ -75,6 +75,7 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0)
         directory: where to write; it must not exist, or be empty.
         videos: number of videos, at least 3, about 22 segments each; 26/6/8 of 40 are train/valid/test.
         seed: of everything that is drawn, 0 or more.
+        unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
 
     Returns:
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
@@ -85,7 +86,7 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0)
     directory = Path(directory).resolve()
     _check_arguments(directory, videos, seed)
     world = equations.draw_world(np.random.default_rng([seed, 0]))
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 2 if unlabelled else 1])
     ids = _video_ids(rng, videos)
     fold = rng.permutation(np.repeat(np.arange(len(SPLITS)), _fold_sizes(videos)))
     segments_per_video = rng.integers(20, 26, size=videos)
@@ -101,12 +102,11 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0)
     partial = directory.with_name(f"{directory.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        _write_text(partial, world, text, ids, timelines)
+        told = replace(text, label=np.full_like(text.label, np.nan)) if unlabelled else text
+        _write_text(partial, world, told, ids, timelines)
         means = {
-            stream.name: _write_stream(
-                rng, partial, world, stream, channels[stream.name], zip(ids, timelines, strict=True)
-            )
-            for stream in (AUDIO, VIDEO)
+            s.name: _write_stream(rng, partial, world, s, channels[s.name], zip(ids, timelines, strict=True))
+            for s in (AUDIO, VIDEO)
         }
         truth = ceilings.ground_truth(world, text, tenths, fold, means)
         folds = {split: sorted(np.array(ids)[fold == index].tolist()) for index, split in enumerate(SPLITS)}

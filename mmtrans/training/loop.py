@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
+from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import Keeper
 from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
@@ -40,7 +41,9 @@ class PhaseData:
     train_steps: int
 
 
-def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Callable:
+def make_train_step(
+    objective: Objective, optimizer, config: Config, spec, averages: Averages | None = None
+) -> Callable:
     """One optimiser step on a global batch, as a graph.
 
     The gradient of the mean over the *global* batch is summed over replicas, then clipped, then applied, so the
@@ -52,6 +55,7 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
         optimizer: built for the model's trainable variables.
         config: clipping and seed.
         spec: element spec of the batches.
+        averages: of the trainable variables, to be updated after them.
 
     Returns:
         `batch → (loss, gradient norm before clipping)`, float32 scalars.
@@ -85,7 +89,10 @@ def make_train_step(objective: Objective, optimizer, config: Config, spec) -> Ca
     # Without autograph, whose reading of all the code takes half of the tracing: the loops are TensorFlow's own.
     @tf.function(input_signature=[spec], autograph=False)
     def train_step(batch):
-        return first_replica(strategy.run(replica_step, args=(batch,)))
+        results = first_replica(strategy.run(replica_step, args=(batch,)))
+        if averages is not None:
+            averages.update(optimizer.iterations)
+        return results
 
     return train_step
 
@@ -156,42 +163,51 @@ def fit(
     optimizer = make_optimizer(config, data.train_steps)
     optimizer.build(objective.model.trainable_variables)
     devices = devices or Devices()
-    tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer)
+    averages = Averages(config.ema, objective.model.trainable_variables)
+    tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer, **averages.tracked)
     keeper = Keeper(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
     start = {"epoch": 0, "step": 0, "best_loss": math.inf, "best_epoch": 0, "history": [], "losses": [], "norms": []}
     progress = keeper.restore() or start
     devices.agree("checkpoint", progress["step"])
     monitor.resume(progress["epoch"], len(progress["losses"]))
     spec = data.valid().element_spec
-    train_step, valid_step = make_train_step(objective, optimizer, config, spec), make_valid_step(objective, spec)
+    train_step = make_train_step(objective, optimizer, config, spec, averages)
+    valid_step = make_valid_step(objective, spec)
 
     while progress["epoch"] < config.epochs and not out_of_patience(progress, config):
         train_epoch(train_step, data.train(progress["epoch"], len(progress["losses"])), progress, monitor, keeper)
         speed = monitor.segments_per_second()
-        checked, means = valid_losses(valid_step, data.valid())
-        if not math.isfinite(checked):
-            raise not_finite("valid loss", progress["step"] - 1, checked)
-        row = {
-            "epoch": progress["epoch"] + 1,
-            "loss": float(np.mean(progress["losses"])),
-            "valid_loss": checked,
-            # In Keras 2.15 it is a variable of several replicas, which is no number.
-            "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
-            "gradient_norm": float(np.mean(progress["norms"])),
-            "segments_per_second": round(speed, 1),
-        }
-        if len(means) > 1:
-            row.update((f"valid_{name}", mean) for name, mean in means.items())
+        with averages.in_place():
+            checked, means = valid_losses(valid_step, data.valid())
+            if not math.isfinite(checked):
+                raise not_finite("valid loss", progress["step"] - 1, checked)
+            best = checked < progress["best_loss"]
+            if best:
+                keeper.save_best(kept_weights(objective.model))
+        row = history_row(progress, checked, means, optimizer, speed)
         progress["history"].append(row)
         progress.update(epoch=row["epoch"], losses=[], norms=[])
-        best = row["valid_loss"] < progress["best_loss"]
         if best:
             progress.update(best_loss=row["valid_loss"], best_epoch=row["epoch"])
-            keeper.save_best(kept_weights(objective.model))
         keeper.save(progress)
-        monitor.end_epoch(row, best)
+        with averages.in_place():
+            monitor.end_epoch(row, best)
     monitor.end(progress)
     return progress
+
+
+def history_row(progress: dict, checked: float, means: dict[str, float], optimizer, speed: float) -> dict:
+    """The row of history.csv of an epoch that was trained and validated; of several loss terms each has its own."""
+    return {
+        "epoch": progress["epoch"] + 1,
+        "loss": float(np.mean(progress["losses"])),
+        "valid_loss": checked,
+        # In Keras 2.15 it is a variable of several replicas, which is no number.
+        "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
+        "gradient_norm": float(np.mean(progress["norms"])),
+        "segments_per_second": round(speed, 1),
+        **({f"valid_{name}": mean for name, mean in means.items()} if len(means) > 1 else {}),
+    }
 
 
 def out_of_patience(progress: dict, config: Config) -> bool:

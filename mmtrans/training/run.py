@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
-import subprocess
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-import mmtrans
 from mmtrans.config import GROWING, Config, digest, dump_yaml, load_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
@@ -24,7 +20,11 @@ from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator, build_translator
 from mmtrans.recipe import Recipe, modalities_of, parse, slug
 from mmtrans.training.checkpoints import load_weights
-from tfrecords.manifest import Manifest
+from mmtrans.training.environment import describe_data, describe_environment
+from tfrecords.manifest import file_sha256
+
+#: In a run directory, the trained translations that the run started from.
+INIT = "init"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Phase:
         index: position in the run, from 1.
         kind: `translation`, `sentiment` or `joint`.
         recipe: the translation, or the recipe whose representation the regressor reads.
-        key: what decides the outcome: manifest, recipe, the configuration fields that it reads, seed, parent.
-            Phases with equal keys give equal weights.
+        key: what decides the outcome: manifest, recipe, the configuration fields that it reads, seed, and its parent
+            or, for the first translation, the weights that it starts from. Phases with equal keys give equal weights.
         parent: the phase whose representation this one builds on.
     """
 
@@ -67,38 +67,48 @@ class Phase:
         return f"{self.kind} {self.recipe}"
 
 
-def phases_of(config: Config, manifest_hash: str) -> list[Phase]:
+def phases_of(config: Config, manifest_hash: str, init_hash: str | None = None) -> list[Phase]:
     """The phases of a configuration in the order of training: translations from the innermost, then the regressor.
 
     With a joint objective the last translation and the regressor are one phase.
+
+    Args:
+        config: the configuration.
+        manifest_hash: of the records.
+        init_hash: of the weights that the translations start from, as `Run.translations_hash` of the run with them.
     """
     recipe = parse(config.recipe)
-    stages = [("translation", translation) for translation in recipe.translations] + [("sentiment", recipe)]
-    if config.objective == "joint" and recipe.translations:
+    stages = [("translation", translation) for translation in recipe.translations]
+    stages += [] if config.pretrain else [("sentiment", recipe)]
+    if config.objective == "joint" and recipe.translations and not config.pretrain:
         stages[-2:] = [("joint", recipe)]
     phases: list[Phase] = []
     for index, (kind, stage) in enumerate(stages, 1):
         parent = phases[-1] if phases else None
-        parts = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, parent.key if parent else None]
+        before = parent.key if parent else None if kind == "sentiment" else init_hash
+        parts = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, before]
         phases.append(Phase(index, kind, stage, digest(parts), parent))
     return phases
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory: `config.yaml`, `environment.json`, `statistics.npz`, `phases/`, `logs/`, results.
+    """A run directory: `config.yaml`, `environment.json`, `statistics.npz`, `phases/`, `logs/`, results; in `init/` the
+    translations that it started from, if any, as a run of their own.
 
     Args:
         path: the directory.
         config: the configuration.
         records_path: where the records were when the run was made.
         manifest_hash: hash of those records' manifest.
+        init_hash: hash of the weights in `init/`, or `None`.
     """
 
     path: Path
     config: Config
     records_path: Path
     manifest_hash: str
+    init_hash: str | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -115,13 +125,22 @@ class Run:
             )
         environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
         config = Config(**load_yaml(path / "config.yaml"))
-        return cls(path, config, Path(environment["records"]), environment["manifest_hash"])
+        return cls(
+            path, config, Path(environment["records"]), environment["manifest_hash"], environment.get("init_hash")
+        )
 
     @classmethod
-    def open_or_create(cls, path: str | Path, config: Config, records: Records) -> Run:
+    def open_or_create(cls, path: str | Path, config: Config, records: Records, init: Run | None = None) -> Run:
         """Opens the run for resuming, or makes a new one.
 
+        Args:
+            path: its directory.
+            config: its configuration.
+            records: that it is to be trained on.
+            init: the run that a new one takes its first weights from; `None` for the one that `config.init` names.
+
         Raises:
+            FileNotFoundError: there is no run at `config.init`, and it is needed.
             ValueError: the directory holds a run of another configuration or of other records, or foreign files.
         """
         path, manifest_hash = Path(path), records.manifest.manifest_hash
@@ -134,9 +153,13 @@ class Run:
             raise ValueError(
                 f"No run there, and not empty. Expected a new directory. Received: run={path}. Choose another --run."
             )
-        run = cls(path, config, records.directory.resolve(), manifest_hash)
+        init = init or (cls.open(config.init) if config.init else None)
+        init_hash = init.translations_hash if init else None
+        run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash)
         statistics = run._statistics_of(records)
         path.mkdir(parents=True, exist_ok=True)
+        if init:
+            init.copy_translations(path / INIT)
         statistics.save(path / "statistics.npz")
         write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
         # Last, as it is what makes the directory a run.
@@ -156,6 +179,11 @@ class Run:
         return Statistics.load(self.path / "statistics.npz")
 
     @cached_property
+    def init(self) -> Run | None:
+        """The trained translations that the run started from, or `None`."""
+        return Run.open(self.path / INIT) if self.init_hash else None
+
+    @cached_property
     def environment(self) -> dict:
         """The content of `environment.json`."""
         return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
@@ -173,7 +201,32 @@ class Run:
     @property
     def phases(self) -> list[Phase]:
         """The phases in the order of training."""
-        return phases_of(self.config, self.manifest_hash)
+        return phases_of(self.config, self.manifest_hash, self.init_hash)
+
+    @property
+    def translations(self) -> list[Phase]:
+        """The phases that train a translation, the last of which the regressor reads."""
+        return [phase for phase in self.phases if phase.translates]
+
+    @cached_property
+    def translations_hash(self) -> str:
+        """Hash of the trained translations: their recipes and their best weights."""
+        return digest([[str(p.recipe), file_sha256(self.weights_path(p))] for p in self.translations])
+
+    def copy_translations(self, target: Path) -> None:
+        """Writes what another run needs of this one's trained translations: a run directory with nothing else in it."""
+        partial = target.with_name(f".{target.name}.partial")
+        for left in (partial, target):
+            shutil.rmtree(left, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name in ("config.yaml", "environment.json", "statistics.npz"):
+            shutil.copyfile(self.path / name, partial / name)
+        for phase in self.translations:
+            for file in (self.weights_path(phase), self.phase_dir(phase) / "phase.json"):
+                copied = partial / file.relative_to(self.path)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copied)
+        partial.replace(target)
 
     def phase_dir(self, phase: Phase) -> Path:
         """Directory of a phase."""
@@ -183,22 +236,21 @@ class Run:
         """File of a phase's best weights."""
         return self.phase_dir(phase) / "best" / "weights.npz"
 
-    @property
-    def last_translation(self) -> Phase | None:
-        """The phase of the translation that the regressor reads, or `None` for a baseline."""
-        return next((phase for phase in reversed(self.phases) if phase.translates), None)
-
     def load_translator(self) -> Translator | None:
         """The trained translation that the regressor reads, or `None` for a baseline."""
-        phase = self.last_translation
-        if phase is None:
+        phases = self.translations
+        if not phases:
             return None
+        phase = phases[-1]
         codebook = self.load_codebook(phase)
         vocabulary_size = codebook.size if codebook else None
         translator = build_translator(phase.recipe, self.config, self.statistics, vocabulary_size)
-        is_part = phase.scores or self.config.cycle_weight
-        load_weights(self.weights_path(phase), "translator" if is_part else "model", translator.model)
+        load_weights(self.weights_path(phase), self.translator_group(phase), translator.model)
         return translator
+
+    def translator_group(self, phase: Phase) -> str:
+        """What a translation is called among a phase's best weights, where it may stand beside others."""
+        return "translator" if phase.scores or self.config.cycle_weight else "model"
 
     def codebook_path(self, phase: Phase) -> Path:
         """File of a phase's codebook, where its target is tokens."""
@@ -209,7 +261,16 @@ class Run:
         return Codebook.load(self.codebook_path(phase)) if self.config.target == "tokens" else None
 
     def load_regressor(self) -> keras.Model:
-        """The trained regressor."""
+        """The trained regressor.
+
+        Raises:
+            ValueError: the run was pre-trained only.
+        """
+        if self.config.pretrain:
+            raise ValueError(
+                f"The run has no sentiment model. Expected one trained without --pretrain. "
+                f"Received: pretrain=True ({self.path}). Start one from it: mmtrans train --init {self.path}."
+            )
         regressor = build_regressor(self.recipe, self.config, self.statistics)
         phase = self.phases[-1]
         load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor)
@@ -219,6 +280,7 @@ class Run:
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
     left = ("config.yaml", "statistics.npz", ".config.yaml.partial", ".environment.json.partial")
+    left += (INIT, f".{INIT}.partial")
     return all(entry.name in left for entry in path.iterdir())
 
 
@@ -242,48 +304,3 @@ def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
             f"The directory was made with other records. Expected manifest {run.manifest_hash[:12]}. "
             f"Received: {manifest_hash[:12]} ({run.path}). Choose another directory."
         )
-
-
-def describe_data(manifest: Manifest) -> dict:
-    """What must be known of a run's records without having them: `label`, `max_steps`, and each modality's columns."""
-    return {
-        "label": dataclasses.asdict(manifest.label),
-        "max_steps": dict(manifest.max_steps),
-        "modalities": {
-            name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
-            for name, info in manifest.modalities.items()
-        },
-    }
-
-
-def describe_environment(run: Run) -> dict:
-    """What a run depends on besides its configuration: records, versions, code."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        commit = answer.stdout.strip() or None
-    except FileNotFoundError:
-        commit = None
-    return {
-        "records": str(run.records_path),
-        "manifest_hash": run.manifest_hash,
-        "seed": run.config.seed,
-        "git_commit": commit,
-        **versions(),
-        "devices": [device.name for device in tf.config.list_logical_devices()],
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the numbers."""
-    return {
-        "mmtrans": mmtrans.__version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }

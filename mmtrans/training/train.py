@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from mmtrans.models.translator import build_translator
 from mmtrans.training.checkpoints import load_weights, save_weights
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
+from mmtrans.training.init import check_init, check_pretraining, take_over
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import (
@@ -68,7 +70,7 @@ def train(
         WorkerLostError: another process is gone.
     """
     devices, execution = devices or Devices(), execution or Execution()
-    check_recipe(run.config, records, share_of(devices, execution))
+    check_recipe(run.config, records, share_of(devices, execution), run.init)
     devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
     for phase in run.phases:
         with corruption_named(records), devices.losses_named():
@@ -77,11 +79,20 @@ def train(
             write_history(run)
 
 
-def check_recipe(config: Config, records: Records, worker: Share = WHOLE) -> None:
-    """Raises a ValueError where the records lack what a recipe needs, or a worker's share of them cannot be made.
+def check_recipe(config: Config, records: Records, worker: Share = WHOLE, init: Run | None = None) -> None:
+    """Raises a ValueError where a configuration cannot be trained on the records. Call it before a run is made.
 
-    Call it before a run directory is made.
+    Args:
+        config: the configuration.
+        records: which may lack what its recipe needs.
+        worker: a share of them, which it may be impossible to make.
+        init: the run that it starts from, which may not fit; `None` for the one that `config.init` names.
     """
+    check_pretraining(config)
+    if config.init:
+        init = init or Run.open(config.init)
+        check_finished(init, init.translations)
+        check_init(init, config, records)
     for phase in phases_of(config, records.manifest.manifest_hash):
         if phase.kind == "joint":
             check_joint(config)
@@ -101,6 +112,16 @@ def check_joint(config: Config) -> None:
         )
 
 
+def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
+    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end."""
+    unfinished = [phase.name for phase in phases or run.phases if not is_finished(run, phase)]
+    if unfinished:
+        raise ValueError(
+            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
+            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
+        )
+
+
 def share_of(devices: Devices, execution: Execution) -> Share:
     """The share of this process."""
     return Share(devices.cluster.index, devices.cluster.number, execution.sharding)
@@ -112,9 +133,12 @@ def check_data(phase: Phase, records: Records) -> None:
         selected = selection(phase, split)
         if not num_batches(records, replace(selected, labelled=phase.scores), 1):
             what = "labelled segments" if phase.scores else "segments"
+            lacks_labels = phase.scores and (phase.translates or phase.parent)
+            pretrain = ", or train the translation alone with --pretrain" if lacks_labels else ""
             raise ValueError(
                 f"Nothing to train on. Expected {what} with {', '.join(selected.modalities)} in the {split} split. "
-                f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with --folds."
+                f"Received: none ({records.directory}). Convert a corpus that has them, or choose folds with "
+                f"--folds{pretrain}."
             )
         check_selection(records, selected)
 
@@ -157,7 +181,7 @@ def phase_data(
 
 
 def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook | None = None) -> Objective:
-    """Builds a phase's model from the run's seed, and takes over the parent's trained representation."""
+    """Builds a phase's model from the run's seed; takes over the run's init, then the parent's representation."""
     parts, config = (phase.recipe, run.config, run.statistics), run.config
     keras.utils.set_random_seed(config.seed)
     shared = None
@@ -166,6 +190,8 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
         cycle = build_cycle(*parts, translator) if config.cycle_weight else None
         objective = TranslationObjective(translator, cycle, config.cycle_weight)
         outer = shared = translator.representation
+        if run.init is not None:
+            take_over(run.init, run, phase, translator)
     if phase.scores:
         bias = float(np.nanmean(records.labels("train")))
         regressor = build_regressor(*parts, bias, shared)

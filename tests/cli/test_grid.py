@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def command(records_dir, flags, tmp_path_factory):
     """The arguments of a grid of two rows."""
     path = tmp_path_factory.mktemp("grid")
     (path / "rows.txt").write_text("T\nT->A  # translates\n")
+    (path / "more.yaml").write_text("pooled: {pooling: last}\n")
     out, rows = str(path / "out"), str(path / "rows.txt")
     return ["grid", "--data", str(records_dir), "--out", out, "--recipes", rows, "--seeds", "1", "--jobs", "2", *flags]
 
@@ -110,9 +112,27 @@ def test_a_changed_configuration_is_refused(grid, command, capsys):
     assert (grid / "grid.json").read_text() == before
 
 
+@pytest.mark.slow
+def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
+    out = shutil.copytree(grid, tmp_path / "out")
+    more = [*command, "--variants", str(Path(command[command.index("--recipes") + 1]).with_name("more.yaml"))]
+    more[more.index("--out") + 1] = str(out)
+    assert main([*more, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert [(row["recipe"], row["variant"], row["seeds"]) for row in rows] == [
+        *(("T", "", 1), ("T->A", "", 1), ("T", "pooled", 1), ("T->A", "pooled", 1)),
+    ]
+    assert len(list((out / "phases").iterdir())) == 5  # the translation is shared
+    assert Run.open(out / "runs" / "T_to_A+pooled-seed-0").config.pooling == "last"
+    assert main(["report", str(out)]) == 0
+    assert "| T->A [pooled] |" in (out / "report.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--variants", "nowhere.yaml"], "No such variant file."),
+        (["--init", "nowhere"], "No run there."),
         (["--seeds", "0"], "--seeds is out of range. Expected at least 1. Received: seeds=0."),
         (["--jobs", "0"], "--jobs is out of range."),
         (["--label-fractions", "0.5,0"], "label_fraction is out of range."),

@@ -224,3 +224,32 @@ def test_text_beats_the_mean_predictor_on_held_out_data(tmp_path, capsys):
     assert result["pearson"] > 0.5
     assert not result["collapsed"]
     assert np.isfinite(result["acc2_non0"])
+
+
+@pytest.mark.slow
+def test_an_unlabelled_corpus_is_pre_trained_on_and_another_run_starts_there(
+    corpus_dir, records_dir, flags, tmp_path, capsys
+):
+    corpus, records, before, run = (tmp_path / name for name in ("corpus", "records", "before", "run"))
+    assert main(["synthesize", str(corpus), "--videos", "4", "--unlabelled"]) == 0
+    assert main(["convert", str(corpus), str(records)]) == 0
+    command = ["train", "--data", records, "--recipe", "T->A", "--run", before, *flags]
+    assert "or train the translation alone with --pretrain." in refused(command, capsys)
+    assert main([*map(str, command), "--pretrain", "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert list(json.loads(lines[-1])) == ["translation"]
+    assert any(f"Next: mmtrans train --init {before} --data" in line for line in lines)
+    for argv in (["predict", before, corpus_dir], ["export", before, tmp_path / "export"]):
+        assert "The run has no sentiment model." in refused(argv, capsys)
+    command = ["train", "--data", records_dir, "--recipe", "T->A", "--run", run, "--init", before, *flags]
+    assert "Expected units=4 as there. Received: units=5" in refused([*command, "--units", "5"], capsys)
+    assert not run.exists()
+    command = [str(argument) for argument in [*command, "--freeze", "encoder"]]
+    assert main(command) == 0
+    shutil.rmtree(before)
+    assert main(command) == 0
+    assert main(["evaluate", str(run)]) == 0
+    weights = [path / "phases" / "1-translation-T_to_A" / "best" / "weights.npz" for path in (run / "init", run)]
+    with np.load(weights[0]) as taken, np.load(weights[1]) as kept:
+        for name in (name for name in taken.files if name.startswith("representation/")):
+            np.testing.assert_array_equal(kept[name], taken[name])

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from mmtrans.config import Config
-from mmtrans.grid.plan import Grid, run_name, variant_title
+from mmtrans.grid.plan import Grid
 from mmtrans.grid.recipes import PAPER
 from mmtrans.training.run import phases_of
 
@@ -50,7 +50,7 @@ def test_a_baseline_among_the_rows_is_no_second_control(grid):
 def test_a_task_is_a_phase_of_its_own_configuration(grid):
     for task in replace(grid, controls=True, label_fractions=(0.1,)).tasks():
         assert task.phase in phases_of(task.config, "abc")
-        assert task.completes_run == (task.name == run_name(task.config))
+        assert task.completes_run == (task.name == task.row.run_name(task.config.seed))
 
 
 def test_joint_rows_share_inner_translations_and_have_controls(grid):
@@ -69,12 +69,6 @@ def test_joint_rows_share_inner_translations_and_have_controls(grid):
         assert task.phase in phases_of(task.config, "abc")
 
 
-def test_titles():
-    fields = {"recipe": "T->A", "untrained": True, "label_fraction": 0.25}
-    assert variant_title(fields) == "T->A, untrained, 0.25 of the labels"
-    assert variant_title({"recipe": "T", "untrained": False, "label_fraction": 1.0}) == "T"
-
-
 def test_grid_json(grid):
     replace(grid, label_fractions=(0.1,)).save()
     description = json.loads((grid.path / "grid.json").read_text())
@@ -89,16 +83,21 @@ def test_grid_json(grid):
         "seeds": [0, 1],
         "controls": False,
         "label_fractions": [0.1],
+        "variants": {},
+        "inits": {},
         "metric_split": "test",
     }
 
 
 def test_a_grid_grows(grid):
-    grid.save()
+    replace(grid, variants={"a": {"units": 2}}, inits={"run": "1234"}).save()
     more = replace(grid, recipes=("A", "T"), seeds=(0, 1, 2), controls=True, label_fractions=(0.5,))
+    more = replace(more, variants={"b": {"units": 3}}, inits={"other": "5678"})
     merged = replace(more, config=Config(epochs=99)).merged()
     assert merged.recipes == ("T", "T->A", "embed(T,A)->V", "A")
     assert (merged.seeds, merged.controls, merged.label_fractions) == ((0, 1, 2), True, (0.5,))
+    assert merged.variants == {"a": {"units": 2}, "b": {"units": 3}}
+    assert merged.inits == {"run": "1234", "other": "5678"}
     merged.save()
     assert replace(grid, config=Config(epochs=99)).merged() == merged
 
@@ -109,9 +108,10 @@ def test_a_grid_grows(grid):
         ({"config": Config(units=3, cell="gru")}, r"another configuration\..*Received: cell: 'lstm' → 'gru', units"),
         ({"config": Config(epochs=1)}, r"--epochs may only grow"),
         ({"manifest_hash": "abd"}, r"other records\..*Received: abd"),
+        ({"variants": {"b": {"units": 3}}}, r"other fields\. Expected b: {'units': 2}\. Received: b: {'units': 3} \("),
     ],
 )
 def test_another_configuration_or_records_are_refused(grid, changes, message):
-    grid.save()
+    replace(grid, variants={"b": {"units": 2}}).save()
     with pytest.raises(ValueError, match=message):
         replace(grid, **changes).merged()

@@ -15,7 +15,7 @@ SCALE = LabelScale("sentiment", -3.0, 3.0, 0.0)
 HASH = "ab" * 32
 
 
-def describe(recipes, seeds=(0, 1), controls=False, fractions=(), split="test"):
+def describe(recipes, seeds=(0, 1), controls=False, fractions=(), split="test", variants=None):
     """The content of grid.json."""
     return {
         "records": "records",
@@ -24,6 +24,7 @@ def describe(recipes, seeds=(0, 1), controls=False, fractions=(), split="test"):
         "seeds": list(seeds),
         "controls": controls,
         "label_fractions": list(fractions),
+        **({"variants": variants} if variants else {}),
         "config": {"units": 64, "epochs": 60},
         "versions": {"mmtrans": "0.1.0", "python": "3.11", "tensorflow": "2.21", "keras": "3.15", "numpy": "2.0"},
         "metric_split": split,
@@ -39,12 +40,12 @@ def segments(num_videos=12, per_video=5, seed=0):
     return ids, videos, np.clip(np.round(labels * 5) / 5, -3, 3)
 
 
-def write_run(path, variant, seed, data, scores, split="test", manifest_hash=HASH):
+def write_run(path, variant, seed, data, scores, split="test", manifest_hash=HASH, **fields):
     """An evaluated run directory, as far as a report reads it."""
     ids, videos, labels = data
     path.mkdir(parents=True)
     config = {"recipe": variant.recipe, "seed": seed}
-    config |= {"untrained": variant.untrained, "label_fraction": variant.label_fraction}
+    config |= {"untrained": variant.untrained, "label_fraction": variant.label_fraction, **fields}
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     label = {"name": SCALE.name, "low": SCALE.low, "high": SCALE.high, "neutral": SCALE.neutral}
     (path / "environment.json").write_text(json.dumps({"manifest_hash": manifest_hash, "data": {"label": label}}))
@@ -86,8 +87,11 @@ def write_grid(path, description, data, noise, skip=()):
         for seed in description["seeds"]:
             if (variant, seed) in skip:
                 continue
-            rng = np.random.default_rng([seed, *map(ord, str(variant))])
+            rng = np.random.default_rng([seed, *map(ord, str(variant).replace(", name=''", ""))])
             scores = data[2] * 0.8 + rng.normal(0, noise(variant), len(data[2]))
-            name = f"{slug(parse(variant.recipe))}-{variant.untrained}-{variant.label_fraction}-seed-{seed}"
-            write_run(path / "runs" / name, variant, seed, data, scores, description["metric_split"])
+            name = (
+                f"{slug(parse(variant.recipe))}-{variant.untrained}-{variant.label_fraction}{variant.name}-seed-{seed}"
+            )
+            fields = description["variants"][variant.name] if variant.name else {}
+            write_run(path / "runs" / name, variant, seed, data, scores, description["metric_split"], **fields)
     return path

@@ -294,6 +294,23 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
     assert [len(videos) for videos in json.loads((first / "folds.json").read_text()).values()] == [1, 1, 1]
 
 
+def test_an_unlabelled_corpus_is_of_the_same_world_and_of_other_videos(corpus, tmp_path):
+    synthesize(tmp_path / "corpus", videos=3, seed=3, unlabelled=True)
+    labels, vectors = read(tmp_path / "corpus", "labels"), read(tmp_path / "corpus", "vectors")
+    assert all(np.isnan(label).all() for label, _ in labels.values())
+    assert not set(labels) & set(read(corpus[0], "labels"))
+    words, known, known_vectors = read(tmp_path / "corpus", "words"), {}, read(corpus[0], "vectors")
+    for video, (tokens, _) in read(corpus[0], "words").items():
+        known |= dict(zip(tokens[:, 0].tolist(), known_vectors[video][0], strict=True))
+    video = next(iter(words))
+    shared = [row for row, word in enumerate(words[video][0][:, 0].tolist()) if word in known and word != b"sp"]
+    assert len(shared) > 20
+    for row in shared:
+        np.testing.assert_array_equal(vectors[video][0][row], known[words[video][0][row, 0]])
+    said = {tokens.tobytes() for tokens, _ in words.values()}
+    assert not said & {tokens.tobytes() for tokens, _ in read(corpus[0], "words").values()}
+
+
 def test_a_directory_that_holds_something_is_refused_and_left_alone(tmp_path):
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "mine.txt").write_text("keep")

@@ -26,7 +26,15 @@ from tests import conftest
 #: Nothing random but the order; clipping is active; 23 segments by 11, so that a replica's last share is empty. Frames
 #: are rolled out in validation, where the shares have steps of their own.
 CONFIG = Config(
-    "T->A", batch_size=11, epochs=2, dropout=0.0, feature_sampling=1e-9, clip_norm=0.1, stop=True, **conftest.TINY
+    recipe="T->A",
+    batch_size=11,
+    epochs=2,
+    dropout=0.0,
+    feature_sampling=1e-9,
+    clip_norm=0.1,
+    stop=True,
+    ema=0.5,
+    **conftest.TINY,
 )
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Nothing random but the order; clipping is active; 20 segments by 19, so that the second process has none at last.
 EXACT = [
     *("--dropout", "0", "--regressor-dropout", "0", "--clip-norm", "0.1"),
-    *("--batch-size", "19", "--checkpoint-minutes", "0", "--recipe", "T"),
+    *("--batch-size", "19", "--checkpoint-minutes", "0", "--recipe", "T", "--ema", "0.5"),
 ]
 
 

@@ -1,0 +1,42 @@
+"""Copies of the runs that the runs of a grid start from (`init`): a grid goes on when those are gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mmtrans.training.init import open_init
+from mmtrans.training.run import Run
+
+#: In a grid's directory, a directory for each, named by the first 16 digits of the hash of its translations.
+INITS = "inits"
+
+
+def copy_path(path: Path, init_hash: str) -> Path:
+    """Where a grid keeps a copy."""
+    return path / INITS / init_hash[:16]
+
+
+def open_inits(path: Path, inits: Iterable[str]) -> dict[str, Run]:
+    """Opens runs to start from: a grid's copies, where `grid.json` names them.
+
+    Args:
+        path: the grid's directory, which may not be there yet.
+        inits: the runs' directories, as `Config.init` has them.
+
+    Raises:
+        FileNotFoundError: neither a copy nor a run.
+    """
+    file = path / "grid.json"
+    known = json.loads(file.read_text(encoding="utf-8")).get("inits", {}) if file.is_file() else {}
+    return {init: open_init(init, copy_path(path, known[init]) if init in known else None) for init in inits}
+
+
+def keep_inits(path: Path, inits: Mapping[str, Run]) -> dict[str, str]:
+    """Copies runs into a grid's directory, unless they are there, and returns their hashes."""
+    for init in inits.values():
+        target = copy_path(path, init.translations_hash)
+        if not target.is_dir():
+            init.copy_translations(target)
+    return {name: init.translations_hash for name, init in inits.items()}

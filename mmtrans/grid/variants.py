@@ -1,0 +1,159 @@
+"""What a run of a grid is, apart from its seed: the one home of its name, and of what is a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mmtrans.config import Config, known_fields, read_yaml
+from mmtrans.grid import VARIED
+from mmtrans.recipe import Translation, parse, slug
+from mmtrans.search.space import read_fields
+
+#: Fields that a variant cannot change: a grid's own, and those that decide what a run consists of.
+RESERVED = (*VARIED, "epochs", "pretrain")
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """What a run is, apart from its seed.
+
+    Args:
+        recipe: canonical.
+        untrained: the control whose encoder is left as it was initialised.
+        label_fraction: share of the train labels that the sentiment phase sees.
+        name: of the fields in which it differs from the grid's configuration; empty for the plain one.
+    """
+
+    recipe: str
+    untrained: bool = False
+    label_fraction: float = 1.0
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """In words: `T->A [joint], 10 % of the labels`."""
+        parts = [f"{self.recipe} [{self.name}]" if self.name else self.recipe]
+        if self.untrained:
+            parts.append("untrained")
+        if self.label_fraction < 1:
+            parts.append(f"{100 * self.label_fraction:g} % of the labels")
+        return ", ".join(parts)
+
+    @property
+    def plain(self) -> Variant:
+        """The same with the grid's configuration as it is."""
+        return replace(self, name="")
+
+    def run_name(self, seed: int) -> str:
+        """Name of a run's directory."""
+        untrained = "-untrained" if self.untrained else ""
+        labels = f"-labels-{self.label_fraction}" if self.label_fraction < 1 else ""
+        name = f"+{self.name}" if self.name else ""
+        return f"{slug(parse(self.recipe))}{untrained}{labels}{name}-seed-{seed}"
+
+
+def rows_of(
+    recipes: Iterable[str],
+    controls: bool,
+    label_fractions: Iterable[float],
+    named: Mapping[str, Mapping[str, Any]],
+    config: Config,
+) -> tuple[Variant, ...]:
+    """The rows of a grid: recipes, each named variant of them, controls, and then all with fewer labels.
+
+    Args:
+        recipes: canonical.
+        controls: whether each translation is also run untrained, and beside the features that it reads.
+        label_fractions: shares of the train labels, other than all of them, with which everything is also run.
+        named: name of a variant → its fields. Features that read none of them have no such row.
+        config: what the rows have in common.
+    """
+    recipes, unnamed, beside = list(recipes), [], []
+    if controls:
+        translations = [recipe for recipe in recipes if isinstance(parse(recipe), Translation)]
+        unnamed = [str(parse(recipe).inputs) for recipe in translations]
+        beside = [Variant(recipe, untrained=True) for recipe in translations]
+    whole = [Variant(recipe) for recipe in (*recipes, *unnamed)]
+    for name, fields in named.items():
+        whole += [Variant(recipe, name=name) for recipe in recipes if _concerns(fields, replace(config, recipe=recipe))]
+    whole += beside
+    fewer = [replace(variant, label_fraction=share) for share in label_fractions for variant in whole]
+    return tuple(dict.fromkeys([*whole, *fewer]))
+
+
+def _concerns(fields: Iterable[str], config: Config) -> bool:
+    return isinstance(parse(config.recipe), Translation) or not read_fields(config).isdisjoint(fields)
+
+
+def config_of(variant: Variant, named: Mapping[str, Mapping[str, Any]], config: Config) -> Config:
+    """The configuration of a row's runs, with the seed of `config`."""
+    fields = named[variant.name] if variant.name else {}
+    own = {"recipe": variant.recipe, "untrained": variant.untrained, "label_fraction": variant.label_fraction}
+    own |= {name: getattr(Config, name) for name in _left_out(variant.recipe, variant.untrained)}
+    return replace(config, **{**fields, **own})
+
+
+def _left_out(recipe: str, untrained: bool) -> tuple[str, ...]:
+    """Fields that a run has at their default, whatever its variant says."""
+    starts = () if isinstance(parse(recipe), Translation) else ("init", "freeze")
+    # An encoder that is left as it is cannot be trained together with anything.
+    return (*starts, "objective") if untrained else starts
+
+
+def variant_of(
+    run: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], common: Mapping[str, Any]
+) -> Variant | None:
+    """The row that a run is of, or `None` where its configuration is neither plain nor that of a named variant.
+
+    Args:
+        run: the fields of its configuration.
+        named: name of a variant → its fields.
+        common: the fields of the grid's configuration.
+    """
+    varied = {name for fields in named.values() for name in fields}
+    varied -= set(_left_out(run["recipe"], run.get("untrained", False)))
+    for name, fields in {"": {}, **named}.items():
+        wanted = {**common, **fields}
+        if all(run.get(f, getattr(Config, f)) == wanted.get(f, getattr(Config, f)) for f in varied):
+            return Variant(run["recipe"], run.get("untrained", False), run.get("label_fraction", 1.0), name)
+    return None
+
+
+def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]:
+    """The variants of a YAML file, `name: {field: value, …}`: name → its fields.
+
+    Args:
+        path: the file.
+        config: what they vary.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a name that is used twice or is no name, fields that are unknown, reserved or out of range, or a
+            variant that is the same as another or as the plain configuration.
+    """
+    named, made = {}, {config: "the plain configuration"}
+    for name, fields in read_yaml(path, "variant", "variants", unique=True).items():
+        if not re.fullmatch(r"\w[\w.-]*", str(name)) or not isinstance(fields, dict):
+            raise ValueError(
+                f"Not a variant. Expected `name: {{field: value, …}}` named by letters, digits, dots, hyphens. "
+                f"Received: {name!r}: {fields!r} ({path})."
+            )
+        reserved = sorted(set(fields) & set(RESERVED))
+        if reserved:
+            raise ValueError(
+                f"A variant cannot vary these fields. Expected others than {sorted(RESERVED)}. "
+                f"Received: {reserved} (variant {name}, {path}). Leave them out; the flags of the grid say them."
+            )
+        changed = replace(config, **known_fields(fields, f"variant {name}, {path}"))
+        if changed in made:
+            raise ValueError(
+                f"Variants must differ. Expected another configuration than {made[changed]}. "
+                f"Received: {name}: {fields} ({path}). Change a field, or leave the variant out."
+            )
+        made[changed] = f"variant {name}"
+        named[str(name)] = {field: getattr(changed, field) for field in fields}
+    return named

@@ -1,0 +1,65 @@
+"""What `environment.json` of a run says: the data that it was made for, and what else it depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import mmtrans
+from tfrecords.manifest import Manifest
+
+if TYPE_CHECKING:
+    from mmtrans.training.run import Run
+
+
+def describe_data(manifest: Manifest) -> dict:
+    """What must be known of a run's records without having them: `label`, `max_steps`, and each modality's columns."""
+    return {
+        "label": dataclasses.asdict(manifest.label),
+        "max_steps": dict(manifest.max_steps),
+        "modalities": {
+            name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
+            for name, info in manifest.modalities.items()
+        },
+    }
+
+
+def describe_environment(run: Run) -> dict:
+    """What a run depends on besides its configuration: records, versions, code."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        commit = answer.stdout.strip() or None
+    except FileNotFoundError:
+        commit = None
+    return {
+        "records": str(run.records_path),
+        "manifest_hash": run.manifest_hash,
+        "init_hash": run.init_hash,
+        "seed": run.config.seed,
+        "git_commit": commit,
+        **versions(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes the numbers."""
+    return {
+        "mmtrans": mmtrans.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,143 @@
+"""What a run takes over from another, trained one (`--init RUN`): its encoders, and where all fits whole translations.
+
+A run's n-th translation takes over that of RUN if both read the same source: of the same recipe with a features target
+of the same columns encoder, bridge, decoder and head, otherwise the encoder. All else starts from the run's seed, and
+features are standardised by the run's own train split.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmtrans.config import Config
+from mmtrans.data.records import Records
+from mmtrans.models.translator import Translator
+from mmtrans.recipe import Features, Translation, parse
+from mmtrans.training.checkpoints import load_weights
+from mmtrans.training.run import Phase, Run
+
+#: Configuration fields that give the encoder its shape, and the rest of a translation its own.
+ENCODER = ("cell", "units", "num_layers", "bidirectional", "bottleneck")
+DECODER = ("decoder_units", "attention", "attention_units", "max_distance", "stop")
+
+
+def open_init(init: str, kept: Path | None = None) -> Run:
+    """Opens the run that a configuration starts from.
+
+    Args:
+        init: its directory.
+        kept: a copy of its translations, which goes before; a line on stderr tells where the run is another by now.
+
+    Raises:
+        FileNotFoundError: there is no run.
+    """
+    if kept is None:
+        return Run.open(init)
+    copy = Run.open(kept)
+    if (Path(init) / "environment.json").is_file():
+        original = Run.open(init)
+        trained = all(original.weights_path(phase).is_file() for phase in original.translations)
+        if not trained or original.translations_hash != copy.translations_hash:
+            print(f"mmtrans: {init} has other weights by now; those in {kept} are used.", file=sys.stderr)
+    return copy
+
+
+def check_pretraining(config: Config) -> None:
+    """Raises a ValueError where what prepares or is taken from a pre-training does not go with the rest."""
+    if not parse(config.recipe).translations and (config.pretrain or config.init):
+        flag = "pretrain" if config.pretrain else "init"
+        raise ValueError(
+            f"The recipe translates nothing. Expected a translation such as T->A with --{flag}. "
+            f"Received: recipe={config.recipe}. Leave --{flag} out, or choose another recipe."
+        )
+    if config.freeze != "none" and not config.init:
+        raise ValueError(
+            f"There is nothing to freeze. Expected --init RUN, whose encoders are not to move. "
+            f"Received: freeze={config.freeze}, init=''. Say where they come from, or leave --freeze out."
+        )
+
+
+def check_init(init: Run, config: Config, records: Records) -> None:
+    """Raises a ValueError where the first translation of a configuration can take nothing over, or sizes differ.
+
+    Args:
+        init: the run to start from.
+        config: of the new run, whose recipe is a translation.
+        records: of the new run.
+    """
+    translations = parse(config.recipe).translations
+    if _counterpart(init, translations, 0) is None:
+        given = [str(phase.recipe) for phase in init.translations]
+        raise ValueError(
+            f"The run to start from does not fit. Expected one whose first translation reads {translations[0].source}. "
+            f"Received: init={config.init} with translations={given}. Choose another run or recipe."
+        )
+    dims = {name: records.dim(name) for name in records.manifest.modalities}
+    for index in range(len(translations)):
+        given = _counterpart(init, translations, index)
+        if given is None:
+            continue
+        whole = _is_whole(init, given, translations[index], config, dims)
+        names = (*ENCODER, *DECODER) if whole else ENCODER
+        names += ("latent_units",) if config.bottleneck == "vae" else ()
+        inputs = translations[index].inputs
+        wanted = {name: getattr(init.config, name) for name in names} | _columns(inputs, _dims(init))
+        received = {name: getattr(config, name) for name in names} | _columns(inputs, dims)
+        _compare(wanted, received, config)
+
+
+def take_over(init: Run, run: Run, phase: Phase, translator: Translator) -> None:
+    """Gives a new translator what it takes over, and freezes its encoder if the run is to.
+
+    Args:
+        init: the run's `init`.
+        run: the run.
+        phase: one of its translations.
+        translator: its models, with their initial weights.
+
+    Raises:
+        ValueError: weights of other shapes.
+    """
+    given = _counterpart(init, run.recipe.translations, phase.index - 1)
+    if given is None:
+        return
+    group, model = "representation", translator.representation
+    if _is_whole(init, given, phase.recipe, run.config, _dims(run)):
+        group, model = init.translator_group(given), translator.model
+    load_weights(init.weights_path(given), group, model)
+    if run.config.freeze == "encoder":
+        translator.representation.trainable = False
+
+
+def _counterpart(init: Run, translations: tuple[Translation, ...], index: int) -> Phase | None:
+    """The phase from which a run's translation takes over."""
+    phases = init.translations[index : index + 1]
+    return next((phase for phase in phases if str(phase.recipe.source) == str(translations[index].source)), None)
+
+
+def _is_whole(init: Run, given: Phase, recipe: Translation, config: Config, dims: Mapping[str, int]) -> bool:
+    features = init.config.target == config.target == "features"
+    # Tokens mean something else in each run: its codebook is fitted on its own train split.
+    same = str(given.recipe) == str(recipe)
+    return features and same and _columns(recipe.target, _dims(init)) == _columns(recipe.target, dims)
+
+
+def _dims(run: Run) -> dict[str, int]:
+    return {name: len(mean) for name, mean in run.statistics.mean.items()}
+
+
+def _columns(features: Features, dims: Mapping[str, int]) -> dict[str, int]:
+    return {f"columns of {name}": dims[name] for name in features.modalities}
+
+
+def _compare(wanted: Mapping[str, object], received: Mapping[str, object], config: Config) -> None:
+    differing = sorted(name for name in wanted if wanted[name] != received[name])
+    if not differing:
+        return
+    expected, found = (", ".join(f"{name}={values[name]}" for name in differing) for values in (wanted, received))
+    raise ValueError(
+        f"The run to start from has other sizes. Expected {expected} as there. Received: {found} (init={config.init}). "
+        f"Give the same flags as it was trained with, and records with the same features."
+    )
