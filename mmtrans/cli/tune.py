@@ -59,7 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="trainings of a trial, from --seed on; their mean counts (default: 1)",
     )
-    parser.add_argument("--objective", default="mae", metavar="METRIC", help="metric of the valid split (default: mae)")
+    parser.add_argument(
+        "--objective",
+        dest="metric",
+        default="mae",
+        metavar="METRIC",
+        help="metric of the valid split (default: mae); joint training is searched with `objective: joint` in --config",
+    )
     parser.add_argument(
         "--folds-cv",
         type=int,
@@ -73,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--print-space", action="store_true", help="print the space as YAML and stop")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings of a trial at a time (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
-    add_config_flags(parser, without=("pretrain",))
+    add_config_flags(parser, without=("objective", "pretrain"))
 
 
 def run(arguments: argparse.Namespace) -> dict | None:
@@ -107,7 +113,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
         config,
         specs,
         arguments.tuner,
-        arguments.objective,
+        arguments.metric,
         arguments.seeds_per_trial,
         arguments.folds_cv,
     )
