@@ -72,7 +72,7 @@ class Config:
     bottleneck: Literal["none", "vae"] = option(
         "none", "what passes from encoder to decoder and regressor: its output, or a Gaussian latent", TRANSLATION
     )
-    latent_units: int = option(32, "units of the latent, at each step and of the final state", TRANSLATION, low=1)
+    latent_units: int = option(64, "units of the latent, at each step and of the final state", TRANSLATION, low=1)
     kl_weight: float = option(
         0.1, "weight of the latent's divergence from its prior; 1 for the bound", TRANSLATION, low=0.0
     )
