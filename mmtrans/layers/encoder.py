@@ -56,7 +56,13 @@ class Encoder(keras.layers.Layer):
             layer = keras.layers.RNN(CELLS[self.cell](self.units), **options)
         else:
             layer = RECURRENT[self.cell](self.units, **options)
-        return keras.layers.Bidirectional(layer, name=f"bidirectional_{index}") if self.bidirectional else layer
+        if not self.bidirectional:
+            return layer
+        both = keras.layers.Bidirectional(layer, name=f"bidirectional_{index}")
+        # It has copies of the layer. While a file is loaded, Keras 3 takes a layer for one that it has copied before
+        # where it finds it at the same address: this one must not be freed meanwhile.
+        object.__setattr__(both, "copied_layer", layer)
+        return both
 
     def build(self, input_shape):
         dim = input_shape[-1]

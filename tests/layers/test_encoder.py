@@ -158,3 +158,12 @@ def test_bridge_oracle(num_states):
     copy = Bridge.from_config(bridge.get_config())
     assert (copy.units, copy.num_states) == (UNITS, num_states)
     assert list(map(tuple, copy.compute_output_shape((None, 6)))) == [(None, UNITS)] * num_states
+
+
+def test_encoders_are_made_while_a_file_is_loaded():
+    """Keras knows what it has made in a load by its address, which a layer that was freed may have had before."""
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
+    with ObjectSharingScope():
+        encoders = [Encoder(2, "gru") for _ in range(100)]
+    assert len({id(encoder.recurrent[0].backward_layer) for encoder in encoders}) == len(encoders)
