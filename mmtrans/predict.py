@@ -15,7 +15,7 @@ from mmtrans.export.graph import sentiment_function
 from mmtrans.export.signature import load_signature
 from mmtrans.sources.corpus import Corpus
 from mmtrans.training.run import Run
-from mmtrans.training.train import check_finished
+from mmtrans.training.status import check_finished
 from tfrecords.schema import LabelScale, Segment
 
 BATCH_SIZE = 32

@@ -18,7 +18,7 @@ from mmtrans.export.archive import new_directory
 from mmtrans.export.graph import portable
 from mmtrans.export.signature import load_signature
 from mmtrans.training.run import Run
-from mmtrans.training.train import inherited_by
+from mmtrans.training.status import inherited_by
 from mmtrans.translate import translate
 from tests.tfrecords.segments import DIMS
 from tfrecords.encoding import serialize

@@ -15,7 +15,7 @@ from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.files import write_atomically
 from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
-from mmtrans.training.train import check_finished, read_status
+from mmtrans.training.status import check_finished, read_status
 from tfrecords.schema import LabelScale
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.

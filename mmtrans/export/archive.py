@@ -15,7 +15,7 @@ from mmtrans.export.card import model_card
 from mmtrans.export.graph import serving_functions
 from mmtrans.export.signature import SIGNATURE_NAME, describe_export
 from mmtrans.training.run import Run
-from mmtrans.training.train import check_finished
+from mmtrans.training.status import check_finished
 from tfrecords.manifest import file_sha256
 
 

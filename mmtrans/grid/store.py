@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmtrans.training.run import Phase, Run
-from mmtrans.training.train import is_done, read_phase_file, weights_hash
+from mmtrans.training.status import is_done, read_phase_file, weights_hash
 
 _LOGS = "logs"
 

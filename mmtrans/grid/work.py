@@ -55,7 +55,8 @@ class Workplace:
         from mmtrans.training.devices import Devices
         from mmtrans.training.execution import Execution
         from mmtrans.training.run import Run
-        from mmtrans.training.train import read_status, train_phase
+        from mmtrans.training.status import read_status
+        from mmtrans.training.train import train_phase
 
         forget_models()
         records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")

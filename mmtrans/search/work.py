@@ -43,7 +43,8 @@ class Trainer:
         from mmtrans.data.records import Records
         from mmtrans.evaluation.evaluate import evaluate
         from mmtrans.training.run import Run
-        from mmtrans.training.train import read_status, train
+        from mmtrans.training.status import read_status
+        from mmtrans.training.train import train
 
         forget_models()
         records = Records.open(training.records_path, splits=("train", "valid"))

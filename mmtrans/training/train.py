@@ -6,16 +6,14 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.config import Config, digest
+from mmtrans.config import Config
 from mmtrans.data.codebook import Codebook, fit_codebook
 from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
@@ -39,6 +37,7 @@ from mmtrans.training.objectives import (
 )
 from mmtrans.training.run import Phase, Run, phases_of
 from mmtrans.training.samples import make_samples
+from mmtrans.training.status import check_finished, inherited_by, is_done, read_status
 
 HISTORY_FIELDS = ("phase", "epoch", "loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
 
@@ -109,16 +108,6 @@ def check_joint(config: Config) -> None:
             f"A joint phase trains the encoder from the start, and no sentiment phase follows. Expected neither "
             f"untrained nor finetune. Received: {', '.join(given)}, objective='joint'. Leave that out, or choose "
             f"--objective sequential."
-        )
-
-
-def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
-    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end."""
-    unfinished = [phase.name for phase in phases or run.phases if not is_finished(run, phase)]
-    if unfinished:
-        raise ValueError(
-            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
-            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
         )
 
 
@@ -268,40 +257,6 @@ def leave_untrained(run: Run, phase: Phase, objective: Objective, writes: bool) 
     if writes:
         save_weights(run.weights_path(phase), kept_weights(objective.model))
     return {"epoch": 0, "step": 0, "best_loss": None, "best_epoch": 0, "history": []}
-
-
-def inherited_by(run: Run, phase: Phase) -> str | None:
-    """Hash of the trained weights that a phase builds on, or `None` where it has no parent."""
-    return weights_hash(run.weights_path(phase.parent)) if phase.parent else None
-
-
-def weights_hash(path: Path) -> str:
-    """Hash of a file of weights, as a phase keeps that of its parent's."""
-    return digest(path.read_bytes().hex())
-
-
-def read_status(run: Run, phase: Phase) -> dict | None:
-    """A phase's `phase.json`, or `None` before it was started."""
-    return read_phase_file(run.phase_dir(phase))
-
-
-def read_phase_file(directory: Path) -> dict | None:
-    """The `phase.json` of a phase's directory, or `None` where there is none."""
-    path = directory / "phase.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def is_done(status: dict | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
-    """Whether a phase is trained to its end, on these weights of its parent, and more `epochs` would not change it."""
-    if not status or not status["finished"] or (status["key"], status["inherited"]) != (phase.key, inherited):
-        return False
-    return status["stopped_by"] != "epochs" or status["epochs"] >= epochs
-
-
-def is_finished(run: Run, phase: Phase) -> bool:
-    """Whether a phase of a run is trained to its end, on its parent's present weights, for however many epochs."""
-    status = read_status(run, phase)
-    return bool(status and status["finished"]) and is_done(status, phase, inherited_by(run, phase), epochs=0)
 
 
 def write_history(run: Run) -> None:

@@ -15,7 +15,7 @@ import yaml
 from mmtrans.cli.main import main
 from mmtrans.grid import schedule
 from mmtrans.training.run import Run
-from mmtrans.training.train import is_finished
+from mmtrans.training.status import is_finished
 from tests.cli.test_train import refused
 
 

@@ -7,7 +7,7 @@ import pytest
 from mmtrans.config import Config
 from mmtrans.grid.store import Store, link_tree
 from mmtrans.training.run import Run
-from mmtrans.training.train import weights_hash
+from mmtrans.training.status import weights_hash
 
 
 def finish(run, phase, weights=b"w", epochs=2, stopped_by="epochs"):

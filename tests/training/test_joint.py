@@ -14,7 +14,8 @@ from mmtrans.predict import Scorer
 from mmtrans.training.checkpoints import save_weights
 from mmtrans.training.objectives import kept_weights
 from mmtrans.training.run import Run, phases_of
-from mmtrans.training.train import build_objective, check_recipe, is_finished, phase_data, read_status, records_of
+from mmtrans.training.status import is_finished, read_status
+from mmtrans.training.train import build_objective, check_recipe, phase_data, records_of
 from tests.tfrecords.segments import make_corpus, make_segment
 from tests.training.test_train import assert_equal_runs, train_run
 

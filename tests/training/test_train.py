@@ -11,14 +11,13 @@ from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.run import Run
+from mmtrans.training.status import is_finished, read_status
 from mmtrans.training.train import (
     HISTORY_FIELDS,
     begin_phase,
     check_recipe,
-    is_finished,
     make_deterministic,
     phase_data,
-    read_status,
     selection,
     train,
 )

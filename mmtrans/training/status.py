@@ -1,0 +1,54 @@
+"""What `phase.json` says of a phase: whether it is trained to its end, and on which weights of its parent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmtrans.config import digest
+from mmtrans.training.run import Phase, Run
+
+
+def read_status(run: Run, phase: Phase) -> dict | None:
+    """A phase's `phase.json`, or `None` before it was started."""
+    return read_phase_file(run.phase_dir(phase))
+
+
+def read_phase_file(directory: Path) -> dict | None:
+    """The `phase.json` of a phase's directory, or `None` where there is none."""
+    path = directory / "phase.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def inherited_by(run: Run, phase: Phase) -> str | None:
+    """Hash of the trained weights that a phase builds on, or `None` where it has no parent."""
+    return weights_hash(run.weights_path(phase.parent)) if phase.parent else None
+
+
+def weights_hash(path: Path) -> str:
+    """Hash of a file of weights, as a phase keeps that of its parent's."""
+    return digest(path.read_bytes().hex())
+
+
+def is_done(status: dict | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
+    """Whether a phase is trained to its end, on these weights of its parent, and more `epochs` would not change it."""
+    if not status or not status["finished"] or (status["key"], status["inherited"]) != (phase.key, inherited):
+        return False
+    return status["stopped_by"] != "epochs" or status["epochs"] >= epochs
+
+
+def is_finished(run: Run, phase: Phase) -> bool:
+    """Whether a phase of a run is trained to its end, on its parent's present weights, for however many epochs."""
+    status = read_status(run, phase)
+    return bool(status and status["finished"]) and is_done(status, phase, inherited_by(run, phase), epochs=0)
+
+
+def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
+    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end."""
+    unfinished = [phase.name for phase in phases or run.phases if not is_finished(run, phase)]
+    if unfinished:
+        raise ValueError(
+            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
+            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
+        )
