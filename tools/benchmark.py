@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from mmtrans.cli.main import fail
 from mmtrans.cli.parser import Parser
+from mmtrans.training.execution import operation_threads
 from tools.benchmark_options import Options
 from tools.benchmark_rounds import Comparator, run_rounds, thread_variables
 
@@ -103,6 +104,8 @@ def lines_of(arguments: argparse.Namespace) -> Iterator[dict]:
     if comparator is None and options.repeats == 1:
         # Read by libraries when they are loaded, which is not yet.
         os.environ.update(thread_variables(options.threads))
+        if arguments.what == "train":
+            os.environ["TF_NUM_INTRAOP_THREADS"] = str(operation_threads(options.threads))
         yield measure(arguments.what, options)
         return
     own_command = [sys.executable, "-m", "tools.benchmark", arguments.what, *options.flags()]

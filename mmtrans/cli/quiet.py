@@ -36,6 +36,9 @@ def import_tensorflow() -> None:
 
 def import_devices(execution: Execution) -> Devices:
     """The same for a training, whose devices must be chosen before they are created; raises as `open_devices` does."""
+    from mmtrans.training.execution import set_operation_threads
+
+    set_operation_threads()
     with silent_stderr():
         import tensorflow as tf
 

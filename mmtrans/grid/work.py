@@ -24,7 +24,7 @@ class Workplace:
         path: the grid's directory.
         records_path: the records.
         splits: those that a completed run is evaluated on.
-        num_threads: of one operation; `None` leaves it to TensorFlow.
+        num_threads: of one operation; `None` for training's default.
         init_paths: `init` of a configuration → the grid's copy of that run.
     """
 
@@ -93,12 +93,15 @@ class Workplace:
 
 
 def set_up_tensorflow(num_threads: int | None) -> None:
-    """Imports TensorFlow into a worker process, with so many threads an operation, `None` for its default."""
+    """Imports TensorFlow into a worker process, with so many threads an operation, `None` for training's default."""
     import tensorflow as tf
 
+    from mmtrans.training.execution import set_operation_threads
     from mmtrans.training.train import make_deterministic
 
-    if num_threads is not None:
+    if num_threads is None:
+        set_operation_threads()
+    else:
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)  # it is shared with the other workers

@@ -18,7 +18,7 @@ class Trainer:
         trials_path: the directory of the runs.
         objective: the metric that counts.
         resumable: whether runs may be given more epochs later.
-        num_threads: of one operation; `None` leaves it to TensorFlow.
+        num_threads: of one operation; `None` for training's default.
     """
 
     trials_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -104,3 +105,14 @@ def cluster_of(environment: Mapping[str, str], execution: Execution) -> Cluster 
             f"Received: workers={execution.workers}. Leave --workers out."
         )
     return cluster
+
+
+def operation_threads(cores: int) -> int:
+    """Threads of one operation: half of the cores, since training runs two loops at a time, those of an encoder's
+    directions or of the halves of a decoder's batch."""
+    return max(1, cores // 2)
+
+
+def set_operation_threads() -> None:
+    """Gives `TF_NUM_INTRAOP_THREADS` that value unless it has one. Call it before TensorFlow makes its devices."""
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(operation_threads(os.cpu_count() or 1)))

@@ -1,8 +1,16 @@
 import json
+import os
 
 import pytest
 
-from mmtrans.training.execution import Cluster, Execution, WorkerLostError, cluster_of
+from mmtrans.training.execution import (
+    Cluster,
+    Execution,
+    WorkerLostError,
+    cluster_of,
+    operation_threads,
+    set_operation_threads,
+)
 
 ADDRESSES = ["a:1", "b:1"]
 
@@ -79,3 +87,14 @@ def test_a_lost_worker_is_one_sentence_with_the_remedy():
         "A worker was lost. Expected all of them to run to the end. Received: worker=1, signal=9. "
         "The same command goes on from the last checkpoint."
     )
+
+
+def test_an_operation_has_half_of_the_cores(monkeypatch):
+    assert [operation_threads(cores) for cores in (1, 2, 3, 16)] == [1, 1, 1, 8]
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    set_operation_threads()
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "6"
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    set_operation_threads()
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
