@@ -13,7 +13,8 @@ from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
 from mmtrans.grid.variants import Variant, config_of, rows_of
 from mmtrans.training.environment import versions
-from mmtrans.training.run import Phase, Run, check_unchanged, phases_of
+from mmtrans.training.phases import Phase, phases_of
+from mmtrans.training.run import Run, check_unchanged
 
 
 @dataclass(frozen=True)

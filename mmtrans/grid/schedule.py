@@ -16,7 +16,8 @@ from mmtrans.grid.pool import Pool
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
 from mmtrans.grid.work import WORKERS_LOCK, Workplace
-from mmtrans.training.run import Phase, Run
+from mmtrans.training.phases import Phase
+from mmtrans.training.run import Run
 
 
 @contextlib.contextmanager

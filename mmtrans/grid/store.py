@@ -7,7 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.training.run import Phase, Run
+from mmtrans.training.phases import Phase
+from mmtrans.training.run import Run
 from mmtrans.training.status import is_done, read_phase_file, weights_hash
 
 _LOGS = "logs"

@@ -11,9 +11,10 @@ from mmtrans.config import Config
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.models.losses import Term
+from mmtrans.models.representation import source_inputs
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.targets import FeatureTarget
-from mmtrans.models.translator import Translator, join, source_inputs
+from mmtrans.models.translator import Translator, join
 from mmtrans.recipe import Translation
 
 

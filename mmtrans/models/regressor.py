@@ -9,8 +9,8 @@ from mmtrans.layers.attention import AttentionPooling, LastStep
 from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
+from mmtrans.models.representation import build_representation, source_inputs
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_representation, source_inputs
 from mmtrans.recipe import Recipe
 
 

@@ -16,7 +16,8 @@ from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
 from mmtrans.training.checkpoints import load_weights
-from mmtrans.training.run import Phase, Run
+from mmtrans.training.phases import Phase
+from mmtrans.training.run import Run
 
 #: Configuration fields that give the encoder its shape, and the rest of a translation its own.
 ENCODER = ("cell", "units", "num_layers", "bidirectional", "bottleneck")

@@ -18,77 +18,14 @@ from mmtrans.files import write_atomically
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator, build_translator
-from mmtrans.recipe import Recipe, modalities_of, parse, slug
+from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.environment import describe_data, describe_environment
+from mmtrans.training.phases import Phase, phases_of
 from tfrecords.manifest import file_sha256
 
 #: In a run directory, the trained translations that the run started from.
 INIT = "init"
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One training of a recipe: a translation, the regressor, or both at once.
-
-    Args:
-        index: position in the run, from 1.
-        kind: `translation`, `sentiment` or `joint`.
-        recipe: the translation, or the recipe whose representation the regressor reads.
-        key: what decides the outcome: manifest, recipe, the configuration fields that it reads, seed, and its parent
-            or, for the first translation, the weights that it starts from. Phases with equal keys give equal weights.
-        parent: the phase whose representation this one builds on.
-    """
-
-    index: int
-    kind: str
-    recipe: Recipe
-    key: str
-    parent: Phase | None
-
-    @property
-    def name(self) -> str:
-        """Name of the phase's directory."""
-        return f"{self.index}-{self.kind}-{slug(self.recipe)}"
-
-    @property
-    def translates(self) -> bool:
-        """Whether a translation is trained here."""
-        return self.kind != "sentiment"
-
-    @property
-    def scores(self) -> bool:
-        """Whether a regressor is trained here."""
-        return self.kind != "translation"
-
-    @property
-    def title(self) -> str:
-        """Name of the phase for people."""
-        return f"{self.kind} {self.recipe}"
-
-
-def phases_of(config: Config, manifest_hash: str, init_hash: str | None = None) -> list[Phase]:
-    """The phases of a configuration in the order of training: translations from the innermost, then the regressor.
-
-    With a joint objective the last translation and the regressor are one phase.
-
-    Args:
-        config: the configuration.
-        manifest_hash: of the records.
-        init_hash: of the weights that the translations start from, as `Run.translations_hash` of the run with them.
-    """
-    recipe = parse(config.recipe)
-    stages = [("translation", translation) for translation in recipe.translations]
-    stages += [] if config.pretrain else [("sentiment", recipe)]
-    if config.objective == "joint" and recipe.translations and not config.pretrain:
-        stages[-2:] = [("joint", recipe)]
-    phases: list[Phase] = []
-    for index, (kind, stage) in enumerate(stages, 1):
-        parent = phases[-1] if phases else None
-        before = parent.key if parent else None if kind == "sentiment" else init_hash
-        parts = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, before]
-        phases.append(Phase(index, kind, stage, digest(parts), parent))
-    return phases
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmtrans.config import digest
-from mmtrans.training.run import Phase, Run
+from mmtrans.training.phases import Phase
+from mmtrans.training.run import Run
 
 
 def read_status(run: Run, phase: Phase) -> dict | None:

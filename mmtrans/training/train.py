@@ -35,7 +35,8 @@ from mmtrans.training.objectives import (
     kept_weights,
     representation_of,
 )
-from mmtrans.training.run import Phase, Run, phases_of
+from mmtrans.training.phases import Phase, phases_of
+from mmtrans.training.run import Run
 from mmtrans.training.samples import make_samples
 from mmtrans.training.status import check_finished, inherited_by, is_done, read_status
 

@@ -6,8 +6,9 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.losses import feature_loss
+from mmtrans.models.representation import build_representation
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_representation, build_translator
+from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 
 BATCH, STEPS, TARGET_STEPS = 3, 5, 4

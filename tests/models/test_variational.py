@@ -10,8 +10,9 @@ from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.losses import feature_log_likelihood
 from mmtrans.models.regressor import build_regressor
+from mmtrans.models.representation import build_representation
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_representation, build_translator
+from mmtrans.models.translator import build_translator
 from mmtrans.models.variational import kl_term, segment_kl
 from mmtrans.recipe import parse
 

@@ -13,7 +13,8 @@ from mmtrans.export import export
 from mmtrans.predict import Scorer
 from mmtrans.training.checkpoints import save_weights
 from mmtrans.training.objectives import kept_weights
-from mmtrans.training.run import Run, phases_of
+from mmtrans.training.phases import phases_of
+from mmtrans.training.run import Run
 from mmtrans.training.status import is_finished, read_status
 from mmtrans.training.train import build_objective, check_recipe, phase_data, records_of
 from tests.tfrecords.segments import make_corpus, make_segment

@@ -9,7 +9,8 @@ from mmtrans.config import Config
 from mmtrans.data.records import Records
 from mmtrans.files import write_atomically
 from mmtrans.recipe import modalities_of, parse
-from mmtrans.training.run import Run, phases_of
+from mmtrans.training.phases import phases_of
+from mmtrans.training.run import Run
 
 
 def keys(**fields):

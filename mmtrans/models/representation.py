@@ -1,0 +1,62 @@
+"""The representation: everything from raw source features up to the encoder's output, which other phases share."""
+
+from __future__ import annotations
+
+import keras
+
+from mmtrans.config import Config
+from mmtrans.layers.bottleneck import GaussianBottleneck
+from mmtrans.layers.encoder import Encoder
+from mmtrans.layers.masking import SequenceMask, ZeroPadding
+from mmtrans.layers.standardize import Standardize
+from mmtrans.models.statistics import Statistics
+from mmtrans.models.variational import LOG_VARIANCE
+from mmtrans.recipe import Features, Recipe
+
+
+def source_inputs(dim: int) -> dict[str, keras.KerasTensor]:
+    """The `Input`s that every model reads: `source (batch, source_steps, dim)` and `source_length (batch,)`."""
+    return {
+        "source": keras.Input((None, dim), name="source"),
+        "source_length": keras.Input((), dtype="int32", name="source_length"),
+    }
+
+
+def build_representation(recipe: Recipe, config: Config, statistics: Statistics) -> keras.Model:
+    """The model from raw source features to what comes next: standardised features, or a translation's memory.
+
+    Args:
+        recipe: features, or a translation (whose source may be one: the chain of a hierarchical recipe).
+        config: units, layers, cell, directions and dropout of the encoders, and what bottleneck follows them.
+        statistics: of the modalities that the recipe reads.
+
+    Returns:
+        a functional model `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
+        translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae` these are the means of latents, of
+        width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention the memory,
+        which the decoder then does not see, stays the encoder's.
+    """
+    inputs = source_inputs(statistics.dim(recipe.inputs))
+    if isinstance(recipe, Features):
+        features = Standardize(*statistics.source(recipe), name="standardize_source")(inputs["source"])
+        mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
+        return keras.Model(inputs, {"memory": ZeroPadding(name="zero_padding")([features, mask])}, name="features")
+
+    depth = len(recipe.translations)
+    source = build_representation(recipe.source, config, statistics)
+    encoder = Encoder(
+        config.units, config.cell, config.num_layers, config.bidirectional, config.dropout, name=f"encoder_{depth}"
+    )
+
+    # The encoders of earlier phases are trained and done: they run without dropout and do not move.
+    source.trainable = False
+    mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
+    memory, final_state = encoder(source(inputs)["memory"], source_mask=mask)
+    encoded = {"memory": memory, "final_state": final_state}
+    if config.bottleneck == "vae":
+        masks = {"memory": {"source_mask": mask}, "final_state": {}}
+        for name in ("final_state",) if config.attention == "none" else ("memory", "final_state"):
+            bottleneck = GaussianBottleneck(config.latent_units, name=f"{name}_bottleneck_{depth}")
+            encoded[name], encoded[name + LOG_VARIANCE] = bottleneck(encoded[name], **masks[name])
+
+    return keras.Model(inputs, encoded, name=f"representation_{depth}")
