@@ -92,8 +92,8 @@ def _evaluate_run(trained: Run, records: Records, split: str, corrupt: bool) -> 
     if corrupt:
         result = {**result, "robustness": evaluate_robustness(trained, records, split)}
         show_robustness(result["robustness"])
-    curves = "robustness.json, robustness.csv, " if corrupt else ""
-    written = "metrics.json" if trained.config.pretrain else f"metrics.json, predictions.csv, {curves}plots/"
+    curves = ", robustness.json, robustness.csv" if corrupt else ""
+    written = "metrics.json" if trained.config.pretrain else f"metrics.json, predictions.csv{curves} and plots/"
     print(f"Written: {trained.path}/{written}.")
     return result
 
