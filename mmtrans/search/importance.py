@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
@@ -109,6 +110,11 @@ def _label(axes: Axes, search: Search, name: str) -> None:
     parameter = search.space.get(name)
     if isinstance(parameter, Interval):
         axes.set_xscale(parameter.sampling)
+        if parameter.sampling == "log":
+            # The default writes every digit of a decade, over one another.
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_locator(NullLocator())
     elif isinstance(parameter, Choices):
         places = range(0, len(parameter.values), -(-len(parameter.values) // MAX_TICKS))
         axes.set_xticks(places, [str(parameter.values[place]) for place in places])
