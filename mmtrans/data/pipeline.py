@@ -11,16 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.data.records import Records
+from mmtrans.data.serialized import serialized_batches
 from tfrecords.manifest import Shard
 from tfrecords.reader import parse_batch
 
 if TYPE_CHECKING:
     from mmtrans.data.codebook import Codebook
 
-#: Segments held for shuffling, for each bucket of lengths: 512 MOSI segments are about 10 MB. More is smoother, dearer.
-SHUFFLE_BUFFER = 512
-
-_READ_BUFFER_BYTES = 1 << 18
+#: Batches parsed at the same time, and batches ready before they are asked for.
+_PARSED_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ def make_batches(
 ) -> tf.data.Dataset:
     """Batches of one epoch: every selected segment exactly once, in batches of similar length.
 
-    The order is a function of `shuffle`, and of `tf.random.set_seed` where a program calls it; so skipping resumes.
+    The order is a function of `shuffle`, so skipping resumes; and, where the shards are too large to be held in memory,
+    of `tf.random.set_seed` where a program calls it.
 
     Args:
         records: the view to read from.
@@ -129,30 +129,27 @@ def make_batches(
     if worker.sharding == "files":
         batch_size, worker = batch_size // worker.number, WHOLE
     pools = _pools(shards, selection)
-    counts = [sum(shard.segments for shard in pool) for pool in pools]
     order = None if shuffle is None else Order(*shuffle)
     rng = None if order is None else np.random.default_rng((order.seed, order.epoch))
     kept_rows = records.kept_rows if selection.labelled else None
-    datasets = [_read_pool(records, pool, rng, kept_rows) for pool in pools]
-    # One choice a segment, in whole batches: batches straddle neighbouring buckets, so there is one short batch at
-    # most, however small the buckets are.
-    choices = tf.data.Dataset.from_tensor_slices(_batch_plan(counts, batch_size, rng))
-    batches = tf.data.Dataset.choose_from_datasets(datasets, choices).batch(batch_size)
-    missing = steps - -(-sum(counts) // batch_size)
+    batches = serialized_batches(records.directory, pools, batch_size, rng, kept_rows)
+    missing = steps - -(-sum(shard.segments for shard in shards) // batch_size)
     if missing:
         batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))
     if order is not None:
         batches = batches.skip(order.skip)  # before parsing, which is the cost
     dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
     parser = _batch_parser(selection, dims, worker, codebook, tokens)
-    batches = batches.map(parser, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = batches.map(parser, num_parallel_calls=_PARSED_AHEAD, deterministic=True)
     if records.hidden_ids and not selection.labelled:
         batches = batches.map(functools.partial(_without_labels, hidden_ids=tf.constant(records.hidden_ids)))
     options = tf.data.Options()
     options.deterministic = True
+    # The thread that tunes sleeps longer and longer, up to seconds, and may keep the end of an epoch waiting for it.
+    options.autotune.enabled = False
     # A strategy that shards this dataset again would lose segments.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return batches.prefetch(_PARSED_AHEAD).with_options(options)
 
 
 def check_selection(records: Records, selection: Selection, batch_size: int = 1, worker: Share = WHOLE) -> None:
@@ -207,50 +204,6 @@ def _pools(shards: tuple[Shard, ...], selection: Selection) -> list[list[Shard]]
     for shard in shards:
         pools[max(shard.bucket_steps[modality] for modality in selection.modalities)].append(shard)
     return [pools[steps] for steps in sorted(pools)]
-
-
-def _batch_plan(counts: list[int], batch_size: int, rng: np.random.Generator | None) -> np.ndarray:
-    """The pool that each segment of the epoch is taken from, `(segments,)` int64."""
-    pool_of = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-    if rng is None:
-        return pool_of
-    full, short = divmod(len(pool_of), batch_size)
-    # The short batch comes last, but is cut out anywhere: else it would always be of the longest segments.
-    start = batch_size * rng.integers(full + 1)
-    rest = np.delete(pool_of, slice(start, start + short)).reshape(full, batch_size)
-    return np.concatenate([rest[rng.permutation(full)].ravel(), pool_of[start : start + short]])
-
-
-def _read_pool(records: Records, pool: list[Shard], rng: np.random.Generator | None, kept_rows) -> tf.data.Dataset:
-    # Shards first, then segments: the buffer alone would not mix the ends of a large pool.
-    order = pool if rng is None else [pool[i] for i in rng.permutation(len(pool))]
-    paths = [str(records.directory / shard.file) for shard in order]
-    if kept_rows is None:
-        reader = _record_reader(tuple(paths))
-    else:
-        rows = [tuple(kept_rows.get(shard.file, ())) for shard in order]
-        reader = functools.reduce(tf.data.Dataset.concatenate, map(_row_reader, paths, rows))
-    if rng is None:
-        return reader
-    size = min(SHUFFLE_BUFFER, sum(shard.segments for shard in pool))
-    return reader.shuffle(size, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False)
-
-
-@functools.lru_cache(maxsize=256)
-def _record_reader(paths: tuple[str, ...]) -> tf.data.Dataset:
-    # It opens nothing until iterated, and making one takes 5 ms: a dozen of them each epoch are worth keeping.
-    return tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BUFFER_BYTES)
-
-
-@functools.lru_cache(maxsize=256)
-def _row_reader(path: str, rows: tuple[bool, ...]) -> tf.data.Dataset:
-    """The chosen records of one shard; all of them where `rows` is empty."""
-    reader = _record_reader((path,))
-    if not rows:
-        return reader
-    # Kept too: its two functions take 20 ms to trace.
-    both = tf.data.Dataset.zip((reader, tf.data.Dataset.from_tensor_slices(np.array(rows))))
-    return both.filter(lambda _, kept: kept).map(lambda record, _: record)
 
 
 @functools.lru_cache(maxsize=32)

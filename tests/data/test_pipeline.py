@@ -4,7 +4,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from mmtrans.data import pipeline
+from mmtrans.data import serialized
 from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Order, Selection, Share, make_batches, num_batches
 from mmtrans.data.records import Records
@@ -17,6 +17,14 @@ TRAIN = [
     make_segment(91, 5, video="v0", modalities=("audio",)),
 ]
 BOTH = Selection("train", ("text", "audio"), ("audio",))
+
+
+@pytest.fixture(params=["held", "streamed"], autouse=True)
+def way(request, monkeypatch):
+    """Every test twice: records held in memory, as few are, and streamed, as many are."""
+    if request.param == "streamed":
+        monkeypatch.setattr(serialized, "HELD_BYTES", 0)
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -177,16 +185,43 @@ def test_batches_of_small_buckets_carry_little_padding(records):
 
 def test_the_short_batch_is_of_any_length():
     rngs = [np.random.default_rng([0, epoch]) for epoch in range(20)]
-    plans = [pipeline._batch_plan([10, 3, 9], 4, rng) for rng in rngs]
+    plans = [serialized._batch_plan([10, 3, 9], 4, rng) for rng in rngs]
     for plan in plans:
         np.testing.assert_array_equal(np.bincount(plan), [10, 3, 9])
     assert {0, 2} <= {int(plan[-1]) for plan in plans}
 
 
 def test_a_small_shuffle_buffer_loses_nothing(records, monkeypatch):
-    monkeypatch.setattr(pipeline, "SHUFFLE_BUFFER", 2)
+    monkeypatch.setattr(serialized, "SHUFFLE_BUFFER", 2)
     batches = ids(read(make_batches(records, BOTH, batch_size=7, shuffle=(0, 0))))
     assert len(set(chain.from_iterable(batches))) == 51
+
+
+def test_both_ways_read_the_same_in_the_order_of_the_shards(records, monkeypatch):
+    batches = {}
+    for limit in (0, 1 << 30):
+        monkeypatch.setattr(serialized, "HELD_BYTES", limit)
+        batches[limit] = ids(read(make_batches(records, BOTH, batch_size=7)))
+    assert batches[0] == batches[1 << 30]
+
+
+def test_what_is_held_is_not_what_was_there_before(tmp_path):
+    for seed in (0, 1):
+        segments = make_segments(8, seed=seed)
+        convert(make_corpus(segments), tmp_path / "records", overwrite=True)
+        (batch,) = read(make_batches(Records.open(tmp_path / "records"), BOTH, batch_size=7))
+        by_id = {segment.id: segment for segment in segments}
+        np.testing.assert_array_equal(
+            batch["target"], padded([by_id[i.decode()].features["audio"] for i in batch["id"]])
+        )
+
+
+def test_held_segments_are_shuffled_within_their_pool_alone():
+    plan = np.array([1, 1, 0, 2, 2, 0, 1, 2])
+    rows = serialized._rows([2, 3, 3], plan, np.random.default_rng(0))
+    for pool, expected in enumerate([{0, 1}, {2, 3, 4}, {5, 6, 7}]):
+        assert set(rows[plan == pool]) == expected
+    np.testing.assert_array_equal(serialized._rows([2, 3, 3], plan, None), [2, 3, 0, 5, 6, 1, 4, 7])
 
 
 def test_unaligned_modalities(tmp_path):
