@@ -15,7 +15,7 @@ from mmtrans.search import tuner
 from mmtrans.search.work import Trainer, Training
 from mmtrans.training.run import Run
 from tests.cli.test_train import refused
-from tests.search.pools import InlinePool
+from tests.grid.pools import InlinePool
 from tests.search.test_cluster import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ SPACE = {"regressor_units": [4, 6], "learning_rate": {"low": 1e-3, "high": 3e-2,
 WORKER = """
 from mmtrans.cli.main import main
 from mmtrans.search import tuner
-from tests.search.pools import InlinePool
+from tests.grid.pools import InlinePool
 
 tuner.Pool = InlinePool
 raise SystemExit(main())

@@ -6,10 +6,10 @@ import pytest
 from mmtrans.config import Config, dump_yaml
 from mmtrans.grid import schedule
 from mmtrans.grid.plan import Grid
-from mmtrans.grid.pool import Outcome
 from mmtrans.grid.schedule import locked, pending_tasks, run_grid
 from mmtrans.grid.store import Store
 from mmtrans.training.run import Run
+from tests.grid.pools import InlinePool
 from tests.grid.test_store import finish
 
 
@@ -27,37 +27,20 @@ def names(tasks):
 def trained(monkeypatch):
     """Puts a pool in place that leaves what training leaves, and fails what `trained.failing` names."""
 
-    class Pool:
+    class Pool(InlinePool):
         failing = ()
         done: tuple = ()
 
-        def __init__(self, workplace, _):
+        def __init__(self, workplace, jobs):
+            super().__init__(self.leave, jobs)
             self.path = workplace.path
-            self.tasks = []
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        @property
-        def num_busy(self):
-            return len(self.tasks)
-
-        def submit(self, task):
-            self.tasks.append(task)
-
-        def outcomes(self):
-            task = self.tasks.pop()
+        def leave(self, task):
             Pool.done += (task.name,)
             if task.name in Pool.failing:
-                yield Outcome(task, reason="It broke.")
-                return
-            run, store = (
-                Run(self.path / "runs" / task.name, task.config, self.path / "records", "abc"),
-                Store(self.path / "phases"),
-            )
+                raise ValueError("It broke.")
+            run = Run(self.path / "runs" / task.name, task.config, self.path / "records", "abc")
+            store = Store(self.path / "phases")
             for phase in run.phases[: task.phase.index - 1]:
                 store.place(phase, run)
             finish(run, task.phase, weights=task.name.encode())
@@ -67,7 +50,7 @@ def trained(monkeypatch):
                 (run.path / "config.yaml").write_text(dump_yaml(task.config.to_dict()))
                 environment = {"records": str(run.records_path), "manifest_hash": "abc"}
                 (run.path / "environment.json").write_text(json.dumps(environment))
-            yield Outcome(task, {"valid_loss": 1.0, "split": "test", "mae": 1.0})
+            return {"valid_loss": 1.0, "split": "test", "mae": 1.0}
 
     monkeypatch.setattr(schedule, "Pool", Pool)
     return Pool

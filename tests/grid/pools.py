@@ -1,4 +1,4 @@
-"""Stand-ins for the worker processes of a search."""
+"""A stand-in for the worker processes of a grid or a search."""
 
 from mmtrans.grid.pool import FAILURES, Outcome
 
