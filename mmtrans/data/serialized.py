@@ -14,8 +14,8 @@ from tfrecords.manifest import Shard
 #: Shards with more bytes than these, together, are streamed anew at every epoch. MOSI's aligned features take 30 MB.
 HELD_BYTES = 1 << 27
 
-#: Segments in the shuffle buffer of a streamed pool: 512 MOSI segments are about 10 MB. More is smoother, dearer.
-SHUFFLE_BUFFER = 512
+#: Size of the shuffle buffer of a streamed pool, which is some 400 MOSI segments; but at least so many.
+SHUFFLE_BYTES, LEAST_SHUFFLED = 1 << 23, 64
 
 _READ_BUFFER_BYTES = 1 << 18
 
@@ -45,7 +45,7 @@ def serialized_batches(
         records = _held(tuple(file for pool in files for file in pool))
         chosen = tf.data.Dataset.from_tensor_slices(tf.gather(records, _rows(counts, plan, rng)))
     else:
-        streams = [_streamed(pool, count, rng) for pool, count in zip(files, counts, strict=True)]
+        streams = [_streamed(pool, _buffer_size(shards), rng) for pool, shards in zip(files, pools, strict=True)]
         chosen = tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.from_tensor_slices(plan))
     return chosen.batch(batch_size)
 
@@ -89,8 +89,14 @@ def _records(path: str, rows: tuple[bool, ...]) -> tf.Tensor:
     return tf.boolean_mask(records, np.array(rows)) if rows else records
 
 
-def _streamed(files: list[tuple], count: int, rng: np.random.Generator | None) -> tf.data.Dataset:
-    """The records of a pool, one at a time."""
+def _buffer_size(pool: Sequence[Shard]) -> int:
+    """Segments in the shuffle buffer of a pool."""
+    size = SHUFFLE_BYTES * sum(shard.segments for shard in pool) // sum(shard.bytes for shard in pool)
+    return max(size, LEAST_SHUFFLED)
+
+
+def _streamed(files: list[tuple], buffer_size: int, rng: np.random.Generator | None) -> tf.data.Dataset:
+    """The records of a pool, one at a time, shuffled in a buffer of so many."""
     # Shards first, then segments: the buffer alone would not mix the ends of a large pool.
     order = files if rng is None else [files[i] for i in rng.permutation(len(files))]
     if any(rows for _, _, rows in order):
@@ -99,8 +105,7 @@ def _streamed(files: list[tuple], count: int, rng: np.random.Generator | None) -
         reader = _whole_reader(tuple(path for path, _, _ in order))
     if rng is None:
         return reader
-    seed = int(rng.integers(1 << 31))
-    return reader.shuffle(min(SHUFFLE_BUFFER, count), seed=seed, reshuffle_each_iteration=False)
+    return reader.shuffle(buffer_size, seed=int(rng.integers(1 << 31)), reshuffle_each_iteration=False)
 
 
 @functools.lru_cache(maxsize=256)

@@ -192,7 +192,8 @@ def test_the_short_batch_is_of_any_length():
 
 
 def test_a_small_shuffle_buffer_loses_nothing(records, monkeypatch):
-    monkeypatch.setattr(serialized, "SHUFFLE_BUFFER", 2)
+    monkeypatch.setattr(serialized, "SHUFFLE_BYTES", 0)
+    monkeypatch.setattr(serialized, "LEAST_SHUFFLED", 2)
     batches = ids(read(make_batches(records, BOTH, batch_size=7, shuffle=(0, 0))))
     assert len(set(chain.from_iterable(batches))) == 51
 
