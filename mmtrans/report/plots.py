@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE
@@ -185,8 +184,10 @@ def label_plot(results: Results) -> Plot:
         axes.set_visible(False)
     figure.supxlabel("share of the train labels (logarithmic)", fontsize=10, color=INK)
     figure.supylabel("MAE (label units)", fontsize=10, color=INK)
-    handles = [Line2D([], [], color=c, marker=m, label=name) for name, c, m in CURVES]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=10, labelcolor=INK)
+    # What is drawn in some panel, each once; three names do not fit beside one another above a single one.
+    drawn = {name: handle for axes in panels for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    named = {"handles": drawn.values(), "labels": drawn.keys(), "ncols": 1 if columns == 1 else 3}
+    figure.legend(**named, loc="outside upper center", frameon=False, fontsize=10, labelcolor=INK)
     caption = (
         "Mean absolute error over seeds when the sentiment phase sees only a share of the labels; translations are "
         "always trained on all segments. Bars are 95 % intervals over videos and seeds."
@@ -195,7 +196,7 @@ def label_plot(results: Results) -> Plot:
 
 
 def _draw_curve(axes: Axes, results: Results, variant: Variant, fractions: Sequence[float], curve: tuple) -> None:
-    _, color, marker = curve
+    name, color, marker = curve
     # Side by side, or the bars of three curves would hide one another.
     shift = 1 + 0.04 * (CURVES.index(curve) - 1)
     points = []
@@ -208,4 +209,4 @@ def _draw_curve(axes: Axes, results: Results, variant: Variant, fractions: Seque
         if mae.low is not None:
             axes.plot([fraction * shift] * 2, [mae.low, mae.high], color=color, linewidth=1, alpha=0.6)
     if points:
-        axes.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=5, linewidth=1.6)
+        axes.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=5, linewidth=1.6, label=name)
