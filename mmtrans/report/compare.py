@@ -48,6 +48,7 @@ class Row:
         quality: of the translation, name → figure; empty for a baseline.
         robustness: modality that is read → `clean` or corruption → figure of the mean height of the curve of MAE; empty
             where no seed has curves.
+        curves: corruption → modality that is read → `(levels, MAE)`, means over the seeds that have curves.
         collapsed: how many seeds predict (almost) a constant.
         segments: that were scored.
         videos: that they come from.
@@ -58,6 +59,7 @@ class Row:
     figures: dict[str, Figure]
     quality: dict[str, Figure]
     robustness: dict[str, dict[str, Figure]]
+    curves: dict[str, dict[str, tuple[list[float], list[float]]]]
     collapsed: int
     segments: int
     videos: int
@@ -142,6 +144,7 @@ def _row(grid: Grid, trained: Trained, draws: int) -> Row:
         {name: _figure([m[name] for m in trained.metrics], *intervals[name]) for name in METRICS},
         {name: _figure([t[name] for t in translations]) for name in QUALITIES} if translations else {},
         _robustness(trained.robustness),
+        _mean_curves(trained.robustness),
         sum(metrics["collapsed"] for metrics in trained.metrics),
         len(trained.ids),
         len(set(trained.videos)),
@@ -159,6 +162,18 @@ def _robustness(seeds: Sequence[dict]) -> dict[str, dict[str, Figure]]:
             figures = result.setdefault(modality, {"clean": _figure([c["metrics"]["mae"][0] for c in found])})
             figures[kind] = _figure([c["area"]["mae"] for c in found])
     return result
+
+
+def _mean_curves(seeds: Sequence[dict]) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
+    curves = [seed["curves"] for seed in seeds]
+    return {
+        kind: {
+            modality: (curve["levels"], np.mean([c[kind][modality]["metrics"]["mae"] for c in curves], 0).tolist())
+            for modality, curve in of_kind.items()
+            if curve["read"]
+        }
+        for kind, of_kind in (curves[0] if curves else {}).items()
+    }
 
 
 def _figure(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> Figure:

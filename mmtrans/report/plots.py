@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE
+from mmtrans.evaluation.robustness_plot import PANELS, STYLES
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Translation, parse
 from mmtrans.report.compare import Comparison, Results, Row
@@ -50,6 +51,8 @@ def draw(results: Results) -> dict[str, Plot]:
         plots["Translations against their baselines"] = forest_plot(results)
     if any(variant.label_fraction < 1 for variant in results.rows):
         plots["Few labels"] = label_plot(results)
+    if any(row.curves for row in results.rows.values()):
+        plots["Robustness"] = robustness_curves(results)
     return plots
 
 
@@ -210,3 +213,29 @@ def _draw_curve(axes: Axes, results: Results, variant: Variant, fractions: Seque
             axes.plot([fraction * shift] * 2, [mae.low, mae.high], color=color, linewidth=1, alpha=0.6)
     if points:
         axes.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=5, linewidth=1.6, label=name)
+
+
+def robustness_curves(results: Results) -> Plot:
+    """MAE against the level of each corruption: panels for each variant, with a curve for each modality it reads."""
+    rows = [row for row in results.rows.values() if row.curves]
+    figure = _figure(11.4, 0.9 + 2.2 * len(rows))
+    panels = figure.subplots(len(rows), len(PANELS), sharex="col", sharey=True, squeeze=False)
+    constant = min(metrics["mae"] for metrics in results.trivial.values())
+    drawn = {}
+    for line, row in zip(panels, rows, strict=True):
+        for axes, kind in zip(line, PANELS, strict=True):
+            axes.axhline(constant, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="best constant")
+            for modality, (levels, errors) in row.curves[kind].items():
+                color, marker = STYLES[modality]
+                axes.plot(levels, errors, color=color, marker=marker, markersize=4, linewidth=1.6, label=modality)
+            _tidy(axes)
+        line[0].set_ylabel(row.variant.title, color=INK, fontsize=10)
+        drawn |= {name: handle for handle, name in zip(*line[0].get_legend_handles_labels(), strict=True)}
+    for axes, (name, _) in zip(panels[0], PANELS.values(), strict=True):
+        axes.set_title(name, fontsize=10.5, color=INK, loc="left")
+    for axes, (_, unit) in zip(panels[-1], PANELS.values(), strict=True):
+        axes.set_xlabel(unit, fontsize=10, color=INK)
+    named = {"handles": drawn.values(), "labels": drawn.keys(), "ncols": len(drawn)}
+    figure.legend(**named, loc="outside upper center", frameon=False, fontsize=10, labelcolor=INK)
+    caption = "Mean absolute error (label units) when one modality that a run reads is corrupted, mean over seeds."
+    return Plot(caption, _svg(figure))

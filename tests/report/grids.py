@@ -68,7 +68,8 @@ def write_robustness(path, areas, split="test"):
         kind: {
             modality: {
                 "read": area is not None,
-                "metrics": {"mae": [(area or (9, 9))[0]]},
+                "levels": [0.0, 1.0],
+                "metrics": {"mae": [(area or (9, 9))[0], (area or (9, 9))[1] + place]},
                 "area": {"mae": (area or (9, 9))[1] + place},
             }
             for modality, area in areas.items()

@@ -169,12 +169,21 @@ def test_robustness_is_the_mean_over_the_seeds_that_have_it(tmp_path):
         write_robustness(run, {"text": (0.5, area), "audio": None})
     write_robustness(path / "runs" / "T-False-1.0-seed-0", {"text": (0.25, 0.75)}, split="valid")
     grid = collect(path)
-    report = make_report(grid, compute(grid, draws=50))
+    results = compute(grid, draws=50)
+    curves = {row.variant.recipe: row.curves for row in results.rows.values()}
+    assert curves["T"] == {}
+    assert curves["T->A"] == {
+        kind: {"text": ([0.0, 1.0], [0.5, 1.25 + place])}
+        for place, kind in enumerate(("missing", "dropped", "noise", "shuffled"))
+    }
+    report = make_report(grid, results)
     table = next(table for table in report.tables if table.title == "Robustness")
     assert table.columns == ["run", "modality", "MAE clean ↓", "missing", "steps dropped", "noise", "steps shuffled"]
     spread = [".500 ± .000", "1.250 ± .354", "2.250 ± .354", "3.250 ± .354", "4.250 ± .354"]
     assert table.rows == [["T->A", "text", *spread]]
-    assert "Robustness" in to_html(report)
+    for text in ("T-&gt;A", "steps dropped", "train standard deviations", "best constant", "text"):
+        assert text in report.plots["Robustness"].svg
+    assert report.plots["Robustness"].svg in to_html(report)
 
 
 def test_one_seed_and_the_valid_split_are_said(tmp_path):
