@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.data.records import Records
+from mmtrans.data.records import Records, corruption_named
 from mmtrans.data.serialized import serialized_batches
 from tfrecords.manifest import Shard
 from tfrecords.reader import parse_batch
@@ -120,7 +120,8 @@ def make_batches(
         If wanted, `tokens` `(batch, most words)` string.
 
     Raises:
-        ValueError: no such segments, a concatenation of unaligned modalities, or arguments out of range.
+        ValueError: no such segments, a concatenation of unaligned modalities, arguments out of range, or corrupt shards
+            that are few enough to be held in memory.
     """
     worker = Share(*worker)
     _check(records, selection, batch_size, worker)
@@ -132,7 +133,8 @@ def make_batches(
     order = None if shuffle is None else Order(*shuffle)
     rng = None if order is None else np.random.default_rng((order.seed, order.epoch))
     kept_rows = records.kept_rows if selection.labelled else None
-    batches = serialized_batches(records.directory, pools, batch_size, rng, kept_rows)
+    with corruption_named(records):  # what is held is read here
+        batches = serialized_batches(records.directory, pools, batch_size, rng, kept_rows)
     missing = steps - -(-sum(shard.segments for shard in shards) // batch_size)
     if missing:
         batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))

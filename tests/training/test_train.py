@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmtrans.data.convert import convert
+from mmtrans.data import serialized
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.training.monitor import Monitor
@@ -221,14 +222,15 @@ def test_unaligned_streams_cannot_be_concatenated(tiny, tmp_path):
     check_recipe(tiny(recipe="T->A"), records)
 
 
-def test_a_corrupt_shard_is_named(tmp_path):
+@pytest.mark.parametrize("held_bytes", [0, serialized.HELD_BYTES])
+def test_a_corrupt_shard_is_named(tmp_path, monkeypatch, held_bytes):
+    monkeypatch.setattr(serialized, "HELD_BYTES", held_bytes)
     records = records_of(tmp_path, make_segments(40))
     shard = records.shards("train")[2].file
     corrupt(records.directory / shard)
-    batches = make_batches(records, Selection("train", ("text",)), batch_size=4)
     message = rf"records are corrupt.*shards=\['{shard}'\].*records.*Convert the source"
     with pytest.raises(ValueError, match=message), corruption_named(records):
-        ids_of(batches)
+        ids_of(make_batches(records, Selection("train", ("text",)), batch_size=4))
 
 
 def test_other_errors_pass_through(small):
