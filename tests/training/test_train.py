@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
 from mmtrans.data import serialized
+from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.training.monitor import Monitor
