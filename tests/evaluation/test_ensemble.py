@@ -85,8 +85,8 @@ def test_metrics_are_those_of_the_mean_score(runs, records, made):
         assert member["mae"] == json.loads((run.path / "metrics.json").read_text())["valid"]["mae"]
     assert result["members_mean"].keys() == set(METRICS)
     assert result["members_mean"]["mae"] == pytest.approx(np.mean([m["mae"] for m in result["members"]]))
-    # The absolute value is convex.
-    assert result["mae"] <= result["members_mean"]["mae"] + 1e-9
+    # The absolute value is convex; scores are float32.
+    assert result["mae"] <= result["members_mean"]["mae"] + 1e-6
 
 
 def test_files_hold_what_was_returned(made):
