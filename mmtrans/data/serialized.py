@@ -85,7 +85,7 @@ def _held(files: tuple[tuple, ...]) -> tf.Tensor:
 
 def _records(path: str, rows: tuple[bool, ...]) -> tf.Tensor:
     """The wanted records of one shard, `(records,)` string."""
-    # One batch of all. The rows are chosen after it: a map before a batch of this size would be fused with it, endlessly.
+    # One batch of all. The rows are chosen after it: a map before a batch of this size is fused with it, endlessly.
     records = next(iter(_whole_reader((path,)).batch(1 << 31)))
     return tf.boolean_mask(records, np.array(rows)) if rows else records
 
