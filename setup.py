@@ -19,6 +19,7 @@ REQUIRED = [
     "scikit-learn>=1.3",
     "matplotlib>=3.8",
     "jinja2>=3.1",
+    "msgspec>=0.20",
     "pyyaml>=6.0",
     "rich>=13.7",
     "sacrebleu>=2.4",
