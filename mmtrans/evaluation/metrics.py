@@ -35,10 +35,12 @@ SEVEN_CLASS_METRICS = ("acc5", "acc7", "seven_precision", "seven_recall", "seven
 #: A spread below this share of the largest value is float32 rounding, not signal.
 CONSTANT_SPREAD = 1e-6
 
-#: A predictor is collapsed when one binary class takes this share of its predictions …
-COLLAPSED_SHARE = 0.95
-#: … or when its standard deviation is below this share of the train labels'.
+#: A predictor is collapsed when its standard deviation is below this share of that of the labels …
 COLLAPSED_SPREAD = 0.1
+#: … or when one binary class takes this share of its predictions, of which the labels have clearly less.
+COLLAPSED_SHARE, UNEVEN_SHARE = 0.95, 0.9
+#: Fewer segments than this say nothing about such shares: a twentieth of them is less than one.
+MIN_SHARED = 20
 
 
 def check_values(name: str, values: np.ndarray) -> np.ndarray:
@@ -99,10 +101,13 @@ def to_sides(values: np.ndarray, neutral: float) -> np.ndarray:
 def pearson(predictions: np.ndarray, labels: np.ndarray) -> float | None:
     """Pearson's r of two `(n,)` arrays; `None` where one of them is constant (up to float32 rounding)."""
     predictions, labels = check_pair(predictions, labels)
-    for values in (predictions, labels):
-        if values.std() <= CONSTANT_SPREAD * np.abs(values).max():
-            return None
+    if _is_constant(predictions) or _is_constant(labels):
+        return None
     return float(np.corrcoef(predictions, labels)[0, 1])
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return bool(values.std() <= CONSTANT_SPREAD * np.abs(values).max())
 
 
 def sentiment_metrics(predictions: np.ndarray, labels: np.ndarray, scale: LabelScale) -> dict[str, float | None]:
@@ -185,14 +190,29 @@ def trivial_baselines(
     return {name: sentiment_metrics(np.full(labels.shape, c), labels, scale) for name, c in constants.items()}
 
 
-def is_collapsed(predictions: np.ndarray, train_labels: np.ndarray, scale: LabelScale) -> bool:
-    """Whether predictions `(n,)` hardly depend on the input: one binary class (neutral counts as positive) takes at
-    least 95 % of them, or their standard deviation is under a tenth of that of the train labels `(m,)`.
+def is_collapsed(predictions: np.ndarray, labels: np.ndarray, scale: LabelScale) -> bool | None:
+    """Whether predictions are (nearly) constant where the labels of the same segments are not.
+
+    That is so where their standard deviation is under a tenth of that of the labels; and, of 20 segments or more, where
+    one binary class (neutral counts as positive) takes at least 95 % of the predictions and under 90 % of the labels.
+
+    Args:
+        predictions: `(n,)` scores in label units.
+        labels: `(n,)` true scores of the same segments.
+        scale: range and neutral point of the labels.
+
+    Returns:
+        `None` where the labels are constant themselves, as that of a single segment: nothing can be told then.
 
     Raises:
-        ValueError: wrong shapes, no values, or values that are not finite.
+        ValueError: different or wrong shapes, no values, or values that are not finite.
     """
-    predictions, train_labels = check_values("predictions", predictions), check_values("train_labels", train_labels)
-    positive = np.mean(to_sides(predictions, scale.neutral) >= 0)
-    one_sided = max(positive, 1 - positive) >= COLLAPSED_SHARE
-    return bool(one_sided or predictions.std() < COLLAPSED_SPREAD * train_labels.std())
+    predictions, labels = check_pair(predictions, labels)
+    if _is_constant(labels):
+        return None
+    if predictions.std() < COLLAPSED_SPREAD * labels.std():
+        return True
+    predicted, true = (np.mean(to_sides(values, scale.neutral) >= 0) for values in (predictions, labels))
+    if predicted < 0.5:
+        predicted, true = 1 - predicted, 1 - true
+    return bool(labels.size >= MIN_SHARED and predicted >= COLLAPSED_SHARE and true < UNEVEN_SHARE)

@@ -23,7 +23,7 @@ def evaluate_predictions(
     """The sentiment part of metrics.json for one split, ready for JSON.
 
     `predictions`, `labels` and `videos` are `(n,)` as for `bootstrap_intervals`; `train_labels (m,)` are those of the
-    train split, which the baselines and `collapsed` are made from; `seed` is of the bootstrap.
+    train split, which the baselines are made from; `seed` is of the bootstrap.
 
     Returns:
         For each metric `<metric>`, `<metric>_low`, `<metric>_high`; `baselines`, `collapsed`, `segments`, `videos`,
@@ -39,7 +39,7 @@ def evaluate_predictions(
         result[name] = metrics[name]
         result[f"{name}_low"], result[f"{name}_high"] = intervals[name]
     result["baselines"] = trivial_baselines(train_labels, labels, scale)
-    result["collapsed"] = is_collapsed(predictions, train_labels, scale)
+    result["collapsed"] = is_collapsed(predictions, labels, scale)
     result["segments"] = len(labels)
     result["videos"] = len(set(videos))
     result["notes"] = _notes(result, scale)
@@ -49,7 +49,11 @@ def evaluate_predictions(
 def _notes(result: dict, scale: LabelScale) -> list[str]:
     notes = []
     if result["collapsed"]:
-        notes.append("Collapsed: the predictions hardly depend on the input; compare them with the baselines.")
+        notes.append(
+            "Collapsed: the predictions, or their signs, hardly vary, and the labels do; compare with the baselines."
+        )
+    if result["collapsed"] is None:
+        notes.append("Whether the predictions have collapsed cannot be told: the labels are constant.")
     if not has_seven_classes(scale):
         notes.append(f"No 5- and 7-class metrics: labels span [{scale.low:g}, {scale.high:g}], not [-3, 3].")
     if result["pearson"] is None:

@@ -13,15 +13,15 @@ def summarize(grid: Grid) -> list[dict]:
 
     Returns:
         for each row `recipe`, `untrained`, `label_fraction`, `variant`; `seeds`, the number of runs that are complete;
-        `collapsed`, how many of these hardly depend on their input; and each metric's mean over them on the grid's
-        `metric_split`, `None` where one is undefined or no run is complete.
+        `collapsed`, how many of these predict (almost) a constant where the labels are not constant; and each metric's
+        mean over them on the grid's `metric_split`, `None` where one is undefined or no run is complete.
     """
     rows = []
     for row in grid.rows():
         paths = [grid.path / "runs" / row.run_name(seed) / "metrics.json" for seed in grid.seeds]
         results = [json.loads(path.read_text("utf-8"))[grid.metric_split] for path in paths if path.is_file()]
         means = {name: _mean([result[name] for result in results]) for name in METRICS}
-        collapsed = sum(result["collapsed"] for result in results)
+        collapsed = sum(result["collapsed"] is True for result in results)
         fields = {"recipe": row.recipe, "untrained": row.untrained, "label_fraction": row.label_fraction}
         rows.append({**fields, "variant": row.name, "seeds": len(results), "collapsed": collapsed, **means})
     return rows

@@ -49,7 +49,7 @@ class Row:
         robustness: modality that is read → `clean` or corruption → figure of the mean height of the curve of MAE; empty
             where no seed has curves.
         curves: corruption → modality that is read → `(levels, MAE)`, means over the seeds that have curves.
-        collapsed: how many seeds predict (almost) a constant.
+        collapsed: how many seeds predict (almost) a constant, of those of which it can be told.
         segments: that were scored.
         videos: that they come from.
     """
@@ -145,7 +145,7 @@ def _row(grid: Grid, trained: Trained, draws: int) -> Row:
         {name: _figure([t[name] for t in translations]) for name in QUALITIES} if translations else {},
         _robustness(trained.robustness),
         _mean_curves(trained.robustness),
-        sum(metrics["collapsed"] for metrics in trained.metrics),
+        sum(metrics["collapsed"] is True for metrics in trained.metrics),
         len(trained.ids),
         len(set(trained.videos)),
     )

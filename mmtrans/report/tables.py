@@ -13,6 +13,9 @@ from mmtrans.report.paper import PAPER, remarks_on
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
+#: Of a single run.
+COLLAPSED = {True: "yes", False: "no", None: NONE}
+
 #: Metric → heading, in the order of the field's tables.
 HEADINGS = {
     "mae": "MAE ↓",
@@ -137,8 +140,8 @@ def _paper_table(results: Results, task: str, title: str) -> Table:
     columns = ["recipe", "needs", *(f"{s} {who}" for s in ["P", "R", "F1"] for who in ("paper", "ours"))]
     caption = (
         "Support-weighted precision, recall and F1; ours are mean ± standard deviation over seeds. “Needs” are the "
-        "modalities that must be there at test time. A collapsed seed predicts (almost) a constant. Beneath: constant "
-        "predictors that know the train labels only."
+        "modalities that must be there at test time. A collapsed seed's predictions, or their signs, are (almost) "
+        "constant where those of the labels are not. Beneath: constant predictors that know the train labels only."
     )
     return Table(title, caption, [*columns, "collapsed"], rows, beneath, 2, notes)
 
@@ -277,7 +280,7 @@ def _failures_table(grid: Grid) -> Table:
 def _runs_table(grid: Grid) -> Table:
     metrics = ("mae", "pearson", "acc2_has0", "binary_f1", "seven_f1")
     rows = [
-        [variant.title, str(seed), *(number(m[name]) for name in metrics), "yes" if m["collapsed"] else "no"]
+        [variant.title, str(seed), *(number(m[name]) for name in metrics), COLLAPSED[m["collapsed"]]]
         for variant, trained in grid.trained.items()
         for seed, m in zip(trained.seeds, trained.metrics, strict=True)
     ]

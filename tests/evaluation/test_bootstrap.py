@@ -223,11 +223,14 @@ def test_notes_say_why_something_is_null():
     assert notes(predictions, labels, videos, MOSI) == []
     few = notes(np.full(4, 4.0), np.full(4, 4.0), list("aabb"), LIKERT)
     assert few == [
-        "Collapsed: the predictions hardly depend on the input; compare them with the baselines.",
+        "Whether the predictions have collapsed cannot be told: the labels are constant.",
         "No 5- and 7-class metrics: labels span [1, 7], not [-3, 3].",
         "No correlation: predictions or labels are constant.",
         "No acc2_non0 and f1_non0: every label is neutral.",
         "No intervals: 2 videos, and resampling them needs at least 10.",
+    ]
+    assert notes(labels.mean() + predictions / 100, labels, videos, MOSI) == [
+        "Collapsed: the predictions, or their signs, hardly vary, and the labels do; compare with the baselines."
     ]
     labels = np.where(np.arange(labels.size) == 0, 3.0, np.clip(labels, -2, 2))
     assert notes(predictions, labels, videos, MOSI) == [

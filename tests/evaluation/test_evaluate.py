@@ -48,7 +48,7 @@ def test_every_name_of_the_contract_is_there(result):
         assert result[f"{name}_low"] is None  # one video
     for baseline in ("mean", "median", "majority"):
         assert set(METRICS) <= result["baselines"][baseline].keys()
-    assert isinstance(result["collapsed"], bool)
+    assert result["collapsed"] in (True, False)
     assert {"r2", "mse", "teacher_forced_r2", "source_shuffled_r2", "copy_last_r2"} <= result["translation"].keys()
     assert result["binary_recall"] == result["acc2_has0"]
     assert result["seven_recall"] == result["acc7"]

@@ -172,14 +172,34 @@ def test_baselines_on_mosi_test_signs_match_the_label_facts():
 
 
 def test_collapse_by_one_sidedness_and_by_spread():
-    train = np.linspace(-3, 3, 61)
+    labels = np.linspace(-3, 3, 100)
     balanced = np.linspace(-2, 2, 100)
-    assert not is_collapsed(balanced, train, MOSI)
-    assert is_collapsed(balanced * 0.12, train, MOSI)
-    assert not is_collapsed(balanced * 0.12, train / 2, MOSI)
-    assert is_collapsed(np.r_[np.full(5, -2.0), np.full(95, 2.0)], train, MOSI)
-    assert is_collapsed(np.r_[np.full(95, -2.0), np.full(5, 0.0)], train, MOSI)
-    assert not is_collapsed(np.r_[np.full(6, -2.0), np.full(94, 2.0)], train, MOSI)
+    assert is_collapsed(balanced, labels, MOSI) is False
+    assert is_collapsed(balanced * 0.12, labels, MOSI) is True
+    assert not is_collapsed(balanced * 0.12, labels / 2, MOSI)
+    assert is_collapsed(np.full(100, 1.5), labels, MOSI)
+    assert is_collapsed(np.r_[np.full(5, -2.0), np.full(95, 2.0)], labels, MOSI) is True
+    assert is_collapsed(np.r_[np.full(95, -2.0), np.full(5, 0.0)], labels, MOSI)
+    assert not is_collapsed(np.r_[np.full(6, -2.0), np.full(94, 2.0)], labels, MOSI)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_labels_of_one_sign_do_not_make_a_good_predictor_collapsed(sign):
+    labels = sign * np.r_[np.linspace(0.2, 3, 95), np.linspace(-3, -0.2, 5)]
+    noise = np.random.default_rng(0).normal(0, 0.3, 100)
+    for scale in (MOSI, LabelScale("rating", -2.0, 4.0, 1.0)):
+        shifted = labels + scale.neutral
+        assert is_collapsed(shifted, shifted, scale) is False
+        assert is_collapsed(shifted + noise, shifted, scale) is False
+        assert is_collapsed(np.full(100, shifted.mean()), shifted, scale) is True
+
+
+def test_collapse_cannot_be_told_where_the_labels_are_constant():
+    assert is_collapsed(np.array([0.4]), np.array([-1.2]), MOSI) is None
+    assert is_collapsed(np.array([0.4, -2.0, 3.0]), np.full(3, 1.2), MOSI) is None
+    # Of two segments, one sign is no finding; equal predictions of labels far apart are one.
+    assert is_collapsed(np.array([0.4, 2.0]), np.array([-1.2, 2.0]), MOSI) is False
+    assert is_collapsed(np.array([0.4, 0.4]), np.array([-1.2, 2.0]), MOSI) is True
 
 
 def test_bad_values_are_refused():
@@ -196,8 +216,10 @@ def test_bad_values_are_refused():
         sentiment_metrics(good, good[:2], MOSI)
     with pytest.raises(ValueError, match=r"train_labels\.shape=\(0,\)"):
         trivial_baselines(np.zeros(0), good, MOSI)
-    with pytest.raises(ValueError, match=r"train_labels\[0\]=nan"):
-        is_collapsed(good, np.array([np.nan]), MOSI)
+    with pytest.raises(ValueError, match=r"labels\[0\]=nan"):
+        is_collapsed(good, np.array([np.nan, 0, 1]), MOSI)
+    with pytest.raises(ValueError, match=r"differ in number\. .*Received: predictions=3, labels=2"):
+        is_collapsed(good, good[:2], MOSI)
 
 
 def test_importing_metrics_is_light():

@@ -44,7 +44,10 @@ def test_figures_are_means_deviations_and_intervals_over_seeds(grid, results):
 
 def test_a_metric_undefined_for_a_seed_has_no_mean(grid):
     trained = grid.trained[Variant("T")]
-    metrics = ({**trained.metrics[0], "pearson": None, "collapsed": True}, *trained.metrics[1:])
+    metrics = tuple(
+        {**metrics, "pearson": pearson, "collapsed": collapsed}
+        for metrics, pearson, collapsed in zip(trained.metrics, (None, 0.5, 0.5), (True, None, False), strict=True)
+    )
     changed = dataclasses.replace(trained, metrics=metrics)
     row = compute(dataclasses.replace(grid, trained={Variant("T"): changed}), draws=20).rows[Variant("T")]
     assert row.figures["pearson"].mean is None

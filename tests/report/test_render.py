@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
@@ -160,6 +161,12 @@ def test_a_grid_of_few_videos_says_so_and_tests_nothing(tmp_path):
     assert "[" not in to_markdown(report).replace("[-3, 3]", "")
     assert "Holm's correction" not in " ".join(report.summary)
     to_html(report)
+
+
+def test_whether_one_segment_has_collapsed_is_a_dash(tmp_path):
+    report = simple(tmp_path, data=(["v[0]"], ["v"], np.array([1.0])))
+    (table,) = (table for table in report.tables if table.title == "Every run")
+    assert {row[-1] for row in table.rows} == {NONE}
 
 
 def test_robustness_is_the_mean_over_the_seeds_that_have_it(tmp_path):
