@@ -88,11 +88,15 @@ def hdf5_formats(path: str, files: Sequence[str]) -> list[str]:
     """Tells whether HDF5 files are `csd`, `mfn` or both; to be called in a child process, which they may kill.
 
     Raises:
-        ValueError: a lone file that is neither.
+        ValueError: a file that cannot be opened, or a lone file that is neither.
     """
+    from mmtrans.sources.hdf5 import open_hdf5
     from mmtrans.sources.mfn import describe_root, is_mfn_file
 
     files = [Path(file) for file in files]
+    for file in files:
+        # Damage tells no format: it is named here, and not taken for a file of the other one.
+        open_hdf5(file).close()
     formats = sorted({"mfn" if is_mfn_file(file) else "csd" for file in files})
     seen = [describe_root(file) for file in files] if formats == ["csd"] and len(files) == 1 else [None]
     if seen[0] is not None:

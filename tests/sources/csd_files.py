@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from tests.sources.format_files import SPLITS, Truth, truth
 
 
 def write_csd(
@@ -39,3 +41,19 @@ def write_csd(
 def words_of(*words: str) -> np.ndarray:
     """The features `(steps, 1)` of a sequence of words, as fixed-length bytes."""
     return np.array([[word.encode()] for word in words])
+
+
+def write_truth(path: Path, segments: Sequence[Truth] | None = None) -> Path:
+    """The corpus of the other formats as a folder of sequences, one entry a segment; a word takes a second."""
+    segments = segments or truth()
+    times = {s.id: np.stack([np.arange(len(s.words)), np.arange(1, len(s.words) + 1)], axis=1) for s in segments}
+    words = {s.id: (words_of(*s.words), times[s.id]) for s in segments}
+    write_csd(path / "words.csd", "words", words, metadata={"dimension names": ["word"]})
+    labels = {s.id: (np.float32([[s.label]]), [[0, len(s.words)]]) for s in segments}
+    write_csd(path / "labels.csd", "Opinion Segment Labels", labels)
+    for name, root in (("text", "glove_vectors"), ("audio", "COVAREP"), ("video", "FACET 4.1")):
+        entries = {s.id: (s.raw[name], times[s.id]) for s in segments if name in s.raw}
+        write_csd(path / f"{name}.csd", root, entries)
+    folds = {split: sorted({s.video for s in segments if s.split == split}) for split in SPLITS}
+    (path / "folds.json").write_text(json.dumps(folds), encoding="utf-8")
+    return path

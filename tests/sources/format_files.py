@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -38,6 +38,10 @@ class Truth:
         return {name: np.where(np.isfinite(array), array, 0).astype(np.float32) for name, array in self.raw.items()}
 
 
+#: What the writers store: `truth()` unless a test changed it.
+Segments = Sequence[Truth] | None
+
+
 def truth() -> list[Truth]:
     """Seven segments of five videos: ids with - and _, one lacks video and one a label, NaN, ±inf, a constant."""
     rng = np.random.default_rng(7)
@@ -62,7 +66,7 @@ def truth() -> list[Truth]:
     return segments
 
 
-def pad(segments: list[Truth], name: str, side: str, steps: int = STEPS, *, edge: int = 0) -> np.ndarray:
+def pad(segments: Sequence[Truth], name: str, side: str, steps: int = STEPS, *, edge: int = 0) -> np.ndarray:
     """`(n, steps, dim)`, zero where a segment lacks the modality; `edge` zero rows stand at both ends of a segment."""
     out = np.zeros((len(segments), steps, DIMS[name]), np.float32)
     for row, segment in enumerate(segments):
@@ -72,11 +76,11 @@ def pad(segments: list[Truth], name: str, side: str, steps: int = STEPS, *, edge
     return out
 
 
-def of_split(split: str) -> list[Truth]:
-    return [segment for segment in truth() if segment.split == split]
+def of_split(split: str, segments: Segments = None) -> list[Truth]:
+    return [segment for segment in segments or truth() if segment.split == split]
 
 
-def labels(segments: list[Truth]) -> np.ndarray:
+def labels(segments: Sequence[Truth]) -> np.ndarray:
     return np.array([segment.label for segment in segments])
 
 
@@ -105,97 +109,99 @@ def dump_python_2(path: Path, content: object) -> Path:
     return path
 
 
-def mult(path: Path, *, aligned: bool = True, ids: str = "bytes", dev: str = "valid") -> Path:
+def mult(
+    path: Path, segments: Segments = None, *, aligned: bool = True, ids: str = "bytes", dev: str = "valid"
+) -> Path:
     """MulT's pickle; `ids`: `bytes` (n, 3), `times` (video, start, end), or `none`."""
     content = {}
     for split in SPLITS:
-        segments = of_split(split)
+        members = of_split(split, segments)
         parts = {
-            "text": pad(segments, "text", "left"),
-            "audio": pad(segments, "audio", "left", STEPS if aligned else 11),
-            "vision": pad(segments, "video", "left", STEPS if aligned else 13).astype(np.float64),
-            "labels": labels(segments).reshape(-1, 1, 1),
+            "text": pad(members, "text", "left"),
+            "audio": pad(members, "audio", "left", STEPS if aligned else 11),
+            "vision": pad(members, "video", "left", STEPS if aligned else 13).astype(np.float64),
+            "labels": labels(members).reshape(-1, 1, 1),
         }
         if ids == "bytes":
-            parts["id"] = np.array([[f"{s.video}_{s.index + 1}".encode(), b"0.5", b"1.5"] for s in segments])
+            parts["id"] = np.array([[f"{s.video}_{s.index + 1}".encode(), b"0.5", b"1.5"] for s in members])
         elif ids == "times":
-            parts["id"] = np.array([[s.video, f"{3.5 * s.index}", f"{3.5 * s.index + 2}"] for s in segments])
+            parts["id"] = np.array([[s.video, f"{3.5 * s.index}", f"{3.5 * s.index + 2}"] for s in members])
         content[dev if split == "valid" else split] = parts
     return dump(path / "mosi_data.pkl", content)
 
 
-def mult_noalign(path: Path) -> Path:
-    return mult(path, aligned=False)
+def mult_noalign(path: Path, segments: Segments = None) -> Path:
+    return mult(path, segments, aligned=False)
 
 
-def mmsa(path: Path, *, aligned: bool = True, unimodal: bool = False) -> Path:
+def mmsa(path: Path, segments: Segments = None, *, aligned: bool = True, unimodal: bool = False) -> Path:
     """MMSA's pickle: [CLS] and [SEP] around the pieces (one a word here), padded right; unaligned audio stays left."""
     content = {}
     for split in SPLITS:
-        segments, steps = of_split(split), STEPS + 3
-        text, mask = pad(segments, "text", "right", steps, edge=1), np.zeros((len(segments), steps), int)
-        for row, segment in enumerate(segments):
+        members, steps = of_split(split, segments), STEPS + 3
+        text, mask = pad(members, "text", "right", steps, edge=1), np.zeros((len(members), steps), int)
+        for row, segment in enumerate(members):
             text[row, [0, len(segment.words) + 1]] = 5
             text[row, len(segment.words) + 2 :] = -4  # BERT gives padding vectors, too
             mask[row, : len(segment.words) + 2] = 1
         parts = {
-            "raw_text": np.array([" ".join(segment.words).upper() for segment in segments]),
+            "raw_text": np.array([" ".join(segment.words).upper() for segment in members]),
             "text": text,
             "text_bert": np.stack([mask * 101, mask, mask * 0], axis=1).astype(np.float32),
-            "id": np.array([f"{segment.video}$_${segment.index + 1}" for segment in segments], object),
-            "annotations": np.array(["Neutral"] * len(segments)),
-            "classification_labels": np.zeros(len(segments)),
-            "regression_labels": labels(segments).astype(np.float32),
+            "id": np.array([f"{segment.video}$_${segment.index + 1}" for segment in members], object),
+            "annotations": np.array(["Neutral"] * len(members)),
+            "classification_labels": np.zeros(len(members)),
+            "regression_labels": labels(members).astype(np.float32),
         }
         for key, name, own in (("audio", "audio", 11), ("vision", "video", 13)):
-            parts[key] = pad(segments, name, "right", steps, edge=1) if aligned else pad(segments, name, "left", own)
+            parts[key] = pad(members, name, "right", steps, edge=1) if aligned else pad(members, name, "left", own)
             if not aligned:
                 # The first zero row, at least 1, as the helper that wrote them counts.
                 zero = (parts[key] == 0).all(axis=2)
                 parts[f"{key}_lengths"] = [max(1, int(row.argmax())) if row.any() else own for row in zero]
         if unimodal:
             for shift, letter in enumerate("TAV", start=1):
-                parts[f"regression_labels_{letter}"] = np.full(len(segments), shift / 2)
+                parts[f"regression_labels_{letter}"] = np.full(len(members), shift / 2)
         content[split] = parts
     return dump(path / ("aligned_50.pkl" if aligned else "unaligned_50.pkl"), content, 4)
 
 
-def mmsa_unaligned(path: Path) -> Path:
-    return mmsa(path, aligned=False)
+def mmsa_unaligned(path: Path, segments: Segments = None) -> Path:
+    return mmsa(path, segments, aligned=False)
 
 
-def multibench(path: Path) -> Path:
+def multibench(path: Path, segments: Segments = None) -> Path:
     content = {}
     for split in SPLITS:
-        segments = of_split(split)
-        parts = {key: pad(segments, name, "left") for key, name in (("vision", "video"), ("audio", "audio"))}
-        parts |= {"text": pad(segments, "text", "left"), "labels": labels(segments).reshape(-1, 1, 1)}
-        content[split] = {**parts, "id": [segment.id for segment in segments]}
+        members = of_split(split, segments)
+        parts = {key: pad(members, name, "left") for key, name in (("vision", "video"), ("audio", "audio"))}
+        parts |= {"text": pad(members, "text", "left"), "labels": labels(members).reshape(-1, 1, 1)}
+        content[split] = {**parts, "id": [segment.id for segment in members]}
     return dump(path / "mosi_raw.pkl", content)
 
 
-def mfn(path: Path, *, side: str = "right") -> Path:
+def mfn(path: Path, segments: Segments = None, *, side: str = "right") -> Path:
     """MFN's X and y; the joint matrix keeps NaN and infinities."""
     path.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
-        segments = of_split(split)
-        joint = np.concatenate([pad(segments, name, side) for name in DIMS], axis=2).astype(np.float64)
-        for stem, array in (("X", joint), ("y", labels(segments))):
+        members = of_split(split, segments)
+        joint = np.concatenate([pad(members, name, side) for name in DIMS], axis=2).astype(np.float64)
+        for stem, array in (("X", joint), ("y", labels(members))):
             with h5py.File(path / f"{stem}_{split}.h5", "w") as file:
                 file["data"] = array
     return path
 
 
-def d1(path: Path, *, lacks: tuple[str, ...] = (), columns: int = 1) -> Path:
+def d1(path: Path, segments: Segments = None, *, lacks: tuple[str, ...] = (), columns: int = 1) -> Path:
     """A `new_data` folder: text padded left, the others right; `lacks` names files that are not written."""
     path.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
-        segments = of_split(split)
+        members = of_split(split, segments)
         parts = {
-            f"text_{split}_emb": pad(segments, "text", "left"),
-            f"audio_{split}": pad(segments, "audio", "right"),
-            f"video_{split}": pad(segments, "video", "right"),
-            f"y_{split}": labels(segments)[:, None] + np.arange(columns) if columns > 1 else labels(segments),
+            f"text_{split}_emb": pad(members, "text", "left"),
+            f"audio_{split}": pad(members, "audio", "right"),
+            f"video_{split}": pad(members, "video", "right"),
+            f"y_{split}": labels(members)[:, None] + np.arange(columns) if columns > 1 else labels(members),
         }
         for stem, array in parts.items():
             if stem not in lacks:
@@ -204,45 +210,46 @@ def d1(path: Path, *, lacks: tuple[str, ...] = (), columns: int = 1) -> Path:
     return path
 
 
-def lmf(path: Path, *, bytes_keys: bool = True) -> Path:
+def lmf(path: Path, segments: Segments = None, *, bytes_keys: bool = True) -> Path:
     """LMF's pickle: text per word, audio and video as means over the segment."""
     content = {}
     for split in SPLITS:
-        segments = of_split(split)
+        members = of_split(split, segments)
         parts = {
-            "covarep": np.stack([segment.clean["audio"].mean(axis=0) for segment in segments]),
-            "facet": np.stack([segment.clean.get("video", np.zeros((1, 20))).mean(axis=0) for segment in segments]),
-            "glove": pad(segments, "text", "left"),
-            "label": labels(segments)[:, None],
+            "covarep": np.stack([segment.clean["audio"].mean(axis=0) for segment in members]),
+            "facet": np.stack([segment.clean.get("video", np.zeros((1, 20))).mean(axis=0) for segment in members]),
+            "glove": pad(members, "text", "left"),
+            "label": labels(members)[:, None],
         }
         content[split] = {key.encode() if bytes_keys else key: value for key, value in parts.items()}
     return dump(path / "mosi.pkl", {key.encode() if bytes_keys else key: value for key, value in content.items()})
 
 
-def neutral(path: Path, *, per_segment: bool = False) -> Path:
+def neutral(path: Path, segments: Segments = None, *, per_segment: bool = False) -> Path:
     """Our own format; the id column is in one style, the arrays are named by the canonical id."""
+    segments = segments or truth()
     (path / "segments").mkdir(parents=True)
     with (path / "segments.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "split", "label", "words"])
-        for segment in truth():
+        for segment in segments:
             label = "" if np.isnan(segment.label) else segment.label
             split = "dev" if segment.split == "valid" else segment.split
             writer.writerow([f"{segment.video}_{segment.index + 1}", split, label, " ".join(segment.words)])
     if per_segment:
-        for segment in truth():
+        for segment in segments:
             np.savez(path / "segments" / f"{segment.id}.npz", **segment.raw)
         return path
     for name in DIMS:
-        np.savez_compressed(path / f"{name}.npz", **{s.id: s.raw[name] for s in truth() if name in s.raw})
+        np.savez_compressed(path / f"{name}.npz", **{s.id: s.raw[name] for s in segments if name in s.raw})
     return path
 
 
-def neutral_per_segment(path: Path) -> Path:
-    return neutral(path, per_segment=True)
+def neutral_per_segment(path: Path, segments: Segments = None) -> Path:
+    return neutral(path, segments, per_segment=True)
 
 
-def misa(path: Path) -> Path:
+def misa(path: Path, segments: Segments = None) -> Path:
     content = {
         split: [
             (
@@ -250,15 +257,15 @@ def misa(path: Path) -> Path:
                 np.array([[s.label]]),
                 s.id,
             )
-            for s in of_split(split)
+            for s in of_split(split, segments)
         ]
         for split in SPLITS
     }
     return dump(path / "mosi.pkl", content)
 
 
-#: name of the case → (format, writer).
-WRITERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
+#: name of the case → (format, writer); a writer takes a folder and, perhaps, segments.
+WRITERS: dict[str, tuple[str, Callable[..., Path]]] = {
     "mult": ("mult", mult),
     "mult_noalign": ("mult", mult_noalign),
     "mmsa": ("mmsa", mmsa),
