@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
 
 from tfrecords.schema import FORMAT_VERSION, MODALITIES, SPLITS, LabelScale
+from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
 MANIFEST_NAME = "manifest.json"
+
+#: Columns of a modality.
+Dim = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
+#: A standard deviation to divide by.
+Deviation = Annotated[float, msgspec.Meta(gt=0, le=1.7e308)]
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,9 @@ class Shard:
 
     file: str
     sha256: str
-    bytes: int
-    segments: int
-    bucket_steps: Mapping[str, int]
+    bytes: Count
+    segments: Count
+    bucket_steps: Mapping[str, Count]
     labelled: bool
 
 
@@ -59,8 +66,8 @@ class Shard:
 class Split:
     """Counts of one fold, and its shards from short segments to long ones."""
 
-    segments: int
-    videos: int
+    segments: Count
+    videos: Count
     shards: tuple[Shard, ...]
 
 
@@ -68,9 +75,9 @@ class Split:
 class Steps:
     """Lengths of a stream's segments, as stored: mean, 95th percentile, longest."""
 
-    mean: float
-    p95: float
-    max: int
+    mean: Finite
+    p95: Finite
+    max: Count
 
 
 @dataclass(frozen=True)
@@ -85,9 +92,9 @@ class Summary:
     """
 
     steps: Mapping[str, Steps]
-    labels: Mapping[str, int]
-    rows: Mapping[str, int]
-    zero_rows: Mapping[str, int]
+    labels: Mapping[str, Count]
+    rows: Mapping[str, Count]
+    zero_rows: Mapping[str, Count]
 
 
 @dataclass(frozen=True)
@@ -101,11 +108,11 @@ class ModalityInfo:
         mean, std: one float a column over the valid steps of train; `None` where train lacks the modality.
     """
 
-    dim: int
+    dim: Dim
     aligned: bool
     feature_names: tuple[str, ...] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+    mean: tuple[Finite, ...] | None = None
+    std: tuple[Deviation, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,10 +158,10 @@ class Manifest:
     splits: Mapping[str, Split]
     modalities: Mapping[str, ModalityInfo]
     folds: Folds
-    cleaning: Mapping[str, int] = field(default_factory=dict)
+    cleaning: Mapping[str, Count] = field(default_factory=dict)
     dropped: tuple[DroppedSegment, ...] = ()
-    max_steps: Mapping[str, int] = field(default_factory=dict)
-    truncated: Mapping[str, int] = field(default_factory=dict)
+    max_steps: Mapping[str, Count] = field(default_factory=dict)
+    truncated: Mapping[str, Count] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     summary: Mapping[str, Summary] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
@@ -178,9 +185,9 @@ class Manifest:
                 )
             for shard in info.shards:
                 _expect_known(f"splits.{split}.shards[{shard.file}].bucket_steps", shard.bucket_steps, self.modalities)
-                if Path(shard.file).name != shard.file or shard.file in ("", ".", ".."):
+                if not _is_plain_name(shard.file):
                     raise ValueError(
-                        f"A shard must be a plain file name inside the records. Received: file={shard.file!r}."
+                        f"A shard must be a plain file name inside the records. Received: file={shown(shard.file)}."
                     )
 
     @classmethod
@@ -199,21 +206,15 @@ class Manifest:
                 f"No records here. Expected {MANIFEST_NAME} in the directory. Received: records={str(directory)!r} "
                 f"({found}). Make records with `mmtrans convert SOURCE RECORDS`."
             )
-        remedy = f"({path}). Convert the source again."
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"The manifest is not JSON. Received: {error} {remedy}") from error
-        version = data.get("format_version") if isinstance(data, dict) else None
+        remedy = "Convert the source again."
+        content = read_json(path, dict[str, Any], remedy)
+        version = content.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
                 f"The records have another format version. Expected {FORMAT_VERSION}. "
-                f"Received: format_version={version!r} {remedy}"
+                f"Received: format_version={shown(version)} ({path}). {remedy}"
             )
-        try:
-            return _decode(cls, data, "manifest")
-        except ValueError as error:
-            raise ValueError(f"The manifest is malformed. {error} {remedy}") from error
+        return shaped(content, cls, path, remedy)
 
     def save(self, directory: str | Path) -> None:
         """Writes `directory/manifest.json`."""
@@ -236,47 +237,12 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def _is_plain_name(name: str) -> bool:
+    """Whether a name is that of a file in the directory itself, on any file system."""
+    return Path(name).name == name not in ("", ".", "..") and name.isprintable() and len(name.encode()) <= 255
+
+
 def _expect_known(what: str, names: Mapping, known) -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise ValueError(f"Unknown names. Expected some of {list(known)}. Received: {what}={unknown}.")
-
-
-def _decode(hint, value, where: str):
-    """JSON value → the annotated type; `where` is the path for the message."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        return None if value is None else _decode(arguments[0], value, where)
-    if is_dataclass(hint):
-        return _decode_dataclass(hint, value, where)
-    if origin is tuple:
-        items = _expect_type(list, value, where)
-        return tuple(_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(items))
-    if origin is Mapping:
-        items = _expect_type(dict, value, where)
-        return {name: _decode(arguments[1], item, f"{where}.{name}") for name, item in items.items()}
-    if hint is float:
-        number = _expect_type((float, int), value, where)
-        if not math.isfinite(number):
-            raise ValueError(f"Expected a finite number. Received: {where}={value!r}.")
-        return float(number)
-    return _expect_type(hint, value, where)
-
-
-def _decode_dataclass(cls, value, where: str):
-    value = _expect_type(dict, value, where)
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in fields(cls)]
-    # What has come to the format since its first release may be missing.
-    missing, extra = sorted(set(names) - set(value) - {"summary"}), sorted(set(value) - set(names))
-    if missing or extra:
-        raise ValueError(f"Expected the names {names}. Received: {where} with missing={missing}, extra={extra}.")
-    return cls(**{name: _decode(hints[name], value[name], f"{where}.{name}") for name in names if name in value})
-
-
-def _expect_type(expected, value, where: str):
-    # bool is an int to isinstance, and a count of `true` is malformed.
-    if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-        name = "a number" if isinstance(expected, tuple) else f"a JSON {expected.__name__}"
-        raise ValueError(f"Expected {name}. Received: {where}={value!r}.")
-    return value

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfrecords.stored import Finite
+
 FORMAT_VERSION = 1
 
 #: The modalities of the field, in the order of the recipe letters T, A, V.
@@ -24,9 +26,9 @@ class LabelScale:
     """
 
     name: str
-    low: float
-    high: float
-    neutral: float
+    low: Finite
+    high: Finite
+    neutral: Finite
 
 
 @dataclass(frozen=True, eq=False)
