@@ -109,20 +109,20 @@ def test_arrays_come_back(tmp_path):
 def test_a_flipped_byte_anywhere_is_one_sentence_or_changes_nothing(tmp_path, bits):
     path = tmp_path / "a.npz"
     whole = write_npz(path)
-    refused = 0
+    refused = []
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ bits]) + whole[place + 1 :])
         try:
             arrays = read_npz(path, ["mean/audio", "names"], REMEDY)
         except ValueError as error:
-            refused += 1
-            assert str(error).startswith("A file is damaged. Expected ")
-            assert str(error).endswith(f"({path}). {REMEDY}")
+            refused.append(str(error))
             continue
         # Such bytes hold no data: times of files, attributes, versions.
         assert arrays["mean/audio"].tolist() == [0.0, 1.0, 2.0]
         assert arrays["names"].tolist() == ["a", "ü"]
-    assert refused > 0.6 * len(whole)
+    assert len(refused) > 0.6 * len(whole)
+    assert all(text.startswith("A file is damaged. Expected ") for text in refused)
+    assert all(text.endswith(f"({path}). {REMEDY}") for text in refused)
 
 
 def test_an_archive_cut_anywhere_is_one_sentence(tmp_path):
@@ -154,7 +154,7 @@ def read_table(tmp_path, text):
 
 
 def test_rows_are_text_and_keep_columns_of_a_later_version(tmp_path):
-    rows = read_table(tmp_path, 'id,score,later\n"a,b",1.50,x\nc,-2,\n'.encode())
+    rows = read_table(tmp_path, b'id,score,later\n"a,b",1.50,x\nc,-2,\n')
     assert rows == [
         {"id": "a,b", "score": "1.50", "later": "x"},
         {"id": "c", "score": "-2", "later": ""},
