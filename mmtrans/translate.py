@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def translate(
         run: a run whose last translation is trained.
         records: opened with the split.
         split: `train`, `valid` or `test`.
-        options: how to search, read for tokens only; and the seed of what is drawn, a latent too.
+        options: how to search, read for tokens only; and the seed of what is drawn, a latent too. What a segment draws
+            follows from the first number of the seed and from its id alone.
         length: `source`, as many steps as the source has, or `free`: EOS or the stop head decides, up to
             `free_limit` steps.
         latent: of a run with `bottleneck=vae`, what is decoded; see `Translator`.
@@ -98,12 +100,13 @@ def translate(
     selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
     source_specs = [batches.element_spec[name] for name in ("source", "source_length")]
-    number_spec = tf.TensorSpec([], tf.int32)
-    decode = tf.function(_decoder(translator, options, length), input_signature=[number_spec, *source_specs])
+    seeds_spec = tf.TensorSpec([None, 2], tf.int32)
+    decode = tf.function(_decoder(translator, options, length), input_signature=[seeds_spec, *source_specs])
     mean, std = run.statistics.target(recipe.target)
     with corruption_named(records):
-        for number, batch in enumerate(batches):
-            decoded = decode(number, batch["source"], batch["source_length"])
+        for batch in batches:
+            seeds = segment_seeds(options.seed[0], batch["id"].numpy())
+            decoded = decode(seeds, batch["source"], batch["source_length"])
             if codebook is None:
                 rows = _feature_rows(*(x.numpy() for x in decoded), batch["source_length"].numpy(), mean, std)
             else:
@@ -121,12 +124,12 @@ def free_limit(source_length):
 
 
 def _decoder(translator: Translator, options: SearchOptions, length: str):
-    """`(batch number, source, source_length) →` hypotheses, or frames, their length and attention weights."""
+    """`(seeds (batch, 2), source, source_length) →` hypotheses, or frames, their length and attention weights."""
     free = length == "free"
 
-    def search(source, source_length):
+    def search(seeds, source, source_length):
         limits = (tf.ones_like(source_length), free_limit(source_length)) if free else (source_length, source_length)
-        return tuple(translator.search(source, source_length, limits, options))
+        return tuple(translator.search(source, source_length, limits, replace(options, seed=seeds)))
 
     def roll(source, source_length):
         if free:
@@ -134,11 +137,22 @@ def _decoder(translator: Translator, options: SearchOptions, length: str):
         frames, attention_weights = translator.rollout(source, source_length, source_length)
         return frames, source_length, attention_weights
 
-    def decode(number, *source):
-        with random_step(tf.stack([options.seed[0], number])):
-            return search(*source) if translator.target.is_tokens else roll(*source)
+    def decode(seeds, *source):
+        with random_step(seeds):
+            return search(seeds, *source) if translator.target.is_tokens else roll(*source)
 
     return decode
+
+
+def segment_seeds(seed: int, ids: Sequence[bytes]) -> np.ndarray:
+    """The seed of what each segment draws, `(batch, 2)` int32: neither batch nor split have a part in it.
+
+    Args:
+        seed: the user's.
+        ids: of the segments.
+    """
+    digests = (hashlib.sha256(b"%d %b" % (seed, id_)).digest() for id_ in ids)
+    return np.array([np.frombuffer(digest, "<i4", 2) for digest in digests])
 
 
 def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std) -> Iterator[tuple]:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -86,6 +88,35 @@ def test_every_segment_is_decoded_once_in_raw_units(features_run, small_dir, tmp
             np.testing.assert_array_equal(arrays[item.id], item.hypotheses[0].frames)
             assert arrays[item.id].dtype == np.float32
     assert [path.name for path in tmp_path.iterdir()] == ["features.npz"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "arguments"),
+    [
+        ({"target": "tokens", "codebook_size": 4}, {"options": SearchOptions(n_best=3, sample_top_k=6, seed=(5, 0))}),
+        ({"bottleneck": "vae", "latent_units": 3}, {"options": SearchOptions(seed=(5, 0)), "latent": "posterior"}),
+        ({"bottleneck": "vae", "latent_units": 3}, {"options": SearchOptions(seed=(5, 0)), "latent": "prior"}),
+    ],
+)
+def test_what_a_segment_draws_follows_from_its_id(fields, arguments, small_dir, tiny, tmp_path):
+    def decode(batch_size, **other):
+        # Decoding reads the weights of a run and its batch size.
+        changed = dataclasses.replace(run, config=dataclasses.replace(run.config, batch_size=batch_size))
+        return {item.id: item.hypotheses for item in translate(changed, records, "train", **{**arguments, **other})}
+
+    records = Records.open(small_dir)
+    run = Run.open_or_create(tmp_path / "run", tiny(recipe="T->A", epochs=1, **fields), records)
+    train(run, records, quiet=True)
+    few, many = decode(3), decode(100)
+    assert few.keys() == many.keys()
+    for id_, hypotheses in few.items():
+        for one, other in zip(hypotheses, many[id_], strict=True):
+            assert one.tokens == other.tokens
+            np.testing.assert_allclose(one.frames, other.frames, atol=1e-4)
+    # Neither are two segments drawn alike, nor two seeds.
+    assert len({tuple(np.round(h[0].frames[:2], 3).ravel()) for h in many.values()}) > 5
+    seed = decode(100, options=dataclasses.replace(arguments["options"], seed=(6, 0)))
+    assert any(np.abs(seed[id_][0].frames - many[id_][0].frames).max() > 1e-3 for id_ in many)
 
 
 def test_free_length_needs_a_stop_head(features_run, small_dir):

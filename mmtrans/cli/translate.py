@@ -6,17 +6,18 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
-    ("--beam-width", 5, "hypotheses kept; 1 is greedy"),
-    ("--n-best", 1, "hypotheses written"),
+    ("--beam-width", 5, "hypotheses that a search keeps; 1 is greedy"),
+    ("--n-best", 1, "hypotheses written: the best of a search, or so many draws"),
     ("--length-penalty", 0.6, "exponent of the length"),
     ("--coverage-penalty", 0.0, "weight of the source steps left unattended"),
     ("--temperature", 1.0, "divides the logits"),
     ("--sample-top-k", 0, "draw from the N most probable tokens instead of searching; 0 searches"),
-    ("--seed", 0, "seed of the drawing, of a --latent too"),
+    ("--seed", 0, "seed of the drawing, of a --latent too; a segment's draws follow from it and from the segment's id"),
 )
 
 
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> dict:
     for flag, default, _ in SEARCH_FLAGS:
         if flag not in given:
             setattr(arguments, name_of(flag), default)
-    check(arguments)
+    check(arguments, given)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
@@ -88,13 +89,19 @@ def name_of(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def check(arguments: argparse.Namespace) -> None:
-    """Raises a ValueError for numbers out of range."""
+def check(arguments: argparse.Namespace, given: Sequence[str]) -> None:
+    """Raises a ValueError for numbers out of range, and for a width that drawing does not read."""
     for name in ("beam_width", "n_best", "temperature"):
         if not getattr(arguments, name) > 0:
             flag = "--" + name.replace("_", "-")
             raise ValueError(f"{flag} must be more than 0. Received: {name}={getattr(arguments, name)}.")
-    if arguments.n_best > arguments.beam_width:
+    if arguments.sample_top_k:
+        if "--beam-width" in given and arguments.beam_width != arguments.n_best:
+            raise ValueError(
+                f"Drawing has no beam. Expected --n-best for the number of draws. Received: "
+                f"beam_width={arguments.beam_width}, sample_top_k={arguments.sample_top_k}. Leave --beam-width out."
+            )
+    elif arguments.n_best > arguments.beam_width:
         raise ValueError(
             f"A search returns at most its width. Expected --n-best up to {arguments.beam_width}. "
             f"Received: n_best={arguments.n_best}. Raise --beam-width."

@@ -42,14 +42,15 @@ class SearchOptions:
     second sum over valid source steps, L counting EOS (Wu et al. 2016, eq. 14).
 
     Args:
-        beam_width: hypotheses kept at each step; 1 is greedy.
-        n_best: hypotheses returned, at most `beam_width`.
+        beam_width: hypotheses kept at each step; 1 is greedy. Sampling does not read it.
+        n_best: hypotheses returned; of a search at most `beam_width`.
         length_penalty: α; 0 compares log-probabilities.
         coverage_penalty: β.
         temperature: divides the logits.
-        sample_top_k: 0 searches; k > 0 instead draws each of `beam_width` hypotheses on its own, token by token,
-            from the k most probable ones.
-        seed: `(2,)` integers, of the sampling.
+        sample_top_k: 0 searches; k > 0 instead draws each of `n_best` hypotheses on its own, token by token, from the
+            k most probable ones. All that are drawn are returned: the best of more would be no draw.
+        seed: of the sampling: `(batch, 2)` int32, which make a row's draws independent of the rows beside it; or `(2,)`
+            integers, of which each row takes its own by its number.
     """
 
     beam_width: int | tf.Tensor = 5
@@ -58,7 +59,12 @@ class SearchOptions:
     coverage_penalty: float | tf.Tensor = 0.0
     temperature: float | tf.Tensor = 1.0
     sample_top_k: int = 0
-    seed: tuple[int, int] = (0, 0)
+    seed: tuple[int, int] | tf.Tensor = (0, 0)
+
+    @property
+    def width(self) -> int | tf.Tensor:
+        """Hypotheses under way in each row."""
+        return self.n_best if self.sample_top_k else self.beam_width
 
 
 class _Beams(NamedTuple):
@@ -131,8 +137,16 @@ class _Search:
         self.eos = eos
         self.min_length, self.max_length = limits
         self.options = options
-        self.width = tf.convert_to_tensor(options.beam_width, tf.int32)
+        self.width = tf.convert_to_tensor(options.width, tf.int32)
         self.batch = tf.shape(source_mask)[0]
+        self.seeds = self._row_seeds() if options.sample_top_k else None
+
+    def _row_seeds(self):
+        """The seed of each row, `(batch, 2)` int32."""
+        seed = tf.cast(self.options.seed, tf.int32)
+        if seed.shape.rank == 2:
+            return seed
+        return tf.map_fn(lambda row: tf.random.experimental.stateless_fold_in(seed, row), tf.range(self.batch))
 
     def start(self, state, bos) -> _Beams:
         """Beams before the first step: the first one holds the empty hypothesis, the others nothing yet."""
@@ -196,8 +210,13 @@ class _Search:
     def _draw(self, t, log_probs, beams: _Beams):
         """Each beam's own continuation, drawn by probability (the Gumbel-max way) from its likeliest ones."""
         top = tf.math.top_k(log_probs, tf.minimum(self.options.sample_top_k, tf.shape(log_probs)[2]))
-        seed = tf.random.experimental.stateless_fold_in(tf.constant(self.options.seed), t)
-        uniform = tf.random.stateless_uniform(tf.shape(top.values), seed, minval=1e-20)
+        shape = tf.shape(top.values)[1:]
+
+        def draw(seed):
+            return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(seed, t), minval=1e-20)
+
+        # Row by row: one draw for all of them would change with the batch that a row is in.
+        uniform = tf.map_fn(draw, self.seeds, fn_output_signature=tf.float32)
         drawn = tf.argmax(top.values - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)[:, :, None]
         tokens, values = (tf.gather(x, drawn, batch_dims=2)[:, :, 0] for x in (top.indices, top.values))
         tokens = tf.where(beams.finished, self.eos, tokens)

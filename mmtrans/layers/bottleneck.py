@@ -55,11 +55,16 @@ def sample(mean, log_variance, name: str):
     """`mean + exp(log_variance / 2) · ε` with ε from `N(0, I)`, through which gradients pass.
 
     Args:
-        mean: float32 of any shape.
+        mean: float32 of any shape; `(batch, …)` where `random_step` has a seed for each row.
         log_variance: the same shape.
         name: tells this draw from others of the same step; `random_step` must be around it.
     """
-    noise = tf.random.stateless_normal(tf.shape(mean), named_seed(name), dtype=mean.dtype)
+    seed, shape = named_seed(name), tf.shape(mean)
+    if seed.shape.rank == 2:
+        # A row's noise is the beginning of one stream of numbers, so padding does not change it.
+        noise = tf.map_fn(lambda row: tf.random.stateless_normal(shape[1:], row), seed, fn_output_signature=mean.dtype)
+    else:
+        noise = tf.random.stateless_normal(shape, seed, dtype=mean.dtype)
     return mean + tf.exp(0.5 * log_variance) * noise
 
 

@@ -20,7 +20,8 @@ _current = threading.local()
 def random_step(seed):
     """Within this context the random layers draw from `seed`, a `(2,)` integer tensor such as `[run seed, step]`.
 
-    It is local to the thread, because `tf.distribute` traces each replica in a thread of its own.
+    Latents may also be drawn from `(batch, 2)`, a seed for each row, which no other row then changes. The seed is
+    local to the thread, because `tf.distribute` traces each replica in a thread of its own.
     """
     previous = getattr(_current, "seed", None)
     _current.seed = seed
@@ -31,7 +32,9 @@ def random_step(seed):
 
 
 def named_seed(name: str):
-    """The `(2,)` seed of one random choice at the current step; `name` tells it from the others.
+    """The seed of one random choice at the current step; `name` tells it from the others.
+
+    It is `(2,)`, or `(batch, 2)` where `random_step` was given one for each row.
 
     Raises:
         RuntimeError: called outside `random_step`.
@@ -42,7 +45,10 @@ def named_seed(name: str):
             f"Random layers need to know the step. Expected a call inside `random_step(seed)` when training=True. "
             f"Received: {name!r} outside of it."
         )
-    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), zlib.crc32(name.encode()) & 0x7FFFFFFF)
+    seed, number = tf.cast(seed, tf.int32), zlib.crc32(name.encode()) & 0x7FFFFFFF
+    if seed.shape.rank == 2:
+        return tf.map_fn(lambda row: tf.random.experimental.stateless_fold_in(row, number), seed)
+    return tf.random.experimental.stateless_fold_in(seed, number)
 
 
 def current_step():

@@ -112,4 +112,7 @@ def test_what_cannot_be_done_is_one_sentence(translation_run, baseline_run, caps
     assert "translates nothing" in refused(["translate", baseline_run], capsys)
     assert "No run there" in refused(["translate", "nowhere"], capsys)
     assert "at most its width" in refused(["translate", translation_run, "--n-best", "9"], capsys)
+    drawn = ["translate", translation_run, "--sample-top-k", "2"]
+    assert "Drawing has no beam." in refused([*drawn, "--beam-width", "4"], capsys)
+    assert "Beam search needs a distribution" in refused([*drawn, "--n-best", "9"], capsys)
     assert "must be more than 0" in refused(["translate", translation_run, "--temperature", "0"], capsys)

@@ -202,15 +202,42 @@ def test_sampling_is_seeded_and_top_one_is_greedy():
             assert only.ids[row, n, : int(only.lengths[row, n])].numpy().tolist() == greedy(step, limits, row)
 
 
-def test_sampled_tokens_follow_the_distribution():
-    def step(tokens, state):
-        logits = tf.math.log(tf.constant([0.5, 1e-9, 0.5 * 0.5]))
-        return (
-            tf.tile(logits[None, None], [BATCH, tf.shape(tokens)[1], 1]),
-            state,
-            tf.fill([BATCH, tf.shape(tokens)[1], STEPS], 0.25),
-        )
+def constant_step(probabilities):
+    """A step function that knows one distribution, for any batch."""
 
-    found = search(step, ([1, 1], [1, 1]), beam_width=600, n_best=600, sample_top_k=2, seed=(5, 0))
-    share = np.mean(found.ids.numpy()[:, :, 0] == 0)
-    assert abs(share - 2 / 3) < 0.05
+    def step(tokens, state):
+        batch, beams = tf.unstack(tf.shape(tokens))
+        logits = tf.math.log(tf.constant(probabilities))
+        return tf.tile(logits[None, None], [batch, beams, 1]), state, tf.fill([batch, beams, 1], 1.0)
+
+    return step
+
+
+def sample(probabilities, batch, steps, **options):
+    """Hypotheses `(batch, n_best, steps + 1)` of exactly that many tokens."""
+    limits, mask = tf.fill([batch], steps), tf.ones([batch, 1], tf.bool)
+    step, state = constant_step(probabilities), tf.zeros([batch, 1, 1])
+    return beam_search(step, state, mask, BOS, EOS, (limits, limits), SearchOptions(**options)).ids.numpy()
+
+
+def test_sampled_tokens_follow_the_distribution():
+    ids = sample([0.5, 1e-9, 0.25], 2, 1, n_best=600, sample_top_k=2, seed=(5, 0))
+    assert abs(np.mean(ids[:, :, 0] == 0) - 2 / 3) < 0.05
+
+
+@pytest.mark.parametrize("options", [{}, {"beam_width": 9}, {"n_best": 3, "beam_width": 3}])
+def test_draws_are_no_best_of_several(options):
+    ids = sample([0.6, 1e-9, 0.4], 400, 1, sample_top_k=3, seed=(7, 0), **options)
+    assert ids.shape == (400, options.get("n_best", 1), 2)
+    assert abs(np.mean(ids[:, :, 0] == 0) - 0.6) < 0.08
+
+
+def test_a_row_s_draws_follow_from_its_own_seed():
+    seeds = np.array([[1, 2], [3, 4], [1, 2], [-5, 6]], np.int32)
+    draw = functools.partial(sample, [0.4, 1e-9, 0.3, 0.3], steps=40, n_best=2, sample_top_k=4)
+    ids = draw(batch=4, seed=seeds)
+    np.testing.assert_array_equal(ids[0], ids[2])
+    for row in (1, 3):
+        assert np.mean(ids[0] == ids[row]) < 0.7
+        np.testing.assert_array_equal(draw(batch=1, seed=seeds[row : row + 1])[0], ids[row])
+    assert np.mean(draw(batch=2, seed=(1, 2))[0] == draw(batch=2, seed=(1, 2))[1]) < 0.7

@@ -48,6 +48,17 @@ def test_draws_follow_from_step_and_name():
         sample(MEAN, LOG_VARIANCE, "a")
 
 
+def test_a_row_s_draw_follows_from_its_own_seed_whatever_its_padding():
+    def draw(seeds, steps):
+        with random_step(tf.constant(seeds)):
+            return sample(tf.zeros([len(seeds), steps, 3]), tf.zeros([len(seeds), steps, 3]), "a").numpy()
+
+    alone, among = draw([[1, 2]], 5), draw([[3, 4], [1, 2], [1, 2]], 9)
+    np.testing.assert_array_equal(among[1, :5], alone[0])
+    np.testing.assert_array_equal(among[1], among[2])
+    assert np.abs(among[0] - among[1]).min() > 1e-4
+
+
 def test_gradients_are_those_of_differences():
     def loss(mean, log_variance):
         with random_step([0, 0]):
