@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
+from tfrecords.stored import damage, read_npz
 
 BOS, EOS, UNK = 0, 1, 2
 
@@ -98,11 +99,21 @@ class Codebook:
             )
 
     @classmethod
-    def load(cls, path: Path) -> Codebook:
-        """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            numbers = (arrays[name] for name in ("frames", "scale", "counts"))
-            return cls(tuple(arrays["names"].tolist()), *numbers, float(arrays["repeats"]))
+    def load(cls, path: Path, remedy: str = "Make it again.") -> Codebook:
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: a damaged file; the message ends with the `remedy`.
+        """
+        arrays = read_npz(path, ("names", "frames", "scale", "counts", "repeats"), remedy)
+        names, frames, scale, counts = (arrays[name] for name in ("names", "frames", "scale", "counts"))
+        dims = (frames.shape[1:], (0,))
+        fits = frames.ndim == 2 and frames.shape[:1] == names.shape == counts.shape and scale.shape in dims
+        kinds = "".join(array.dtype.kind for array in (names, frames, scale, counts, arrays["repeats"]))
+        if not fits or kinds != "Uffif" or arrays["repeats"].shape or not np.isfinite(frames).all():
+            shapes = {name: f"{array.dtype}{array.shape}" for name, array in arrays.items()}
+            raise damage(path, "names, frames and counts of each token", f"{shapes}", remedy)
+        return cls(tuple(names.tolist()), frames, scale, counts, float(arrays["repeats"]))
 
 
 def fit_codebook(records: Records, selection: Selection, size: int, min_count: int, seed: int) -> Codebook:

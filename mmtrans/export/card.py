@@ -72,8 +72,9 @@ def model_card(description: Mapping) -> str:
         _LIMITS,
         "## Where it comes from",
         "",
-        f"mmtrans {trained['mmtrans']} (commit {trained['git_commit'] or 'unknown'}), TensorFlow "
-        f"{trained['tensorflow']}, Keras {trained['keras']}, seed {trained['seed']}; records with manifest sha256 "
+        f"mmtrans {trained.get('mmtrans', 'unknown')} (commit {trained.get('git_commit') or 'unknown'}), TensorFlow "
+        f"{trained.get('tensorflow', 'unknown')}, Keras {trained.get('keras', 'unknown')}, "
+        f"seed {trained.get('seed', 'unknown')}; records with manifest sha256 "
         f"`{trained['manifest_hash']}`. `signature.json` holds the whole configuration and the sha256 of every file.",
         "",
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmtrans.recipe import Features
+from tfrecords.stored import damage, read_npz
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,27 @@ class Statistics:
             np.savez(file, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Statistics:
-        """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            columns = {kind: {} for kind in ("mean", "std")}
-            for key in arrays.files:
-                kind, name = key.split("/")
-                columns[kind][name] = arrays[key]
-        return cls(**columns)
+    def load(cls, path: Path, names: Iterable[str] = (), remedy: str = "Make it again.") -> Statistics:
+        """Reads what `save` wrote.
+
+        Args:
+            path: the file.
+            names: modalities that must be there.
+            remedy: what the user does about a damaged file.
+
+        Raises:
+            ValueError: a damaged file.
+        """
+        arrays = read_npz(path, [f"{kind}/{name}" for name in names for kind in ("mean", "std")], remedy)
+        found = [key.removeprefix("mean/") for key in arrays if key.startswith("mean/")]
+        means, stds = ({name: arrays.get(f"{kind}/{name}") for name in found} for kind in ("mean", "std"))
+        for name in found:
+            if not _is_pair(means[name], stds[name]):
+                raise damage(path, "a mean and a positive deviation a column", f"mean/{name}, std/{name}", remedy)
+        return cls(means, stds)
+
+
+def _is_pair(mean: np.ndarray, std: np.ndarray | None) -> bool:
+    arrays = (mean,) if std is None else (mean, std)
+    sound = all(array.ndim == 1 and array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
+    return sound and std is not None and mean.shape == std.shape and bool((std > 0).all())

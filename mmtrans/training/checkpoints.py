@@ -8,12 +8,17 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfrecords.manifest import file_sha256
+from tfrecords.stored import read_json, read_npz
+
+#: What to do about a damaged file of a trained phase.
+PHASE_REMEDY = "Remove the phase's directory, and give the same command again, which trains the phase anew."
 
 #: Checkpoints kept. One may be damaged by the world outside, so there is another.
 KEEP = 2
@@ -92,12 +97,12 @@ class Keeper:
         """
         for path in sorted(self.directory.glob("step-*"), reverse=True):
             if not is_whole(path):
-                print(f"mmtrans: A checkpoint is damaged; the one before it is used instead ({path}).", file=sys.stderr)
+                print(f"mmtrans: A checkpoint is damaged; training goes on from before it ({path}).", file=sys.stderr)
                 continue
             self._read(path)
             if self.writes and (path / BEST).is_file():
                 self._restore_best(path / BEST)
-            return json.loads((path / "progress.json").read_text(encoding="utf-8"))
+            return read_json(path / "progress.json", dict[str, Any], PHASE_REMEDY)
         return None
 
     def _read(self, path: Path) -> None:
@@ -122,9 +127,9 @@ class Keeper:
 def is_whole(path: Path) -> bool:
     """Whether a checkpoint's files are all there and have the checksums that they were written with."""
     try:
-        checksums = json.loads((path / CHECKSUMS).read_text(encoding="utf-8"))
+        checksums = read_json(path / CHECKSUMS, dict[str, str], PHASE_REMEDY)
         return "progress.json" in checksums and all(file_sha256(path / name) == sha for name, sha in checksums.items())
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return False
 
 
@@ -147,20 +152,31 @@ def save_weights(path: Path, groups: dict[str, keras.Model]) -> None:
     os.replace(partial, path)
 
 
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file of `save_weights`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No trained weights. Expected a finished phase. Received: {path}. {PHASE_REMEDY}")
+    return read_npz(path, (), PHASE_REMEDY)
+
+
 def load_weights(path: Path, group: str, model: keras.Model) -> None:
     """Sets a model's weights from one group of a file of `save_weights`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the group does not fit the model.
+        ValueError: the file is damaged, or the group does not fit the model.
     """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No trained weights. Expected a finished phase. Received: {path}. Train the run again."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        weights = [arrays[key] for key in sorted(arrays.files) if key.startswith(f"{group}/")]
-    expected, received = [w.shape for w in model.get_weights()], [w.shape for w in weights]
+    arrays = read_weights(path)
+    weights = [arrays[key] for key in sorted(arrays) if key.startswith(f"{group}/")]
+    expected = [array.shape for array in model.get_weights()]
+    received = [array.shape if array.dtype.kind == "f" else array.dtype for array in weights]
     if expected != received:
-        raise ValueError(f"Weights do not fit the model. Expected shapes {expected}. Received: {received} ({path}).")
+        raise ValueError(
+            f"Weights do not fit the model. Expected shapes {expected}. Received: {received} ({path}). {PHASE_REMEDY}"
+        )
     model.set_weights(weights)

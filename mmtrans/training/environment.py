@@ -6,17 +6,52 @@ import dataclasses
 import platform
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import mmtrans
-from tfrecords.manifest import Manifest
+from tfrecords.manifest import Dim, Manifest
+from tfrecords.schema import LabelScale
+from tfrecords.stored import Count
 
 if TYPE_CHECKING:
     from mmtrans.training.run import Run
+
+
+class Columns(TypedDict):
+    """The columns of a modality, as `describe_data` gives them."""
+
+    dim: Dim
+    aligned: bool
+    feature_names: tuple[str, ...] | None
+
+
+class Data(TypedDict):
+    """What new data must be like, as `describe_data` gives it."""
+
+    label: LabelScale
+    max_steps: dict[str, Count]
+    modalities: dict[str, Columns]
+
+
+class _Always(TypedDict):
+    records: str
+    manifest_hash: str
+    data: Data
+
+
+class Environment(_Always, total=False):
+    """What is read of `environment.json`; not every release wrote the keys that stand here."""
+
+    init_hash: str | None
+    seed: int
+    git_commit: str | None
+    mmtrans: str
+    tensorflow: str
+    keras: str
 
 
 def describe_data(manifest: Manifest) -> dict:

@@ -19,13 +19,17 @@ from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator, build_translator
 from mmtrans.recipe import Recipe, modalities_of, parse
-from mmtrans.training.checkpoints import load_weights
-from mmtrans.training.environment import describe_data, describe_environment
+from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
+from mmtrans.training.environment import Data, Environment, describe_data, describe_environment
 from mmtrans.training.phases import Phase, phases_of
 from tfrecords.manifest import file_sha256
+from tfrecords.stored import read_json
 
 #: In a run directory, the trained translations that the run started from.
 INIT = "init"
+
+#: What to do about a damaged file of a run.
+REMEDY = "Copy the run anew from where it is whole, or train it again in a new directory."
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Run:
                 f"No run there. Expected a directory made by `mmtrans train`, with config.yaml and environment.json. "
                 f"Received: run={path}."
             )
-        environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        environment = read_json(path / "environment.json", Environment, REMEDY)
         config = Config(**load_yaml(path / "config.yaml"))
         return cls(
             path, config, Path(environment["records"]), environment["manifest_hash"], environment.get("init_hash")
@@ -113,7 +117,8 @@ class Run:
     @cached_property
     def statistics(self) -> Statistics:
         """The train statistics that the run was made with."""
-        return Statistics.load(self.path / "statistics.npz")
+        names = {name for phase in self.phases for name in modalities_of(phase.recipe)}
+        return Statistics.load(self.path / "statistics.npz", names, REMEDY)
 
     @cached_property
     def init(self) -> Run | None:
@@ -121,13 +126,13 @@ class Run:
         return Run.open(self.path / INIT) if self.init_hash else None
 
     @cached_property
-    def environment(self) -> dict:
+    def environment(self) -> Environment:
         """The content of `environment.json`."""
-        return json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        return read_json(self.path / "environment.json", Environment, REMEDY)
 
     @cached_property
-    def data(self) -> dict:
-        """What new data must be like, as `describe_data` gives it."""
+    def data(self) -> Data:
+        """What new data must be like."""
         return self.environment["data"]
 
     @cached_property
@@ -195,7 +200,7 @@ class Run:
 
     def load_codebook(self, phase: Phase) -> Codebook | None:
         """The codebook of a translation phase, or `None` where its target is features."""
-        return Codebook.load(self.codebook_path(phase)) if self.config.target == "tokens" else None
+        return Codebook.load(self.codebook_path(phase), PHASE_REMEDY) if self.config.target == "tokens" else None
 
     def load_regressor(self) -> keras.Model:
         """The trained regressor.

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypedDict
 
 from mmtrans.config import digest
+from mmtrans.training.checkpoints import PHASE_REMEDY, read_weights
 from mmtrans.training.phases import Phase
 from mmtrans.training.run import Run
+from tfrecords.stored import Count, read_json, shaped
 
 
-def read_status(run: Run, phase: Phase) -> dict | None:
+class Status(TypedDict):
+    """What is read of `phase.json` from the start of a phase."""
+
+    key: str
+    inherited: str | None
+    finished: bool
+
+
+class Finished(Status):
+    """And what it has from the phase's end."""
+
+    epochs: Count
+    stopped_by: str
+    epoch: Count
+    best_loss: float | None
+    history: list[dict[str, float | str | None]]
+
+
+def read_status(run: Run, phase: Phase) -> Status | None:
     """A phase's `phase.json`, or `None` before it was started."""
     return read_phase_file(run.phase_dir(phase))
 
 
-def read_phase_file(directory: Path) -> dict | None:
-    """The `phase.json` of a phase's directory, or `None` where there is none."""
+def read_phase_file(directory: Path) -> Status | None:
+    """The `phase.json` of a phase's directory, or `None` where there is none.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     path = directory / "phase.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    status = read_json(path, Status, PHASE_REMEDY)
+    return shaped(status, Finished, path, PHASE_REMEDY) if status["finished"] else status
 
 
 def inherited_by(run: Run, phase: Phase) -> str | None:
@@ -28,11 +55,17 @@ def inherited_by(run: Run, phase: Phase) -> str | None:
 
 
 def weights_hash(path: Path) -> str:
-    """Hash of a file of weights, as a phase keeps that of its parent's."""
+    """Hash of a file of weights, as a phase keeps that of its parent's.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is damaged.
+    """
+    read_weights(path)
     return digest(path.read_bytes().hex())
 
 
-def is_done(status: dict | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
+def is_done(status: Status | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
     """Whether a phase is trained to its end, on these weights of its parent, and more `epochs` would not change it."""
     if not status or not status["finished"] or (status["key"], status["inherited"]) != (phase.key, inherited):
         return False

@@ -21,7 +21,7 @@ from mmtrans.files import write_atomically
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
-from mmtrans.training.checkpoints import load_weights, save_weights
+from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.init import check_init, check_pretraining, take_over
@@ -154,7 +154,7 @@ def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
         partial = path.with_suffix(".partial")
         codebook.save(partial)
         partial.replace(path)
-    return Codebook.load(path)
+    return Codebook.load(path, PHASE_REMEDY)
 
 
 def phase_data(

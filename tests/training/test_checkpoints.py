@@ -97,7 +97,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, nam
     # The best weights are those of the same past.
     assert keeper.best_path.read_bytes() == b"weights of 5"
     assert capsys.readouterr().err == (
-        f"mmtrans: A checkpoint is damaged; the one before it is used instead ({newest}).\n"
+        f"mmtrans: A checkpoint is damaged; training goes on from before it ({newest}).\n"
     )
     # Whatever comes next, the damaged one is gone: KEEP are good.
     keeper.save({"step": 5 + 1, "best_epoch": 5})

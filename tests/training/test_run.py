@@ -138,7 +138,7 @@ def test_making_a_run_can_be_interrupted_anywhere(tiny, small, tmp_path, monkeyp
 def test_untrained_models_are_refused(tiny, small, tmp_path):
     run = Run.open_or_create(tmp_path / "run", tiny(), small)
     assert run.load_translator() is None
-    with pytest.raises(FileNotFoundError, match=r"No trained weights.*1-sentiment-T.*Train the run again"):
+    with pytest.raises(FileNotFoundError, match=r"No trained weights.*1-sentiment-T.*Remove the phase"):
         run.load_regressor()
 
 
