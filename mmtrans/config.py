@@ -27,6 +27,11 @@ def option(
 #: Fields that a run may change when it is started again: upwards.
 GROWING = ("epochs",)
 
+#: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
+#: which the distance bias counts steps of targets that have others than their source, and where a latent of the final
+#: state alone passes (`bottleneck=vae`, `attention=none`), what reads the encoder reads its output at each step.
+RUN_FORMAT = 2
+
 TRANSLATION, SENTIMENT, JOINT = ("translation",), ("sentiment",), ("joint",)
 
 

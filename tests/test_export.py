@@ -15,7 +15,7 @@ from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.export import export
 from mmtrans.export.archive import new_directory
-from mmtrans.export.graph import portable
+from mmtrans.export.graph import portable, serving_functions
 from mmtrans.export.signature import load_signature
 from mmtrans.training.run import Run
 from mmtrans.training.status import inherited_by
@@ -248,6 +248,18 @@ def test_the_score_is_linear_in_the_pooled_vector(served, runs, case):
         inputs = {"source": tf.constant(cleaned["text"]), "source_length": tf.constant(lengths)}
         wanted = tf.function(representation, autograph=False)(inputs)["memory"]
     np.testing.assert_allclose(outputs["sequence"], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("representation", ["sequence", "final"])
+def test_a_latent_without_attention_is_encoded_as_one_step(small_dir, tiny, tmp_path, representation):
+    fields = {"bottleneck": "vae", "attention": "none", "latent_units": 2, "representation": representation}
+    run = make_random_run(tmp_path / "run", tiny(recipe="T->A", **fields), small_records(small_dir))
+    _, cleaned = raw_features(run, BATCHES["seven"])
+    source, length = tf.constant(cleaned["text"]), tf.constant(BATCHES["seven"])
+    encoded = serving_functions(run)[0]["encode"](text=source, length=length)
+    latent = run.load_translator().represent(source, length)["final_state"]
+    np.testing.assert_allclose(encoded["sequence"], latent[:, None], atol=1e-6)
+    assert encoded["sequence"].shape == (7, 1, 2)
 
 
 def test_the_tokens_are_the_names_of_the_ids(served, runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
 from mmtrans.cli.parser import add_config_flags, config_from
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.data.records import Records
     from mmtrans.grid.inits import keep_inits, open_inits
     from mmtrans.grid.plan import Grid
-    from mmtrans.grid.schedule import locked, run_grid
+    from mmtrans.grid.schedule import locked, outdated_runs, run_grid
     from mmtrans.grid.summary import summarize
     from mmtrans.training.train import check_recipe
 
@@ -91,6 +92,7 @@ def run(arguments: argparse.Namespace) -> dict:
         config,
         "test" if records.count("test", labelled=True) else "valid",
         variants,
+        unaligned=records.unaligned,
     )
     configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
     inits = open_inits(grid.path, {made.init for made in configs if made.init})
@@ -99,6 +101,8 @@ def run(arguments: argparse.Namespace) -> dict:
     with locked(grid.path):
         grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()
+        for reason, names in outdated_runs(grid).items():
+            print(f"mmtrans: These runs are trained anew, since {reason}: {', '.join(names)}.", file=sys.stderr)
         failures = run_grid(grid, arguments.jobs, arguments.quiet)
         rows = summarize(grid)
     _show(grid, rows, failures)

@@ -75,6 +75,11 @@ class Records:
             )
         return self.manifest.modalities[modality]
 
+    @property
+    def unaligned(self) -> frozenset[str]:
+        """Modalities whose steps are not the words'."""
+        return frozenset(name for name, info in self.manifest.modalities.items() if not info.aligned)
+
     def dim(self, modality: str) -> int:
         """Number of columns; raises as `info` does."""
         return self.info(modality).dim

@@ -142,7 +142,7 @@ def _encode(run: Run, regressor: keras.Model) -> Callable:
         if is_final:  # the regressor reads one step; the sequence that it ends is of more use
             depth = len(run.recipe.translations)
             encoded["sequence"] = regressor.get_layer(f"representation_{depth}")(inputs, training=False)["memory"]
-        valid = tf.sequence_mask(length, tf.shape(source)[1])[:, :, None]
+        valid = tf.sequence_mask(length, tf.shape(encoded["sequence"])[1])[:, :, None]
         return {"sequence": tf.where(valid, encoded["sequence"], 0.0), "pooled": encoded["pooled"]}
 
     return encode

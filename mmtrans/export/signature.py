@@ -26,7 +26,8 @@ MEANINGS = {
     "coverage_penalty": "beta of the same",
     "free_length": "false: as many steps as the source has; true: the model decides, up to 2 length + 10",
     "score": "sentiment on the scale of the label",
-    "sequence": "joint representation of each step, which the regressor reads; zero after the length",
+    "sequence": "joint representation of each step, which the regressor reads; zero after the length; "
+    "one step where a latent of the whole is all that passes",
     "pooled": "one vector a segment, of which the score is a linear function",
     "ids": "token ids, best hypothesis first, ending in EOS and filled up with it",
     "tokens": "the tokens' names, UTF-8; empty from EOS on",

@@ -33,6 +33,7 @@ class Grid:
         metric_split: the last split that a run is evaluated on: `test`, or `valid` where there is no test.
         variants: name → fields in which the runs of a variant differ from `config`; each recipe is also run so.
         inits: directory of a run to start from → hash of its translations, of which the grid has a copy.
+        unaligned: modalities of the records whose steps are not the words'.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Grid:
     metric_split: str
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inits: Mapping[str, str] = field(default_factory=dict)
+    unaligned: frozenset[str] = frozenset()
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -66,7 +68,8 @@ class Grid:
         for seed in self.seeds:
             for row in self.rows():
                 config = self.config_of(row, seed)
-                for phase in phases_of(config, self.manifest_hash, self.inits.get(config.init)):
+                init_hash = self.inits.get(config.init)
+                for phase in phases_of(config, self.manifest_hash, init_hash, unaligned=self.unaligned):
                     tasks.setdefault(phase.key, Task.of(phase, row, config))
         return list(tasks.values())
 

@@ -7,8 +7,10 @@ import fcntl
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from mmtrans.config import RUN_FORMAT
 from mmtrans.files import write_atomically
 from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
@@ -16,7 +18,7 @@ from mmtrans.grid.pool import Pool
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
 from mmtrans.grid.work import WORKERS_LOCK, Workplace
-from mmtrans.training.phases import Phase
+from mmtrans.training.phases import Phase, learned_otherwise
 from mmtrans.training.run import Run
 
 
@@ -73,6 +75,21 @@ def _is_done(grid: Grid, store: Store, task: Task) -> bool:
         return False
     run = Run.open(directory)
     return run.config == task.config and all(store.is_placed(phase, run) for phase in run.phases)
+
+
+def outdated_runs(grid: Grid) -> dict[str, list[str]]:
+    """Finished runs that an earlier version made, and that learn something else now: reason → their names."""
+    outdated: dict[str, list[str]] = {}
+    for task in grid.tasks():
+        directory = grid.path / "runs" / task.name
+        if not task.completes_run or not (directory / "metrics.json").is_file():
+            continue
+        run = Run.open(directory)
+        now = replace(run, run_format=RUN_FORMAT).phases[-1].key
+        if now == task.phase.key != run.phases[-1].key:
+            found = (learned_otherwise(p.kind, p.recipe, run.config, run.unaligned) for p in run.phases)
+            outdated.setdefault(next(filter(None, found)), []).append(task.name)
+    return outdated
 
 
 def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, str]]:

@@ -61,7 +61,12 @@ class Workplace:
         forget_models()
         records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
         init = Run.open(self.init_paths[task.config.init]) if task.config.init else None
-        run = Run.open_or_create(self.path / "work" / task.name, task.config, records, init)
+        directory = self.path / "work" / task.name
+        run = Run.open_or_create(directory, task.config, records, init)
+        if task.phase.key not in (phase.key for phase in run.phases):
+            # An earlier version began it, and it learns something else now.
+            shutil.rmtree(directory)
+            run = Run.open_or_create(directory, task.config, records, init)
         for phase in run.phases[: task.phase.index]:
             if store.holds(phase, run.config.epochs):
                 store.place(phase, run)

@@ -18,7 +18,7 @@ class Memory(NamedTuple):
     Args:
         values: `(batch, source_steps, memory_dim)` float32.
         keys: `(batch, source_steps, attention_units)` float32; an empty last axis without attention.
-        mask: `(batch, source_steps)` bool.
+        mask: `(batch, source_steps)` bool. Without attention the values, which are not read, may have other steps.
     """
 
     values: tf.Tensor
@@ -168,7 +168,7 @@ class AttentionDecoder(keras.layers.Layer):
             cell = gru_step(gates, recurrent_gates + self.recurrent_bias, cell)
         output = cell[0]
         if self.attention is None:
-            attention_weights = tf.zeros([tf.shape(output)[0], tf.shape(output)[1], tf.shape(memory.values)[1]])
+            attention_weights = tf.zeros([tf.shape(output)[0], tf.shape(output)[1], tf.shape(memory.mask)[1]])
         else:
             if self.max_distance and position_bias is None:
                 position_bias = self.position_bias(state.position, tf.shape(memory.values)[1])
@@ -198,7 +198,7 @@ class AttentionDecoder(keras.layers.Layer):
             # Head and inputs are linear, so what the cell reads of an own frame is one product of the output.
             feedback_kernel = tf.matmul(feedback.kernel, tf.convert_to_tensor(self.input_kernel))
             gates = tf.where(own, self.project_inputs(feedback.bias[None]), gates)
-        target_steps, source_steps = tf.shape(gates)[0], tf.shape(memory.values)[1]
+        target_steps, source_steps = tf.shape(gates)[0], tf.shape(memory.mask)[1]
         if self.attention is None or not self.max_distance:
             score_bias = tf.zeros([target_steps, source_steps], gates.dtype)
         else:
@@ -248,6 +248,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         (batch, target_steps, _), (_, source_steps, memory_dim) = input_shape[:2]
+        source_steps = None if self.attention is None else source_steps
         return (batch, target_steps, self.output_dim(memory_dim)), (batch, target_steps, source_steps)
 
     def get_config(self):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import keras
 
-from mmtrans.config import Config
+from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.layers.attention import AttentionPooling, LastStep
 from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
-from mmtrans.models.representation import build_representation, source_inputs
+from mmtrans.models.representation import build_representation, one_step, source_inputs
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Recipe
 
@@ -20,6 +20,7 @@ def build_regressor(
     statistics: Statistics,
     bias: float = 0.0,
     representation: keras.Model | None = None,
+    run_format: int = RUN_FORMAT,
 ) -> keras.Model:
     """Builds the model from raw source features to a sentiment score.
 
@@ -33,6 +34,7 @@ def build_regressor(
         bias: where the score starts, usually the mean train label.
         representation: of a translator that is trained together with the regressor; without, it gets one of its own,
             which moves only where `config.finetune` says so.
+        run_format: of the run, see `RUN_FORMAT`; a given representation has it already.
 
     Returns:
         a functional model `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`;
@@ -40,7 +42,7 @@ def build_regressor(
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     is_shared = representation is not None
-    representation = representation if is_shared else build_representation(recipe, config, statistics)
+    representation = representation if is_shared else build_representation(recipe, config, statistics, run_format)
     encoder = Encoder(
         config.regressor_units, config.cell, 1, config.bidirectional, config.regressor_dropout, name="regressor"
     )
@@ -53,7 +55,7 @@ def build_regressor(
     encoded = representation(inputs)
     memory = encoded["memory"]
     if config.representation == "final" and "final_state" in encoded:
-        memory = keras.layers.Reshape((1, encoded["final_state"].shape[-1]), name="one_step")(encoded["final_state"])
+        memory = one_step(encoded["final_state"], "one_step")
     mask = SequenceMask(name="mask")([memory, inputs["source_length"]])
     outputs, final_output = encoder(memory, source_mask=mask)
     if config.pooling == "last":

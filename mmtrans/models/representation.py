@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from mmtrans.config import Config
+from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.layers.bottleneck import GaussianBottleneck
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask, ZeroPadding
@@ -22,19 +22,22 @@ def source_inputs(dim: int) -> dict[str, keras.KerasTensor]:
     }
 
 
-def build_representation(recipe: Recipe, config: Config, statistics: Statistics) -> keras.Model:
+def build_representation(
+    recipe: Recipe, config: Config, statistics: Statistics, run_format: int = RUN_FORMAT
+) -> keras.Model:
     """The model from raw source features to what comes next: standardised features, or a translation's memory.
 
     Args:
         recipe: features, or a translation (whose source may be one: the chain of a hierarchical recipe).
         config: units, layers, cell, directions and dropout of the encoders, and what bottleneck follows them.
         statistics: of the modalities that the recipe reads.
+        run_format: of the run, see `RUN_FORMAT`.
 
     Returns:
         a functional model `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
         translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae` these are the means of latents, of
-        width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention the memory,
-        which the decoder then does not see, stays the encoder's.
+        width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention that of the
+        final state is all that passes, and the memory is this one vector, as a sequence of one step.
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
@@ -43,20 +46,29 @@ def build_representation(recipe: Recipe, config: Config, statistics: Statistics)
         return keras.Model(inputs, {"memory": ZeroPadding(name="zero_padding")([features, mask])}, name="features")
 
     depth = len(recipe.translations)
-    source = build_representation(recipe.source, config, statistics)
+    source = build_representation(recipe.source, config, statistics, run_format)
     encoder = Encoder(
         config.units, config.cell, config.num_layers, config.bidirectional, config.dropout, name=f"encoder_{depth}"
     )
 
     # The encoders of earlier phases are trained and done: they run without dropout and do not move.
     source.trainable = False
-    mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
-    memory, final_state = encoder(source(inputs)["memory"], source_mask=mask)
+    read = source(inputs)["memory"]
+    mask = SequenceMask(name="source_mask")([read, inputs["source_length"]])
+    memory, final_state = encoder(read, source_mask=mask)
     encoded = {"memory": memory, "final_state": final_state}
     if config.bottleneck == "vae":
         masks = {"memory": {"source_mask": mask}, "final_state": {}}
-        for name in ("final_state",) if config.attention == "none" else ("memory", "final_state"):
+        is_single = config.attention == "none"
+        for name in ("final_state",) if is_single else ("memory", "final_state"):
             bottleneck = GaussianBottleneck(config.latent_units, name=f"{name}_bottleneck_{depth}")
             encoded[name], encoded[name + LOG_VARIANCE] = bottleneck(encoded[name], **masks[name])
+        if is_single and run_format > 1:
+            encoded["memory"] = one_step(encoded["final_state"], "latent_memory")
 
     return keras.Model(inputs, encoded, name=f"representation_{depth}")
+
+
+def one_step(vector: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """A vector `(batch, dim)` as a sequence of one step, by a layer of this name."""
+    return keras.layers.Reshape((1, vector.shape[-1]), name=name)(vector)

@@ -8,7 +8,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from mmtrans.config import Config
+from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.data.codebook import BOS, EOS
 from mmtrans.decoding.beam_search import Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
@@ -218,7 +218,11 @@ class Translator:
 
 
 def build_translator(
-    recipe: Translation, config: Config, statistics: Statistics, vocabulary_size: int | None = None
+    recipe: Translation,
+    config: Config,
+    statistics: Statistics,
+    vocabulary_size: int | None = None,
+    run_format: int = RUN_FORMAT,
 ) -> Translator:
     """Builds the models of one translation (Pham et al. 2018, Algorithm 1; Algorithm 2 for a chained source).
 
@@ -227,8 +231,9 @@ def build_translator(
         config: sizes and options.
         statistics: of all modalities that the recipe names.
         vocabulary_size: number of tokens, for `config.target == "tokens"`.
+        run_format: of the run, see `RUN_FORMAT`.
     """
-    representation = build_representation(recipe, config, statistics)
+    representation = build_representation(recipe, config, statistics, run_format)
     if config.target == "tokens":
         target = TokenTarget(config, vocabulary_size)
     else:

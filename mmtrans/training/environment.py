@@ -82,6 +82,7 @@ def describe_environment(run: Run) -> dict:
         "records": str(run.records_path),
         "manifest_hash": run.manifest_hash,
         "init_hash": run.init_hash,
+        "run_format": run.run_format,
         "seed": run.config.seed,
         "git_commit": commit,
         **versions(),

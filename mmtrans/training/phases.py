@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
-from mmtrans.config import Config, digest
-from mmtrans.recipe import Recipe, parse, slug
+from mmtrans.config import RUN_FORMAT, Config, digest
+from mmtrans.recipe import Recipe, Translation, parse, slug
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Phase:
         kind: `translation`, `sentiment` or `joint`.
         recipe: the translation, or the recipe whose representation the regressor reads.
         key: what decides the outcome: manifest, recipe, the configuration fields that it reads, seed, and its parent
-            or, for the first translation, the weights that it starts from. Phases with equal keys give equal weights.
+            or, for the first translation, the weights that it starts from; and where it matters the run's format.
+            Phases with equal keys give equal weights.
         parent: the phase whose representation this one builds on.
     """
 
@@ -48,7 +50,13 @@ class Phase:
         return f"{self.kind} {self.recipe}"
 
 
-def phases_of(config: Config, manifest_hash: str, init_hash: str | None = None) -> list[Phase]:
+def phases_of(
+    config: Config,
+    manifest_hash: str,
+    init_hash: str | None = None,
+    run_format: int = RUN_FORMAT,
+    unaligned: Set[str] = frozenset(),
+) -> list[Phase]:
     """The phases of a configuration in the order of training: translations from the innermost, then the regressor.
 
     With a joint objective the last translation and the regressor are one phase.
@@ -57,6 +65,8 @@ def phases_of(config: Config, manifest_hash: str, init_hash: str | None = None) 
         config: the configuration.
         manifest_hash: of the records.
         init_hash: of the weights that the translations start from, as `Run.translations_hash` of the run with them.
+        run_format: of the run.
+        unaligned: modalities of the records whose steps are not the words'.
     """
     recipe = parse(config.recipe)
     stages = [("translation", translation) for translation in recipe.translations]
@@ -68,5 +78,24 @@ def phases_of(config: Config, manifest_hash: str, init_hash: str | None = None) 
         parent = phases[-1] if phases else None
         before = parent.key if parent else None if kind == "sentiment" else init_hash
         parts = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, before]
+        parts += [run_format] if run_format > 1 and learned_otherwise(kind, stage, config, unaligned) else []
         phases.append(Phase(index, kind, stage, digest(parts), parent))
     return phases
+
+
+def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[str]) -> str | None:
+    """Why a phase learns something else in a run of format 1, what it inherits apart; `None` where it does not.
+
+    Args:
+        kind: of the phase.
+        recipe: of the phase.
+        config: of the run.
+        unaligned: modalities whose steps are not the words'.
+    """
+    if not isinstance(recipe, Translation):
+        return None
+    is_single = config.bottleneck == "vae" and config.attention == "none"
+    reads_memory = kind != "translation" and config.representation == "sequence"
+    if is_single and (reads_memory or isinstance(recipe.source, Translation)):
+        return "a latent without attention is now all that passes"
+    return None

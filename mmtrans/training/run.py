@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from mmtrans.config import GROWING, Config, digest, dump_yaml, load_yaml
+from mmtrans.config import GROWING, RUN_FORMAT, Config, digest, dump_yaml, load_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.files import write_atomically
@@ -43,6 +43,8 @@ class Run:
         records_path: where the records were when the run was made.
         manifest_hash: hash of those records' manifest.
         init_hash: hash of the weights in `init/`, or `None`.
+        run_format: what it learns, see `RUN_FORMAT`: that of the day when it was made.
+        unaligned: modalities of the records whose steps are not the words'.
     """
 
     path: Path
@@ -50,6 +52,8 @@ class Run:
     records_path: Path
     manifest_hash: str
     init_hash: str | None = None
+    run_format: int = RUN_FORMAT
+    unaligned: frozenset[str] = frozenset()
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -66,8 +70,15 @@ class Run:
             )
         environment = read_json(path / "environment.json", Environment, REMEDY)
         config = Config(**load_yaml(path / "config.yaml"))
+        modalities = environment.get("data", {}).get("modalities", {})
         return cls(
-            path, config, Path(environment["records"]), environment["manifest_hash"], environment.get("init_hash")
+            path,
+            config,
+            Path(environment["records"]),
+            environment["manifest_hash"],
+            environment.get("init_hash"),
+            environment.get("run_format", 1),
+            frozenset(name for name, info in modalities.items() if not info["aligned"]),
         )
 
     @classmethod
@@ -96,7 +107,8 @@ class Run:
             )
         init = init or (cls.open(config.init) if config.init else None)
         init_hash = init.translations_hash if init else None
-        run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash)
+        unaligned = records.unaligned
+        run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash, unaligned=unaligned)
         statistics = run._statistics_of(records)
         path.mkdir(parents=True, exist_ok=True)
         if init:
@@ -143,7 +155,7 @@ class Run:
     @property
     def phases(self) -> list[Phase]:
         """The phases in the order of training."""
-        return phases_of(self.config, self.manifest_hash, self.init_hash)
+        return phases_of(self.config, self.manifest_hash, self.init_hash, self.run_format, self.unaligned)
 
     @property
     def translations(self) -> list[Phase]:
@@ -186,7 +198,8 @@ class Run:
         phase = phases[-1]
         codebook = self.load_codebook(phase)
         vocabulary_size = codebook.size if codebook else None
-        translator = build_translator(phase.recipe, self.config, self.statistics, vocabulary_size)
+        parts = phase.recipe, self.config, self.statistics, vocabulary_size, self.run_format
+        translator = build_translator(*parts)
         load_weights(self.weights_path(phase), self.translator_group(phase), translator.model)
         return translator
 
@@ -213,7 +226,7 @@ class Run:
                 f"The run has no sentiment model. Expected one trained without --pretrain. "
                 f"Received: pretrain=True ({self.path}). Start one from it: mmtrans train --init {self.path}."
             )
-        regressor = build_regressor(self.recipe, self.config, self.statistics)
+        regressor = build_regressor(self.recipe, self.config, self.statistics, run_format=self.run_format)
         phase = self.phases[-1]
         load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor)
         return regressor

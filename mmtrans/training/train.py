@@ -176,7 +176,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
     keras.utils.set_random_seed(config.seed)
     shared = None
     if phase.translates:
-        translator = build_translator(*parts, codebook.size if codebook else None)
+        translator = build_translator(*parts, codebook.size if codebook else None, run.run_format)
         cycle = build_cycle(*parts, translator) if config.cycle_weight else None
         objective = TranslationObjective(translator, cycle, config.cycle_weight)
         outer = shared = translator.representation
@@ -184,7 +184,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
             take_over(run.init, run, phase, translator)
     if phase.scores:
         bias = float(np.nanmean(records.labels("train")))
-        regressor = build_regressor(*parts, bias, shared)
+        regressor = build_regressor(*parts, bias, shared, run.run_format)
         sentiment = SentimentObjective(regressor, config)
         if shared is None:
             objective, outer = sentiment, regressor

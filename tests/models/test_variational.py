@@ -228,13 +228,50 @@ def test_the_regressor_reads_the_mean_frozen_or_not(representation):
         np.testing.assert_allclose(regressor(inputs, training=True)["score"], expected, atol=1e-6)
 
 
-def test_without_attention_the_final_state_alone_is_a_latent():
-    encoded = build_representation(parse("A->V"), config_of(attention="none", bidirectional=False), STATISTICS).output
-    assert {name: tensor.shape[-1] for name, tensor in encoded.items()} == {
-        "memory": 3,
-        "final_state": LATENT,
-        "final_state_log_variance": LATENT,
+@pytest.mark.parametrize(("run_format", "memory"), [(2, (None, 1, LATENT)), (1, (None, None, 3))])
+def test_without_attention_the_final_state_alone_is_a_latent(run_format, memory):
+    config = config_of(attention="none", bidirectional=False)
+    representation = build_representation(parse("A->V"), config, STATISTICS, run_format)
+    latent = (None, LATENT)
+    assert {name: tuple(tensor.shape) for name, tensor in representation.output.items()} == {
+        "memory": memory,
+        "final_state": latent,
+        "final_state_log_variance": latent,
     }
+    batch = make_batch()
+    encoded = representation({name: batch[name] for name in ("source", "source_length")})
+    if run_format == 2:
+        np.testing.assert_array_equal(encoded["memory"][:, 0], encoded["final_state"])
+
+
+@pytest.mark.parametrize(("recipe", "depth"), [("A->V", 1), ("embed(A,V)->T", 1), ("embed(A,V)->T", 2)])
+@pytest.mark.parametrize(
+    ("representation", "attention"),
+    [pytest.param("sequence", "none", marks=pytest.mark.smoke), ("final", "none"), ("sequence", "bahdanau")],
+)
+def test_the_regressor_sees_the_source_through_the_latents_alone(recipe, depth, representation, attention):
+    """Where a latent says nothing of the encoder, neither a score nor a gradient goes past it."""
+    config = config_of(recipe=recipe, attention=attention, representation=representation, finetune=True)
+    regressor, batch = build_regressor(parse(recipe), config, STATISTICS), make_batch("A->V")
+    randomize(regressor)
+    inputs = {name: batch[name] for name in ("source", "source_length")}
+    other = {**inputs, "source": inputs["source"] + 1.0}
+    assert np.abs(regressor(inputs)["score"] - regressor(other)["score"]).max() > 1e-4
+    outer = regressor.get_layer(f"representation_{len(parse(recipe).translations)}")
+    part = outer if outer.name.endswith(str(depth)) else outer.get_layer(f"representation_{depth}")
+    bottlenecks = [layer for layer in part.layers if layer.name.endswith(f"_bottleneck_{depth}")]
+    for layer in bottlenecks:
+        layer.set_weights([np.zeros_like(layer.get_weights()[0]), layer.get_weights()[1]])
+    encoder = part.get_layer(f"encoder_{depth}").weights
+    kernels = [layer.projection.kernel for layer in bottlenecks]
+    variables = [w if isinstance(w, tf.Variable) else w.value for w in (*encoder, *kernels)]
+    with tf.GradientTape() as tape:
+        tape.watch(variables)
+        score = regressor(inputs)["score"]
+    np.testing.assert_array_equal(regressor(other)["score"], score)
+    gradients = tape.gradient(score, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    assert not any(np.any(gradient) for gradient in gradients[: len(encoder)])
+    assert any(np.any(gradient) for gradient in gradients[len(encoder) :])
 
 
 def test_without_a_bottleneck_nothing_is_added():
