@@ -15,8 +15,8 @@ SOURCES = sorted(
 
 #: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
 RANKS = (
-    {"tfrecords"},
-    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files", "mmtrans.escape"},
+    {"tfrecords", "mmtrans.escape"},
+    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files", "mmtrans.console"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
     {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
@@ -146,6 +146,29 @@ def test_nothing_forbidden(path):
 )
 def test_the_forbidden_test_can_fail(code):
     assert len(list(forbidden(ast.parse(code)))) == 1
+
+
+#: Modules that print otherwise than by `mmtrans.console`, which shows what a stranger's text would do to a terminal.
+PRINTERS = {"mmtrans/console.py", "mmtrans/cli/main.py", "mmtrans/cli/launcher.py"}
+
+
+def printed(tree):
+    """Lines that print, or make a console of rich, past `mmtrans.console`."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write", "sys.stderr.write")
+        ) or (isinstance(node, ast.ImportFrom) and node.module in ("rich", "rich.console", "rich.markup")):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.parts[0] != "tools"], ids=str)
+def test_text_for_people_goes_by_the_console(path):
+    assert path.as_posix() in PRINTERS or list(printed(tree_of(path))) == []
+
+
+@pytest.mark.parametrize("code", ["print(1)", "sys.stderr.write('x')", "from rich.console import Console"])
+def test_the_console_test_can_fail(code):
+    assert list(printed(ast.parse(code))) == [1]
 
 
 def test_names_of_modules_say_what_is_inside():

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from mmtrans.cli.show import console, number, show_metrics
+from mmtrans.console import say
 from mmtrans.data.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
@@ -30,10 +31,10 @@ def embedded_records() -> Path:
     """Directory of the embedded corpus' records; made on first use."""
     corpus, records = embedded_corpus_dir() / "corpus", embedded_corpus_dir() / "records"
     if not (corpus / "ground_truth.json").is_file():
-        console().print(f"Making the synthetic corpus in {corpus} …", soft_wrap=True)
+        say(f"Making the synthetic corpus in {corpus} …")
         synthesize(corpus)
     if not (records / "manifest.json").is_file():
-        console().print(f"Converting it into {records} …", soft_wrap=True)
+        say(f"Converting it into {records} …")
         convert(open_corpus(corpus), records)
     return records
 
@@ -56,14 +57,15 @@ def explain(run: Run) -> dict:
     for name, (measured, ceiling) in rows.items():
         ceilings.add_row(name, number(measured), number(ceiling), f"{measured / ceiling:.0%}")
     console().print(ceilings)
-    console().print(
-        "What happened: a seq2seq with attention learned to translate words into acoustics; then its encoder was\n"
-        "frozen, and a regressor learned sentiment from the encoder's output. The corpus is synthetic: its equations\n"
-        "are known, so the best possible numbers are too. They say that the method works here, not on real speech.\n"
-        f"Where things are: {run.path} (metrics.json, predictions.csv, plots/, logs/), {records.directory}.\n"
-        f"Try next: tensorboard --logdir {run.path}/logs\n"
-        f"          mmtrans-train --data {records.directory} --recipe T\n"
+    lines = (
+        "What happened: a seq2seq with attention learned to translate words into acoustics; then its encoder was",
+        "frozen, and a regressor learned sentiment from the encoder's output. The corpus is synthetic: its equations",
+        "are known, so the best possible numbers are too. They say that the method works here, not on real speech.",
+        f"Where things are: {run.path} (metrics.json, predictions.csv, plots/, logs/), {records.directory}.",
+        f"Try next: tensorboard --logdir {run.path}/logs",
+        f"          mmtrans-train --data {records.directory} --recipe T",
         "          mmtrans convert YOUR_MOSI_FOLDER records && mmtrans-train --data records --recipe 'T->A'",
-        soft_wrap=True,  # commands and paths are there to be copied
     )
+    for line in lines:
+        say(line)
     return result

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
+
+from mmtrans.console import say, warn
 
 if TYPE_CHECKING:
     from mmtrans.data.records import Records
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> dict:
     records = _open_records(runs, arguments.data)
     split = arguments.split
     if split == "test" and not records.count("test"):
-        print("mmtrans: the records have no test fold; the valid split stands in.", file=sys.stderr)
+        warn("the records have no test fold; the valid split stands in.")
         split = "valid"
     if len(runs) > 1:
         return {**_evaluate_ensemble(runs, records, split, arguments.out), "split": split}
@@ -94,7 +95,7 @@ def _evaluate_run(trained: Run, records: Records, split: str, corrupt: bool) -> 
         show_robustness(result["robustness"])
     curves = ", robustness.json, robustness.csv" if corrupt else ""
     written = "metrics.json" if trained.config.pretrain else f"metrics.json, predictions.csv{curves} and plots/"
-    print(f"Written: {trained.path}/{written}.")
+    say(f"Written: {trained.path}/{written}.")
     return result
 
 
@@ -105,5 +106,5 @@ def _evaluate_ensemble(runs: list[Run], records: Records, split: str, out: str) 
     result = evaluate_ensemble(runs, records, split, out)
     show_metrics(result, f"Ensemble of {len(runs)} on the {split} split of {records.directory}")
     show_members(result)
-    print(f"Written: {out}/metrics.json, predictions.csv and plots/.")
+    say(f"Written: {out}/metrics.json, predictions.csv and plots/.")
     return result

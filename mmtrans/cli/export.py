@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmtrans.console import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -28,6 +30,6 @@ def run(arguments: argparse.Namespace) -> dict:
 
     tf.get_logger().setLevel("WARNING")
     description = export(Run.open(arguments.run_dir), arguments.directory, arguments.overwrite)
-    print(f"Wrote {arguments.directory}. Signatures: {', '.join(description['signatures'])}.")
-    print(f"Next: mmtrans predict {arguments.directory} SOURCE, or read {arguments.directory}/model_card.md")
+    say(f"Wrote {arguments.directory}. Signatures: {', '.join(description['signatures'])}.")
+    say(f"Next: mmtrans predict {arguments.directory} SOURCE, or read {arguments.directory}/model_card.md")
     return description

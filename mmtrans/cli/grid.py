@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 
 from mmtrans.cli.parser import add_config_flags, config_from
 from mmtrans.config import Config
+from mmtrans.console import warn
 from mmtrans.grid import VARIED
 
 #: Fields of the configuration that are the grid's own.
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> dict:
         grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()
         for reason, names in outdated_runs(grid).items():
-            print(f"mmtrans: These runs are trained anew, since {reason}: {', '.join(names)}.", file=sys.stderr)
+            warn(f"These runs are trained anew, since {reason}: {', '.join(names)}.")
         failures = run_grid(grid, arguments.jobs, arguments.quiet)
         rows = summarize(grid)
     _show(grid, rows, failures)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmtrans.console import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -24,5 +26,5 @@ def run(arguments: argparse.Namespace) -> dict:
         problems = verify(arguments.records)
         if problems:
             raise ValueError(f"The records are damaged. Received: {'; '.join(problems)}. Convert the source again.")
-        print("Verified: every checksum and every record is in order.")
+        say("Verified: every checksum and every record is in order.")
     return description

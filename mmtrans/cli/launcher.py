@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 
+from mmtrans.escape import for_terminal
 from mmtrans.training.execution import WorkerLostError
 
 #: Bad input is seen by each worker. The chief, whose output is shown, has this long to say so.
@@ -51,7 +52,8 @@ def launch(argv: Sequence[str], workers: int) -> None:
             raise WorkerLostError(f"worker={index}, signal={-code}")
         if index:
             errors[index].seek(0)
-            print(errors[index].read().decode(errors="replace").rstrip(), file=sys.stderr)
+            for line in errors[index].read().decode(errors="replace").rstrip().splitlines():
+                print(for_terminal(line), file=sys.stderr)
         raise SystemExit(code)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from mmtrans import __version__
 from mmtrans.cli.parser import Parser
+from mmtrans.escape import for_json, for_terminal
 from mmtrans.training.execution import WorkerLostError
 
 #: Command → what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments)`.
@@ -85,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
         goes_on = " The same command goes on from the last checkpoint." if resumes else ""
         return fail(f"Interrupted.{goes_on}", 130)
     if arguments.json and result is not None:
-        print(json.dumps(result, allow_nan=False))
+        print(for_json(json.dumps(result, allow_nan=False)))
     return int(is_failure(arguments.command, result))
 
 
@@ -98,7 +99,7 @@ def is_failure(command: str, result: dict | None) -> bool:
 
 def fail(error: object, code: int) -> int:
     """Prints an error as one line on stderr, and returns the exit code."""
-    print("mmtrans: " + " ".join(str(error).split()), file=sys.stderr)
+    print("mmtrans: " + for_terminal(" ".join(str(error).split())), file=sys.stderr)
     return code
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, Literal, NoReturn
 
 from mmtrans.config import Config, load_yaml, type_of
+from mmtrans.escape import for_terminal
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message[:1].upper()}{message[1:]}. See `{self.prog} --help`.\n")
+        self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")
 
 
 def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:

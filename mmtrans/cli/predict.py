@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmtrans.cli.source import add_source_arguments, open_source
+from mmtrans.console import say, warn
+from mmtrans.escape import for_json, for_terminal
 
 FIELDS = ("id", "score", "polarity", "words", "attention")
 
@@ -60,7 +62,7 @@ def check_suffix(out: str | None) -> str:
 def rows_to(out: str | None, suffix: str) -> Iterator[Callable]:
     """Yields what writes one prediction; a file appears whole or not at all."""
     if out is None:
-        yield writer_of(sys.stdout, suffix)
+        yield writer_of(sys.stdout, suffix, for_terminal)
         return
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,18 +75,24 @@ def rows_to(out: str | None, suffix: str) -> Iterator[Callable]:
         partial.unlink(missing_ok=True)
 
 
-def writer_of(file, suffix: str) -> Callable:
-    """`write(prediction)` for an open text file: CSV after a header, words and weights parted by spaces, or JSON."""
+def writer_of(file, suffix: str, shown: Callable[[str], str] = str) -> Callable:
+    """`write(prediction)` for an open text file: CSV after a header, words and weights parted by spaces, or JSON.
+
+    Args:
+        file: written to.
+        suffix: `.csv` or `.jsonl`.
+        shown: what a cell of CSV becomes. A file is for programs, and keeps ids and words as they are; JSON has escapes
+            of its own.
+    """
     if suffix == ".jsonl":
-        return lambda prediction: file.write(json.dumps(to_json(prediction), ensure_ascii=False) + "\n")
+        return lambda prediction: file.write(for_json(json.dumps(to_json(prediction), ensure_ascii=False)) + "\n")
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(FIELDS)
 
     def write(prediction) -> None:
         weights = " ".join(f"{weight:.6g}" for weight in prediction.attention_weights)
-        rows.writerow(
-            [prediction.id, f"{prediction.score:.8g}", prediction.polarity, " ".join(prediction.words), weights]
-        )
+        words = shown(" ".join(prediction.words))
+        rows.writerow([shown(prediction.id), f"{prediction.score:.8g}", prediction.polarity, words, weights])
 
     return write
 
@@ -105,8 +113,8 @@ def report(counts: Counter, out: str | None) -> None:
     """Says on stderr what was cut or passed over, and where the rows are."""
     for what, number in sorted(counts.items()):
         if what.startswith("without "):
-            print(f"mmtrans: {number} segments are passed over: {what}.", file=sys.stderr)
+            warn(f"{number} segments are passed over: {what}.")
     if counts["cut"]:
-        print(f"mmtrans: {counts['cut']} segments are cut to the steps that training read.", file=sys.stderr)
+        warn(f"{counts['cut']} segments are cut to the steps that training read.")
     if out is not None:
-        print(f"Wrote {counts['predicted']} segments to {out}.")
+        say(f"Wrote {counts['predicted']} segments to {out}.")

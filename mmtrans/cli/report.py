@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmtrans.console import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -34,8 +36,8 @@ def run(arguments: argparse.Namespace) -> dict:
     for path, text in zip(paths, texts.values(), strict=True):
         write_atomically(path, text)
     for sentence in report.summary:
-        print(f"- {sentence}")
-    print(f"Written: {', '.join(map(str, paths))}.")
+        say(f"- {sentence}")
+    say(f"Written: {', '.join(map(str, paths))}.")
     return {
         "written": [str(path) for path in paths],
         "summary": report.summary,

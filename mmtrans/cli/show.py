@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
+
+from mmtrans.console import Console
 
 #: Metric → heading, in the order of the field's tables; better is up, but for MAE.
 HEADINGS = {
@@ -22,10 +23,8 @@ HEADINGS = {
 
 def console() -> Console:
     """A console on stdout; where that is no terminal, wide enough that no cell is cut."""
-    # No markup: a directory may be called `[v2]`.
-    options = {"highlight": False, "markup": False, "emoji": False}
-    wide = Console(**options)
-    return wide if wide.is_terminal else Console(width=120, **options)
+    found = Console()
+    return found if found.is_terminal else Console(width=120)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmtrans.console import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -24,6 +26,6 @@ def run(arguments: argparse.Namespace) -> dict:
     truth = synthesize(
         arguments.directory, videos=arguments.videos, seed=arguments.seed, unlabelled=arguments.unlabelled
     )
-    print(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
-    print(f"Next: mmtrans convert {arguments.directory} RECORDS")
+    say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
+    say(f"Next: mmtrans convert {arguments.directory} RECORDS")
     return truth

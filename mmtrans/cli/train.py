@@ -10,6 +10,7 @@ from pathlib import Path
 from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from
 from mmtrans.config import Config, dump_yaml
+from mmtrans.console import say
 from mmtrans.recipe import parse, slug
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
 
@@ -69,7 +70,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
     """Trains, evaluates on valid, and returns its metrics; `None` where another process does."""
     config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:
-        print(dump_yaml(config.to_dict()), end="")
+        for line in dump_yaml(config.to_dict()).splitlines():
+            say(line)
         return config.to_dict()
     if execution.strategy == "multiworker" and cluster_of(os.environ, execution) is None and execution.workers:
         launch(arguments.argv, execution.workers)
@@ -101,7 +103,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
         return explain(trained)
     show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
     following = f"train --init {trained.path} --data …" if config.pretrain else f"evaluate {trained.path}"
-    print(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {trained.path}/logs")
+    say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {trained.path}/logs")
     return result
 
 

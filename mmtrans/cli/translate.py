@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from mmtrans.console import say, warn
+from mmtrans.escape import for_json
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> dict:
     records = Records.open(arguments.data or trained.records_path)
     split = arguments.split
     if split == "test" and not records.count("test"):
-        print("mmtrans: the records have no test fold; the valid split stands in.", file=sys.stderr)
+        warn("the records have no test fold; the valid split stands in.")
         split = "valid"
     options = SearchOptions(
         arguments.beam_width,
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> dict:
         (arguments.seed, 0),
     )
     translated = list(translate(trained, records, split, options, arguments.length, arguments.latent))
-    write_lines(arguments.out, [json.dumps(item.to_json(), ensure_ascii=False) for item in translated])
+    write_lines(arguments.out, [for_json(json.dumps(item.to_json(), ensure_ascii=False)) for item in translated])
     if arguments.features:
         save_features(Path(arguments.features), translated)
     if arguments.plot_attention:
@@ -111,14 +113,15 @@ def check(arguments: argparse.Namespace, given: Sequence[str]) -> None:
 def write_lines(out: str | None, lines: list[str]) -> None:
     """Writes lines to a file, whole or not at all, or to stdout."""
     if out is None:
-        print("\n".join(lines))
+        for line in lines:
+            say(line)
         return
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
     os.replace(partial, path)
-    print(f"Wrote {len(lines)} segments to {path}.")
+    say(f"Wrote {len(lines)} segments to {path}.")
 
 
 def chrf(trained, translated) -> dict:
@@ -131,7 +134,7 @@ def chrf(trained, translated) -> dict:
     hypotheses = [" ".join(item.hypotheses[0].tokens) for item in translated]
     references = [" ".join(item.reference) for item in translated]
     score = sacrebleu.corpus_chrf(hypotheses, [references]).score
-    print(f"chrF: {score:.1f} (0 to 100, against the words as spoken; <unk> matches none)", file=sys.stderr)
+    warn(f"chrF: {score:.1f} (0 to 100, against the words as spoken; <unk> matches none)")
     return {"chrf": score}
 
 
@@ -144,4 +147,4 @@ def plot(directory: Path, translated) -> None:
         best = item.hypotheses[0]
         path = directory / f"attention-{item.id}.png"
         plot_attention(path, best.attention_weights, item.words, best.tokens, item.id)
-    print(f"Drew the attention of {len(translated)} segments in {directory}.", file=sys.stderr)
+    warn(f"Drew the attention of {len(translated)} segments in {directory}.")

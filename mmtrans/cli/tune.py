@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 from pathlib import Path
 
 from mmtrans.cli.parser import add_config_flags, config_from
 from mmtrans.config import Config, dump_yaml, read_yaml
+from mmtrans.console import say, warn
 from mmtrans.search import TUNERS
 
 #: Trials of the tuners that have no end of their own.
@@ -89,12 +89,13 @@ def run(arguments: argparse.Namespace) -> dict | None:
     # Trials are judged by sentiment.
     config, specs = dataclasses.replace(config_from(arguments), pretrain=False), _specs(arguments)
     if arguments.print_space:
-        print(dump_yaml(specs), end="")
+        for line in dump_yaml(specs).splitlines():
+            say(line)
         return None
     _check(arguments)
     member = join(os.environ)
     if member.is_exposed:
-        print(f"mmtrans: {member.address} is no loopback address, and the chief has no password.", file=sys.stderr)
+        warn(f"{member.address} is no loopback address, and the chief has no password.")
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
     _check_objective(search, records)
     trials = arguments.trials or TRIALS.get(arguments.tuner)
     if member.is_worker:
-        print(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.", file=sys.stderr)
+        warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
         with joined(search, member.tuner_id):
             run_search(search, trials, member, arguments.jobs, arguments.quiet)
         return None

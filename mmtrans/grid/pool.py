@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from mmtrans.console import say
+
 #: Exceptions of a task that are its failure; any other ends the worker, with a traceback in the log.
 FAILURES = (ValueError, FileNotFoundError, FloatingPointError)
 
@@ -140,7 +142,7 @@ def _serve(connection: Connection) -> None:
         try:
             answer = work(task), None
         except FAILURES as error:
-            print(f"{type(error).__name__}: {error}", flush=True)
+            say(f"{type(error).__name__}: {error}")
             answer = None, " ".join(str(error).split())
         connection.send(answer)
 

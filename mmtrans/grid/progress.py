@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mmtrans.console import Console
+from mmtrans.escape import for_terminal
 from mmtrans.grid.plan import Task
 
 
@@ -22,7 +22,7 @@ class Display:
     def __init__(self, total: int, quiet: bool = False):
         self.total = total
         self.done = 0
-        self.console = Console(file=sys.stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+        self.console = Console(stderr=True, quiet=quiet)
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -49,7 +49,8 @@ class Display:
 
     def start(self, task: Task) -> None:
         """A worker begins a task."""
-        self._running[task.name] = self.progress.add_task(task.title, total=None, count=""), time.monotonic()
+        bar = self.progress.add_task(for_terminal(task.title), total=None, count="")
+        self._running[task.name] = bar, time.monotonic()
 
     def end(self, task: Task, result: dict) -> None:
         """A task is done, with what the worker returned."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import sys
 import time
 from pathlib import Path
 
 import keras_tuner
-from rich.console import Console
 
+from mmtrans.console import Console
 from mmtrans.files import write_atomically
 from mmtrans.grid.pool import Outcome, Pool
 from mmtrans.search.cluster import Member
@@ -41,7 +40,7 @@ class Tuner(keras_tuner.Tuner):
         self.member = member
         self.pool = pool
         self.jobs = jobs
-        self.console = Console(file=sys.stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+        self.console = Console(stderr=True, quiet=quiet)
         self._is_idle = False
         project = search.path / "tuner"
         if (project / "oracle.json").is_file():

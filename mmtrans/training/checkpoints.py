@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.console import warn
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json, read_npz
 
@@ -97,7 +97,7 @@ class Keeper:
         """
         for path in sorted(self.directory.glob("step-*"), reverse=True):
             if not is_whole(path):
-                print(f"mmtrans: A checkpoint is damaged; training goes on from before it ({path}).", file=sys.stderr)
+                warn(f"A checkpoint is damaged; training goes on from before it ({path}).")
                 continue
             self._read(path)
             if self.writes and (path / BEST).is_file():

@@ -7,11 +7,11 @@ features are standardised by the run's own train split.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmtrans.config import Config
+from mmtrans.console import warn
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
@@ -41,7 +41,7 @@ def open_init(init: str, kept: Path | None = None) -> Run:
         original = Run.open(init)
         trained = all(original.weights_path(phase).is_file() for phase in original.translations)
         if not trained or original.translations_hash != copy.translations_hash:
-            print(f"mmtrans: {init} has other weights by now; those in {kept} are used.", file=sys.stderr)
+            warn(f"{init} has other weights by now; those in {kept} are used.")
     return copy
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mmtrans.console import Console
 from mmtrans.training.samples import is_due
 
 #: Scalars of a history row that TensorBoard shows.
@@ -45,16 +44,16 @@ class Monitor:
         self.steps = steps
         self.samples = samples
         self.workers = workers
-        self.console = Console(file=sys.stderr, quiet=quiet)
+        self.console = Console(stderr=True, quiet=quiet)
         self.writer = (
             tf.summary.create_noop_writer() if logs_dir is None else tf.summary.create_file_writer(str(logs_dir))
         )
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
         )
         self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self.task = self.progress.add_task(title, total=epochs * steps, figures="")
@@ -73,7 +72,7 @@ class Monitor:
         """Starts the bar after `epoch` epochs, and `batches` of the next, that were trained before."""
         if epoch or batches:
             within = f" and {batches} of {self.steps} batches" if batches else ""
-            self.console.print(f"{self.title}: resumes after epoch {epoch}{within}", highlight=False)
+            self.console.print(f"{self.title}: resumes after epoch {epoch}{within}")
         self.progress.update(self.task, completed=epoch * self.steps + batches)
 
     def start_epoch(self) -> None:
@@ -97,7 +96,7 @@ class Monitor:
         )
         self.progress.update(self.task, figures=figures)
         if not self.console.is_terminal:
-            self.console.print(f"{self.title}  epoch {row['epoch']}/{self.epochs}  {figures}", highlight=False)
+            self.console.print(f"{self.title}  epoch {row['epoch']}/{self.epochs}  {figures}")
         with self.writer.as_default():
             for name in (*SCALARS, *(name for name in row if name.startswith("valid_") and name not in SCALARS)):
                 tf.summary.scalar(name, row[name], step=row["epoch"])
@@ -109,6 +108,5 @@ class Monitor:
         """Reports a finished phase."""
         self.console.print(
             f"{self.title}: best valid loss {progress['best_loss']:.4f} at epoch {progress['best_epoch']} "
-            f"of {progress['epoch']}",
-            highlight=False,
+            f"of {progress['epoch']}"
         )
