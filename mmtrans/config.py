@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmtrans.recipe import parse
+from mmtrans.user_files import read_text
 
 BOTH = ("translation", "sentiment")
 
@@ -260,12 +261,10 @@ def read_yaml(path: str | Path, what: str, flag: str, unique: bool = False) -> d
     import yaml
 
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No such {what} file. Expected a YAML file. Received: {flag}={path}.")
+    text = read_text(path, f"{what} file", "a YAML file in UTF-8")
     try:
-        text = path.read_text(encoding="utf-8")
         fields = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, RecursionError) as error:
         where = " ".join(str(error).split())
         raise ValueError(f"Not a YAML file. Received: {flag}={path} ({where}).") from error
     if not isinstance(fields, dict):

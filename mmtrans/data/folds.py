@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmtrans.sources.ids import split_name
+from mmtrans.user_files import read_text
 from tfrecords.schema import SPLITS
 
 # The official folds are MOSI's 93 video ids sorted by code point and cut at 52 and 62; these are the first 62.
@@ -116,12 +117,10 @@ def _draw(videos: Sequence[str], seed: int) -> dict[str, tuple[str, ...]]:
 
 
 def _read_folds(path: Path) -> dict[str, list[str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no such folds file. Expected a file. Received: path={path}. Check the name.")
+    text = read_text(path, "folds file", "JSON or CSV")
     try:
-        text = path.read_text(encoding="utf-8-sig")
         folds = json.loads(text) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (json.JSONDecodeError, RecursionError, csv.Error) as error:
         raise _unreadable(path, str(error)) from error
     if not isinstance(folds, dict) or not folds:
         raise _unreadable(path, "no folds")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmtrans.recipe import parse
 from mmtrans.report.paper import PAPER as PUBLISHED
+from mmtrans.user_files import read_text
 
 #: The rows of the paper's tables, in their order.
 PAPER = tuple(PUBLISHED)
@@ -32,13 +33,9 @@ def read_recipes(name: str) -> tuple[str, ...]:
     if name in LISTS:
         return LISTS[name]
     path = Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No such list of recipes. Expected {', '.join(LISTS)} or a file with one recipe per line. "
-            f"Received: recipes={name}."
-        )
+    text = read_text(path, "list of recipes", f"{', '.join(LISTS)} or a file with one recipe per line")
     recipes = []
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if text := line.partition("#")[0].rstrip():
             try:
                 recipes.append(str(parse(text)))
@@ -47,12 +44,3 @@ def read_recipes(name: str) -> tuple[str, ...]:
     if not recipes:
         raise ValueError(f"No recipe there. Expected one per line. Received: recipes={name}. Write some, such as T->A.")
     return tuple(dict.fromkeys(recipes))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Not a text file. Expected UTF-8. Received: recipes={path}. Write one recipe per line."
-        ) from error

@@ -27,6 +27,7 @@ from mmtrans.sources.frames import UnitCorpus
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.sdk import COMPATIBILITIES
+from mmtrans.user_files import has_file
 from tfrecords.schema import Segment
 
 
@@ -92,16 +93,17 @@ def open_sequences(
         )
     plan, notes = plan_reading(path, glove=glove, label=label, label_shift=label_shift, compat=compat)
     folds_path = path / "folds.json"
+    has_folds = path.is_dir() and has_file(folds_path, "folds file")
     usable = [split_id(unit.key)[0] for unit in plan.units if any(a.find(unit.key) for a in plan.anchors())]
     words = plan.sequences.get("words")
     return UnitCorpus(
         format="csd",
-        files=[s.path for s in plan.sequences.values()] + ([folds_path] if folds_path.is_file() else []),
+        files=[s.path for s in plan.sequences.values()] + ([folds_path] if has_folds else []),
         label=plan.scale,
         read=partial(_read, plan),
         video_ids=tuple(dict.fromkeys(usable)),
         feature_names={m: plan.sequences[m].names for m in plan.modalities if plan.sequences[m].names},
-        folds=read_folds(folds_path) if folds_path.is_file() else None,
+        folds=read_folds(folds_path) if has_folds else None,
         aligned=dict.fromkeys(plan.modalities, plan.reference is not None),
         dropped=plan.dropped,
         cleaning=plan.cleaning,

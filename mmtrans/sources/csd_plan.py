@@ -14,6 +14,7 @@ from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.csd_sequence import Sequence, open_file, open_sequence, refusal, split_id
 from mmtrans.sources.detect import MOSI_SCALE, choose_label, find_csd_files, role_of, scale_of
 from mmtrans.sources.label_times import measure_label_times
+from mmtrans.user_files import check_file
 from tfrecords.schema import MODALITIES, LabelScale
 
 #: Label times are compared with the words of so many videos, evenly chosen: more would tell the same.
@@ -127,8 +128,8 @@ def _compare_times(plan: Plan) -> str | None:
 
 
 def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
-    if not path.exists():
-        raise FileNotFoundError(f"There is no source at {path}. Give the path of a .csd file or a folder of them.")
+    if not path.is_dir():
+        check_file(path, "source", "a .csd file or a folder of them")
     found: dict[str, Sequence] = {}
     for file in find_csd_files(path):
         sequence = open_sequence(file)

@@ -15,6 +15,7 @@ from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.formats import detect_format as detect_format
 from mmtrans.sources.formats import find_csd_files as find_csd_files
 from mmtrans.sources.ids import split_name
+from mmtrans.user_files import check_file, read_text
 from tfrecords.schema import SPLITS, LabelScale
 
 #: Parts of root and file names, without case and punctuation, by the role they tell; looked up in this order.
@@ -70,8 +71,8 @@ def open_corpus(
         raise ValueError(
             f"Unknown source format. Expected one of {['auto', *FORMATS]}. Received: format={format!r}. {NEEDS}."
         )
-    if not path.exists():
-        raise FileNotFoundError(f"There is no source at {path}. Give the path of a corpus file or folder.")
+    if not path.is_dir():
+        check_file(path, "source", "a corpus file or folder")
     content = None
     if format == "auto":
         format, content = detect(path)
@@ -198,8 +199,8 @@ def read_folds(path: Path) -> dict[str, tuple[str, ...]]:
         ValueError: not JSON of this form, or a video stands in two folds.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        content = json.loads(read_text(path, "folds file", "JSON like {'train': ['v1'], 'test': ['v2']}"))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"The folds are not JSON. Received: {path} ({error}). Correct or remove the file.") from error
     folds = {split_name(name) or name: videos for name, videos in content.items()} if isinstance(content, dict) else {}
     lists = all(isinstance(videos, list) and all(isinstance(v, str) for v in videos) for videos in folds.values())

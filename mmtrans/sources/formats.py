@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.user_files import HDF5_SIGNATURE, has_file, what_is
+
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
 
 #: Pickles that map split → part → array; one reader has them all.
 SPLIT_PICKLES = ("mult", "mmsa", "multibench", "lmf")
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
 _PICKLE_NAMES = ("train", "dev", "valid", "val", "test")
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
+_HDF5_SUFFIXES = (".csd", ".h5", ".hdf5", ".hdf")
 NEEDS = (
     "csd needs a .csd file or a folder that holds them, "
     "misa a pickle file of lists of samples or a folder with train.pkl, dev.pkl and test.pkl, "
@@ -52,10 +53,12 @@ def detect(path: Path) -> tuple[str, object]:
     """
     if path.is_dir():
         # A table alone is no neutral corpus: people keep one beside other formats.
-        has_table = (path / "segments.csv").is_file()
+        has_table = has_file(path / "segments.csv", "table of segments")
         has_arrays = has_table and (any(path.glob("*.npz")) or (path / "segments").is_dir())
         found = (["neutral"] if has_arrays else []) + _tell_hdf5(path, find_csd_files(path))
-        by_fold = any((path / (name + suffix)).is_file() for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES)
+        by_fold = any(
+            has_file(path / (name + suffix), "pickle") for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES
+        )
         pickles = [] if by_fold else _pickles(path)
         found += ["misa"] if by_fold else ["a pickle format"] if pickles else []
         found = found or (["neutral"] if has_table else [])
@@ -139,8 +142,8 @@ def describe_content(content: object, *, depth: int = 2) -> str:
 
 
 def _pickles(path: Path) -> list[Path]:
-    files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in _PICKLE_SUFFIXES)
-    return [file for file in files if not file.name.startswith(".")]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _PICKLE_SUFFIXES and not file.is_dir())
+    return [file for file in files if not file.name.startswith(".") and has_file(file, "pickle")]
 
 
 def only_pickle(path: Path) -> Path:
@@ -162,6 +165,9 @@ def only_pickle(path: Path) -> Path:
 
 def _describe(path: Path) -> str:
     if not path.is_dir():
+        kind = what_is(path)
+        if kind is not None:
+            return f"{kind.name}. {kind.remedy}"
         with path.open("rb") as file:
             return f"a file that starts with {file.read(8)!r}"
     names = sorted(entry.name for entry in path.iterdir())
@@ -173,17 +179,22 @@ def _describe(path: Path) -> str:
 def find_csd_files(path: Path) -> list[Path]:
     """Lists the computational sequences at `path`, sorted: the file itself, or all within the folder.
 
-    They are the files with the HDF5 signature, and those named .csd even without it, so that a truncated download is
-    reported instead of overlooked. Hidden files and folders are left aside.
+    They are the files with the HDF5 signature, and those named .csd or .h5 even without it, so that a truncated
+    download is reported instead of overlooked. Hidden files and folders are left aside.
+
+    Raises:
+        ValueError: a file of such a name is no regular file.
     """
     if not path.is_dir():
         return [path]
-    found = (file for file in path.rglob("*") if file.is_file() and _is_csd(file))
+    found = (file for file in path.rglob("*") if not file.is_dir() and _is_csd(file))
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
 def _is_csd(path: Path) -> bool:
-    return path.suffix.lower() == ".csd" or _starts_with(path, HDF5_SIGNATURE)
+    if path.suffix.lower() in _HDF5_SUFFIXES:
+        return has_file(path, "HDF5 file")
+    return path.is_file() and _starts_with(path, HDF5_SIGNATURE)
 
 
 def _is_pickle(path: Path) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mmtrans.user_files import HDF5, check_file, unreadable, what_is
+
 #: A dataset whose header announces more is refused before memory is asked for.
 MAX_DATASET_BYTES = 4 << 30
 
@@ -57,13 +59,20 @@ def refusal(
 def open_hdf5(path: Path | str, *, layout: str = LAYOUT) -> h5py.File:
     """Opens a file for reading; the caller closes it.
 
+    Nothing is locked: nobody writes the file, and some network drives have no locks.
+
     Raises:
-        ValueError: it is no HDF5 file, or a damaged one.
+        FileNotFoundError: there is nothing at `path`.
+        ValueError: it is no regular file, no HDF5 file, or a damaged one.
     """
     _touch(path, "/")
+    check_file(path, "HDF5 file", layout)
     try:
-        return h5py.File(path, "r")
+        return h5py.File(path, "r", locking=False)
     except DAMAGE as error:
+        kind = what_is(path)
+        if kind not in (None, HDF5):
+            raise unreadable(path, "HDF5 file", layout, kind) from error
         remedy = "Download it again: it may be truncated"
         raise refusal(path, "not a whole HDF5 file", error, remedy, layout=layout) from error
 

@@ -19,6 +19,7 @@ from mmtrans.sources.hdf5 import DAMAGE, find_child, find_dataset, open_hdf5, re
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.padded import Fold, open_padded
+from mmtrans.user_files import check_file
 from tfrecords.schema import SPLITS
 
 #: Names of the one dataset of a file.
@@ -122,13 +123,13 @@ def open_arrays(path: str | Path, *, label: str | int | None) -> Corpus:
 
 def _find_parts(path: Path) -> tuple[dict[str, dict[str, Path]], list[str]]:
     """split → part → file."""
-    if not path.exists():
-        raise FileNotFoundError(f"There is no source at {path}. Give the path of a folder of .h5 files.")
-    candidates = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    if not path.is_dir():
+        check_file(path, "source", "a folder of .h5 files")
+    candidates = sorted(file for file in path.iterdir() if not file.is_dir()) if path.is_dir() else [path]
     parts: dict[str, dict[str, Path]] = {}
     notes = []
     for file in candidates:
-        if file != path and file.suffix.lower() not in _SUFFIXES and not is_mfn_file(file):
+        if file != path and file.suffix.lower() not in _SUFFIXES and not (file.is_file() and is_mfn_file(file)):
             continue
         words = [word for word in re.split(r"[^a-z0-9]+", file.stem.lower()) if word]
         split = next(filter(None, map(split_name, words)), None)

@@ -15,6 +15,7 @@ from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
 from mmtrans.sources.unpickle import load_pickle
+from mmtrans.user_files import check_file, has_file
 from tfrecords.schema import LabelScale, Segment
 
 _SUFFIXES = (".pkl", ".pickle")
@@ -93,9 +94,10 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
 
 
 def _find_files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    files = sorted(file for file in path.glob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not path.is_dir():
+        return [check_file(path, "pickle", "a file, or a folder of them")]
+    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and not file.is_dir())
+    files = [file for file in files if not file.name.startswith(".") and has_file(file, "pickle")]
     if not files:
         raise FileNotFoundError(
             f"There are no pickles. Expected a file or a folder of {' or '.join(_SUFFIXES)} files. "

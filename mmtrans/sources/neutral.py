@@ -21,6 +21,7 @@ dropped. Without `label`, the scale is MOSI's for labels within [-3, 3], and the
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, spli
 from mmtrans.sources.neutral_settings import read_settings
 from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
 from mmtrans.sources.padded_ids import split_folds
+from mmtrans.user_files import check_file, has_file, read_text
 from tfrecords.schema import MODALITIES, Segment
 
 TABLE = "segments.csv"
@@ -78,7 +80,7 @@ def open_neutral(path: str | Path) -> Corpus:
         ValueError: there are no features beside it; the table, the settings or an archive cannot be read, or they
             contradict one another.
     """
-    folder = Path(path).parent if Path(path).is_file() else Path(path)
+    folder = Path(path) if Path(path).is_dir() else check_file(path, "table of segments", TABLE).parent
     notes: list[str] = []
     rows = _read_table(folder / TABLE, notes)
     settings = read_settings(folder / SETTINGS)
@@ -94,7 +96,7 @@ def open_neutral(path: str | Path) -> Corpus:
     files = {place.path for of_row in places for place in of_row.values()} | {folder / TABLE}
     corpus = Corpus(
         format="neutral",
-        files=sorted(files | ({folder / SETTINGS} if (folder / SETTINGS).is_file() else set())),
+        files=sorted(files | ({folder / SETTINGS} if has_file(folder / SETTINGS, "corpus.json") else set())),
         label=settings.label or scale_of("sentiment", labels),
         read=lambda: _read(corpus, rows, places),
         video_ids=list(dict.fromkeys(row.video_id for row in rows)),
@@ -107,17 +109,13 @@ def open_neutral(path: str | Path) -> Corpus:
 
 
 def _read_table(path: Path, notes: list[str]) -> list[_Row]:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no table of segments at {path}. Write {TABLE} with the columns id and label."
-        )
+    text = read_text(path, "table of segments", "a CSV file in UTF-8 with the columns id and label")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            raw = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        raw = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
         raise _table_error(path, f"{type(error).__name__}: {error}") from error
     long = next((line for line, row in raw if len(row) > len(columns)), None)
     if long is not None:
@@ -166,7 +164,7 @@ def _find_arrays(folder: Path, rows: Sequence[_Row], notes: list[str]) -> list[d
     unused = 0
     for modality in MODALITIES:
         path = folder / f"{modality}.npz"
-        if not path.is_file():
+        if not has_file(path, ".npz archive"):
             continue
         with open_npz(path) as archive:
             names = set(array_names(archive))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmtrans.user_files import has_file, read_text
 from tfrecords.schema import MODALITIES, LabelScale
 
 
@@ -29,11 +30,11 @@ def read_settings(path: Path) -> Settings:
     Raises:
         ValueError: the file is no JSON of this form.
     """
-    if not path.is_file():
+    if not has_file(path, "corpus.json"):
         return Settings()
     try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        content = json.loads(read_text(path, "corpus.json", "JSON in UTF-8"))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise _refusal(path, " ".join(str(error).split())) from error
     if not isinstance(content, dict) or set(content) - {"label", "columns", "aligned"}:
         raise _refusal(path, f"{sorted(content) if isinstance(content, dict) else type(content).__name__}")

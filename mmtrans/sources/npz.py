@@ -11,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.user_files import PLAIN_ZIP, check_file, unreadable, what_is
+
 #: An array whose header announces more is refused before memory is asked for.
 MAX_ARRAY_BYTES = 4 << 30
+
+_LAYOUT = "arrays (steps, dim) of numbers, written by numpy.savez"
 
 #: What zipfile and numpy raise on a damaged file.
 _DAMAGE = (
@@ -38,12 +42,21 @@ def open_npz(path: Path) -> zipfile.ZipFile:
     """Opens an archive; the caller closes it.
 
     Raises:
+        FileNotFoundError: there is nothing at `path`.
         ValueError: it is no whole .npz archive.
     """
+    check_file(path, ".npz archive", _LAYOUT)
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
+        kind = what_is(path)
+        if kind is not None:
+            raise unreadable(path, ".npz archive", _LAYOUT, kind) from error
         raise _refusal(path, "the archive", error) from error
+    if not all(name.endswith(".npy") for name in archive.namelist()):
+        archive.close()
+        raise unreadable(path, ".npz archive", _LAYOUT, what_is(path) or PLAIN_ZIP)
+    return archive
 
 
 def array_names(archive: zipfile.ZipFile) -> list[str]:
@@ -96,6 +109,6 @@ def _member(archive: zipfile.ZipFile, name: str) -> str:
 def _refusal(path: Path, name: str, problem: object) -> ValueError:
     return ValueError(
         f"The .npz archive cannot be read: {type(problem).__name__ + ' ' if isinstance(problem, Exception) else ''}"
-        f"{' '.join(str(problem).split())[:200]}. Expected arrays (steps, dim) of numbers, written by numpy.savez. "
+        f"{' '.join(str(problem).split())[:200]}. Expected {_LAYOUT}. "
         f"Received: {path}, {name}. Write the file again."
     )

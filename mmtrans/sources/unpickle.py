@@ -17,6 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.pickle_refusals import check_content, corrupt, refused
+from mmtrans.user_files import check_file
+
 #: Room for MOSEI's unaligned arrays: 23,000 segments of 93,000 float32 values are 8.5 GB.
 MAX_PICKLE_BYTES = 16 << 30
 
@@ -206,12 +209,10 @@ def load_pickle(path: str | Path, *, max_bytes: int = MAX_PICKLE_BYTES) -> objec
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is too large, is no whole pickle, or asks for anything that is not on the allow-list
-            (the message names it, e.g. `os.system`).
+        ValueError: the file is no regular one, too large, or no whole pickle (the message says what it is instead), or
+            asks for anything that is not on the allow-list (the message names it, e.g. `os.system`).
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no such pickle. Expected a file. Received: path={path}. Check the name.")
+    path = check_file(path, "pickle")
     size = path.stat().st_size
     if size > max_bytes:
         raise ValueError(
@@ -228,19 +229,12 @@ def load_pickle(path: str | Path, *, max_bytes: int = MAX_PICKLE_BYTES) -> objec
         parts = _count_parts(content, {})
         if parts > _MAX_PARTS_PER_BYTE * size:
             raise _RefusedError(f"{parts} parts in a file of {size} bytes, lists within lists")
-        return content
-    except _RefusedError as refused:
-        raise ValueError(
-            f"The pickle asks for something that data never needs. "
-            f"Expected numbers, text, containers and numpy arrays. Received: {refused} ({path}). "
-            f"Do not open this file in other programs; get it from another mirror."
-        ) from None
+    except _RefusedError as asked:
+        raise refused(path, str(asked)) from None
     except _CORRUPT as error:
-        detail = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"The pickle cannot be read. Expected a whole pickle file. "
-            f"Received: {size} bytes, {type(error).__name__}: {detail} ({path}). Download it again."
-        ) from error
+        raise corrupt(path, error) from error
+    check_content(content, path)
+    return content
 
 
 def _load(stream: io.BufferedReader, encoding: str) -> object:

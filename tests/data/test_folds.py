@@ -105,7 +105,7 @@ def test_csv_with_repeated_rows(tmp_path, header):
         ('{"train": [1]}', "folds file cannot be read.*train: no list of video ids"),
         ('["a"]', "folds file cannot be read.*no folds"),
         ('{"train": ', "folds file cannot be read.*line 1"),
-        ("", r"folds file cannot be read.*columns \[\]"),
+        ("", r"folds file cannot be read: it is an empty file"),
         ("name,split\na,train", r"folds file cannot be read.*columns \['name', 'split'\]"),
         ("video,split\na", "folds file cannot be read.*line 2 without a video or a split"),
         ("video,split", "folds file cannot be read.*no folds"),
@@ -134,5 +134,5 @@ def test_own_folds_that_overlap_or_miss_a_video():
 def test_no_videos_and_no_file(tmp_path):
     with pytest.raises(ValueError, match="There are no videos to fold"):
         assign_folds([])
-    with pytest.raises(FileNotFoundError, match=r"There is no such folds file.*none.json"):
+    with pytest.raises(FileNotFoundError, match=r"There is no folds file at .*none.json"):
         assign_folds(["a"], path=tmp_path / "none.json")

@@ -36,7 +36,7 @@ def test_a_file_has_one_recipe_per_line(tmp_path):
         (b"T\n\nT->Q\n", r"list, line 3: Not a recipe\. Expected .* at character 4\. Received: 'Q' in 'T->Q'"),
         (b"T\n  T->Q\n", r"line 2: Not a recipe\. .* at character 6\. Received: 'Q' in '  T->Q'"),
         (b"# nothing\n", r"No recipe there\. .*recipes=.*list"),
-        (b"\xff\xfe", r"Not a text file\. .*recipes=.*list"),
+        (b"\xff\xfe", r"The list of recipes cannot be read: it is text in UTF-16"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, content, message):
@@ -47,5 +47,7 @@ def test_bad_files_are_refused(tmp_path, content, message):
 
 
 def test_neither_a_list_nor_a_file():
-    with pytest.raises(FileNotFoundError, match=r"Expected paper, paper-extra or a file.*recipes=papers\."):
+    with pytest.raises(
+        FileNotFoundError, match=r"There is no list of recipes at papers\. Expected paper, paper-extra or a file"
+    ):
         read_recipes("papers")

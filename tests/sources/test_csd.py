@@ -315,7 +315,7 @@ def test_files_that_are_no_sequences_are_refused(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     refused(tmp_path, "not a whole HDF5 file. Download it again: it may be truncated.")
     path.write_bytes(b"<html>")
-    refused(tmp_path, "not a whole HDF5 file")
+    refused(tmp_path, "The HDF5 file cannot be read: it is a web page (HTML).")
     with h5py.File(path, "w") as file:
         file["data"] = np.ones(3)
     refused(tmp_path, "there is no group 'data'")

@@ -25,7 +25,7 @@ def test_a_nested_sequence_is_found_by_its_signature(tmp_path):
 
 def test_a_truncated_sequence_is_reported_and_not_overlooked(tmp_path):
     (tmp_path / "words.csd").write_bytes(b"")
-    with pytest.raises(ValueError, match="not a whole HDF5 file"):
+    with pytest.raises(ValueError, match=r"The HDF5 file cannot be read: it is an empty file\."):
         open_corpus(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_an_unknown_file_says_how_it_starts(tmp_path):
 
 
 def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There is no source at .*none\. Give the path"):
+    with pytest.raises(FileNotFoundError, match=r"There is no source at .*none\. Expected a corpus file or folder"):
         open_corpus(tmp_path / "none")
     with pytest.raises(ValueError, match=r"Unknown source format\..*Received: format='hdf'"):
         open_corpus(tmp_path, format="hdf")

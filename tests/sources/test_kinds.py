@@ -1,5 +1,7 @@
 """Every reader meets every kind of awkward input: it gives the right segments, or one sentence."""
 
+import signal
+
 import pytest
 
 from mmtrans.sources import open_corpus
@@ -12,6 +14,24 @@ KINDS = {kind: entries for module in MODULES for kind, entries in module.KINDS.i
 ROWS = [
     (kind, format) for kind, entries in KINDS.items() for format, entry in entries.items() if isinstance(entry, Row)
 ]
+
+
+#: What is not read or refused by then hangs.
+MAX_SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting():
+    """A reader that waits for a pipe fails, instead of keeping the tests waiting too."""
+
+    def give_up(*_):
+        raise TimeoutError(f"no answer within {MAX_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(MAX_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("kind", KINDS)

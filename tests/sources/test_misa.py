@@ -205,7 +205,7 @@ def test_files_of_another_layout(tmp_path, content, message):
 
 
 def test_no_pickles_and_no_useful_glove(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There are no pickles.*none"):
+    with pytest.raises(FileNotFoundError, match=r"There is no pickle at .*none"):
         open_misa(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="There are no pickles"):
         open_misa(tmp_path)

@@ -123,7 +123,7 @@ def test_splits_that_make_no_folds(tmp_path, splits, note):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", r"columns=\[\], 0 lines"),
+        ("", "it is an empty file"),
         ("id\n", r"columns=\['id'\], 0 lines"),
         ("name\nx\n", r"columns=\['name'\], 1 lines"),
         ("id,id\nv[0],v[0]\n", r"columns=\['id', 'id'\]"),
@@ -143,7 +143,9 @@ def test_tables_that_cannot_be_read(tmp_path, table, message):
 def test_a_table_that_is_no_utf8(tmp_path):
     path = _folder(tmp_path / "s", "id\nv[0]\n")
     (path / "segments.csv").write_bytes(b"id\n\xff\xfe\n")
-    with pytest.raises(ValueError, match=r"The table of segments cannot be read.*UnicodeDecodeError"):
+    with pytest.raises(
+        ValueError, match=r"The table of segments cannot be read: it is not UTF-8.*byte 0xff .*segments.csv, line 2"
+    ):
         open_corpus(path)
 
 
