@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.data.codebook import Codebook
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.translator import Translator
+from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
 
 
@@ -46,7 +48,8 @@ class Translated:
         id: the segment's id.
         words: the source's words, one a step; empty where there are none.
         hypotheses: best first.
-        reference: the words as spoken, or codewords, of the true target; empty for a features target.
+        reference: the words as spoken, or codewords, of the true target; empty for a features target, and where the
+            segment has none.
     """
 
     id: str
@@ -66,7 +69,8 @@ class Translated:
 def translate(
     run: Run, records: Records, split: str, options: SearchOptions, length: str = "source", latent: str = "mean"
 ) -> Iterator[Translated]:
-    """Decodes the target of every segment of a split that has the recipe's modalities.
+    """Decodes the target of every segment of a split that has the recipe's source; those that have the target, which
+    is then their reference, come first.
 
     Args:
         run: a run whose last translation is trained.
@@ -97,14 +101,16 @@ def translate(
             f"Received: latent={latent} ({run.path}). Train it so, or leave --latent out."
         )
     recipe = phase.recipe
-    selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
-    batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
-    source_specs = [batches.element_spec[name] for name in ("source", "source_length")]
+    parts = [
+        make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
+        for selection in selections(recipe, records, split)
+    ]
+    source_specs = [parts[0].element_spec[name] for name in ("source", "source_length")]
     seeds_spec = tf.TensorSpec([None, 2], tf.int32)
     decode = tf.function(_decoder(translator, options, length), input_signature=[seeds_spec, *source_specs])
     mean, std = run.statistics.target(recipe.target)
     with corruption_named(records):
-        for batch in batches:
+        for batch in itertools.chain.from_iterable(parts):
             seeds = segment_seeds(options.seed[0], batch["id"].numpy())
             decoded = decode(seeds, batch["source"], batch["source_length"])
             if codebook is None:
@@ -116,6 +122,15 @@ def translate(
                 if codebook is not None and codebook.is_words:
                     reference = _texts(words)  # as spoken, in the vocabulary or not
                 yield Translated(batch["id"][row].numpy().decode(), _texts(words), tuple(hypotheses), reference)
+
+
+def selections(recipe: Translation, records: Records, split: str) -> list[Selection]:
+    """What there is of a split for a translation: segments with its target, and segments with its source alone."""
+    source, target = recipe.inputs.modalities, recipe.target.modalities
+    both = [Selection(split, source, target)] if all(map(records.has, target)) else []
+    found = [part for part in (*both, Selection(split, source, lacking=target)) if num_batches(records, part, 1)]
+    # Without any, the selection by source says what is missing.
+    return found or [Selection(split, source)]
 
 
 def free_limit(source_length):
@@ -163,7 +178,8 @@ def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std)
 
 
 def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iterator[tuple]:
-    target, target_lengths = batch["target"].numpy(), batch["target_length"].numpy()
+    has_target = "target" in batch
+    target, target_lengths = (batch[name].numpy() if has_target else None for name in ("target", "target_length"))
     for row, source_length in enumerate(batch["source_length"].numpy()):
         hypotheses = []
         # A short target over few tokens has fewer hypotheses than were asked for: the rest are forbidden ones.
@@ -173,7 +189,7 @@ def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iter
             weights = decoded.attention_weights[row, n, :steps, :source_length]
             scores = float(decoded.log_probs[row, n]), float(decoded.scores[row, n])
             hypotheses.append(Hypothesis(_names(ids, codebook), *scores, codebook.decode(ids), weights))
-        yield hypotheses, _names(target[row, : target_lengths[row] - 1], codebook)
+        yield hypotheses, _names(target[row, : target_lengths[row] - 1], codebook) if has_target else ()
 
 
 def _names(ids: np.ndarray, codebook: Codebook) -> tuple[str, ...]:

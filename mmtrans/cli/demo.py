@@ -11,8 +11,8 @@ from rich.table import Table
 from mmtrans.cli.show import console, number, show_metrics
 from mmtrans.console import say
 from mmtrans.data.convert import convert
-from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
+from mmtrans.evaluation.suitability import open_records
 from mmtrans.sources import open_corpus
 from mmtrans.sources.synthetic import synthesize
 from mmtrans.training.run import Run
@@ -41,7 +41,7 @@ def embedded_records() -> Path:
 
 def explain(run: Run) -> dict:
     """Evaluates the embedded run on test, and prints every number beside its planted ceiling."""
-    records = Records.open(run.records_path)
+    records = open_records(run)
     result = evaluate(run, records, "test")
     truth = json.loads((embedded_corpus_dir() / "corpus" / "ground_truth.json").read_text(encoding="utf-8"))
     show_metrics(result, f"{run.recipe} on the test split of the synthetic corpus")

@@ -22,8 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run_dirs", nargs="+", metavar="RUN", help="run directory made by `mmtrans train`; several are an ensemble"
     )
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="default: test")
-    parser.add_argument("--data", metavar="RECORDS", help="other records than those that the runs were trained on")
-    parser.add_argument("--out", metavar="DIR", help="where the results of an ensemble go; those of a run go into it")
+    parser.add_argument(
+        "--data",
+        metavar="RECORDS",
+        help="the runs' records where they lie now, or others: of those, segments that a run was trained on are left "
+        "out, and the results go into RUN/other-records",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="where the results go: of an ensemble always, of a run in place of its directory"
+    )
     parser.add_argument(
         "--corrupt",
         action="store_true",
@@ -37,19 +44,20 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
+    from mmtrans.evaluation.suitability import open_records
     from mmtrans.training.run import Run
     from mmtrans.training.train import make_deterministic
 
     make_deterministic()
     runs = [Run.open(path) for path in arguments.run_dirs]
-    records = _open_records(runs, arguments.data)
+    records = open_records(runs[0], arguments.data)
     split = arguments.split
     if split == "test" and not records.count("test"):
         warn("the records have no test fold; the valid split stands in.")
         split = "valid"
     if len(runs) > 1:
         return {**_evaluate_ensemble(runs, records, split, arguments.out), "split": split}
-    return {**_evaluate_run(runs[0], records, split, arguments.corrupt), "split": split}
+    return {**_evaluate_run(runs[0], records, split, arguments), "split": split}
 
 
 def _check_flags(arguments: argparse.Namespace) -> None:
@@ -64,38 +72,22 @@ def _check_flags(arguments: argparse.Namespace) -> None:
             f"Curves are of one run. Expected --corrupt with one RUN. Received: runs={len(arguments.run_dirs)}. "
             f"Give the runs one by one."
         )
-    if not several and arguments.out is not None:
-        raise ValueError(
-            f"The results of a run go into its directory. Expected --out only with several runs. "
-            f"Received: out={arguments.out}. Leave it out."
-        )
 
 
-def _open_records(runs: list[Run], data: str | None) -> Records:
-    from mmtrans.data.records import Records
-
-    first = runs[0]
-    if data is None and not first.records_path.is_dir():
-        raise FileNotFoundError(
-            f"The run's records are gone. Expected them where they were in training. "
-            f"Received: records={first.records_path} ({first.path}). Say where they are with --data RECORDS."
-        )
-    return Records.open(data or first.records_path)
-
-
-def _evaluate_run(trained: Run, records: Records, split: str, corrupt: bool) -> dict:
+def _evaluate_run(trained: Run, records: Records, split: str, arguments: argparse.Namespace) -> dict:
     from mmtrans.cli.show import show_metrics, show_robustness
     from mmtrans.evaluation.evaluate import evaluate
+    from mmtrans.evaluation.results import place_of
     from mmtrans.evaluation.robustness import evaluate_robustness
 
-    result = evaluate(trained, records, split)
+    result = evaluate(trained, records, split, arguments.out)
     show_metrics(result, f"{trained.config.recipe} on the {split} split of {records.directory}")
-    if corrupt:
-        result = {**result, "robustness": evaluate_robustness(trained, records, split)}
+    if arguments.corrupt:
+        result = {**result, "robustness": evaluate_robustness(trained, records, split, arguments.out)}
         show_robustness(result["robustness"])
-    curves = ", robustness.json, robustness.csv" if corrupt else ""
+    curves = ", robustness.json, robustness.csv" if arguments.corrupt else ""
     written = "metrics.json" if trained.config.pretrain else f"metrics.json, predictions.csv{curves} and plots/"
-    say(f"Written: {trained.path}/{written}.")
+    say(f"Written: {place_of(trained, records, arguments.out)}/{written}.")
     return result
 
 

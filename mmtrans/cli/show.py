@@ -42,8 +42,7 @@ def show_metrics(result: Mapping, title: str) -> None:
         _show_sentiment(out, result, title)
     else:
         out.print(title, soft_wrap=True)
-    if "translation" in result:
-        quality = result["translation"]
+    if quality := result.get("translation"):
         names = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
         own, shuffled, forced, copied = (number(quality[name]) for name in names)
         out.print(

@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("run_dir", metavar="RUN", help="run directory made by `mmtrans train`")
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="default: test")
-    parser.add_argument("--data", metavar="RECORDS", help="other records than those that the run was trained on")
+    parser.add_argument(
+        "--data",
+        metavar="RECORDS",
+        help="the run's records where they lie now, or others: of those, segments that it was trained on are left out",
+    )
     parser.add_argument("--out", metavar="FILE.jsonl", help="where the JSON lines go (default: stdout)")
     search = parser.add_argument_group("search, of a tokens target only")
     for flag, default, text in SEARCH_FLAGS:
@@ -40,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--features", metavar="FILE.npz", help="also write the decoded features")
     parser.add_argument("--plot-attention", type=int, default=0, metavar="N", help="draw the attention of N segments")
+    parser.add_argument("--plots", metavar="DIR", help="where it is drawn (default: plots/ beside the run's results)")
 
 
 def run(arguments: argparse.Namespace) -> dict:
@@ -52,8 +57,9 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.data.records import Records
     from mmtrans.decoding.beam_search import SearchOptions
+    from mmtrans.evaluation.results import check_writable, place_of
+    from mmtrans.evaluation.suitability import check_features, open_records, unseen
     from mmtrans.models.translator import SEARCH_NEEDS_TOKENS
     from mmtrans.training.run import Run
     from mmtrans.translate import save_features, translate
@@ -63,7 +69,11 @@ def run(arguments: argparse.Namespace) -> dict:
         given = [flag for flag in given if flag != "--seed"]
     if given and trained.config.target == "features":
         raise ValueError(f"{SEARCH_NEEDS_TOKENS} Flags: {', '.join(given)} ({trained.path}).")
-    records = Records.open(arguments.data or trained.records_path)
+    records = open_records(trained, arguments.data)
+    check_features(trained, records)
+    plots = Path(arguments.plots) if arguments.plots else place_of(trained, records) / "plots"
+    if arguments.plot_attention:
+        check_writable(plots, "--plots")
     split = arguments.split
     if split == "test" and not records.count("test"):
         warn("the records have no test fold; the valid split stands in.")
@@ -77,13 +87,17 @@ def run(arguments: argparse.Namespace) -> dict:
         arguments.sample_top_k,
         (arguments.seed, 0),
     )
-    translated = list(translate(trained, records, split, options, arguments.length, arguments.latent))
+    chosen = unseen([trained], records, split, labelled=False)
+    for note in chosen.notes:
+        warn(note)
+    translated = list(translate(trained, chosen.records, split, options, arguments.length, arguments.latent))
     write_lines(arguments.out, [for_json(json.dumps(item.to_json(), ensure_ascii=False)) for item in translated])
     if arguments.features:
         save_features(Path(arguments.features), translated)
     if arguments.plot_attention:
-        plot(trained.path / "plots", translated[: arguments.plot_attention])
-    return {"split": split, "segments": len(translated), **chrf(trained, translated)}
+        plot(plots, translated[: arguments.plot_attention])
+    counts = {"segments": len(translated), "left_out": chosen.left_out}
+    return {"split": split, "records": records.manifest.manifest_hash, **counts, **chrf(trained, translated)}
 
 
 def name_of(flag: str) -> str:
@@ -126,8 +140,8 @@ def write_lines(out: str | None, lines: list[str]) -> None:
 
 def chrf(trained, translated) -> dict:
     """chrF of the best hypotheses where the target is text; sacrebleu's, between 0 and 100."""
-    words = trained.recipe.target.modalities == ("text",) and translated and translated[0].reference
-    if not words:
+    translated = [item for item in translated if item.reference]
+    if trained.recipe.target.modalities != ("text",) or not translated:
         return {}
     import sacrebleu
 
@@ -142,7 +156,7 @@ def plot(directory: Path, translated) -> None:
     """Draws attention weights of segments, and says where."""
     from mmtrans.evaluation.plots import plot_attention
 
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for item in translated:
         best = item.hypotheses[0]
         path = directory / f"attention-{item.id}.png"

@@ -31,12 +31,14 @@ class Selection:
         source: modalities, concatenated in this order.
         target: modalities to translate into, concatenated in this order; empty for a regression.
         labelled: only segments with a label.
+        lacking: only segments that do not have all of these modalities, if any are named.
     """
 
     split: str
     source: tuple[str, ...]
     target: tuple[str, ...] = ()
     labelled: bool = False
+    lacking: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ WHOLE = Share()
 
 def num_batches(records: Records, selection: Selection, batch_size: int, worker: Share = WHOLE) -> int:
     """Batches of an epoch, the last one counted even if it is short. It is the same for every worker."""
-    shards = records.shards(selection.split, selection.modalities, selection.labelled)
+    shards = records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking)
     if worker.sharding == "rows":
         return -(-sum(shard.segments for shard in shards) // batch_size)
     largest = max(sum(shard.segments for shard in shards[i :: worker.number]) for i in range(worker.number))
@@ -132,9 +134,9 @@ def make_batches(
     pools = _pools(shards, selection)
     order = None if shuffle is None else Order(*shuffle)
     rng = None if order is None else np.random.default_rng((order.seed, order.epoch))
-    kept_rows = records.kept_rows if selection.labelled else None
+    rows = records.rows(selection.labelled)
     with corruption_named(records):  # what is held is read here
-        batches = serialized_batches(records.directory, pools, batch_size, rng, kept_rows)
+        batches = serialized_batches(records.directory, pools, batch_size, rng, rows)
     missing = steps - -(-sum(shard.segments for shard in shards) // batch_size)
     if missing:
         batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))
@@ -162,7 +164,7 @@ def check_selection(records: Records, selection: Selection, batch_size: int = 1,
 
 def _shards_of(records: Records, selection: Selection, worker: Share) -> tuple[Shard, ...]:
     """The shards that a worker reads, short ones first."""
-    shards = records.shards(selection.split, selection.modalities, selection.labelled)
+    shards = records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking)
     if worker.sharding == "rows":
         return shards
     if len(shards) < worker.number:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Records:
         splits: those that may be read; asking for another is an error, so that test cannot leak into training.
         kept_rows: where only some train labels are there: shard file → `(segments,)` bool, the rows that keep theirs.
         hidden_ids: of the segments whose labels are not there.
+        present_rows: where segments were left out: shard file → `(segments,)` bool, the rows that are still there.
     """
 
     directory: Path
@@ -40,6 +42,7 @@ class Records:
     splits: tuple[str, ...] = SPLITS
     kept_rows: Mapping[str, np.ndarray] | None = None
     hidden_ids: tuple[str, ...] = ()
+    present_rows: Mapping[str, np.ndarray] | None = None
 
     @classmethod
     def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:
@@ -98,8 +101,11 @@ class Records:
             )
         return np.array(info.mean, np.float32), np.array(info.std, np.float32)
 
-    def shards(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> tuple[Shard, ...]:
-        """Shards of a split whose segments have all `modalities`, and a label if `labelled`; short ones first.
+    def shards(
+        self, split: str, modalities: Sequence[str] = (), labelled: bool = False, lacking: Sequence[str] = ()
+    ) -> tuple[Shard, ...]:
+        """Shards of a split whose segments have all `modalities`, a label if `labelled`, and not all of `lacking`, if
+        any are named; short ones first.
 
         Raises:
             ValueError: a split that this view may not read, or a modality that is absent everywhere.
@@ -116,15 +122,48 @@ class Records:
         found = (
             shard
             for shard in self.manifest.splits[split].shards
-            if set(modalities) <= set(shard.bucket_steps) and (shard.labelled or not labelled)
+            if set(modalities) <= set(shard.bucket_steps)
+            and (shard.labelled or not labelled)
+            and not (lacking and set(lacking) <= set(shard.bucket_steps))
         )
-        return tuple(self._narrowed(found)) if split == "train" and labelled and self.kept_rows else tuple(found)
+        return tuple(self._narrowed(found, self.rows(labelled)))
 
-    def _narrowed(self, shards: Iterator[Shard]) -> Iterator[Shard]:
-        """Shards with their count of kept segments; not those that keep none."""
+    def _narrowed(self, shards: Iterator[Shard], rows: Mapping[str, np.ndarray]) -> Iterator[Shard]:
+        """Shards with their count of segments that are there; not those that keep none."""
         for shard in shards:
-            if kept := int(self.kept_rows[shard.file].sum()):
+            kept = int(rows[shard.file].sum()) if shard.file in rows else shard.segments
+            if kept:
                 yield replace(shard, segments=kept)
+
+    def rows(self, labelled: bool) -> dict[str, np.ndarray]:
+        """Shard file → `(segments,)` bool, the rows that are there; files that are not named have all of theirs."""
+        rows = dict(self.present_rows or {})
+        for file, kept in (self.kept_rows or {}).items() if labelled else ():
+            rows[file] = kept & rows[file] if file in rows else kept
+        return rows
+
+    def ids(self, split: str) -> list[str]:
+        """Names of the segments of a split, in the order of the shards."""
+        rows = self.rows(labelled=False)
+        ids: list[str] = []
+        for shard in self.shards(split):
+            all_ids = self._ids_of(shard)
+            ids += itertools.compress(all_ids, rows[shard.file]) if shard.file in rows else all_ids
+        return ids
+
+    def _ids_of(self, shard: Shard) -> tuple[str, ...]:
+        return _read_ids(self.directory / shard.file, shard.sha256)
+
+    def without(self, ids: Collection[str], split: str) -> Records:
+        """The view in which a split lacks some segments.
+
+        Args:
+            ids: of the segments, which need not be there.
+            split: the split; the others keep theirs.
+        """
+        present = {shard.file: [id_ not in ids for id_ in self._ids_of(shard)] for shard in self.shards(split)}
+        rows = {file: np.array(kept) for file, kept in present.items() if not all(kept)}
+        return replace(self, present_rows={**(self.present_rows or {}), **rows}) if rows else self
 
     def with_label_fraction(self, fraction: float, seed: int) -> Records:
         """The view in which only a share of the labelled train segments is there, where labels are asked for.
@@ -139,7 +178,7 @@ class Records:
         shards = self.shards("train", labelled=True)
         if fraction == 1.0 or not shards:
             return self
-        ids = {shard.file: read_ids(self.directory / shard.file) for shard in shards}
+        ids = {shard.file: self._ids_of(shard) for shard in shards}
         ranks = {id_: _rank(seed, id_) for id_ in itertools.chain.from_iterable(ids.values())}
         ordered = sorted(ranks.values())
         last = ordered[max(1, round(fraction * len(ordered))) - 1]
@@ -157,8 +196,13 @@ class Records:
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
 
     def _labels_of(self, shard: Shard) -> np.ndarray:
-        labels = read_labels(self.directory / shard.file)
-        return labels if self.kept_rows is None else labels[self.kept_rows.get(shard.file, ...)]
+        return read_labels(self.directory / shard.file)[self.rows(labelled=True).get(shard.file, ...)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_ids(path: Path, sha256: str) -> tuple[str, ...]:
+    """Names of the segments of a shard; its checksum tells it from a later one. Kept, as many runs ask."""
+    return tuple(read_ids(path))
 
 
 def _rank(seed: int, segment_id: str) -> bytes:

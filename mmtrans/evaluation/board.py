@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.console import warn
+from mmtrans.escape import for_terminal
 from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.predictions import Predictions
-from mmtrans.files import write_atomically
+from mmtrans.evaluation.together import finish, write_together
 from mmtrans.training.run import Run
+from mmtrans.training.status import read_status
 
 #: Segments of a split that the projector gets: it is sluggish with many more.
 MAX_POINTS = 1000
@@ -25,20 +29,23 @@ REPRESENTATIONS = {
 #: Columns of the metadata; the projector shows the first one beside a point.
 HEADER = ("words", "label", "score", "split", "id")
 
+_METADATA = "metadata.tsv"
 
-def write_projector(run: Run, points: Mapping[str, Predictions]) -> None:
-    """Puts splits into the embedding projector, in place of what was there of them: `RUN/logs/projector`.
+
+def write_projector(place: Path, points: Mapping[str, Predictions]) -> None:
+    """Puts splits into the embedding projector, in place of what was there of them: `logs/projector` of a directory.
 
     Args:
-        run: the run.
+        place: the directory.
         points: split → its scored segments; of more than `MAX_POINTS` evenly spread ones are kept.
     """
-    directory = run.path / "logs" / "projector"
-    if not directory.is_dir():
+    directory = place / "logs" / "projector"
+    if not any(directory.glob("events*")):
         # The projector looks only where there are events.
         with tf.summary.create_file_writer(str(directory)).as_default():
             lines = [f"**{name}**: {text}" for name, text in REPRESENTATIONS.items()]
             tf.summary.text("representations", "\n\n".join(lines), step=0)
+    finish(directory)
     kept = {split: _spread(len(found.ids)) for split, found in points.items()}
     rows = [
         (" ".join(found.words[i].split()), f"{found.labels[i]:.6g}", f"{found.scores[i]:.4g}", split, found.ids[i])
@@ -47,18 +54,26 @@ def write_projector(run: Run, points: Mapping[str, Predictions]) -> None:
     ]
     vectors_of = next(iter(points.values())).vectors
     names = [name for name in REPRESENTATIONS if name in vectors_of]
-    metadata = _lines(directory / "metadata.tsv")[1:]
-    stays = [line.split("\t")[HEADER.index("split")] not in points for line in metadata]
-    new = {"metadata.tsv": rows}
+    tables = {_METADATA: [[for_terminal(cell) for cell in row] for row in rows]}
     for name in names:
         vectors = np.concatenate([found.vectors[name][kept[split]] for split, found in points.items()])
-        new[f"{name}.tsv"] = np.char.mod("%.5g", vectors)
-    for file, table in new.items():
-        old = metadata if file == "metadata.tsv" else _lines(directory / file)
-        lines = [line for line, stay in zip(old, stays, strict=True) if stay]
-        header = ["\t".join(HEADER)] if file == "metadata.tsv" else []
-        write_atomically(directory / file, "\n".join([*header, *lines, *map("\t".join, table)]) + "\n")
-    write_atomically(directory / "projector_config.pbtxt", _projector_config(names))
+        tables[f"{name}.tsv"] = np.char.mod("%.5g", vectors)
+    old = _other_points(directory, list(tables), points)
+    old[_METADATA].insert(0, "\t".join(HEADER))
+    texts = {file: "\n".join([*old[file], *map("\t".join, rows)]) + "\n" for file, rows in tables.items()}
+    write_together(directory, {**texts, "projector_config.pbtxt": _projector_config(names)})
+
+
+def _other_points(directory: Path, files: Sequence[str], splits: Container[str]) -> dict[str, list[str]]:
+    """File → the lines of it that are of other splits; of none where the files do not go together."""
+    metadata = _lines(directory / _METADATA)[1:]
+    lines = {file: metadata if file == _METADATA else _lines(directory / file) for file in files}
+    cells = [line.split("\t") for line in metadata]
+    if any(len(row) != len(HEADER) for row in cells) or len(set(map(len, lines.values()))) > 1:
+        warn(f"the projector's files did not go together, and are begun anew ({directory}).")
+        return {file: [] for file in files}
+    stays = [row[HEADER.index("split")] not in splits for row in cells]
+    return {file: list(itertools.compress(found, stays)) for file, found in lines.items()}
 
 
 def _spread(count: int) -> np.ndarray:
@@ -66,7 +81,8 @@ def _spread(count: int) -> np.ndarray:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    # Ids and words may hold what Python calls the end of a line, and TensorBoard does not.
+    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
 
 
 def _projector_config(names: Sequence[str]) -> str:
@@ -77,18 +93,19 @@ def _projector_config(names: Sequence[str]) -> str:
     )
 
 
-def write_evaluation(run: Run, split: str, result: Mapping, epochs: int) -> None:
-    """Writes the metrics of a split, the configuration and the split's plots to `RUN/logs/evaluation`.
+def write_evaluation(place: Path, run: Run, split: str, result: Mapping) -> None:
+    """Writes the metrics of a split, the configuration and the split's plots, at the last epoch trained.
 
     Args:
-        run: the run, whose plots of this split are drawn.
+        place: the directory, which gets `logs/evaluation`; the plots of this split are drawn in it.
+        run: the run.
         split: which was evaluated.
         result: its object in metrics.json.
-        epochs: that were trained, the step at which all of it is shown.
     """
     from tensorboard.plugins.hparams import api as hparams
 
-    directory, suffix = run.path / "logs" / "evaluation", f".{split}"
+    directory, suffix = place / "logs" / "evaluation", f".{split}"
+    epochs = sum(read_status(run, phase)["epoch"] for phase in run.phases)
     old = sorted(directory.glob(f"events.out.tfevents.*{suffix}"))
     writer = tf.summary.create_file_writer(str(directory), filename_suffix=suffix)
     with writer.as_default(step=epochs):
@@ -98,7 +115,7 @@ def write_evaluation(run: Run, split: str, result: Mapping, epochs: int) -> None
             if result[name] is not None:
                 tf.summary.scalar(f"{split}/{name}", result[name])
         for kind in ("predictions", "confusion"):
-            path = run.path / "plots" / f"{kind}-{split}.png"
+            path = place / "plots" / f"{kind}-{split}.png"
             if path.is_file():
                 tf.summary.image(f"{kind}/{split}", tf.io.decode_png(path.read_bytes(), channels=3)[None])
     writer.close()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmtrans.data.records import Records, corruption_named
-from mmtrans.evaluation.evaluate import SEED, check_finished, check_records, plot, save
+from mmtrans.evaluation.evaluate import SEED, check_records, identity, notes_on, plot
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.predictions import Predictions, predict
+from mmtrans.evaluation.results import check_place, save
 from mmtrans.evaluation.split_metrics import evaluate_predictions
+from mmtrans.evaluation.suitability import unseen
 from mmtrans.training.run import Run
+from mmtrans.training.status import check_finished
 
 
 def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: str | Path) -> dict:
@@ -33,26 +35,28 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
 
     Raises:
         ValueError: a run twice, runs of different records, `out` holds something else, no segment that all members
-            read, or as `evaluate`.
+            read and that none was trained on, or as `evaluate`.
     """
     check_members(runs)
     out = Path(out)
-    _check_out(out, runs)
+    check_place(out, lambda result: _is_same(result, runs, records))
     for run in runs:
         check_finished(run)
         check_records(run, records)
+    chosen = unseen(runs, records, split)
     with corruption_named(records):
-        ensemble, scores = combine([predict(run, records, split) for run in runs])
+        ensemble, scores = combine([predict(run, chosen.records, split) for run in runs])
     scale = records.manifest.label
     result = evaluate_predictions(
         ensemble.scores, ensemble.labels, ensemble.videos, records.labels("train"), scale, seed=SEED
     )
     members = [
-        {**_identity(run), **sentiment_metrics(s, ensemble.labels, scale)} for run, s in zip(runs, scores, strict=True)
+        {**identity(run), **sentiment_metrics(s, ensemble.labels, scale)} for run, s in zip(runs, scores, strict=True)
     ]
+    result["notes"] += notes_on(chosen, ensemble)
+    result["records"], result["left_out"] = records.manifest.manifest_hash, chosen.left_out
     result["members"] = members
     result["members_mean"] = {name: _mean([member[name] for member in members]) for name in METRICS}
-    out.mkdir(parents=True, exist_ok=True)
     save(out, split, ensemble, result)
     plot(out, split, ensemble, scale, f"ensemble of {len(runs)}")
     return result
@@ -96,25 +100,12 @@ def check_members(runs: Sequence[Run]) -> None:
             )
 
 
-def _check_out(out: Path, runs: Sequence[Run]) -> None:
-    """Raises a ValueError where a directory holds anything but the same ensemble."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    path = out / "metrics.json"
-    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    expected = sorted(str(_identity(run)) for run in runs)
-    for result in results.values():
-        members = result.get("members", [])
-        if expected == sorted(str({name: member[name] for name in ("run", "recipe", "seed")}) for member in members):
-            return
-    raise ValueError(
-        f"The directory holds something else. Expected a new one, or the same ensemble's. Received: out={out}. "
-        f"Choose another --out."
-    )
-
-
-def _identity(run: Run) -> dict:
-    return {"run": str(run.path.resolve()), "recipe": run.config.recipe, "seed": run.config.seed}
+def _is_same(result: dict, runs: Sequence[Run], records: Records) -> bool:
+    """Whether a split's object in metrics.json is of the same ensemble and records; early ones were of its own."""
+    members = [{name: member[name] for name in ("run", "recipe", "seed")} for member in result.get("members", [])]
+    scored = result.get("records", runs[0].manifest_hash)
+    same = sorted(map(str, members)) == sorted(str(identity(run)) for run in runs)
+    return same and scored == records.manifest.manifest_hash
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

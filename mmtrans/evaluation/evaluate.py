@@ -3,111 +3,131 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 from pathlib import Path
 
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
+from mmtrans.evaluation.results import check_place, check_writable, place_of, save, save_metrics
 from mmtrans.evaluation.split_metrics import evaluate_predictions
+from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, unseen
 from mmtrans.evaluation.translation import evaluate_translation
-from mmtrans.files import write_atomically
 from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
-from mmtrans.training.status import check_finished, read_status
+from mmtrans.training.status import check_finished
 from tfrecords.schema import LabelScale
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.
 SEED = 0
 
 
-def evaluate(run: Run, records: Records, split: str) -> dict:
+def evaluate(run: Run, records: Records, split: str, out: str | Path | None = None) -> dict:
     """Evaluates a trained run, and writes `metrics.json`, `predictions.csv`, the plots and TensorBoard's pages.
+
+    They go into the run's directory, but those of other records into `other-records/<hash of their manifest>` in it.
 
     Args:
         run: a run whose phases are finished.
-        records: opened with this split and train (whose labels make the baselines).
+        records: opened with this split and train (whose labels make the baselines). Of other records than the run's
+            own the segments that it was trained on stay out.
         split: `train`, `valid` or `test`.
+        out: another directory for all that is written, of this run and these records alone.
 
     Returns:
-        the split's object in metrics.json; of a pre-trained run it holds `translation` alone, and nothing but
-        `metrics.json` is written.
+        the split's object in metrics.json, with `records`, the hash of their manifest, and `left_out`, the number of
+        segments that stay out, `None` where nobody knows which would have to; of a pre-trained run it holds
+        `translation` and these alone, and nothing but `metrics.json` is written. `translation` is `None` where no
+        segment has the target.
 
     Raises:
-        ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split or are
-            corrupt.
+        ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split that it
+            has not seen or are corrupt; `out` holds something else; the results cannot be written.
     """
     check_finished(run)
     check_records(run, records)
+    place = place_for(run, records, out)
+    chosen = unseen([run], records, split, labelled=not run.config.pretrain)
+    provenance = describe(run, records, chosen, out)
     if run.config.pretrain:
         with corruption_named(records):
-            result = {"translation": evaluate_translation(run, records, split)}
-        save_metrics(run.path, split, result)
+            result = {"translation": evaluate_translation(run, chosen.records, split), **provenance}
+        save_metrics(place, split, result)
         return result
     with corruption_named(records):
         scorer = make_scorer(run)
-        predictions = predict(run, records, split, scorer)
+        predictions = predict(run, chosen.records, split, scorer)
         beside = {}
-        if split == "valid" and records.count("train", run.recipe.inputs.modalities, labelled=True):
+        if split == "valid" and is_own(run, records) and records.count("train", run.recipe.inputs.modalities, True):
             # What training evaluates is valid: segments that it learned from stand beside them in the projector.
             beside["train"] = predict(run, records, "train", scorer, MAX_POINTS)
-        translation = evaluate_translation(run, records, split) if isinstance(run.recipe, Translation) else None
+        translation = _translation(run, chosen.records, split)
     scale = records.manifest.label
     result = evaluate_predictions(
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
     )
-    if translation is not None:
+    result["notes"] += notes_on(chosen, predictions)
+    if isinstance(run.recipe, Translation):
         result["translation"] = translation
-    save(run.path, split, predictions, result)
-    plot(run.path, split, predictions, scale, str(run.recipe))
-    _plot_history(run)
-    write_projector(run, {**beside, split: predictions})
-    write_evaluation(run, split, result, sum(read_status(run, phase)["epoch"] for phase in run.phases))
+        result["notes"] += [] if translation else [_no_translation(run, split)]
+    result |= provenance
+    save(place, split, predictions, result)
+    plot(place, split, predictions, scale, str(run.recipe))
+    _plot_history(run, place)
+    write_projector(place, {**beside, split: predictions})
+    write_evaluation(place, run, split, result)
     return result
 
 
 def check_records(run: Run, records: Records) -> None:
-    """Raises a ValueError where a modality's width differs from the run's, or there are no labels for the baselines."""
-    if not run.config.pretrain and not records.count("train", labelled=True):
-        raise ValueError(
-            f"The records have no labelled train split. Expected one, as the baselines are made from its labels. "
-            f"Received: train=none ({records.directory}). Choose folds with --folds, or use `mmtrans predict`."
-        )
-    for name, mean in run.statistics.mean.items():
-        if records.dim(name) != len(mean):
-            raise ValueError(
-                f"The records do not fit the run. Expected {len(mean)} columns of {name}. "
-                f"Received: dim={records.dim(name)} ({records.directory}). Convert the corpus with the same features."
-            )
+    """Raises a ValueError where records do not fit a run: their features, label scale, or no labels for the
+    baselines."""
+    if not run.config.pretrain:
+        check_label(run, records)
+    check_features(run, records)
 
 
-def save(directory: Path, split: str, predictions: Predictions, result: dict) -> None:
-    """Adds a split to `metrics.json` and `predictions.csv` of a directory."""
-    save_metrics(directory, split, result)
-    _save_predictions(directory / "predictions.csv", split, predictions)
+def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
+    """The directory that the results of a run go to; a ValueError where it holds something else, or is read-only."""
+    place = place_of(run, records, out)
+    if out is None or (place.resolve() == run.path.resolve() and is_own(run, records)):
+        check_writable(place)
+        return place
+    expected = {"records": records.manifest.manifest_hash, **identity(run)}
+    check_place(place, lambda result: all(result.get(name) == value for name, value in expected.items()))
+    return place
 
 
-def save_metrics(directory: Path, split: str, result: dict) -> None:
-    """Adds a split to `metrics.json` of a directory."""
-    path = directory / "metrics.json"
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    write_atomically(path, json.dumps({**metrics, split: result}, indent=2, allow_nan=False))
+def identity(run: Run) -> dict:
+    """What tells a run from others, in results that do not lie in it."""
+    return {"run": str(run.path.resolve()), "recipe": run.config.recipe, "seed": run.config.seed}
 
 
-def _save_predictions(path: Path, split: str, predictions: Predictions) -> None:
-    rows = []
-    if path.is_file():
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
-    rows = [row for row in rows if row[0] != split]
-    columns = zip(predictions.ids, predictions.videos, predictions.labels, predictions.scores, strict=True)
-    rows += [[split, id_, video, f"{label:.6g}", f"{score:.8g}"] for id_, video, label, score in columns]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["split", "id", "video_id", "label", "prediction"])
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
+def describe(run: Run, records: Records, chosen: Unseen, out: str | Path | None) -> dict:
+    """What a result says of its records, and in a place of its own of its run."""
+    named = {} if out is None else identity(run)
+    return {"records": records.manifest.manifest_hash, "left_out": chosen.left_out, **named}
+
+
+def notes_on(chosen: Unseen, predictions: Predictions) -> list[str]:
+    """Sentences on the records of predictions."""
+    count = sum(video in chosen.seen_videos for video in predictions.videos)
+    seen = f"Of videos of which the run was trained on other segments: {count} of {len(predictions.videos)} segments."
+    return [*chosen.notes, *([seen] if count else [])]
+
+
+def _translation(run: Run, records: Records, split: str) -> dict | None:
+    """Quality of a run's translation; `None` for a baseline, and where no segment has the target too."""
+    if not isinstance(run.recipe, Translation):
+        return None
+    modalities = (*run.recipe.inputs.modalities, *run.recipe.target.modalities)
+    if not all(map(records.has, modalities)) or not records.count(split, modalities):
+        return None
+    return evaluate_translation(run, records, split)
+
+
+def _no_translation(run: Run, split: str) -> str:
+    target = " and ".join(run.recipe.target.modalities)
+    return f"No quality of the translation: no segment of the {split} split has {target} beside its source."
 
 
 def plot(directory: Path, split: str, predictions: Predictions, scale: LabelScale, name: str) -> None:
@@ -123,8 +143,8 @@ def plot(directory: Path, split: str, predictions: Predictions, scale: LabelScal
         plot_confusion(plots / f"confusion-{split}.png", scores, labels, scale, title)
 
 
-def _plot_history(run: Run) -> None:
+def _plot_history(run: Run, place: Path) -> None:
     from mmtrans.evaluation.plots import plot_history
 
     with open(run.path / "history.csv", newline="", encoding="utf-8") as file:
-        plot_history(run.path / "plots" / "history.png", list(csv.DictReader(file)))
+        plot_history(place / "plots" / "history.png", list(csv.DictReader(file)))

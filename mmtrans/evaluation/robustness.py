@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,48 +11,54 @@ from scipy.integrate import trapezoid
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.corruptions import LEVELS, Stream, corrupt
-from mmtrans.evaluation.evaluate import SEED, check_finished, check_records
+from mmtrans.evaluation.evaluate import SEED, check_records, describe, place_for
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
 from mmtrans.evaluation.predictions import make_scorer
+from mmtrans.evaluation.results import read_results, to_csv, to_json
 from mmtrans.evaluation.robustness_plot import plot_robustness
+from mmtrans.evaluation.suitability import unseen
 from mmtrans.files import write_atomically
 from mmtrans.training.run import Run
+from mmtrans.training.status import check_finished
 
 #: The scores without any corruption.
 CLEAN = None
 
 
-def evaluate_robustness(run: Run, records: Records, split: str) -> dict:
+def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path | None = None) -> dict:
     """Measures the curves of a split, and writes them to `robustness.json`, `robustness.csv` and a plot.
 
     Args:
         run: a run whose phases are finished.
-        records: opened with this split and train (whose labels make the baseline in the plot).
+        records: opened with this split and train (whose labels make the baseline in the plot), as for `evaluate`.
         split: `train`, `valid` or `test`.
+        out: the directory of the results, as for `evaluate`.
 
     Returns:
-        the split's object in robustness.json: `seed`, `segments`, and `curves`, corruption → modality → `read`,
-        whether the run reads the modality at all; `levels` `(11,)`, 0 first; `metrics`, metric → `(11,)` values; and
-        `area`, metric → its mean over the levels (the trapezoid rule, divided by the last level), `None` where the
-        metric is undefined at a level.
+        the split's object in robustness.json: `records` and `left_out` as of `evaluate`; `seed`, `segments`; and
+        `curves`, corruption → modality → `read`, whether the run reads the modality at all; `levels` `(11,)`, 0
+        first; `metrics`, metric → `(11,)` values; and `area`, metric → its mean over the levels (the trapezoid rule,
+        divided by the last level), `None` where the metric is undefined at a level.
 
     Raises:
         ValueError: as `evaluate`.
     """
     check_finished(run)
     check_records(run, records)
+    place = place_for(run, records, out)
+    chosen = unseen([run], records, split)
     with corruption_named(records):
-        scores, labels = _score(run, records, split)
+        scores, labels = _score(run, chosen.records, split)
     scale = records.manifest.label
     measured = {point: sentiment_metrics(values, labels, scale) for point, values in scores.items()}
     curves = {
         kind: {modality: _curve(measured, kind, modality) for modality in records.manifest.modalities}
         for kind in LEVELS
     }
-    result = {"seed": SEED, "segments": len(labels), "curves": curves}
-    _save(run.path, split, result)
+    result = {**describe(run, records, chosen, out), "seed": SEED, "segments": len(labels), "curves": curves}
+    _save(place, split, result)
     constants = trivial_baselines(records.labels("train"), labels, scale).values()
-    path = run.path / "plots" / f"robustness-{split}.png"
+    path = place / "plots" / f"robustness-{split}.png"
     path.parent.mkdir(exist_ok=True)
     plot_robustness(path, curves, min(constant["mae"] for constant in constants), f"{run.recipe}, {split}")
     return result
@@ -103,18 +106,15 @@ def normalized_area(levels: list[float], values: list[float | None]) -> float | 
     return None if None in values else float(trapezoid(values, levels) / (levels[-1] - levels[0]))
 
 
-def _save(directory: Path, split: str, result: dict) -> None:
+def _save(place: Path, split: str, result: dict) -> None:
     """Puts a split into `robustness.json`, and all of them into `robustness.csv`."""
-    path = directory / "robustness.json"
-    splits = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    splits[split] = result
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["split", "corruption", "modality", "level", *METRICS])
+    place.mkdir(parents=True, exist_ok=True)
+    splits = {**read_results(place / "robustness.json"), split: result}
+    rows = [["split", "corruption", "modality", "level", *METRICS]]
     for name, found in splits.items():
         for kind, curves in found["curves"].items():
             for modality, curve in curves.items():
                 columns = zip(curve["levels"], *curve["metrics"].values(), strict=True)
-                writer.writerows([name, kind, modality, *row] for row in columns)
-    write_atomically(directory / "robustness.csv", text.getvalue())
-    write_atomically(path, json.dumps(splits, indent=2, allow_nan=False))
+                rows += [[name, kind, modality, *row] for row in columns]
+    write_atomically(place / "robustness.csv", to_csv(rows))
+    write_atomically(place / "robustness.json", to_json(splits))

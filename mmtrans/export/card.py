@@ -102,9 +102,8 @@ def _metrics(metrics: Mapping) -> Iterator[str]:
         medians = [_number(result["baselines"]["median"][name]) for name in METRICS]
         yield f"| {split}, always the median | | " + " | ".join(medians) + " |"
     for split, result in metrics.items():
-        if "translation" in result:
-            names = ("r2", "source_shuffled_r2", "copy_last_r2")
-            own, shuffled, copied = (_number(result["translation"][name]) for name in names)
+        if quality := result.get("translation"):
+            own, shuffled, copied = (_number(quality[name]) for name in ("r2", "source_shuffled_r2", "copy_last_r2"))
             yield from ("", f"Translation, {split}, free-running: R² {own} (sources shuffled {shuffled}, ")
             yield f"copying the last frame {copied})."
     yield ""

@@ -137,7 +137,7 @@ def compute(grid: Grid, draws: int = 10_000) -> Results:
 
 def _row(grid: Grid, trained: Trained, draws: int) -> Row:
     intervals = seed_intervals(trained.predictions, trained.labels, trained.videos, grid.scale, draws=draws)
-    translations = [metrics["translation"] for metrics in trained.metrics if "translation" in metrics]
+    translations = [metrics["translation"] for metrics in trained.metrics if metrics.get("translation")]
     return Row(
         trained.variant,
         trained.seeds,

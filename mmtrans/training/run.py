@@ -22,6 +22,7 @@ from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
 from mmtrans.training.environment import Data, Environment, describe_data, describe_environment
 from mmtrans.training.phases import Phase, phases_of
+from mmtrans.training.seen import SEEN, save_seen
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json
 
@@ -114,6 +115,7 @@ class Run:
         if init:
             init.copy_translations(path / INIT)
         statistics.save(path / "statistics.npz")
+        save_seen(path, records, init)
         write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
         # Last, as it is what makes the directory a run.
         description = {**describe_environment(run), "data": describe_data(records.manifest)}
@@ -173,7 +175,8 @@ class Run:
         for left in (partial, target):
             shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True)
-        for name in ("config.yaml", "environment.json", "statistics.npz"):
+        names = ["config.yaml", "environment.json", "statistics.npz"]
+        for name in [*names, SEEN] if (self.path / SEEN).is_file() else names:
             shutil.copyfile(self.path / name, partial / name)
         for phase in self.translations:
             for file in (self.weights_path(phase), self.phase_dir(phase) / "phase.json"):
@@ -235,7 +238,7 @@ class Run:
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
     left = ("config.yaml", "statistics.npz", ".config.yaml.partial", ".environment.json.partial")
-    left += (INIT, f".{INIT}.partial")
+    left += (SEEN, f".{SEEN}.partial", INIT, f".{INIT}.partial")
     return all(entry.name in left for entry in path.iterdir())
 
 

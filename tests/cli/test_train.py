@@ -237,7 +237,7 @@ def test_an_unlabelled_corpus_is_pre_trained_on_and_another_run_starts_there(
     assert "or train the translation alone with --pretrain." in refused(command, capsys)
     assert main([*map(str, command), "--pretrain", "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert list(json.loads(lines[-1])) == ["translation"]
+    assert list(json.loads(lines[-1])) == ["translation", "records", "left_out"]
     assert any(f"Next: mmtrans train --init {before} --data" in line for line in lines)
     for argv in (["predict", before, corpus_dir], ["export", before, tmp_path / "export"]):
         assert "The run has no sentiment model." in refused(argv, capsys)

@@ -106,7 +106,7 @@ def test_large_splits_are_thinned_out_evenly(run, records, monkeypatch, tmp_path
     monkeypatch.setattr(board, "MAX_POINTS", 5)
     copy = Run.open(shutil.copytree(run.path, tmp_path / "run"))
     predictions = predict(copy, records, "valid")
-    board.write_projector(copy, {"valid": predictions})
+    board.write_projector(copy.path, {"valid": predictions})
     rows, tensors = projector(copy)
     ids = [row["id"] for row in rows if row["split"] == "valid"]
     assert ids == [predictions.ids[i] for i in np.linspace(0, len(predictions.ids) - 1, 5).astype(int)]

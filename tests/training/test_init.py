@@ -74,7 +74,7 @@ def initial(run, records, part="model", phase=0):
 def test_a_pretrained_run_has_translations_only(pretrained, unlabelled):
     assert [phase.kind for phase in pretrained.phases] == ["translation"]
     result = evaluate(pretrained, unlabelled, "valid")
-    assert list(result) == ["translation"]
+    assert list(result) == ["translation", "records", "left_out"]
     assert np.isfinite(result["translation"]["r2"])
     assert json.loads((pretrained.path / "metrics.json").read_text()) == {"valid": result}
     assert not (pretrained.path / "predictions.csv").exists()

@@ -67,7 +67,8 @@ def test_modalities_are_named_once_each():
 def test_a_new_run_holds_configuration_statistics_and_environment(tiny, small, tmp_path):
     config = tiny(recipe="T->A")
     run = Run.open_or_create(tmp_path / "deep" / "run", config, small)
-    assert sorted(entry.name for entry in run.path.iterdir()) == ["config.yaml", "environment.json", "statistics.npz"]
+    names = ["config.yaml", "environment.json", "segments.json", "statistics.npz"]
+    assert sorted(entry.name for entry in run.path.iterdir()) == names
     assert yaml.safe_load((run.path / "config.yaml").read_text()) == config.to_dict()
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["manifest_hash"] == small.manifest.manifest_hash

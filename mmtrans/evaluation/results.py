@@ -1,0 +1,115 @@
+"""What an evaluation writes, split by split: `metrics.json` and `predictions.csv`; and the directory they go to."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from mmtrans.data.records import Records
+from mmtrans.evaluation.predictions import Predictions
+from mmtrans.files import write_atomically
+from mmtrans.training.run import Run
+from tfrecords.stored import read_csv, read_json
+
+#: In a run directory: results of other records than the run's own, in a directory named by the hash of their manifest.
+OTHER_RECORDS = "other-records"
+
+#: Digits of a manifest's hash that are shown to people.
+SHOWN = 12
+
+#: All that an evaluation leaves in a directory of its own.
+_NAMES = {"metrics.json", "predictions.csv", "robustness.json", "robustness.csv", "plots", "logs"}
+
+_COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
+
+_REMEDY = "Delete it, and evaluate each split again."
+
+
+def place_of(run: Run, records: Records, out: str | Path | None = None) -> Path:
+    """The directory that results of a run go to: `out`, or the run's own, or of other records one within it."""
+    if out is not None:
+        return Path(out)
+    own = records.manifest.manifest_hash == run.manifest_hash
+    return run.path if own else run.path / OTHER_RECORDS / records.manifest.manifest_hash[:SHOWN]
+
+
+def check_place(place: Path, is_same: Callable[[dict], bool]) -> None:
+    """Raises a ValueError where a directory cannot be written to, or holds anything but results of the same.
+
+    Args:
+        place: the directory, which need not be there.
+        is_same: whether a split's object in metrics.json is of the same models and records.
+    """
+    check_writable(place)
+    if not place.exists():
+        return
+    names = {path.name for path in place.iterdir()} if place.is_dir() else None
+    # What a kill left has no metrics.json yet, and hidden files that are not whole.
+    foreign = names is None or {name for name in names if not name.startswith(".")} - _NAMES
+    if foreign or not all(map(is_same, read_results(place / "metrics.json").values())):
+        raise ValueError(
+            f"The directory holds something else. Expected a new one, or results of the same runs and records. "
+            f"Received: out={place}. Choose another --out."
+        )
+
+
+def check_writable(place: Path, flag: str = "--out") -> None:
+    """Raises a ValueError where a directory cannot be made or written to; before anything is computed."""
+    nearest = next(path for path in (place, *place.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK):
+        raise ValueError(
+            f"Nothing can be written there. Expected a directory that may be written to. Received: {place}. "
+            f"Name another place with {flag} DIR."
+        )
+
+
+def read_results(path: Path, remedy: str = _REMEDY) -> dict[str, dict]:
+    """Split → its object in `metrics.json` or `robustness.json`; empty where there is no file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    return read_json(path, dict[str, dict], remedy) if path.is_file() else {}
+
+
+def save(place: Path, split: str, predictions: Predictions, result: dict) -> None:
+    """Adds a split to `predictions.csv` and `metrics.json` of a directory, which it makes."""
+    place.mkdir(parents=True, exist_ok=True)
+    metrics = read_results(place / "metrics.json")
+    _save_predictions(place / "predictions.csv", split, predictions)
+    write_atomically(place / "metrics.json", to_json({**metrics, split: result}))
+
+
+def save_metrics(place: Path, split: str, result: dict) -> None:
+    """Adds a split to `metrics.json` of a directory, which it makes."""
+    place.mkdir(parents=True, exist_ok=True)
+    metrics = read_results(place / "metrics.json")
+    write_atomically(place / "metrics.json", to_json({**metrics, split: result}))
+
+
+def to_json(results: dict) -> str:
+    """Results as the text of a file."""
+    return json.dumps(results, indent=2, allow_nan=False)
+
+
+def to_csv(rows: Iterable[Sequence]) -> str:
+    """Rows as the text of a file, whatever the cells hold."""
+    text = io.StringIO()
+    plain = csv.writer(text, lineterminator="\n")
+    # A lone carriage return ends a line to a reader, and is not quoted by every version of Python.
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+    return text.getvalue()
+
+
+def _save_predictions(path: Path, split: str, predictions: Predictions) -> None:
+    old = read_csv(path, _COLUMNS, _REMEDY) if path.is_file() else []
+    rows = [[row[name] for name in _COLUMNS] for row in old if row["split"] != split]
+    columns = zip(predictions.ids, predictions.videos, predictions.labels, predictions.scores, strict=True)
+    rows += [[split, id_, video, f"{label:.6g}", f"{score:.8g}"] for id_, video, label, score in columns]
+    write_atomically(path, to_csv([list(_COLUMNS), *rows]))

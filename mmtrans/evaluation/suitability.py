@@ -1,0 +1,172 @@
+"""Which records a trained run may be judged on, and which of their segments stay out since it was trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.data.records import Records
+from mmtrans.evaluation.results import SHOWN
+from mmtrans.sources.ids import parse_segment_id
+from mmtrans.training.run import Run
+from mmtrans.training.seen import SEEN_SPLITS, seen_by
+from tfrecords.manifest import Manifest
+from tfrecords.schema import SPLITS
+
+STEPS = {True: "one step a word", False: "steps at their own rate"}
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A split of some records without the segments that runs were trained on.
+
+    Args:
+        records: the view to read the split from.
+        left_out: how many of the segments asked for stay out; `None` where nobody knows which would have to.
+        notes: sentences for the user: whose records these are, what stays out, what else differs.
+        seen_videos: of other records than the runs' own, the videos of the segments that they were trained on.
+    """
+
+    records: Records
+    left_out: int | None
+    notes: tuple[str, ...]
+    seen_videos: frozenset[str] = frozenset()
+
+
+def open_records(run: Run, data: str | Path | None = None, splits: Sequence[str] = SPLITS) -> Records:
+    """Opens the records that a run was trained on, or others that are named.
+
+    Raises:
+        FileNotFoundError: they are not there.
+        ValueError: others lie in the place of the run's own by now; or as `Records.open`.
+    """
+    if data is not None:
+        return Records.open(data, splits)
+    if not run.records_path.is_dir():
+        raise FileNotFoundError(
+            f"The run's records are gone. Expected them where they were in training. "
+            f"Received: records={run.records_path} ({run.path}). Say where they are with --data RECORDS."
+        )
+    # The manifest alone first: shards of other records may be another matter.
+    found = Manifest.load(run.records_path).manifest_hash
+    if found != run.manifest_hash:
+        raise ValueError(
+            f"The run's records are others by now. Expected manifest {run.manifest_hash[:SHOWN]}, as in training. "
+            f"Received: {found[:SHOWN]} ({run.records_path}; {run.path}). Say where the run's own are with --data "
+            f"RECORDS, or name these so: what the run was trained on is then left out, and the results stand apart."
+        )
+    return Records.open(run.records_path, splits)
+
+
+def is_own(run: Run, records: Records) -> bool:
+    """Whether a run was trained on these records, wherever they lie."""
+    return records.manifest.manifest_hash == run.manifest_hash
+
+
+def check_features(run: Run, records: Records) -> None:
+    """Raises a ValueError where records hold other features than the run's: their columns, names or steps.
+
+    A target's modality may be absent: the run predicts without it.
+    """
+    trained = run.data["modalities"]
+    for name, mean in run.statistics.mean.items():
+        if name not in run.recipe.inputs.modalities and not records.has(name):
+            continue
+        if records.dim(name) != len(mean):
+            raise ValueError(
+                f"The records do not fit the run. Expected {len(mean)} columns of {name}. "
+                f"Received: dim={records.dim(name)} ({records.directory}). Convert the corpus with the same features."
+            )
+        info, expected = records.info(name), trained[name]
+        if info.aligned != expected["aligned"]:
+            raise ValueError(
+                f"The records have other steps than the run's. Expected {name} with {STEPS[expected['aligned']]}. "
+                f"Received: {STEPS[info.aligned]} ({records.directory}). Convert a source like that of the run."
+            )
+        check_names(name, expected.get("feature_names"), info.feature_names, str(records.directory))
+
+
+def check_names(modality: str, expected: Sequence[str] | None, found: Sequence[str] | None, place: str) -> None:
+    """Raises a ValueError where both sides name their columns, and not alike."""
+    if expected is None or found is None or list(expected) == list(found):
+        return
+    column, pair = next((i, pair) for i, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1])
+    raise ValueError(
+        f"The features are others than the run's. Expected column {column} of {modality} to be {pair[0]!r}. "
+        f"Received: {pair[1]!r} ({place}). Give the same columns in the same order."
+    )
+
+
+def check_label(run: Run, records: Records) -> None:
+    """Raises a ValueError where the label has another scale than the run's, or there are none for the baselines."""
+    if not records.count("train", labelled=True):
+        raise ValueError(
+            f"The records have no labelled train split. Expected one, as the baselines are made from its labels. "
+            f"Received: train=none ({records.directory}). Choose folds with --folds, or use `mmtrans predict`."
+        )
+    label, expected = records.manifest.label, run.data["label"]
+    if [expected[name] for name in ("low", "high", "neutral")] != [label.low, label.high, label.neutral]:
+        raise ValueError(
+            f"The label has another scale than the run's. Expected [{expected['low']:g}, {expected['high']:g}], "
+            f"neutral {expected['neutral']:g}. Received: [{label.low:g}, {label.high:g}], neutral {label.neutral:g} "
+            f"({records.directory}). Convert the corpus with the run's label and scale."
+        )
+
+
+def unseen(runs: Sequence[Run], records: Records, split: str, labelled: bool = True) -> Unseen:
+    """Leaves out of a split what runs were trained on.
+
+    Of the runs' own records train and valid stay as they are: what they are is known to all. Their test split loses
+    what the translations that a run started from were trained on.
+
+    Args:
+        runs: of the same records, whose sources the segments must have.
+        records: which fit the runs.
+        split: that is to be read.
+        labelled: only segments with a label.
+
+    Raises:
+        ValueError: nothing remains.
+    """
+    own = is_own(runs[0], records)
+    if own and (split in SEEN_SPLITS or not any(run.init_hash for run in runs)):
+        return Unseen(records, 0, ())
+    notes = [] if own else list(_differences(runs[0], records))
+    trained = [run.init for run in runs if run.init] if own else runs
+    seen = [seen_by(run) for run in trained]
+    if None in seen:
+        unknown = (
+            "It is not known which segments the run was trained on (it does not say, and its records are gone or "
+            "changed): some may be among these."
+        )
+        return Unseen(records, None, (*notes, unknown))
+    ids = frozenset().union(*seen)
+    modalities = dict.fromkeys(name for run in runs for name in run.recipe.inputs.modalities)
+    view = records.without(ids, split)
+    before, remaining = (each.count(split, tuple(modalities), labelled) for each in (records, view))
+    if before and not remaining:
+        raise ValueError(
+            f"The run was trained on all of these segments. Expected some that it has not seen. "
+            f"Received: {before} of {before} segments seen, split={split} ({records.directory}). "
+            f"Choose another split, or other records."
+        )
+    if before > remaining:
+        notes.append(f"Left out, as the run was trained on them: {before - remaining} of {before} segments.")
+    videos = frozenset() if own else frozenset(parse_segment_id(id_, style="brackets")[0] for id_ in ids)
+    return Unseen(view, before - remaining, tuple(notes), videos)
+
+
+def _differences(run: Run, records: Records) -> Iterator[str]:
+    """Sentences on how records differ from a run's own, without being refused."""
+    found = records.manifest
+    yield (
+        f"Other records than those that the run was trained on: manifest {found.manifest_hash[:SHOWN]}, "
+        f"not {run.manifest_hash[:SHOWN]}."
+    )
+    if found.label.name != run.data["label"]["name"]:
+        yield f"The label is called {found.label.name} here, and {run.data['label']['name']} where the run was trained."
+    for stream in sorted(set(found.max_steps) | set(run.data["max_steps"])):
+        limits = [limits.get(stream, "all") for limits in (found.max_steps, run.data["max_steps"])]
+        if limits[0] != limits[1]:
+            yield f"Steps that conversion kept ({stream}): {limits[0]} here, {limits[1]} where the run was trained."
