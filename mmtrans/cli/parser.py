@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
+import sys
 import typing
 from collections.abc import Collection
 from typing import Any, Literal, NoReturn
@@ -17,6 +19,17 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse's, which takes the value of `--label-range -3,3` for a flag."""
+        joined: list[str] = []
+        for argument in sys.argv[1:] if args is None else args:
+            is_value = re.fullmatch(r"-[0-9.][^,]*,.*", argument) and joined and joined[-1].startswith("--")
+            if is_value and "=" not in joined[-1]:
+                joined[-1] += f"={argument}"
+            else:
+                joined.append(argument)
+        return super().parse_known_args(joined, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")

@@ -18,7 +18,13 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--glove", metavar="FILE", help="GloVe text file, for words without vectors")
     parser.add_argument("--label", metavar="NAME", help="label column, where there are several")
-    parser.add_argument("--label-shift", type=float, default=0.0, metavar="SECONDS", help="moves the label intervals")
+    parser.add_argument(
+        "--label-range",
+        metavar="LOW,HIGH[,NEUTRAL]",
+        help="the label's scale, as in 1,5 or -3,3 (default: told by the labels of train and valid); NEUTRAL parts "
+        "negative from positive (default: 0, or the middle where 0 is not inside)",
+    )
+    parser.add_argument("--label-shift", type=seconds, default=0.0, metavar="SECONDS", help="moves the label intervals")
     parser.add_argument(
         "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
     )
@@ -29,6 +35,17 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 def open_source(arguments: argparse.Namespace):
     """The `Corpus` that the flags name; raises as `mmtrans.sources.open_corpus`."""
     from mmtrans.sources import open_corpus
+    from mmtrans.sources.labels import parse_label_range
 
     names = ("format", "glove", "label", "label_shift", "select", "compat", "workers")
-    return open_corpus(arguments.source, **{name: getattr(arguments, name) for name in names})
+    options = {name: getattr(arguments, name) for name in names}
+    if arguments.label_range is not None:
+        options["label_range"] = parse_label_range(arguments.label_range)
+    return open_corpus(arguments.source, **options)
+
+
+def seconds(text: str) -> float:
+    """A number; argparse names the function where it is none."""
+    from mmtrans.sources.numerals import parse_number
+
+    return parse_number(text)

@@ -15,6 +15,7 @@ from mmtrans.data.folds import assign_folds
 from mmtrans.data.statistics import ColumnStatistics
 from mmtrans.data.summary import SplitSummary
 from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.labels import check_scale, choose_scale
 from tfrecords.manifest import (
     DroppedSegment,
     Folds,
@@ -84,10 +85,15 @@ def convert(
 
     Raises:
         ValueError: `records_dir` holds something else, or records and not `overwrite`; a corpus without segments; a
-            segment that contradicts others or the label's range.
+            segment that contradicts others; labels of test that contradict those of train and valid.
         FileNotFoundError: no folds file.
     """
     folds, origin = assign_folds(corpus.video_ids, own=corpus.folds, path=folds_path, seed=seed)
+    scale_notes: list[str] = []
+    if corpus.labels is not None:
+        scale, scale_notes = choose_scale(corpus.labels, folds)
+        scale_notes += check_scale(scale, corpus.labels)
+        corpus = replace(corpus, label=scale)
     account = _Account(corpus, dict(max_steps), {video: split for split in folds for video in folds[split]})
     with ThreadPoolExecutor(1) as hashing, new_records(records_dir, overwrite=overwrite) as directory:
         # Beside the reading: the sources are far larger than the records.
@@ -104,11 +110,11 @@ def convert(
             },
             modalities=account.modalities(),
             folds=Folds(origin, {split: tuple(folds[split]) for split in SPLITS if split in folds}),
-            cleaning=dict(sorted(corpus.cleaning.items())),
+            cleaning=dict(sorted((corpus.cleaning | account.cleaning).items())),
             dropped=account.all_dropped(),
             max_steps=dict(max_steps),
             truncated=dict(sorted(account.truncated.items())),
-            notes=(*corpus.notes, *account.constants()),
+            notes=(*corpus.notes, *scale_notes, *account.constants()),
             summary={split: account.summaries[split].result() for split in shards},
         )
         manifest.save(directory)
@@ -134,6 +140,7 @@ class _Account:
     dims: dict[str, int] = field(default_factory=dict)
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
     truncated: Counter = field(default_factory=Counter)
+    cleaning: Counter = field(default_factory=Counter)
     dropped: list[DroppedSegment] = field(default_factory=list)
     summaries: dict[str, SplitSummary] = field(default_factory=dict)
     videos: dict[str, set[str]] = field(default_factory=lambda: {split: set() for split in SPLITS})
@@ -150,7 +157,7 @@ class _Account:
                 continue
             seen.add(segment.id)
             self._check(segment)
-            segment = replace(self._truncate(segment), split=split)
+            segment = replace(self._truncate(segment), split=split, label=self._clip(segment.label))
             self.videos[split].add(segment.video_id)
             if split not in self.summaries:
                 self.summaries[split] = SplitSummary(self.corpus.label, self._is_aligned)
@@ -215,13 +222,14 @@ class _Account:
                 f"Aligned streams must have the same number of steps. Received: {steps} ({segment.id}). "
                 f"Check the source's alignment."
             )
+
+    def _clip(self, label: float | None) -> float | None:
         low, high = self.corpus.label.low, self.corpus.label.high
-        # Labels are float32 in most files: a rounding over the end is no error.
-        if segment.label is not None and not low - 1e-6 <= segment.label <= high + 1e-6:
-            raise ValueError(
-                f"A label is outside its range. Expected {low} to {high}. "
-                f"Received: {self.corpus.label.name}={segment.label} ({segment.id}). Check --label NAME."
-            )
+        # Labels are float32 in most files: a rounding over the end is no outlier.
+        if label is None or low - 1e-6 <= label <= high + 1e-6:
+            return label
+        self.cleaning[f"labels: beyond {low:g} to {high:g}, set to the nearer end"] += 1
+        return min(max(label, low), high)
 
     def _truncate(self, segment: Segment) -> Segment:
         limit = self.max_steps["aligned"]

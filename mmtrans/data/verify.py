@@ -87,7 +87,8 @@ def _verify_record(
             problems.append(f"A record is not padded with zeros to {steps} steps of {name}: {where}.")
     if (segment.label is not None) != shard.labelled:
         problems.append(f"A record's label is {segment.label}, its shard says labelled={shard.labelled}: {where}.")
-    low, high = manifest.label.low, manifest.label.high
+    # In float32, as the label is stored.
+    low, high = (float(np.float32(end)) for end in (manifest.label.low, manifest.label.high))
     if segment.label is not None and not low - 1e-6 <= segment.label <= high + 1e-6:
         problems.append(f"A label is outside {low} to {high}: {segment.label} in {where}.")
     return segment

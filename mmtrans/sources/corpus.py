@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmtrans.sources.labels import Labels
 from tfrecords.schema import LabelScale, Segment
 
 
@@ -25,7 +26,7 @@ class Corpus:
     Args:
         format: name of the format, as in `mmtrans convert --format`.
         files: the files that were read; the manifest records their sha256.
-        label: the label's scale.
+        label: the label's scale, as far as it is known before the folds are.
         feature_names: modality → column names, where the files name them (else the modality is absent here).
         folds: split → video ids, where the files themselves say; else `None`.
         read: opens the files and yields segments, one video at a time. While it runs it appends to
@@ -33,6 +34,7 @@ class Corpus:
             it clears both first.
         video_ids: all video ids, known without reading features; folds are assigned from them before the one pass.
         aligned: modality → whether its steps are the words' steps.
+        labels: the labels that tell the scale anew once the folds are known, or `None` where `label` stands.
         dropped: every segment left out so far.
         cleaning: what was treated so far, e.g. `{"audio: frames with NaN": 12, "words: pauses (sp) removed": 40}`.
         notes: sentences for the user about the files as a whole (warnings of the conversion).
@@ -46,6 +48,7 @@ class Corpus:
     feature_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     folds: Mapping[str, Sequence[str]] | None = None
     aligned: Mapping[str, bool] = field(default_factory=dict)
+    labels: Labels | None = None
     dropped: list[Dropped] = field(default_factory=list)
     cleaning: Counter = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)

@@ -26,6 +26,7 @@ from mmtrans.sources.detect import read_folds
 from mmtrans.sources.frames import UnitCorpus
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.isolated import read_isolated
+from mmtrans.sources.labels import choose_scale
 from mmtrans.sources.sdk import COMPATIBILITIES
 from mmtrans.user_files import has_file
 from tfrecords.schema import Segment
@@ -58,10 +59,8 @@ def open_csd(
             read here, by one worker.
 
     Returns:
-        A corpus of format `csd`. Its scale is MOSI's (-3 to 3, neutral 0) for sentiments that lie within it, and
-        otherwise the observed range with its middle as neutral. `video_ids` are those with labels that can give a
-        segment. Without labels each video is one segment `<video>[0]`. A note tells where label times do not fit the
-        words and a `label_shift` would help.
+        A corpus of format `csd`. `video_ids` are those with labels that can give a segment. Without labels each video
+        is one segment `<video>[0]`. A note tells where label times do not fit the words and a `label_shift` would help.
 
     Raises:
         FileNotFoundError: there is nothing at `path` or `glove`.
@@ -94,16 +93,18 @@ def open_sequences(
     plan, notes = plan_reading(path, glove=glove, label=label, label_shift=label_shift, compat=compat)
     folds_path = path / "folds.json"
     has_folds = path.is_dir() and has_file(folds_path, "folds file")
+    folds = read_folds(folds_path) if has_folds else None
     usable = [split_id(unit.key)[0] for unit in plan.units if any(a.find(unit.key) for a in plan.anchors())]
     words = plan.sequences.get("words")
     return UnitCorpus(
         format="csd",
         files=[s.path for s in plan.sequences.values()] + ([folds_path] if has_folds else []),
-        label=plan.scale,
+        label=choose_scale(plan.labels, folds)[0],
+        labels=plan.labels,
         read=partial(_read, plan),
         video_ids=tuple(dict.fromkeys(usable)),
         feature_names={m: plan.sequences[m].names for m in plan.modalities if plan.sequences[m].names},
-        folds=read_folds(folds_path) if has_folds else None,
+        folds=folds,
         aligned=dict.fromkeys(plan.modalities, plan.reference is not None),
         dropped=plan.dropped,
         cleaning=plan.cleaning,

@@ -12,10 +12,11 @@ import numpy as np
 
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.csd_sequence import Sequence, open_file, open_sequence, refusal, split_id
-from mmtrans.sources.detect import MOSI_SCALE, choose_label, find_csd_files, role_of, scale_of
+from mmtrans.sources.detect import find_csd_files, role_of
 from mmtrans.sources.label_times import measure_label_times
+from mmtrans.sources.labels import Labels, by_video, choose_label
 from mmtrans.user_files import check_file
-from tfrecords.schema import MODALITIES, LabelScale
+from tfrecords.schema import MODALITIES
 
 #: Label times are compared with the words of so many videos, evenly chosen: more would tell the same.
 MAX_MEASURED_VIDEOS = 200
@@ -23,7 +24,10 @@ MAX_MEASURED_VIDEOS = 200
 
 @dataclass(frozen=True)
 class Unit:
-    """What is read in one go: a video (or, where entries are per segment, one of those) and its segments."""
+    """What is read in one go: a video (or, where entries are per segment, one of those) and its segments.
+
+    Labels are as the file has them, NaN included, or `None` where there is no label file.
+    """
 
     key: str
     ids: tuple[str, ...]
@@ -41,7 +45,7 @@ class Plan:
         reference: role whose rows are the steps, `words` or `text`, or `None` where each modality has its own.
         compat: as in `open_csd`.
         units: in the order of reading.
-        scale: the label's.
+        labels: what tells their scale.
         dropped, cleaning: the account.
     """
 
@@ -50,7 +54,7 @@ class Plan:
     reference: str | None
     compat: str | None
     units: tuple[Unit, ...]
-    scale: LabelScale
+    labels: Labels
     dropped: list[Dropped] = field(default_factory=list)
     cleaning: Counter = field(default_factory=Counter)
 
@@ -84,8 +88,8 @@ def plan_reading(
             f"Received: compat={compat!r}, {path} with {sorted(sequences)}. Leave --compat out."
         )
     anchors = [sequences[role] for role in ([reference] if reference else modalities)]
-    units, scale = _plan_units(sequences.get("labels"), anchors, label, label_shift)
-    plan = Plan(sequences, modalities, reference, compat, units, scale)
+    units, told = _plan_units(sequences.get("labels"), anchors, label, label_shift)
+    plan = Plan(sequences, modalities, reference, compat, units, told)
     unlabelled = {video for anchor in anchors for video in anchor.entries} - {split_id(unit.key)[0] for unit in units}
     if unlabelled:
         named = ", ".join(sorted(unlabelled)[:3]) + (", …" if len(unlabelled) > 3 else "")
@@ -154,7 +158,7 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
 
 def _plan_units(
     labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float
-) -> tuple[tuple[Unit, ...], LabelScale]:
+) -> tuple[tuple[Unit, ...], Labels]:
     if not math.isfinite(shift) or (labels is None and (shift or label is not None)):
         raise ValueError(
             f"The label options fit no label file. Expected a finite shift, and labels in the source. "
@@ -164,20 +168,20 @@ def _plan_units(
         keys = dict.fromkeys(entry for anchor in anchors for ids in anchor.entries.values() for entry in ids)
         whole = np.array([[-np.inf, np.inf]])
         ids = [key if split_id(key)[1] >= 0 else f"{key}[0]" for key in keys]
-        return tuple(Unit(key, (id,), whole, (None,)) for key, id in zip(keys, ids, strict=True)), MOSI_SCALE
+        return tuple(Unit(key, (id,), whole, (None,)) for key, id in zip(keys, ids, strict=True)), Labels()
     column, name = choose_label(labels.names, labels.dim, label, labels.path)
-    units, seen = [], []
+    units = []
     with open_file(labels.path) as file:
         for key in (entry for ids in labels.entries.values() for entry in ids):
             spans, values = labels.load(file, key) or (np.zeros((0, 2)), np.zeros((0, labels.dim), np.float32))
             single = split_id(key)[1] >= 0
             if single and len(spans) != 1:
                 raise refusal(labels.path, key, f"an entry of one segment has {len(spans)} rows of labels")
-            scores = tuple(float(value) if np.isfinite(value) else None for value in values[:, column])
             ids = (key,) if single else tuple(f"{key}[{row}]" for row in range(len(spans)))
-            units.append(Unit(key, ids, spans + shift, scores))
-            seen += [score for score in scores if score is not None]
-    return tuple(units), scale_of(name, np.array(seen))
+            units.append(Unit(key, ids, spans + shift, tuple(values[:, column].tolist())))
+    videos = [split_id(unit.key)[0] for unit in units for _ in unit.labels]
+    values = by_video(videos, [value for unit in units for value in unit.labels])
+    return tuple(units), Labels(name, values, is_sentiment=name == "sentiment")
 
 
 def _choose_text(sequences: dict[str, Sequence], glove: str | None, notes: list[str]) -> None:

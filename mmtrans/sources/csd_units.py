@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mmtrans.sources.alignment import clean, cut_words, has_length, midpoint_pai
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.csd_plan import Plan, Unit, speaks
 from mmtrans.sources.csd_sequence import open_file, split_id
+from mmtrans.sources.labels import storable
 from mmtrans.sources.sdk import cut_words_like_sdk, tokens_of
 from tfrecords.schema import MODALITIES, Segment
 
@@ -24,8 +26,7 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
     with ExitStack() as stack:
         files = {role: stack.enter_context(open_file(s.path)) for role, s in plan.sequences.items() if role != "labels"}
         for unit in plan.units[first::step]:
-            if "labels" in plan.sequences and None in unit.labels:
-                plan.cleaning["labels: not finite, kept without a label"] += unit.labels.count(None)
+            unit = replace(unit, labels=tuple(storable(label, plan.cleaning) for label in unit.labels))
             loaded = {role: plan.sequences[role].load(file, unit.key) for role, file in files.items()}
             loaded = {role: part for role, part in loaded.items() if part is not None}
             yield list(_cut(plan, unit, loaded))

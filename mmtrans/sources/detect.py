@@ -1,4 +1,4 @@
-"""Opens a source of any format, and tells the role of each computational sequence, the label column and its scale."""
+"""Opens a source of any format, and tells the role of each computational sequence."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.formats import detect_format as detect_format
 from mmtrans.sources.formats import find_csd_files as find_csd_files
 from mmtrans.sources.ids import split_name
+from mmtrans.sources.labels import stated_scale
 from mmtrans.user_files import check_file, read_text
-from tfrecords.schema import SPLITS, LabelScale
+from tfrecords.schema import SPLITS
 
 #: Parts of root and file names, without case and punctuation, by the role they tell; looked up in this order.
 ROLE_NAMES = {
@@ -30,11 +30,6 @@ ROLE_NAMES = {
 #: Dimensions of the published sequences, for files whose names tell nothing.
 ROLE_DIMS = {300: "text", 74: "audio", 43: "audio", 47: "video", 35: "video", 713: "video"}
 
-#: The columns of MOSEI's label file, which does not always name them.
-MOSEI_LABELS = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
-
-MOSI_SCALE = LabelScale("sentiment", -3.0, 3.0, 0.0)
-
 
 def open_corpus(
     path: str | Path,
@@ -42,6 +37,7 @@ def open_corpus(
     format: str = "auto",
     glove: str | Path | None = None,
     label: str | int | None = None,
+    label_range: Sequence[float] | None = None,
     label_shift: float = 0.0,
     select: str | None = None,
     compat: str | None = None,
@@ -54,6 +50,8 @@ def open_corpus(
         format: one of `FORMATS`, or `auto` to decide by content.
         glove: a GloVe text file that gives the words their vectors; `csd` and `misa` only, the others have vectors.
         label: name or index of the label column, where there are several (`csd`, `mfn`; `mmsa` has `T`, `A`, `V`).
+        label_range: `(low, high)` or `(low, high, neutral)` of the label, of which neutral is 0 or else the middle;
+            without it `mmtrans.sources.labels` says what is taken.
         label_shift: seconds added to the label intervals; only `csd` has intervals.
         compat: `sdk` or `sdk-no-impute` aligns as the official SDK does; `csd` only.
         workers: processes that read; `csd` only.
@@ -77,6 +75,9 @@ def open_corpus(
     if format == "auto":
         format, content = detect(path)
     _check_options(path, format, label, label_shift)
+    if label_range is not None:
+        # Before anything large is read.
+        stated_scale("label", label_range)
     if format != "csd" and (compat is not None or workers != 1):
         raise ValueError(
             f"Only csd corpora are aligned and read by several workers. Expected neither --compat nor --workers. "
@@ -84,6 +85,8 @@ def open_corpus(
         )
     options = {"glove": glove, "label": label, "label_shift": label_shift, "compat": compat, "workers": workers}
     corpus = _open(path, format, content, options)
+    if label_range is not None:
+        _state_scale(corpus, label_range)
     if glove is not None and format not in ("csd", "misa"):
         corpus.notes.append(f"{glove} is not used: the {format} format has its own vectors.")
     if select is None:
@@ -126,6 +129,16 @@ def _check_options(path: Path, format: str, label: str | int | None, label_shift
         )
 
 
+def _state_scale(corpus: Corpus, label_range: Sequence[float]) -> None:
+    scale, given = stated_scale(corpus.labels.name, label_range), corpus.labels.stated
+    if given not in (None, scale):
+        corpus.notes.append(
+            f"The label's scale in the source, {given.low:g} to {given.high:g} with neutral point {given.neutral:g}, "
+            f"gives way to the stated one."
+        )
+    corpus.label, corpus.labels = scale, replace(corpus.labels, stated=scale)
+
+
 def role_of(root: str, stem: str, *, holds_text: bool, dim: int) -> str | None:
     """Tells the role of a computational sequence from its names and content.
 
@@ -147,49 +160,6 @@ def role_of(root: str, stem: str, *, holds_text: bool, dim: int) -> str | None:
 def _role_of_name(name: str) -> str | None:
     letters = re.sub(r"[^a-z0-9]", "", name.lower())
     return next((role for role, parts in ROLE_NAMES.items() if any(part in letters for part in parts)), None)
-
-
-def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: Path) -> tuple[int, str]:
-    """Chooses the label column.
-
-    Args:
-        names: the columns' names, or none where the file does not tell.
-        dim: how many columns there are.
-        label: name or 0-based index (a number in digits too), or `None` for the only column, or MOSEI's first.
-        path: the file, for messages.
-
-    Returns:
-        Index and name; the name is `sentiment` for the only column of a file without names and for any column whose
-        name contains the word, as in the official files ("sentiment score").
-
-    Raises:
-        ValueError: no such column, or several and no choice.
-    """
-    if not names:
-        names = MOSEI_LABELS if dim == len(MOSEI_LABELS) else ["sentiment"] if dim == 1 else map(str, range(dim))
-    names = ["sentiment" if "sentiment" in name.lower() else name for name in names]
-    if label is None and (dim == 1 or dim == len(MOSEI_LABELS)):
-        return 0, names[0]
-    if str(label) in names:
-        return names.index(str(label)), str(label)
-    if str(label).isdecimal() and int(label) < dim:
-        return int(label), names[int(label)]
-    raise ValueError(
-        f"There is no such label column. Expected one of {names} or an index below {dim}. "
-        f"Received: label={label!r} ({path}). Choose one with --label."
-    )
-
-
-def scale_of(name: str, values: np.ndarray) -> LabelScale:
-    """Tells the scale of a label from its finite values `(n,)`.
-
-    Returns:
-        MOSI's scale for a sentiment within [-3, 3]; else the observed range, with its middle as the neutral point.
-    """
-    if name == "sentiment" and (abs(values) <= MOSI_SCALE.high).all():
-        return MOSI_SCALE
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    return LabelScale(name, low, high, (low + high) / 2)
 
 
 def read_folds(path: Path) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.labels import Labels
 from tfrecords.schema import LabelScale, Segment
 
 #: The lengths of JSON and arrays, before both.
@@ -68,6 +69,7 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
             "format": corpus.format,
             "files": [str(path) for path in corpus.files],
             "label": asdict(corpus.label),
+            "labels": corpus.labels and asdict(corpus.labels),
             "video_ids": list(corpus.video_ids),
             "feature_names": {name: list(names) for name, names in corpus.feature_names.items()},
             "folds": corpus.folds and {split: list(videos) for split, videos in corpus.folds.items()},
@@ -81,11 +83,12 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
 
 def corpus_of(header: dict) -> UnitCorpus:
     """The corpus of a header; it cannot be read, and it is for the caller to replace `read`."""
-    folds = header["folds"]
+    folds, labels = header["folds"], header["labels"]
     return UnitCorpus(
         format=header["format"],
         files=[Path(path) for path in header["files"]],
         label=LabelScale(**header["label"]),
+        labels=labels and Labels(**{**labels, "stated": labels["stated"] and LabelScale(**labels["stated"])}),
         read=lambda: iter(()),
         video_ids=tuple(header["video_ids"]),
         feature_names={name: tuple(names) for name, names in header["feature_names"].items()},

@@ -14,9 +14,10 @@ from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
+from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.unpickle import load_pickle
 from mmtrans.user_files import check_file, has_file
-from tfrecords.schema import LabelScale, Segment
+from tfrecords.schema import Segment
 
 _SUFFIXES = (".pkl", ".pickle")
 
@@ -49,6 +50,7 @@ class _Outline:
     folds: dict[str | None, dict[str, None]] = field(default_factory=dict)
     words: Counter = field(default_factory=Counter)
     dims: dict[str, int] = field(default_factory=dict)
+    labels: list[tuple[str, float | None]] = field(default_factory=list)
 
 
 def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
@@ -80,13 +82,16 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
         outline.dims["text"] = dim
     if None in outline.folds:
         notes.append("Not every file says its fold: folds are taken from elsewhere.")
+    folds = None if None in outline.folds else {split: list(videos) for split, videos in outline.folds.items()}
+    labels = Labels(values=by_video(*zip(*outline.labels, strict=True)))
     corpus = Corpus(
         format="misa",
         files=files,
-        label=LabelScale("sentiment", -3.0, 3.0, 0.0),
+        label=choose_scale(labels, folds)[0],
+        labels=labels,
         read=lambda: _read(corpus, vectors, outline.dims),
         video_ids=list(dict.fromkeys(video for videos in outline.folds.values() for video in videos)),
-        folds=None if None in outline.folds else {split: list(videos) for split, videos in outline.folds.items()},
+        folds=folds,
         aligned=dict.fromkeys(outline.dims, True),
         notes=notes,
     )
@@ -112,6 +117,7 @@ def _survey(files: Sequence[Path]) -> _Outline:
         for split, sample in _samples(path):
             outline.folds.setdefault(split, {})[sample.video_id] = None
             outline.words.update(sample.tokens)
+            outline.labels.append((sample.video_id, sample.label))
             for name, array in sample.features.items():
                 if array.size:
                     outline.dims.setdefault(name, array.shape[1])
@@ -195,11 +201,7 @@ def _segment(
             cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
     if not features:
         return None
-    label = sample.label
-    if label is not None and not np.isfinite(label):
-        cleaning["labels: not finite, kept without a label"] += 1
-        label = None
-    return Segment(name, sample.video_id, features, label, sample.tokens)
+    return Segment(name, sample.video_id, features, storable(sample.label, cleaning), sample.tokens)
 
 
 def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:

@@ -14,8 +14,8 @@ A folder holds:
 
 Without `aligned`, a modality is aligned where it has one step a word in every segment (without words: where all
 modalities of every segment have equal steps); the words then are the tokens. With `aligned`, segments that break it are
-dropped. Without `label`, the scale is MOSI's for labels within [-3, 3], and the observed range otherwise. Without
-`split` the folds are drawn. NaN and infinities become 0; a modality that is zero throughout a segment is absent.
+dropped. Without `label`, `mmtrans.sources.labels` tells the scale. Without `split` the folds are drawn. NaN and
+infinities become 0; a modality that is zero throughout a segment is absent.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ import numpy as np
 
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.detect import scale_of
 from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
+from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.neutral_settings import read_settings
 from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
+from mmtrans.sources.numerals import parse_number
 from mmtrans.sources.padded_ids import split_folds
 from mmtrans.user_files import check_file, has_file, read_text
 from tfrecords.schema import MODALITIES, Segment
@@ -91,17 +92,20 @@ def open_neutral(path: str | Path) -> Corpus:
             f"id, or segments/<id>.npz. Received: {len(rows)} segments like {rows[0].id} ({folder}). "
             f"Check the names of the arrays."
         )
-    labels = np.array([row.label for row in rows if row.label is not None and np.isfinite(row.label)])
+    folds, values = _find_folds(rows, notes), by_video([row.video_id for row in rows], [row.label for row in rows])
+    name = settings.label.name if settings.label else "sentiment"
+    labels = Labels(name, values, stated=settings.label)
     aligned = _find_aligned(rows, places, settings.aligned, notes)
     files = {place.path for of_row in places for place in of_row.values()} | {folder / TABLE}
     corpus = Corpus(
         format="neutral",
         files=sorted(files | ({folder / SETTINGS} if has_file(folder / SETTINGS, "corpus.json") else set())),
-        label=settings.label or scale_of("sentiment", labels),
+        label=choose_scale(labels, folds)[0],
+        labels=labels,
         read=lambda: _read(corpus, rows, places),
         video_ids=list(dict.fromkeys(row.video_id for row in rows)),
         feature_names=settings.columns,
-        folds=_find_folds(rows, notes),
+        folds=folds,
         aligned=aligned,
         notes=notes,
     )
@@ -144,7 +148,7 @@ def _parse(row: Mapping[str, str], style: str | None, where: str) -> _Row:
         raise _table_error(where, f"split={row['split']!r}")
     text = row.get("label", "").strip()
     try:
-        label = float(text) if text else None
+        label = parse_number(text) if text else None
     except ValueError as error:
         raise _table_error(where, f"label={text!r}") from error
     return _Row(video_id, index, spelling, split, label, tuple(row.get("words", "").split()))
@@ -278,8 +282,4 @@ def _make_segment(corpus: Corpus, row: _Row, arrays: Mapping[str, np.ndarray]) -
         reason = f"lengths disagree: {listed}" if features else "no features that are not zero"
         corpus.dropped.append(Dropped(row.id, reason))
         return
-    label = row.label
-    if label is not None and not np.isfinite(label):
-        corpus.cleaning["labels: not finite, kept without a label"] += 1
-        label = None
-    yield Segment(row.id, row.video_id, features, label, row.words)
+    yield Segment(row.id, row.video_id, features, storable(row.label, corpus.cleaning), row.words)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmtrans.sources.labels import stated_scale
 from mmtrans.user_files import has_file, read_text
 from tfrecords.schema import MODALITIES, LabelScale
 
@@ -54,18 +54,15 @@ def _read_scale(label: object, path: Path) -> LabelScale:
     fields = ("low", "high", "neutral")
     if not isinstance(label, dict) or set(label) != {"name", *fields} or not isinstance(label["name"], str):
         raise _refusal(path, f"label={label!r:.100}")
-    numbers = [label[field] for field in fields]
-    if not all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in numbers):
-        raise _refusal(path, f"label={label!r:.100}")
-    low, high, neutral = map(float, numbers)
-    if not low <= neutral <= high or low == high:
-        raise _refusal(path, f"low={low}, neutral={neutral}, high={high}")
-    return LabelScale(label["name"], low, high, neutral)
+    try:
+        return stated_scale(label["name"], [label[field] for field in fields])
+    except ValueError as error:
+        raise _refusal(path, f"label={label!r:.100}") from error
 
 
 def _refusal(path: Path, received: str) -> ValueError:
     return ValueError(
         f"The settings of the corpus cannot be read. Expected JSON with some of label (name, low, high, neutral: "
-        f"finite, low <= neutral <= high), columns (modality: names) and aligned (modality: true or false). "
+        f"finite, low < high, neutral between), columns (modality: names) and aligned (modality: true or false). "
         f"Received: {received} ({path}). Correct or remove the file."
     )

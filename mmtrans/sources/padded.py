@@ -17,8 +17,8 @@ import numpy as np
 
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.detect import choose_label, scale_of
 from mmtrans.sources.ids import segment_id
+from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.padded_ids import Ids, name_segments, split_folds
 from mmtrans.sources.padding import (
     find_side,
@@ -74,6 +74,7 @@ def open_padded(
     *,
     label: str | int | None = None,
     label_names: Sequence[str] = (),
+    may_be_unit: bool = False,
     notes: Sequence[str] = (),
 ) -> Corpus:
     """Makes a corpus of padded arrays, which stay in memory as long as it does.
@@ -84,6 +85,7 @@ def open_padded(
         folds: at least one.
         label: name or 0-based index of the label column, where there are several.
         label_names: names of the label columns, or none.
+        may_be_unit: whether all label columns are sentiments, on MOSI's scale or on SIMS's.
         notes: the reader's own notes.
 
     Returns:
@@ -96,18 +98,21 @@ def open_padded(
     folds = sorted(folds, key=lambda fold: SPLITS.index(fold.split))
     dims = _check(folds, files[0])
     names, id_notes = name_segments({fold.split: fold.ids for fold in folds}, {fold.split: fold.size for fold in folds})
-    by_video, fold_notes = split_folds(names)
+    own_folds, fold_notes = split_folds(names)
     aligned = _find_aligned(folds, dims)
     notes = [*notes, *id_notes, *fold_notes]
     tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
-    column, scale = _choose(folds, label, label_names, files[0])
+    column, name = _choose(folds, label, label_names, files[0])
+    values = by_video(*_labelled(tables, column))
+    labels = Labels(name, values, is_sentiment=may_be_unit or name == "sentiment", may_be_unit=may_be_unit)
     corpus = Corpus(
         format=format,
         files=files,
-        label=scale,
+        label=choose_scale(labels, own_folds)[0],
+        labels=labels,
         read=lambda: _read(corpus, tables, column),
         video_ids=list(dict.fromkeys(video for table in tables for video, _ in table.names)),
-        folds=by_video,
+        folds=own_folds,
         aligned=aligned,
         notes=notes,
     )
@@ -183,7 +188,7 @@ def _measure(fold: Fold, names: Sequence[tuple[str, int]], aligned: Mapping[str,
     return _Table(fold, names, sides, lengths)
 
 
-def _choose(folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path) -> tuple[int, object]:
+def _choose(folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path) -> tuple[int, str]:
     tables = [fold.labels for fold in folds if fold.labels is not None and fold.size]
     widths = {table.shape[1] for table in tables}
     if len(widths) > 1:
@@ -197,10 +202,15 @@ def _choose(folds: Sequence[Fold], label: str | int | None, names: Sequence[str]
                 f"There are no labels to choose from. Expected labels in the source. Received: label={label!r} "
                 f"({path}). Leave the label out."
             )
-        return 0, scale_of("sentiment", np.zeros(0))
-    column, name = choose_label(names, widths.pop(), label, path)
-    values = np.concatenate([table[:, column] for table in tables])
-    return column, scale_of(name, values[np.isfinite(values)])
+        return 0, "sentiment"
+    return choose_label(names, widths.pop(), label, path)
+
+
+def _labelled(tables: Sequence[_Table], column: int) -> tuple[list[str], list[float]]:
+    """Video and label of each row of the splits that have labels."""
+    tables = [table for table in tables if table.fold.labels is not None]
+    videos = [video for table in tables for video, _ in table.names]
+    return videos, [value for table in tables for value in table.fold.labels[:, column].tolist()]
 
 
 def _read(corpus: Corpus, tables: Sequence[_Table], column: int) -> Iterator[Segment]:
@@ -238,9 +248,7 @@ def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Itera
         corpus.dropped.append(Dropped(name, "every modality is zero throughout"))
         return
     label = float(fold.labels[row, column]) if fold.labels is not None else None
-    if label is not None and not np.isfinite(label):
-        corpus.cleaning["labels: not finite, kept without a label"] += 1
-        label = None
+    label = storable(label, corpus.cleaning)
     words = fold.words[row] if fold.words is not None and not any(corpus.aligned.values()) else ()
     yield Segment(name, video, features, label, words)
 

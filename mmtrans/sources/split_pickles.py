@@ -16,17 +16,14 @@ All four are one layout with other names; keys are text or bytes. What differs:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.detect import scale_of
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.padded import Fold, open_padded
 from mmtrans.sources.unpickle import load_pickle
-from tfrecords.schema import LabelScale
 
 #: part of a split → modality.
 MODALITY_KEYS = {
@@ -53,9 +50,6 @@ _MMSA_LABELS = {
 }
 _USED = {"id", "labels", "label", "raw_text", "text_bert", *MODALITY_KEYS, *_MMSA_LABELS.values()}
 _LENGTHS = {f"{key}_lengths": modality for key, modality in MODALITY_KEYS.items()}
-
-#: Fewer labels than this within [-1, 1] may be chance.
-_MIN_UNIT_LABELS = 50
 
 _NEEDS = "train, valid or test → text, audio or vision of shape (segments, steps, dim)"
 
@@ -114,9 +108,7 @@ def open_split_pickle(
     if not columns:
         return open_padded(format or found, [path], folds, label=label, notes=notes)
     label = columns[0] if label is None else _short_name(label)
-    corpus = open_padded(format or found, [path], folds, label=label, label_names=columns, notes=notes)
-    corpus.label = _mmsa_scale(corpus.label, folds, columns)
-    return corpus
+    return open_padded(format or found, [path], folds, label=label, label_names=columns, may_be_unit=True, notes=notes)
 
 
 def split_name_of(key: object) -> str | None:
@@ -188,16 +180,6 @@ def _masks(
 
 def _short_name(label: str | int) -> str | int:
     return next((name for name, key in _MMSA_LABELS.items() if label in (name, key)), label)
-
-
-def _mmsa_scale(scale: LabelScale, folds: list[Fold], columns: list[str]) -> LabelScale:
-    # All four labels are sentiments; SIMS has them from -1 to 1.
-    column = columns.index(scale.name)
-    values = np.concatenate([fold.labels[:, column] for fold in folds])
-    values = values[np.isfinite(values)]
-    if len(values) >= _MIN_UNIT_LABELS and (abs(values) <= 1).all():
-        return LabelScale(scale.name, -1.0, 1.0, 0.0)
-    return replace(scale_of("sentiment", values), name=scale.name)
 
 
 def _array(value: object, where: str, path: Path) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 
 from mmtrans.cli.main import main
 from mmtrans.sources.formats import FORMATS
+from tests.sources import format_files
 
 COVAREP = "CMU_MOSI_COVAREP.csd"
 
@@ -137,3 +138,25 @@ def test_words_without_vectors_give_a_recipe_with_text_its_remedy(corpus, flags,
         assert "The records have no text." in message
         assert "--glove FILE" in message
     assert not (tmp_path / "run").exists()
+
+
+def test_the_stated_range_may_begin_with_a_minus_sign(tmp_path, capsys):
+    source = format_files.neutral(tmp_path / "source")
+    for number, (flags, label) in enumerate(
+        {
+            ("--label-range", "-2,2.5"): (-2.0, 2.5, 0.0),
+            ("--label-range=-4,4,.5",): (-4.0, 4.0, 0.5),
+            ("--label-range", "-.5,9"): (-0.5, 9.0, 0.0),
+        }.items()
+    ):
+        assert main(["convert", str(source), str(tmp_path / str(number)), *flags, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])["label"]
+        assert (found["low"], found["high"], found["neutral"]) == label
+    assert "label_range=5.0, 1.0" in refused(["convert", source, tmp_path / "r", "--label-range", "5,1"], capsys)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_shift_that_is_no_number_is_refused(corpus_dir, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["convert", str(corpus_dir), str(tmp_path / "r"), "--label-shift", "1_0"])
+    assert "--label-shift: invalid seconds value: '1_0'" in capsys.readouterr().err

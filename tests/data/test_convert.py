@@ -228,7 +228,6 @@ def _bad(**changes):
             r"same number of steps.*'text': 3, 'audio': 4.*v0\[99\]",
         ),
         (_bad(tokens=("one", "two")), {}, r"same number of steps.*'tokens': 2.*v0\[99\]"),
-        (_bad(label=3.5), {}, r"outside its range\. Expected -3.0 to 3.0\. Received: sentiment=3.5 \(v0\[99\]\)"),
         ([], {}, r"gives no segments.*Received: 0 dropped"),
     ],
 )

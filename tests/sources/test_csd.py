@@ -217,7 +217,7 @@ def test_labels_out_of_range_give_the_observed_scale_and_mosei_its_first_column(
 
 def test_columns_that_are_numbered_have_no_names(tmp_path):
     folder = write_corpus(tmp_path)
-    spans = {VIDEO: (np.float32([[1], [2]]), ONES[:2])}
+    spans = {VIDEO: (np.float32([[-1], [2]]), ONES[:2])}
     write_csd(folder / "labels.csd", "labels", spans, metadata={"dimension names": ["0"]})
     numbers = {"dimension names": [str(column) for column in range(47)]}
     write_csd(folder / "high" / "facet.csd", "FACET 4.1", {VIDEO: (np.ones((2, 47)), ONES[:2])}, metadata=numbers)

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.detect import choose_label, detect_format, find_csd_files, read_folds, role_of, scale_of
+from mmtrans.sources.detect import detect_format, find_csd_files, read_folds, role_of
 from tests.sources.csd_files import words_of, write_csd
-from tfrecords.schema import LabelScale
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
 
@@ -105,36 +104,6 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
 )
 def test_the_published_sequences_have_their_roles(root, stem, holds_text, dim, role):
     assert role_of(root, stem, holds_text=holds_text, dim=dim) == role
-
-
-@pytest.mark.parametrize(
-    ("names", "dim", "label", "expected"),
-    [
-        ((), 1, None, (0, "sentiment")),
-        (("sentiment score",), 1, None, (0, "sentiment")),
-        (("arousal",), 1, None, (0, "arousal")),
-        ((), 7, None, (0, "sentiment")),
-        ((), 7, "fear", (6, "fear")),
-        ((), 7, "2", (2, "sad")),
-        (("a", "b"), 2, 1, (1, "b")),
-    ],
-)
-def test_the_label_column_is_chosen_by_name_or_index(tmp_path, names, dim, label, expected):
-    assert choose_label(names, dim, label, tmp_path) == expected
-
-
-@pytest.mark.parametrize(("dim", "label"), [(2, None), (7, "joy"), (7, 7), (7, -1)])
-def test_a_label_column_that_is_not_there_is_refused(tmp_path, dim, label):
-    with pytest.raises(ValueError, match=rf"There is no such label column\..*Received: label={label!r}"):
-        choose_label((), dim, label, tmp_path)
-
-
-def test_scales():
-    assert scale_of("sentiment", np.array([-1.0, 3.0])) == LabelScale("sentiment", -3.0, 3.0, 0.0)
-    assert scale_of("sentiment", np.array([])) == LabelScale("sentiment", -3.0, 3.0, 0.0)
-    assert scale_of("sentiment", np.array([1.0, 5.0])) == LabelScale("sentiment", 1.0, 5.0, 3.0)
-    assert scale_of("happy", np.array([0.0, 3.0])) == LabelScale("happy", 0.0, 3.0, 1.5)
-    assert scale_of("happy", np.array([])) == LabelScale("happy", 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(

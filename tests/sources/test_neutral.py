@@ -162,6 +162,9 @@ def test_a_table_that_is_no_utf8(tmp_path):
         {"label": {"name": "x", "low": 0, "high": "1", "neutral": 0}},
         {"label": {"name": "x", "low": 0, "high": 1, "neutral": 2}},
         '{"label": {"name": "x", "low": 0, "high": NaN, "neutral": 0}}',
+        '{"label": {"name": "x", "low": 0, "high": 1e39, "neutral": 0}}',
+        {"label": {"name": "x", "low": 0, "high": 10**400, "neutral": 0}},
+        {"label": {"name": "x", "low": 2, "high": 1, "neutral": 1}},
     ],
 )
 def test_settings_that_cannot_be_read(tmp_path, settings):
