@@ -66,7 +66,7 @@ def test_records_are_replaced_only_when_asked(corpus_dir, small_dir, tmp_path, c
     ("argv", "message"),
     [
         (["--format", "wav"], "Unknown source format. Expected one of"),
-        (["--folds", "nowhere.json"], "There is no such folds file. Expected a file. Received: path=nowhere.json."),
+        (["--folds", "nowhere.json"], "There is no folds file at nowhere.json. Expected JSON or CSV. Check the name."),
         (["--max-steps", "many"], "--max-steps is not understood."),
         (["--label", "anger"], "There is no such label column."),
         (["--glove", "nowhere.txt"], "There is no file of word vectors at nowhere.txt."),
