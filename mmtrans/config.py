@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
+import os
 import re
 import typing
 from dataclasses import dataclass
@@ -14,6 +16,10 @@ from typing import Any, Literal
 
 from mmtrans.recipe import parse
 from mmtrans.user_files import read_text
+from tfrecords.stored import shown
+
+#: What a whole number may be at most, where a field does not say less.
+MOST = 2**31 - 1
 
 BOTH = ("translation", "sentiment")
 
@@ -155,6 +161,8 @@ class Config:
             value = _checked(field, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
         object.__setattr__(self, "recipe", str(parse(self.recipe)))
+        # One spelling of `P`, `./P` and `P/`.
+        object.__setattr__(self, "init", str(Path(self.init)) if self.init else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Field name → value, in the order of declaration."""
@@ -172,6 +180,7 @@ class Config:
     def digest(self, manifest_hash: str = "") -> str:
         """Eight hexadecimal digits that name this configuration on these records, whatever `GROWING` fields are."""
         fields = {name: value for name, value in self.to_dict().items() if name not in GROWING}
+        fields["init"] = os.path.relpath(self.init) if self.init else ""
         return digest([fields, manifest_hash])[:8]
 
 
@@ -197,22 +206,35 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
         choices = typing.get_args(kind)
         if value not in choices:
             raise ValueError(
-                f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={value!r}."
+                f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={shown(value)}."
             )
         return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and type(value) is int and abs(value) <= MOST:
         value = float(value)
     if type(value) is not kind:
-        raise ValueError(f"Wrong type. Expected {kind.__name__}. Received: {field.name}={value!r}.")
+        raise ValueError(f"Wrong type. Expected {kind.__name__}. Received: {field.name}={shown(value)}.")
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         bounds = f"at least {low}" if high is None else f"a value between {low} and {high}"
-        raise ValueError(f"{field.name} is out of range. Expected {bounds}. Received: {field.name}={value!r}.")
+        raise ValueError(f"{field.name} is out of range. Expected {bounds}. Received: {field.name}={shown(value)}.")
+    if (kind is int and value > MOST) or (kind is float and not math.isfinite(value)):
+        raise ValueError(
+            f"{field.name} is out of range. Expected a number up to {MOST}. Received: {field.name}={shown(value)}."
+        )
     return value
+
+
+def same_place(path: str, other: str) -> bool:
+    """Whether two paths, however they are spelled, are of the same file or directory; empty is a place of its own."""
+    return path == other or bool(path and other and os.path.realpath(path) == os.path.realpath(other))
 
 
 def number(value: Any) -> Any:
     """A YAML value, as a number where it is one that YAML 1.1 reads as text: 1e-3, without a dot."""
     return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value) else value
+
+
+#: What the YAML library raises on a file that is none, besides its own errors: it leaves some to Python.
+_YAML_DAMAGE = (ValueError, RecursionError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -233,7 +255,7 @@ def known_fields(fields: dict[Any, Any], where: str) -> dict[str, Any]:
         where: they are from, for the message.
 
     Raises:
-        ValueError: names that are no fields (listed, sorted).
+        ValueError: names that are no fields (listed, sorted), or a value that its field does not take.
     """
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(str(name) for name in fields if name not in known)
@@ -241,22 +263,30 @@ def known_fields(fields: dict[Any, Any], where: str) -> dict[str, Any]:
         raise ValueError(
             f"Unknown configuration fields. Expected some of {sorted(known)}. Received: {unknown} ({where})."
         )
-    floats = {field.name for field in dataclasses.fields(Config) if type_of(field) is float}
-    return {name: number(value) if name in floats else value for name, value in fields.items()}
+    return {name: _taken(name, value, where) for name, value in fields.items()}
 
 
-def read_yaml(path: str | Path, what: str, flag: str, unique: bool = False) -> dict[Any, Any]:
+def _taken(name: str, value: Any, where: str) -> Any:
+    """A field's value of a file, as the configuration takes it."""
+    field = Config.__dataclass_fields__[name]
+    try:
+        value = _checked(field, number(value) if type_of(field) is float else value)
+        return str(parse(value)) if name == "recipe" else value
+    except ValueError as error:
+        raise ValueError(f"{error} It stands in {where}.") from error
+
+
+def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
     """The mapping that a YAML file holds.
 
     Args:
         path: the file.
         what: it is, for the message.
         flag: that named it, for the message.
-        unique: refuse a key that is there twice, of which YAML would take the last.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a YAML mapping, or a key that must not be there twice.
+        ValueError: not a YAML mapping, or a key that is there twice, of which YAML would take the last.
     """
     import yaml
 
@@ -264,13 +294,18 @@ def read_yaml(path: str | Path, what: str, flag: str, unique: bool = False) -> d
     text = read_text(path, f"{what} file", "a YAML file in UTF-8")
     try:
         fields = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        where = " ".join(str(error).split())
-        raise ValueError(f"Not a YAML file. Received: {flag}={path} ({where}).") from error
+    except (yaml.YAMLError, *_YAML_DAMAGE) as error:
+        where = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"Not a YAML file. Expected a mapping of field: value. Received: {flag}={path} "
+            f"({type(error).__name__}: {where}). Write it anew."
+        ) from error
     if not isinstance(fields, dict):
         raise ValueError(f"A {what} must be a mapping of field: value. Received: {type(fields).__name__} ({path}).")
-    keys = [key.value for key, _ in yaml.compose(text).value] if unique else []
-    twice = sorted({key for key in keys if keys.count(key) > 1})
+    root = yaml.compose(text, yaml.SafeLoader)
+    mappings = [root, *(value for _, value in root.value if isinstance(value, yaml.MappingNode))]
+    keys = [[key.value for key, _ in mapping.value if isinstance(key.value, str)] for mapping in mappings]
+    twice = sorted({key for names in keys for key in names if names.count(key) > 1})
     if twice:
         raise ValueError(f"A name is used twice. Expected each once. Received: {twice} ({path}). Rename one of them.")
     return fields

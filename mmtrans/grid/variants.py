@@ -136,7 +136,7 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
             variant that is the same as another or as the plain configuration.
     """
     named, made = {}, {config: "the plain configuration"}
-    for name, fields in read_yaml(path, "variant", "variants", unique=True).items():
+    for name, fields in read_yaml(path, "variant", "variants").items():
         if not re.fullmatch(r"\w[\w.-]*", str(name)) or not isinstance(fields, dict):
             raise ValueError(
                 f"Not a variant. Expected `name: {{field: value, …}}` named by letters, digits, dots, hyphens. "
