@@ -209,7 +209,7 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
                 f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={shown(value)}."
             )
         return value
-    if kind is float and type(value) is int and abs(value) <= MOST:
+    if kind is float and type(value) is int and value.bit_length() < 1000:
         value = float(value)
     if type(value) is not kind:
         raise ValueError(f"Wrong type. Expected {kind.__name__}. Received: {field.name}={shown(value)}.")

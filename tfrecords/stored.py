@@ -10,10 +10,10 @@ import re
 import reprlib
 import struct
 import tokenize
-import typing
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -64,8 +64,8 @@ def read_json(path: Path, shape: type[Shape], remedy: str) -> Shape:
 
     Args:
         path: the file, which is there.
-        shape: a dataclass, a `TypedDict` or any other type that msgspec converts to. Keys that a dataclass does not
-            have are left out, those that a `TypedDict` does not have are kept: a later version may have written them.
+        shape: a dataclass, which is returned, or another type that msgspec checks, as a `TypedDict` or `dict[str, …]`,
+            of which the content is returned as it is. Either may lack keys of the file: a later version wrote them.
         remedy: what the user does about damage, a sentence.
 
     Raises:
@@ -87,7 +87,7 @@ def shaped(content: Any, shape: type[Shape], path: Path, remedy: str) -> Shape:
     except (msgspec.ValidationError, RecursionError) as error:
         expected, received = _explained(content, shape, str(error))
         raise damage(path, expected, received, remedy) from error
-    return content if typing.is_typeddict(shape) else converted
+    return converted if is_dataclass(shape) else content
 
 
 def read_npz(path: Path, names: Iterable[str], remedy: str) -> dict[str, np.ndarray]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mmtrans.grid.description import read_description
 from mmtrans.training.init import open_init
 from mmtrans.training.run import Run
 
@@ -28,8 +28,7 @@ def open_inits(path: Path, inits: Iterable[str]) -> dict[str, Run]:
     Raises:
         FileNotFoundError: neither a copy nor a run.
     """
-    file = path / "grid.json"
-    known = json.loads(file.read_text(encoding="utf-8")).get("inits", {}) if file.is_file() else {}
+    known = (read_description(path) or {}).get("inits", {})
     return {init: open_init(init, copy_path(path, known[init]) if init in known else None) for init in inits}
 
 

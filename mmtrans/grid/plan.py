@@ -11,6 +11,7 @@ from typing import Any
 from mmtrans.config import Config
 from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
+from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import Variant, config_of, rows_of
 from mmtrans.training.environment import versions
 from mmtrans.training.phases import Phase, phases_of
@@ -97,10 +98,9 @@ class Grid:
         Raises:
             ValueError: that was of another configuration or of other records, or has a variant of other fields.
         """
-        file = self.path / "grid.json"
-        if not file.is_file():
+        old = read_description(self.path)
+        if old is None:
             return self
-        old = json.loads(file.read_text(encoding="utf-8"))
         before = Run(self.path, Config(**old["config"]), Path(old["records"]), old["manifest_hash"])
         check_unchanged(before, self.config, self.manifest_hash)
         variants = old.get("variants", {})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from mmtrans.evaluation.metrics import METRICS
+from mmtrans.evaluation.shapes import Evaluated, read_split
 from mmtrans.grid.plan import Grid
 
 
@@ -19,7 +18,8 @@ def summarize(grid: Grid) -> list[dict]:
     rows = []
     for row in grid.rows():
         paths = [grid.path / "runs" / row.run_name(seed) / "metrics.json" for seed in grid.seeds]
-        results = [json.loads(path.read_text("utf-8"))[grid.metric_split] for path in paths if path.is_file()]
+        found = (read_split(path, grid.metric_split, Evaluated) for path in paths)
+        results = [result for result in found if result is not None]
         means = {name: _mean([result[name] for result in results]) for name in METRICS}
         collapsed = sum(result["collapsed"] is True for result in results)
         fields = {"recipe": row.recipe, "untrained": row.untrained, "label_fraction": row.label_fraction}

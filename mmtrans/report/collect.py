@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
-import yaml
 
-from mmtrans.config import Config
+from mmtrans.config import Config, load_yaml
+from mmtrans.evaluation.shapes import REMEDY, Curves, Evaluated, read_split
+from mmtrans.grid.description import Description, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
+from mmtrans.training.environment import Environment
 from tfrecords.schema import LabelScale
+from tfrecords.stored import read_csv, read_json
+
+#: Of `predictions.csv`, as far as it is read.
+COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Grid:
     """
 
     path: Path
-    description: dict
+    description: Description
     scale: LabelScale
     expected: tuple[Variant, ...]
     trained: dict[Variant, Trained]
@@ -84,8 +89,9 @@ class _Run:
     name: str
     variant: Variant | None
     seed: int
-    metrics: dict
-    robustness: dict | None
+    scale: LabelScale
+    metrics: Evaluated
+    robustness: Curves | None
     rows: list[dict]
 
 
@@ -102,8 +108,7 @@ def collect(path: str | Path) -> Grid:
         raise FileNotFoundError(
             f"No grid there. Expected a directory made by `mmtrans grid`, with grid.json. Received: grid={path}."
         )
-    description = _json(path / "grid.json")
-    failures = _json(path / "failures.json") if (path / "failures.json").is_file() else {}
+    description, failures = read_description(path), read_failures(path)
     expected = expected_variants(description)
     runs: dict[Variant, dict[int, _Run]] = {}
     scale, others = None, []
@@ -120,7 +125,7 @@ def collect(path: str | Path) -> Grid:
                 f"Received: runs={[seeds[run.seed].name, run.name]} ({path}). Move one of them out of the grid."
             )
         seeds[run.seed] = run
-        scale = LabelScale(**_json(directory / "environment.json")["data"]["label"])
+        scale = run.scale
     if scale is None:
         raise ValueError(
             f"The grid has nothing to report yet. Expected at least one run evaluated on "
@@ -148,22 +153,23 @@ def _read_run(directory: Path, description: dict) -> _Run | None:
     files = [directory / name for name in ("config.yaml", "environment.json", "metrics.json", "predictions.csv")]
     if not all(file.is_file() for file in files):
         return None
-    metrics = _json(directory / "metrics.json")
-    if split not in metrics:
+    metrics = read_split(directory / "metrics.json", split, Evaluated)
+    if metrics is None:
         return None
-    manifest_hash = _json(directory / "environment.json")["manifest_hash"]
+    environment = read_json(directory / "environment.json", Environment, REMEDY)
+    manifest_hash = environment["manifest_hash"]
     if manifest_hash != description["manifest_hash"]:
         raise ValueError(
             f"A run is of other records than its grid. Expected manifest {description['manifest_hash'][:12]}. "
             f"Received: manifest_hash={manifest_hash[:12]} ({directory}). Move it out of the grid."
         )
-    config = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    config = Config(**load_yaml(directory / "config.yaml")).to_dict()
     variant = variant_of(config, description.get("variants", {}), description["config"])
-    with open(directory / "predictions.csv", newline="", encoding="utf-8") as file:
-        rows = sorted((row for row in csv.DictReader(file) if row["split"] == split), key=lambda row: row["id"])
-    path = directory / "robustness.json"
-    robustness = _json(path).get(split) if path.is_file() else None
-    return _Run(directory.name, variant, config["seed"], metrics[split], robustness, rows)
+    predictions = read_csv(directory / "predictions.csv", COLUMNS, REMEDY)
+    rows = sorted((row for row in predictions if row["split"] == split), key=lambda row: row["id"])
+    robustness = read_split(directory / "robustness.json", split, Curves)
+    scale = msgspec.convert(environment["data"]["label"], LabelScale)
+    return _Run(directory.name, variant, config["seed"], scale, metrics, robustness, rows)
 
 
 def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
@@ -187,10 +193,3 @@ def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
         tuple(runs[seed].metrics for seed in seeds),
         tuple(runs[seed].robustness for seed in seeds if runs[seed].robustness is not None),
     )
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"Damaged file. Expected JSON. Received: {error} ({path}). Give the command again.") from error

@@ -1,5 +1,6 @@
 """Named variants: what is a file of them, which rows they make, which phases they share, and whose a run is."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -109,7 +110,10 @@ def test_a_grid_keeps_what_its_runs_start_from(grid, tmp_path):
     finish(run, run.phases[0])
     for name, text in (("config.yaml", "recipe: T->A\npretrain: true\n"), ("statistics.npz", "")):
         (run.path / name).write_text(text)
-    (run.path / "environment.json").write_text('{"records": "records", "manifest_hash": "def"}')
+    label = {"name": "sentiment", "low": -3, "high": 3, "neutral": 0}
+    data = {"label": label, "max_steps": {}, "modalities": {}}
+    environment = {"records": "records", "manifest_hash": "def", "data": data}
+    (run.path / "environment.json").write_text(json.dumps(environment))
     grid = replace(grid, path=tmp_path / "grid", variants={"pre": {"init": str(run.path)}})
     inits = open_inits(grid.path, [str(run.path)])
     grid = replace(grid, inits=keep_inits(grid.path, inits))

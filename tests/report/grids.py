@@ -48,7 +48,9 @@ def write_run(path, variant, seed, data, scores, split="test", manifest_hash=HAS
     config |= {"untrained": variant.untrained, "label_fraction": variant.label_fraction, **fields}
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     label = {"name": SCALE.name, "low": SCALE.low, "high": SCALE.high, "neutral": SCALE.neutral}
-    (path / "environment.json").write_text(json.dumps({"manifest_hash": manifest_hash, "data": {"label": label}}))
+    environment = {"records": "records", "manifest_hash": manifest_hash}
+    environment["data"] = {"label": label, "max_steps": {}, "modalities": {}}
+    (path / "environment.json").write_text(json.dumps(environment))
     result = sentiment_metrics(scores, labels, SCALE)
     result |= {"collapsed": is_collapsed(scores, labels, SCALE), "baselines": trivial_baselines(labels, labels, SCALE)}
     if "->" in variant.recipe:

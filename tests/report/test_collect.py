@@ -90,5 +90,5 @@ def test_what_cannot_be_reported_is_told_in_a_sentence(grid_dir, data, tmp_path)
     with pytest.raises(ValueError, match=r"nothing to report yet.*evaluated on test\. Received: runs=0 of 8.*again"):
         collect(grid_dir)
     (grid_dir / "grid.json").write_text("{")
-    with pytest.raises(ValueError, match=r"Damaged file\. Expected JSON\. .*grid\.json"):
+    with pytest.raises(ValueError, match=r"A file is damaged\. Expected JSON\. .*grid\.json"):
         collect(grid_dir)

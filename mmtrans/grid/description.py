@@ -1,0 +1,75 @@
+"""`grid.json` and `failures.json`: what a grid directory was made to hold, and what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+
+import msgspec
+
+from mmtrans.config import MOST, known_fields
+from mmtrans.recipe import parse
+from tfrecords.stored import damage, read_json
+
+REMEDY = "Copy the grid anew from where it is whole, or make it again in a new directory."
+
+#: A number that makes draws differ.
+Seed = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+
+
+class _Always(TypedDict):
+    records: str
+    manifest_hash: str
+    recipes: list[str]
+    seeds: list[Seed]
+    controls: bool
+    label_fractions: list[Annotated[float, msgspec.Meta(ge=0.01, le=1.0)]]
+    config: dict[str, Any]
+    versions: dict[str, str]
+    metric_split: Literal["train", "valid", "test"]
+
+
+class Description(_Always, total=False):
+    """The content of `grid.json`; grids of the first releases have no `variants` and no `inits`."""
+
+    variants: dict[str, dict[str, Any]]
+    inits: dict[str, str]
+
+
+class Failure(TypedDict):
+    """Why a run of a grid failed, one line, and the log to read."""
+
+    reason: str
+    log: str
+
+
+def read_description(grid: Path) -> Description | None:
+    """The content of a grid's `grid.json`, or `None` where there is none.
+
+    Raises:
+        ValueError: it is damaged, or made by a later version with fields that this one does not know.
+    """
+    path = grid / "grid.json"
+    if not path.is_file():
+        return None
+    description = read_json(path, Description, REMEDY)
+    for recipe in description["recipes"]:
+        try:
+            parse(recipe)
+        except ValueError as error:
+            raise damage(path, "recipes", str(error), REMEDY) from error
+    known_fields(description["config"], str(path))
+    for name, fields in description.get("variants", {}).items():
+        known_fields(fields, f"variant {name}, {path}")
+    return description
+
+
+def read_failures(grid: Path) -> dict[str, Failure]:
+    """Run → its failure in a grid's `failures.json`; empty where there is none.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    path = grid / "failures.json"
+    remedy = "Delete it, and give the same `mmtrans grid` command again."
+    return read_json(path, dict[str, Failure], remedy) if path.is_file() else {}
