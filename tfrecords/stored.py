@@ -15,10 +15,12 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
-import numpy as np
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Shape = TypeVar("Shape")
 
@@ -153,6 +155,9 @@ def shown(value: object) -> str:
 
 
 def _array(data: bytes) -> np.ndarray:
+    # Imported when needed: the command line, which answers at once, checks its configuration with this module.
+    import numpy as np
+
     stream = io.BytesIO(data)
     array = np.lib.format.read_array(stream, allow_pickle=False)
     if stream.read(1):
