@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.export.graph import sentiment_function
-from mmtrans.export.signature import load_signature
+from mmtrans.export.opening import is_export, open_export
 from mmtrans.sources.corpus import Corpus
 from mmtrans.training.run import Run
 from mmtrans.training.status import check_finished
@@ -65,14 +65,12 @@ class Scorer:
 
         Raises:
             FileNotFoundError: neither is there.
-            ValueError: the run is not finished.
+            ValueError: the run is not finished; or the export is damaged, or holds what no export does.
         """
         path = Path(path)
-        if (path / "saved_model.pb").is_file():
-            signature = load_signature(path)
-            loaded = tf.saved_model.load(str(path))
-            function, modalities = _keeping(loaded, "serving_default"), signature["reads"]
-            label, max_steps = signature["label"], signature["max_steps"]
+        if is_export(path):
+            signature, function = open_export(path)
+            modalities, label, max_steps = signature["reads"], signature["label"], signature["max_steps"]
         else:
             run = Run.open(path)
             check_finished(run)
@@ -127,11 +125,6 @@ def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> It
             yield Prediction(segment.id, float(score), scorer.polarity(score), words, weights[:steps])
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
-
-
-def _keeping(loaded, name: str) -> Callable:
-    """A signature that keeps its model alive: TensorFlow's own holds its variables by weak references only."""
-    return lambda **inputs: loaded.signatures[name](**inputs)
 
 
 def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:

@@ -14,8 +14,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.export import export
-from mmtrans.export.archive import new_directory
+from mmtrans.export.archive import new_directory, save_graph
 from mmtrans.export.graph import portable, serving_functions
+from mmtrans.export.operations import check_graph
 from mmtrans.export.signature import load_signature
 from mmtrans.training.run import Run
 from mmtrans.training.status import inherited_by
@@ -81,7 +82,8 @@ def runs(small_dir, tiny, tmp_path_factory):
     for name, fields in CASES.items():
         made[name] = run = make_random_run(directory / name / "run", tiny(**fields), small_records(small_dir))
         for phase in run.phases:
-            status = {"finished": True, "stopped_by": "patience", "key": phase.key}
+            status = {"finished": True, "stopped_by": "patience", "key": phase.key, "epochs": 2, "epoch": 2}
+            status |= {"best_loss": 0.5, "history": []}
             status["inherited"] = inherited_by(run, phase)
             (run.phase_dir(phase) / "phase.json").write_text(json.dumps(status))
     return made
@@ -321,6 +323,27 @@ def test_a_record_without_the_modality_is_refused(loaded):
         functions["sentiment_from_examples"](examples=tf.constant([record]))
 
 
+def test_the_graph_holds_what_opening_allows(exports):
+    for directory in exports.values():
+        check_graph(directory / "saved_model.pb")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attention": "none", "cell": "gru", "target": "tokens", "tie_weights": True, "num_layers": 2},
+        {"attention": "none", "bottleneck": "vae", "latent_units": 2, "stop": True},
+        {"max_distance": 0, "representation": "final", "target": "tokens", "bottleneck": "vae", "latent_units": 2},
+    ],
+    ids=["no-attention", "no-attention-vae", "vae-tokens"],
+)
+def test_graphs_of_other_models_hold_what_opening_allows(fields, small_dir, tiny, tmp_path):
+    config = tiny(recipe="T->A", codebook_size=6, **fields)
+    save_graph(make_random_run(tmp_path / "run", config, small_records(small_dir)), tmp_path / "export")
+    check_graph(tmp_path / "export" / "saved_model.pb")
+
+
 def test_the_graph_is_portable(exports):
     for directory in exports.values():
         message = saved_model_pb2.SavedModel()
@@ -443,8 +466,9 @@ def test_an_unfinished_run_is_refused(small_dir, tiny, tmp_path):
     ("text", "message"),
     [
         (None, r"The SavedModel does not say what it reads\. Expected signature\.json"),
-        ("{", r"The signature is not JSON\."),
-        ("[]", r"The signature has another version\. Expected 1\. Received: format_version=None"),
+        ("{", r"A file is damaged\. Expected JSON\."),
+        ("[]", r"A file is damaged\. Expected a mapping\. Received: content=\[\]"),
+        ("{}", r"The signature has another version\. Expected 1\. Received: format_version=None"),
         ('{"format_version": 2}', r"Received: format_version=2"),
     ],
 )

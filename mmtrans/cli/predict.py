@@ -23,13 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
         "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`. Rows have "
-        "id, score, polarity, words, and the attention of each word."
+        "id, score, polarity, words, and the attention of each word. A run directory is data. A SAVED_MODEL is a "
+        "program: its files are compared with their checksums, and operations that `mmtrans export` does not write are "
+        "refused, but run none that comes from somebody whom you do not trust."
     )
     parser.add_argument(
         "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"
     )
     add_source_arguments(parser)
-    parser.add_argument("--out", metavar="FILE.csv|FILE.jsonl", help="where the rows go (default: CSV on stdout)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE.csv|FILE.jsonl",
+        help="where the rows go (default: CSV on stdout). A file holds ids and words as they are: a spreadsheet takes "
+        "cells that begin with =, +, - or @ for formulas unless you import them as text",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:

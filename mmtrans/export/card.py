@@ -24,6 +24,10 @@ as `--input_exprs 'beam_width=5;…'`), TensorFlow Serving, or the C++ loader. `
 features to score; for a translation also the teacher-forced translator) for `keras.models.load_model` in the same major
 version of Keras; `import mmtrans.api` before, which registers their layers. With mmtrans itself:
 `mmtrans predict THIS_DIRECTORY SOURCE`.
+
+A SavedModel is a program: TensorFlow runs what is in it, with your rights. So is a `.keras` file. Run this model only
+if you trust whoever gave it to you. mmtrans compares the files with their checksums, and refuses operations that its
+own exports lack.
 """
 
 _INSIDE = """## What the graph does to its inputs

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 import keras
+import msgspec
 import tensorflow as tf
 
 import mmtrans
 from mmtrans.export.graph import SEARCH_INPUTS
 from mmtrans.training.run import Run
+from tfrecords.schema import LabelScale
+from tfrecords.stored import Count, read_json, shaped, shown
 
 SIGNATURE_NAME = "signature.json"
 
 FORMAT_VERSION = 1
+
+
+class Read(TypedDict):
+    """What `signature.json` says of a modality that the model reads."""
+
+    dim: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    aligned: bool
+
+
+class Signature(TypedDict):
+    """What is read of `signature.json`."""
+
+    reads: Annotated[dict[str, Read], msgspec.Meta(min_length=1)]
+    label: LabelScale
+    max_steps: dict[str, Count]
+    sha256: dict[str, str]
+
 
 #: Name of an input or output → what it is, and its unit.
 MEANINGS = {
@@ -72,7 +93,7 @@ def load_signature(directory: str | Path) -> dict:
 
     Raises:
         FileNotFoundError: a SavedModel without `signature.json`.
-        ValueError: it is no JSON, or of another version.
+        ValueError: it is damaged, or of another version.
     """
     path = Path(directory) / SIGNATURE_NAME
     if not path.is_file():
@@ -80,18 +101,15 @@ def load_signature(directory: str | Path) -> dict:
             f"The SavedModel does not say what it reads. Expected {SIGNATURE_NAME} beside it. "
             f"Received: model={directory}. Give a directory made by `mmtrans export`."
         )
-    remedy = f"({path}). Export the run again."
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"The signature is not JSON. Received: {error} {remedy}") from error
-    version = content.get("format_version") if isinstance(content, dict) else None
+    remedy = "Export the run again."
+    content = read_json(path, dict[str, Any], remedy)
+    version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
-            f"The signature has another version. Expected {FORMAT_VERSION}. Received: format_version={version!r} "
-            f"{remedy}"
+            f"The signature has another version. Expected {FORMAT_VERSION}. Received: format_version={shown(version)} "
+            f"({path}). {remedy}"
         )
-    return content
+    return shaped(content, Signature, path, remedy)
 
 
 def _targets(run: Run) -> tuple[str, ...]:
