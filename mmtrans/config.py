@@ -14,21 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mmtrans.bounds import MOST_REAL, check_number
 from mmtrans.recipe import parse
 from mmtrans.user_files import read_text
 from tfrecords.stored import shown
 
-#: What a whole number may be at most, where a field does not say less.
-MOST = 2**31 - 1
-
 BOTH = ("translation", "sentiment")
+
+#: The most of any size of a model: beyond it no machine holds the weights.
+MOST_SIZE = 1_000_000
 
 
 def option(
-    default: Any, text: str, phases: tuple[str, ...] = BOTH, *, low: float | None = None, high: float | None = None
+    default: Any,
+    text: str,
+    phases: tuple[str, ...] = BOTH,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    most: float | None = None,
 ):
-    """A configuration field: its help text, the kinds of phases that read it, and its bounds (both inclusive)."""
-    return dataclasses.field(default=default, metadata={"help": text, "phases": phases, "low": low, "high": high})
+    """A configuration field: its help text, the kinds of phases that read it, and its bounds as of `check_number`."""
+    bounds = {"low": low, "high": high, "most": most}
+    return dataclasses.field(default=default, metadata={"help": text, "phases": phases, **bounds})
 
 
 #: Fields that a run may change when it is started again: upwards.
@@ -59,15 +67,19 @@ class Config:
     )
 
     cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of encoder, decoder and regressor")
-    units: int = option(64, "units of the encoder, each direction", low=1)
-    num_layers: int = option(1, "stacked layers of the encoder", low=1)
+    units: int = option(64, "units of the encoder, each direction", low=1, most=MOST_SIZE)
+    num_layers: int = option(1, "stacked layers of the encoder", low=1, most=MOST_SIZE)
     bidirectional: bool = option(True, "read sources in both directions")
     attention: Literal["bahdanau", "none"] = option("bahdanau", "attention of the decoder", TRANSLATION)
-    attention_units: int = option(64, "units inside the attention's tanh", TRANSLATION, low=1)
+    attention_units: int = option(64, "units inside the attention's tanh", TRANSLATION, low=1, most=MOST_SIZE)
     max_distance: int = option(
-        16, "reach of the learned attention bias by step distance; 0 for content alone", TRANSLATION, low=0
+        16,
+        "reach of the learned attention bias by step distance; 0 for content alone",
+        TRANSLATION,
+        low=0,
+        most=MOST_SIZE,
     )
-    decoder_units: int = option(128, "units of the decoder", TRANSLATION, low=1)
+    decoder_units: int = option(128, "units of the decoder", TRANSLATION, low=1, most=MOST_SIZE)
     dropout: float = option(0.3, "dropout on the input of every recurrent layer", low=0.0, high=0.95)
     feature_sampling: float = option(
         1.0,
@@ -84,7 +96,9 @@ class Config:
     bottleneck: Literal["none", "vae"] = option(
         "none", "what passes from encoder to decoder and regressor: its output, or a Gaussian latent", TRANSLATION
     )
-    latent_units: int = option(64, "units of the latent, at each step and of the final state", TRANSLATION, low=1)
+    latent_units: int = option(
+        64, "units of the latent, at each step and of the final state", TRANSLATION, low=1, most=MOST_SIZE
+    )
     kl_weight: float = option(
         0.1, "weight of the latent's divergence from its prior; 1 for the bound", TRANSLATION, low=0.0
     )
@@ -95,9 +109,11 @@ class Config:
 
     untrained: bool = option(False, "control: leave the translation's encoder as it was initialised", TRANSLATION)
     stop: bool = option(False, "learn when a features target ends, for `translate --length free`", TRANSLATION)
-    codebook_size: int = option(256, "most codewords of a tokens target without words", TRANSLATION, low=2)
+    codebook_size: int = option(
+        256, "most codewords of a tokens target without words", TRANSLATION, low=2, most=MOST_SIZE
+    )
     min_count: int = option(2, "least occurrences in train of a word that is a token", TRANSLATION, low=1)
-    embedding_units: int = option(64, "units of the decoder's token vectors", TRANSLATION, low=1)
+    embedding_units: int = option(64, "units of the decoder's token vectors", TRANSLATION, low=1, most=MOST_SIZE)
     tie_weights: bool = option(False, "use the token vectors as the softmax' weights too", TRANSLATION)
     label_smoothing: float = option(
         0.0, "share of a token target spread over all tokens", TRANSLATION, low=0.0, high=0.9
@@ -118,7 +134,7 @@ class Config:
         "what the regressor reads of a translation: the encoder's output sequence or its final state",
         SENTIMENT,
     )
-    regressor_units: int = option(64, "units of the regressor, each direction", SENTIMENT, low=1)
+    regressor_units: int = option(64, "units of the regressor, each direction", SENTIMENT, low=1, most=MOST_SIZE)
     pooling: Literal["attention", "last"] = option("attention", "how the regressor summarises its steps", SENTIMENT)
     regressor_dropout: float = option(
         0.3, "dropout around the regressor's recurrent layer", SENTIMENT, low=0.0, high=0.95
@@ -201,7 +217,6 @@ def type_of(field: dataclasses.Field) -> Any:
 
 def _checked(field: dataclasses.Field, value: Any) -> Any:
     kind = type_of(field)
-    low, high = field.metadata["low"], field.metadata["high"]
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
@@ -209,17 +224,12 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
                 f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={shown(value)}."
             )
         return value
-    if kind is float and type(value) is int and value.bit_length() < 1000:
-        value = float(value)
+    if kind is float and type(value) is int:
+        value = float(value) if abs(value) <= MOST_REAL else math.inf if value > 0 else -math.inf
     if type(value) is not kind:
         raise ValueError(f"Wrong type. Expected {kind.__name__}. Received: {field.name}={shown(value)}.")
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        bounds = f"at least {low}" if high is None else f"a value between {low} and {high}"
-        raise ValueError(f"{field.name} is out of range. Expected {bounds}. Received: {field.name}={shown(value)}.")
-    if (kind is int and value > MOST) or (kind is float and not math.isfinite(value)):
-        raise ValueError(
-            f"{field.name} is out of range. Expected a number up to {MOST}. Received: {field.name}={shown(value)}."
-        )
+    if kind in (int, float):
+        check_number(field.name, value, **{bound: field.metadata[bound] for bound in ("low", "high", "most")})
     return value
 
 

@@ -16,6 +16,7 @@ SOURCES = sorted(
 #: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
 RANKS = (
     {"tfrecords", "mmtrans.escape", "mmtrans.user_files"},
+    {"mmtrans.bounds"},
     {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files", "mmtrans.console"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from mmtrans.bounds import check_number
+
 _COUNTS = ("segments", "units", "epochs", "batch_size", "threads", "repeats", "copies")
 
 
@@ -25,7 +27,7 @@ class Options:
         profile: directory that receives a TensorBoard trace; `None` for none.
 
     Raises:
-        ValueError: a count under 1.
+        ValueError: a count under 1, or too large.
         FileNotFoundError: no such source.
     """
 
@@ -42,10 +44,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
-            value = getattr(self, name)
-            if value < 1:
-                flag = "--" + name.replace("_", "-")
-                raise ValueError(f"{flag} is out of range. Expected at least 1. Received: {name}={value}.")
+            check_number("--" + name.replace("_", "-"), getattr(self, name), low=1)
         if self.source is not None and not Path(self.source).exists():
             raise FileNotFoundError(
                 f"There is no such source. Expected a corpus. Received: source={self.source!r}. Check its path."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+from mmtrans.cli.parser import add_number
 from mmtrans.cli.source import add_source_arguments, open_source
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-steps", default="50", metavar="N[,MODALITY=N]", help="longest streams kept (default: 50)"
     )
     parser.add_argument("--folds", metavar="FILE", help="JSON or CSV file of videos by split")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random folds, where there are none")
+    add_number(parser, "--seed", int, {"low": 0}, default=0, help="seed of random folds, where there are none")
     parser.add_argument("--overwrite", action="store_true", help="replace records that exist")
 
 

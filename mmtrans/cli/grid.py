@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from mmtrans.cli.parser import add_config_flags, config_from
+from mmtrans.cli.parser import add_config_flags, add_number, config_from, number_type
 from mmtrans.config import Config
 from mmtrans.console import warn
 from mmtrans.grid import VARIED
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="paper",
         help="paper (its 26 rows), paper-extra, or a file with one recipe per line (default: paper)",
     )
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default: 5)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="worker processes (default: 1)")
+    add_number(parser, "--seeds", int, {"low": 1, "most": 10_000}, default=5, help="seeds 0 to N-1 (default: 5)")
+    add_number(parser, "--jobs", int, {"low": 1, "most": 1000}, default=1, help="worker processes (default: 1)")
     parser.add_argument(
         "--controls",
         action="store_true",
@@ -61,11 +61,6 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.grid.recipes import read_recipes
     from mmtrans.grid.variants import read_variants
 
-    for name in ("seeds", "jobs"):
-        if getattr(arguments, name) < 1:
-            raise ValueError(
-                f"--{name} is out of range. Expected at least 1. Received: {name}={vars(arguments)[name]}."
-            )
     config = dataclasses.replace(config_from(arguments), **{name: getattr(Config, name) for name in OWN})
     fractions = [
         dataclasses.replace(config, label_fraction=share).label_fraction for share in arguments.label_fractions
@@ -111,7 +106,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
 def _fractions(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        return tuple(map(number_type(float), text.split(",")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected shares such as 0.1,0.25, received {text!r}") from error
 

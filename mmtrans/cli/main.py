@@ -61,8 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
-    # The command itself may start others like it.
-    arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
+    try:
+        # The command itself may start others like it.
+        arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
+    except ValueError as error:
+        return fail(error, 2)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         code = _run(arguments)

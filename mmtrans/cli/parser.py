@@ -7,9 +7,11 @@ import dataclasses
 import re
 import sys
 import typing
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Literal, NoReturn
 
+from mmtrans.bounds import check_number
 from mmtrans.config import Config, load_yaml, type_of
 from mmtrans.escape import for_terminal
 
@@ -35,6 +37,50 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")
 
 
+def number_type(kind: type) -> Callable[[str], float]:
+    """`int` or `float` as the type of a flag, without the underscores and other scripts' digits that Python takes."""
+
+    def convert(text: str) -> float:
+        if "_" in text or not text.isascii():
+            raise ValueError(text)
+        return kind(text)
+
+    convert.__name__ = kind.__name__  # argparse names it in its errors
+    return convert
+
+
+class _Bounded(argparse.Action):
+    """Stores a number, or raises the ValueError of `check_number`."""
+
+    def __init__(self, bounds: dict[str, float], **kwargs):
+        super().__init__(**kwargs)
+        self.bounds = bounds
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        check_number(self.option_strings[0], values, **self.bounds)
+        setattr(namespace, self.dest, values)
+
+
+def add_number(
+    group: argparse.ArgumentParser | argparse._ArgumentGroup,
+    flag: str,
+    kind: type,
+    bounds: dict[str, float],
+    **kwargs: Any,
+) -> None:
+    """Adds a flag that takes a number within bounds.
+
+    Args:
+        group: a parser, or a group of one.
+        flag: with its hyphens.
+        kind: `int` or `float`.
+        bounds: as `check_number` takes them: `low`, `high`, `most`.
+        kwargs: as of `add_argument`; the metavar is N or X unless given.
+    """
+    kwargs = {"metavar": "N" if kind is int else "X", **kwargs}
+    group.add_argument(flag, type=number_type(kind), action=partial(_Bounded, bounds), **kwargs)
+
+
 def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
     """Adds `--config` and one hyphenated flag for each configuration field; flags that are not given leave no trace.
 
@@ -55,7 +101,9 @@ def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] =
         elif typing.get_origin(kind) is Literal:
             arguments["choices"] = typing.get_args(kind)
         else:
-            arguments.update(type=kind, metavar={int: "N", float: "X", str: "TEXT"}[kind])
+            arguments.update(
+                type=kind if kind is str else number_type(kind), metavar={int: "N", float: "X", str: "TEXT"}[kind]
+            )
         group.add_argument(flag, **arguments)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from mmtrans.bounds import LABEL_SHIFT
+from mmtrans.cli.parser import add_number
+
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds SOURCE and its flags."""
@@ -24,12 +27,13 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         help="the label's scale, as in 1,5 or -3,3 (default: told by the labels of train and valid); NEUTRAL parts "
         "negative from positive (default: 0, or the middle where 0 is not inside)",
     )
-    parser.add_argument("--label-shift", type=seconds, default=0.0, metavar="SECONDS", help="moves the label intervals")
+    shift = {"default": 0.0, "metavar": "SECONDS", "help": "moves the label intervals"}
+    add_number(parser, "--label-shift", float, LABEL_SHIFT, **shift)
     parser.add_argument(
         "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
     )
     parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read a .csd corpus")
+    add_number(parser, "--workers", int, {"low": 1}, default=1, help="processes that read a .csd corpus")
 
 
 def open_source(arguments: argparse.Namespace):
@@ -42,10 +46,3 @@ def open_source(arguments: argparse.Namespace):
     if arguments.label_range is not None:
         options["label_range"] = parse_label_range(arguments.label_range)
     return open_corpus(arguments.source, **options)
-
-
-def seconds(text: str) -> float:
-    """A number; argparse names the function where it is none."""
-    from mmtrans.sources.numerals import parse_number
-
-    return parse_number(text)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from mmtrans.cli.parser import number_type
 from mmtrans.console import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("directory", metavar="DIR", help="directory to make")
-    parser.add_argument("--videos", type=int, default=40, metavar="N", help="number of videos (default: 40)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the corpus (default: 0)")
+    whole = {"type": number_type(int), "metavar": "N"}
+    parser.add_argument("--videos", **whole, default=40, help="number of videos (default: 40)")
+    parser.add_argument("--seed", **whole, default=0, help="seed of the corpus (default: 0)")
     parser.add_argument(
         "--unlabelled",
         action="store_true",

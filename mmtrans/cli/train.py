@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from mmtrans.cli.launcher import launch
-from mmtrans.cli.parser import add_config_flags, config_from
+from mmtrans.cli.parser import add_config_flags, config_from, number_type
 from mmtrans.config import Config, dump_yaml
 from mmtrans.console import say
 from mmtrans.recipe import parse, slug
@@ -44,7 +44,9 @@ def add_execution_flags(parser: argparse.ArgumentParser) -> None:
         "TF_CONFIG, or --workers that are started on this host; auto: mirrored with more than one GPU, else none "
         "(default: auto)",
     )
-    group.add_argument("--workers", type=int, metavar="N", help="devices or processes (default: all there are)")
+    group.add_argument(
+        "--workers", type=number_type(int), metavar="N", help="devices or processes (default: all there are)"
+    )
     group.add_argument(
         "--sharding",
         choices=SHARDINGS,
@@ -54,7 +56,7 @@ def add_execution_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--checkpoint-minutes",
-        type=float,
+        type=number_type(float),
         default=default.checkpoint_minutes,
         metavar="X",
         help=f"most minutes of work that a kill can lose (default: {default.checkpoint_minutes})",

@@ -8,6 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmtrans.bounds import SEARCH
+from mmtrans.cli.parser import add_number
 from mmtrans.console import say, warn
 from mmtrans.escape import for_json
 
@@ -35,15 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE.jsonl", help="where the JSON lines go (default: stdout)")
     search = parser.add_argument_group("search, of a tokens target only")
     for flag, default, text in SEARCH_FLAGS:
-        kind, metavar = (int, "N") if isinstance(default, int) else (float, "X")
-        search.add_argument(flag, type=kind, metavar=metavar, help=f"{text} (default: {default:g})")
+        bounds = SEARCH.get(name_of(flag), {"low": 0})
+        add_number(search, flag, type(default), bounds, help=f"{text} (default: {default:g})")
     parser.add_argument("--length", choices=("source", "free"), default="source", help="default: source")
     latent_help = "of a run with --bottleneck vae: its mean, a draw given the source, or one given its length alone"
     parser.add_argument(
         "--latent", choices=("mean", "posterior", "prior"), default="mean", help=f"{latent_help} (default: mean)"
     )
     parser.add_argument("--features", metavar="FILE.npz", help="also write the decoded features")
-    parser.add_argument("--plot-attention", type=int, default=0, metavar="N", help="draw the attention of N segments")
+    add_number(parser, "--plot-attention", int, {"low": 0}, default=0, help="draw the attention of N segments")
     parser.add_argument("--plots", metavar="DIR", help="where it is drawn (default: plots/ beside the run's results)")
 
 
@@ -106,11 +108,7 @@ def name_of(flag: str) -> str:
 
 
 def check(arguments: argparse.Namespace, given: Sequence[str]) -> None:
-    """Raises a ValueError for numbers out of range, and for a width that drawing does not read."""
-    for name in ("beam_width", "n_best", "temperature"):
-        if not getattr(arguments, name) > 0:
-            flag = "--" + name.replace("_", "-")
-            raise ValueError(f"{flag} must be more than 0. Received: {name}={getattr(arguments, name)}.")
+    """Raises a ValueError for a width that drawing does not read, or that is too small for what is to be written."""
     if arguments.sample_top_k:
         if "--beam-width" in given and arguments.beam_width != arguments.n_best:
             raise ValueError(

@@ -7,7 +7,8 @@ import dataclasses
 import os
 from pathlib import Path
 
-from mmtrans.cli.parser import add_config_flags, config_from
+from mmtrans.bounds import check_number
+from mmtrans.cli.parser import add_config_flags, add_number, config_from
 from mmtrans.config import Config, dump_yaml, read_yaml
 from mmtrans.console import say, warn
 from mmtrans.search import TUNERS
@@ -45,16 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tuner", choices=TUNERS, default="bayesian", help="how trials are proposed (default: bayesian)"
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--trials",
-        type=int,
-        metavar="N",
+        int,
+        {"low": 1, "most": 1_000_000},
         help="most trials, those of earlier commands included (default: 20; of a grid all; of hyperband one sweep, in "
         "which --epochs is the largest budget)",
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--seeds-per-trial",
-        type=int,
+        int,
+        {"low": 1, "most": 1000},
         default=1,
         metavar="K",
         help="trainings of a trial, from --seed on; their mean counts (default: 1)",
@@ -66,18 +70,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="METRIC",
         help="metric of the valid split (default: mae); joint training is searched with `objective: joint` in --config",
     )
-    parser.add_argument(
+    add_number(
+        parser,
         "--folds-cv",
-        type=int,
+        int,
+        {"low": 0},
         default=0,
-        metavar="N",
         help="judge by cross-validation over the videos of train and valid, in place of the valid split",
     )
     parser.add_argument(
         "--space", metavar="FILE.yaml", help="what to search; see below (default: what --print-space shows)"
     )
     parser.add_argument("--print-space", action="store_true", help="print the space as YAML and stop")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings of a trial at a time (default: 1)")
+    jobs = {"low": 1, "most": 1000}
+    add_number(parser, "--jobs", int, jobs, default=1, help="trainings of a trial at a time (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     add_config_flags(parser, without=("objective", "pretrain"))
 
@@ -161,14 +167,12 @@ def _specs(arguments: argparse.Namespace) -> dict:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Raises a ValueError where a flag is missing, or a number out of range."""
+    """Raises a ValueError where a flag is missing, or there is but one fold."""
     missing = [f"--{name}" for name in ("data", "out") if getattr(arguments, name) is None]
     if missing:
         raise ValueError(f"Flags are missing. Expected --data RECORDS and --out DIR. Received: none of {missing}.")
-    for name, least in (("trials", 1), ("seeds_per_trial", 1), ("jobs", 1), ("folds_cv", 2)):
-        value, flag = getattr(arguments, name), "--" + name.replace("_", "-")
-        if value not in (None, 0 if name == "folds_cv" else None) and value < least:
-            raise ValueError(f"{flag} is out of range. Expected at least {least}. Received: {name}={value}.")
+    if arguments.folds_cv:
+        check_number("--folds-cv", arguments.folds_cv, low=2)
 
 
 def _check_objective(search, records) -> None:

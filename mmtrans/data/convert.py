@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.bounds import MOST_WHOLE
 from mmtrans.data.folds import assign_folds
 from mmtrans.data.statistics import ColumnStatistics
 from mmtrans.data.summary import SplitSummary
@@ -39,7 +40,7 @@ def parse_max_steps(text: str) -> dict[str, int]:
     The bare number is for the aligned streams and their tokens, 50 if left out.
 
     Raises:
-        ValueError: no positive number, an unknown modality, or a name given twice.
+        ValueError: no positive number of 32 bits, an unknown modality, or a name given twice.
     """
     limits: dict[str, int] = {}
     for part in text.split(","):
@@ -47,7 +48,8 @@ def parse_max_steps(text: str) -> dict[str, int]:
         name = name if equals else "aligned"
         known = name in MODALITIES or not equals
         # isascii: int() would take other scripts' digits, and isdigit superscripts that int() refuses.
-        if not (known and number.isascii() and number.isdigit() and int(number) > 0) or name in limits:
+        digits = len(number) <= len(str(MOST_WHOLE)) and number.isascii() and number.isdigit()
+        if not (known and digits and 0 < int(number) <= MOST_WHOLE) or name in limits:
             raise ValueError(
                 f"--max-steps is not understood. Expected a number of steps for the aligned streams, and some of "
                 f"{'=N, '.join(MODALITIES)}=N for unaligned ones, each once. Received: max_steps={text!r}. "

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
-from mmtrans.config import MOST, known_fields
+from mmtrans.bounds import MOST_WHOLE
+from mmtrans.config import known_fields
 from mmtrans.recipe import parse
 from tfrecords.stored import damage, read_json
 
 REMEDY = "Copy the grid anew from where it is whole, or make it again in a new directory."
 
 #: A number that makes draws differ.
-Seed = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=MOST_WHOLE)]
 
 
 class _Always(TypedDict):

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmtrans.bounds import MOST_WHOLE
 from mmtrans.config import Config
 from mmtrans.files import write_atomically
 from mmtrans.search.space import Choices, Interval, Parameter, parse_space
@@ -50,7 +51,7 @@ class Search:
         num_folds: of a cross-validation over train and valid; 0 judges by the valid split.
 
     Raises:
-        ValueError: specs that are no space, that leave nothing to search, or that a grid cannot list.
+        ValueError: seeds out of range; specs that are no space, leave nothing to search, or that a grid cannot list.
     """
 
     path: Path
@@ -64,6 +65,12 @@ class Search:
     num_folds: int = 0
 
     def __post_init__(self) -> None:
+        most = MOST_WHOLE - self.seeds_per_trial + 1
+        if self.config.seed > most:
+            raise ValueError(
+                f"The seeds of a trial would be out of range. Expected --seed up to {most}, as the last of "
+                f"{self.seeds_per_trial} is {MOST_WHOLE} then. Received: seed={self.config.seed}. Lower it."
+            )
         endless = sorted(name for name, parameter in self.space.items() if isinstance(parameter, Interval))
         if self.tuner == "grid" and endless:
             raise ValueError(

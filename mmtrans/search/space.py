@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmtrans.bounds import MOST_REAL
 from mmtrans.config import Config, number, type_of
 from mmtrans.recipe import Translation, parse
 
@@ -164,7 +164,7 @@ def _is_range(settings: Mapping[Any, Any], whole: bool) -> bool:
         return False
     low, high, step = (settings[key] for key in ("low", "high", "step"))
     for value in (low, high) if step is None else (low, high, step):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MOST_REAL:
             return False
         if whole and value != int(value):
             return False

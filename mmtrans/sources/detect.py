@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mmtrans.bounds import LABEL_SHIFT, check_number
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.formats import detect_format as detect_format
@@ -120,6 +121,7 @@ def _open(path: Path, format: str, content: object, options: Mapping[str, object
 
 
 def _check_options(path: Path, format: str, label: str | int | None, label_shift: float) -> None:
+    check_number("--label-shift", label_shift, **LABEL_SHIFT)
     one_label = format in ("misa", "neutral")
     if (label is not None and one_label) or (label_shift and format != "csd"):
         raise ValueError(

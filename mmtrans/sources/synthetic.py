@@ -13,6 +13,7 @@ from typing import TypeVar
 import h5py
 import numpy as np
 
+from mmtrans.bounds import check_number
 from mmtrans.sources import synthetic_ceilings as ceilings
 from mmtrans.sources import synthetic_world as equations
 from mmtrans.sources.synthetic_world import AUDIO, VIDEO, Stream, Text, World
@@ -41,6 +42,8 @@ KEPT_BITS = np.uint32(0xFFFFC000)
 NAN_FRAMES, INF_FRAMES, PAUSE_WORDS = 0.002, 0.005, 0.16
 #: Of so many draws of noise the one is kept whose scores, fold by fold, lie closest to the expected ones.
 CANDIDATES = 64
+
+MOST_VIDEOS = 100_000
 
 Candidate = TypeVar("Candidate")
 
@@ -81,7 +84,7 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
 
     Raises:
-        ValueError: too few videos, a negative seed, or a directory that holds something.
+        ValueError: too few or too many videos, a seed out of range, or a directory that holds something.
     """
     directory = Path(directory).resolve()
     _check_arguments(directory, videos, seed)
@@ -119,12 +122,8 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
 
 
 def _check_arguments(directory: Path, videos: int, seed: int) -> None:
-    if videos < len(SPLITS):
-        raise ValueError(
-            f"Too few videos for folds. Expected videos >= {len(SPLITS)}. Received: videos={videos}. Ask for more."
-        )
-    if seed < 0:
-        raise ValueError(f"A seed must not be negative. Expected seed >= 0. Received: seed={seed}. Choose another.")
+    check_number("--videos", videos, low=len(SPLITS), most=MOST_VIDEOS)
+    check_number("--seed", seed, low=0)
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise ValueError(
             f"The corpus needs a place of its own. Expected a directory that is new or empty. "

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from mmtrans.bounds import check_number
+
 Strategy = Literal["auto", "none", "mirrored", "multiworker"]
 Sharding = Literal["rows", "files"]
 
@@ -48,18 +50,14 @@ class Execution:
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"--workers is out of range. Expected at least 1. Received: workers={self.workers}.")
+        if self.workers is not None:
+            check_number("--workers", self.workers, low=1, most=1000)
         if self.workers is not None and self.strategy in ("auto", "none"):
             raise ValueError(
                 f"--workers needs a strategy that has some. Expected --strategy mirrored or multiworker. "
                 f"Received: strategy={self.strategy}, workers={self.workers}."
             )
-        if not 0 <= self.checkpoint_minutes < float("inf"):
-            raise ValueError(
-                f"--checkpoint-minutes is out of range. Expected 0 or more. "
-                f"Received: checkpoint_minutes={self.checkpoint_minutes}."
-            )
+        check_number("--checkpoint-minutes", self.checkpoint_minutes, low=0)
 
 
 @dataclass(frozen=True)

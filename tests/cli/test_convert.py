@@ -159,4 +159,4 @@ def test_the_stated_range_may_begin_with_a_minus_sign(tmp_path, capsys):
 def test_a_shift_that_is_no_number_is_refused(corpus_dir, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["convert", str(corpus_dir), str(tmp_path / "r"), "--label-shift", "1_0"])
-    assert "--label-shift: invalid seconds value: '1_0'" in capsys.readouterr().err
+    assert "--label-shift: invalid float value: '1_0'" in capsys.readouterr().err

@@ -135,6 +135,7 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
         (["--init", "nowhere"], "No run there."),
         (["--seeds", "0"], "--seeds is out of range. Expected at least 1. Received: seeds=0."),
         (["--jobs", "0"], "--jobs is out of range."),
+        (["--label-fractions", "0.5,nan"], "label_fraction is out of range."),
         (["--label-fractions", "0.5,0"], "label_fraction is out of range."),
         (["--recipes", "nowhere"], "No such list of recipes."),
         (["--recipes", "paper"], "The records have no video."),

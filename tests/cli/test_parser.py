@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmtrans.cli.main import COMMANDS, main, module
 from mmtrans.cli.parser import Parser, add_config_flags, config_from
 from mmtrans.config import Config, dump_yaml, type_of
 
@@ -81,3 +82,40 @@ def test_help_names_every_default(capsys):
     out = " ".join(capsys.readouterr().out.split())
     for field in dataclasses.fields(Config):
         assert f"(default: {field.default})" in out
+
+
+def number_flags():
+    """Every flag of every command that takes a number: `(command, positionals, flag, kind)`."""
+    for command in COMMANDS:
+        parser = Parser(prog=command)
+        module(command).add_arguments(parser)
+        names = ["nowhere" for action in parser._actions if not action.option_strings]
+        for action in parser._actions:
+            if getattr(action.type, "__name__", "") in ("int", "float"):
+                yield command, names, action.option_strings[0], action.type.__name__
+
+
+@pytest.mark.parametrize(("command", "names", "flag", "kind"), number_flags())
+def test_every_number_on_a_command_line_has_bounds(command, names, flag, kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    required = {"grid": ["--data", "nowhere", "--out", "o"], "tune": ["--data", "nowhere", "--out", "o"]}
+    strategy = ["--strategy", "mirrored"] if flag == "--workers" and command == "train" else []
+    for value in ("nan", "inf", "-inf", "1e400") if kind == "float" else ("9" * 35, "-" + "9" * 35):
+        assert main([command, *names, *required.get(command, []), *strategy, f"{flag}={value}"]) == 2
+        error = capsys.readouterr().err
+        assert "is out of range. Expected" in error
+        assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_with_numbers_is_looked_at():
+    found = {(command, flag) for command, _, flag, _ in number_flags()}
+    expected = {("train", "--clip-norm"), ("convert", "--label-shift"), ("predict", "--workers"), ("grid", "--seeds")}
+    assert expected | {("tune", "--trials"), ("translate", "--plot-attention"), ("synthesize", "--videos")} <= found
+
+
+@pytest.mark.parametrize("text", ["1_0", "ten", "0x10", "1.5"])
+def test_a_whole_number_is_written_in_digits(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["tune", "--trials", text])
+    assert f"Argument --trials: invalid int value: '{text}'." in capsys.readouterr().err

@@ -17,7 +17,7 @@ def test_it_writes_a_corpus_and_returns_the_ceilings(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--videos", "2"], "Expected videos >= 3. Received: videos=2."),
+        (["--videos", "2"], "--videos is out of range. Expected at least 3. Received: videos=2."),
         (["--seed", "-1"], "Received: seed=-1."),
     ],
 )

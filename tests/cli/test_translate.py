@@ -115,4 +115,21 @@ def test_what_cannot_be_done_is_one_sentence(translation_run, baseline_run, caps
     drawn = ["translate", translation_run, "--sample-top-k", "2"]
     assert "Drawing has no beam." in refused([*drawn, "--beam-width", "4"], capsys)
     assert "Beam search needs a distribution" in refused([*drawn, "--n-best", "9"], capsys)
-    assert "must be more than 0" in refused(["translate", translation_run, "--temperature", "0"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "expected"),
+    [
+        ("--temperature", "0", "Expected a value between 0.001 and 1000.0. Received: temperature=0.0."),
+        ("--temperature", "1e-38", "Expected a value between 0.001 and 1000.0. Received: temperature=1e-38."),
+        ("--length-penalty", "nan", "Expected a value between -5.0 and 5.0. Received: length_penalty=nan."),
+        ("--coverage-penalty", "inf", "Expected a value between -100.0 and 100.0. Received: coverage_penalty=inf."),
+        ("--beam-width", "0", "Expected at least 1. Received: beam_width=0."),
+        ("--n-best", str(10**35), f"Expected at most 10000. Received: n_best={10**35}."),
+        ("--sample-top-k", "-3", "Expected at least 0. Received: sample_top_k=-3."),
+        ("--seed", "2147483648", "Expected at most 2147483647. Received: seed=2147483648."),
+        ("--plot-attention", "-1", "Expected at least 0. Received: plot_attention=-1."),
+    ],
+)
+def test_numbers_out_of_range_are_refused(flag, value, expected, capsys):
+    assert refused(["translate", "nowhere", flag, value], capsys) == f"mmtrans: {flag} is out of range. {expected}"

@@ -154,6 +154,7 @@ def test_the_printed_space_is_a_space_file(tmp_path, capsys):
         (["--folds-cv", "1"], "--folds-cv is out of range. Expected at least 2."),
         (["--folds-cv", "9"], "Too few videos to fold."),
         (["--seeds-per-trial", "0"], "--seeds-per-trial is out of range."),
+        (["--seed", "2147483646", "--seeds-per-trial", "3"], "Expected --seed up to 2147483645, as the last of 3 is"),
         (["--objective", "loss"], "No such objective. Expected one of ['mae', 'pearson',"),
         (["--recipe", "V"], "The records have no video."),
         (["--tuner", "grid"], "A grid needs values that can be listed."),

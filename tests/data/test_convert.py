@@ -257,7 +257,11 @@ def test_parse_max_steps(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-5", "x", "50,60", "audio=", "=5", "smell=4", "aligned=5", "5.0", "50,", "²", "audio=1,audio=2"]
+    "text",
+    [
+        *("", "0", "-5", "x", "50,60", "audio=", "=5", "smell=4", "aligned=5", "5.0", "50,", "²", "audio=1,audio=2"),
+        *("2147483648", "audio=" + "9" * 5000),
+    ],
 )
 def test_parse_max_steps_refuses(text):
     with pytest.raises(ValueError, match=r"--max-steps is not understood.*Received: max_steps="):

@@ -1,4 +1,5 @@
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.decoding.beam_search import SearchOptions, beam_search
+from mmtrans.decoding.beam_search import FORBIDDEN, SearchOptions, beam_search
 
 VOCABULARY, BATCH, STEPS, UNITS = 3, 2, 4, 6
 BOS, EOS = 0, 1
@@ -241,3 +242,31 @@ def test_a_row_s_draws_follow_from_its_own_seed():
         assert np.mean(ids[0] == ids[row]) < 0.7
         np.testing.assert_array_equal(draw(batch=1, seed=seeds[row : row + 1])[0], ids[row])
     assert np.mean(draw(batch=2, seed=(1, 2))[0] == draw(batch=2, seed=(1, 2))[1]) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_width": 0}, r"beam_width is out of range\. Expected at least 1\."),
+        ({"length_penalty": float("inf")}, r"length_penalty is out of range\. .*length_penalty=inf"),
+        ({"coverage_penalty": float("nan")}, r"coverage_penalty is out of range\. .*coverage_penalty=nan"),
+        ({"temperature": 1e-30}, r"temperature is out of range\. Expected a value between 0\.001 and 1000\.0"),
+        ({"sample_top_k": -1}, r"sample_top_k is out of range\."),
+        ({"seed": (2**31, 0)}, r"seed is out of range\. Expected at most 2147483647\."),
+        ({"beam_width": 2, "n_best": 3}, r"at most its width\. Expected n_best up to 2\. Received: n_best=3\."),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SearchOptions(**options)
+    # A graph's numbers are known when it runs.
+    SearchOptions(
+        **{name: tf.constant(value) for name, value in options.items() if name not in ("seed", "sample_top_k")}
+    )
+
+
+def test_the_strongest_penalties_leave_a_hypothesis_of_every_row():
+    for length, coverage in itertools.product((-5.0, 0.0, 5.0), (-100.0, 100.0)):
+        found = search(random_step(5), ([1, 3], [9, 30]), length_penalty=length, coverage_penalty=coverage)
+        assert np.isfinite(found.scores).all()
+        assert (found.log_probs.numpy() > FORBIDDEN / 2).all()

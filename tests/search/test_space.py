@@ -82,6 +82,12 @@ def test_what_is_tried(name, spec, expected):
         ({"units": {"low": 1, "high": 9, "step": 1, "sampling": "log"}}, r"units is not a range"),
         ({"units": {"low": 1.5, "high": 9}}, r"units is not a range\. Expected low < high, whole"),
         ({"units": {"low": True, "high": 9}}, r"units is not a range"),
+        ({"units": {"low": 1, "high": 10**400}}, r"units is not a range"),
+        (
+            {"cycle_weight": {"low": 1e-3, "high": 1e300, "step": 1e200, "sampling": "log"}},
+            r"cycle_weight is not a range",
+        ),
+        ({"clip_norm": [math.inf]}, r"clip_norm is out of range\. Expected at most 1e\+30\. Received: clip_norm=inf"),
         ({"units": {"low": 1, "high": 2**31}}, r"units has too many values"),
     ],
 )
