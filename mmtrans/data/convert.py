@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,11 +116,19 @@ def convert(
             dropped=account.all_dropped(),
             max_steps=dict(max_steps),
             truncated=dict(sorted(account.truncated.items())),
-            notes=(*corpus.notes, *scale_notes, *account.constants()),
+            notes=(*corpus.notes, *scale_notes, *_left_out(corpus, folds, origin), *account.constants()),
             summary={split: account.summaries[split].result() for split in shards},
         )
         manifest.save(directory)
     return manifest
+
+
+def _left_out(corpus: Corpus, folds: Mapping[str, Sequence[str]], origin: str) -> Iterator[str]:
+    named = {video for videos in folds.values() for video in videos}
+    others = sorted(set(corpus.video_ids) - named)
+    if others:
+        listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        yield f"Videos in no fold ({origin}), which are left out: {len(others)} ({listed})."
 
 
 def _no_segments(account: _Account) -> ValueError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mmtrans.sources.folds_file import check_apart, read_folds
 from mmtrans.sources.ids import split_name
-from mmtrans.user_files import read_text
 from tfrecords.schema import SPLITS
 
 # The official folds are MOSI's 93 video ids sorted by code point and cut at 52 and 62; these are the first 62.
@@ -36,27 +34,26 @@ def assign_folds(
     path: str | Path | None = None,
     seed: int = 0,
 ) -> tuple[dict[str, tuple[str, ...]], str]:
-    """The fold of every video of a corpus, from the first of these that there is.
+    """The fold of the videos of a corpus, from the first of these that there is.
 
-    1. `path`: a JSON file `{"train": [ids], "valid": […], "test": […]}`, or a CSV file with the columns `video` (or
-       `video_id`) and `split`. 2. `own`: the folds that the source's files state. 3. MOSI's official folds, where the
-    corpus is MOSI or a part of it: at least one of the 62 known train and valid videos, and every other id sorting
-    after them, which makes it a test video. 4. A draw of 70/10/20 % of the videos, the same on every machine: one
-    video is all train, two are train and valid, three or more have at least one in each fold.
+    1. `path`: a file that `read_folds` reads. 2. `own`: the folds that the source's files state. 3. MOSI's official
+    folds, where the corpus is MOSI or a part of it: at least one of the 62 known train and valid videos, and every
+    other id sorting after them, which makes it a test video. 4. A draw of 70/10/20 % of the videos, the same on every
+    machine: one video is all train, two are train and valid, three or more have at least one in each fold.
 
     Args:
         video_ids: all videos of the corpus; repeats do not matter.
-        own: split → video ids; more than the corpus holds is fine, less is not.
+        own: split → video ids, more than the corpus holds or less.
         path: the folds file, or `None`.
         seed: of the draw.
 
     Returns:
         `train`, `valid` and `test` → sorted video ids of the corpus (possibly none), and a phrase that says where
-        the folds come from.
+        the folds come from. Videos that 1. or 2. do not name are in none.
 
     Raises:
         FileNotFoundError: there is no folds file.
-        ValueError: no videos; a folds file that cannot be read; a video in two folds, or in none.
+        ValueError: no videos; a folds file that cannot be read; a video in two folds; no video in any.
     """
     videos = sorted(set(video_ids))
     if not videos:
@@ -64,7 +61,8 @@ def assign_folds(
             "There are no videos to fold. Expected at least one. Received: video_ids=[]. Check the source."
         )
     if path is not None:
-        return _cover(videos, _read_folds(Path(path)), f"folds file {Path(path).name}"), f"folds file {Path(path).name}"
+        origin = f"folds file {Path(path).name}"
+        return _cover(videos, read_folds(path), origin), origin
     if own:
         return _cover(videos, own, "the source's own folds"), "the source's own folds"
     if _is_mosi(videos):
@@ -80,27 +78,24 @@ def _is_mosi(videos: Sequence[str]) -> bool:
 
 
 def _cover(videos: Sequence[str], folds: Mapping[str, Sequence[str]], origin: str) -> dict[str, tuple[str, ...]]:
-    fold_of: dict[str, str] = {}
+    named: dict[str, set[str]] = {split: set() for split in SPLITS}
     for name, members in folds.items():
         split = split_name(name)
         if split is None:
             raise ValueError(
                 f"Unknown fold. Expected some of {list(SPLITS)}. Received: fold={name!r} ({origin}). Rename it."
             )
-        for video in members:
-            if fold_of.setdefault(video, split) != split:
-                raise ValueError(
-                    f"A video is in two folds. Expected each in one. Received: video={video!r} in "
-                    f"{fold_of[video]} and {split} ({origin}). Leave it in one, or give other folds with --folds FILE."
-                )
-    missing = [video for video in videos if video not in fold_of]
-    if missing:
+        named[split].update(members)
+    check_apart(named, origin)
+    found = {split: tuple(video for video in videos if video in named[split]) for split in SPLITS}
+    if not any(found.values()):
+        others = sorted(set().union(*named.values()))[:3]
         raise ValueError(
-            f"Videos are in no fold. Expected every video of the corpus in one. "
-            f"Received: {len(missing)} of {len(videos)} unnamed, videos={missing} ({origin}). "
+            f"No video of the corpus is in a fold. Expected ids of its videos, like {videos[:3]}. "
+            f"Received: {sum(map(len, named.values()))} ids, like {others} ({origin}). "
             f"Name them in the file given with --folds FILE."
         )
-    return {split: tuple(video for video in videos if fold_of[video] == split) for split in SPLITS}
+    return found
 
 
 def _draw(videos: Sequence[str], seed: int) -> dict[str, tuple[str, ...]]:
@@ -114,39 +109,3 @@ def _draw(videos: Sequence[str], seed: int) -> dict[str, tuple[str, ...]]:
         "valid": tuple(sorted(shuffled[:num_valid])),
         "test": tuple(sorted(shuffled[num_valid : num_valid + num_test])),
     }
-
-
-def _read_folds(path: Path) -> dict[str, list[str]]:
-    text = read_text(path, "folds file", "JSON or CSV")
-    try:
-        folds = json.loads(text) if text.lstrip()[:1] in ("{", "[") else _from_csv(text)
-    except (json.JSONDecodeError, RecursionError, csv.Error) as error:
-        raise _unreadable(path, str(error)) from error
-    if not isinstance(folds, dict) or not folds:
-        raise _unreadable(path, "no folds")
-    for name, members in folds.items():
-        if not isinstance(members, list) or not all(isinstance(video, str) for video in members):
-            raise _unreadable(path, f"{name}: no list of video ids")
-    return folds
-
-
-def _from_csv(text: str) -> dict[str, list[str]]:
-    reader = csv.DictReader(text.splitlines())
-    columns = [name.strip().lower() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
-    video_column = "video" if "video" in columns else "video_id"
-    if video_column not in columns or "split" not in columns:
-        raise csv.Error(f"columns {columns}")
-    folds: dict[str, list[str]] = {}
-    for row in reader:
-        if not row[video_column] or not row["split"]:
-            raise csv.Error(f"line {reader.line_num} without a video or a split")
-        folds.setdefault(row["split"].strip(), []).append(row[video_column].strip())
-    return folds
-
-
-def _unreadable(path: Path, detail: str) -> ValueError:
-    return ValueError(
-        f'The folds file cannot be read. Expected JSON like {{"train": ["v1"], "test": ["v2"]}}, or CSV with the '
-        f"columns video and split. Received: {' '.join(detail.split())} ({path}). Write it in one of these forms."
-    )

@@ -22,7 +22,7 @@ from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd_plan import Plan, plan_reading, read_vocabulary
 from mmtrans.sources.csd_sequence import split_id
 from mmtrans.sources.csd_units import read_units
-from mmtrans.sources.detect import read_folds
+from mmtrans.sources.folds_file import read_folds
 from mmtrans.sources.frames import UnitCorpus
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.isolated import read_isolated

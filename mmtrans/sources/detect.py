@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,8 @@ from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.formats import detect_format as detect_format
 from mmtrans.sources.formats import find_csd_files as find_csd_files
-from mmtrans.sources.ids import split_name
 from mmtrans.sources.labels import stated_scale
-from mmtrans.user_files import check_file, read_text
-from tfrecords.schema import SPLITS
+from mmtrans.user_files import check_file
 
 #: Parts of root and file names, without case and punctuation, by the role they tell; looked up in this order.
 ROLE_NAMES = {
@@ -162,26 +158,3 @@ def role_of(root: str, stem: str, *, holds_text: bool, dim: int) -> str | None:
 def _role_of_name(name: str) -> str | None:
     letters = re.sub(r"[^a-z0-9]", "", name.lower())
     return next((role for role, parts in ROLE_NAMES.items() if any(part in letters for part in parts)), None)
-
-
-def read_folds(path: Path) -> dict[str, tuple[str, ...]]:
-    """Reads `folds.json`: `{"train": [video ids], "valid": […], "test": […]}`, where `dev` and `val` mean `valid`.
-
-    Raises:
-        ValueError: not JSON of this form, or a video stands in two folds.
-    """
-    try:
-        content = json.loads(read_text(path, "folds file", "JSON like {'train': ['v1'], 'test': ['v2']}"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"The folds are not JSON. Received: {path} ({error}). Correct or remove the file.") from error
-    folds = {split_name(name) or name: videos for name, videos in content.items()} if isinstance(content, dict) else {}
-    lists = all(isinstance(videos, list) and all(isinstance(v, str) for v in videos) for videos in folds.values())
-    if not folds or not lists or set(folds) - set(SPLITS) or len(folds) != len(content):
-        raise ValueError(
-            f"The folds must be lists of video ids under {list(SPLITS)}. Received: {path}. Correct or remove the file."
-        )
-    videos = [video for ids in folds.values() for video in set(ids)]
-    twice = sorted({video for video, count in Counter(videos).items() if count > 1})
-    if twice:
-        raise ValueError(f"Folds must not share videos. Received: {twice[:5]} ({path}). Keep each video in one fold.")
-    return {name: tuple(videos) for name, videos in folds.items()}

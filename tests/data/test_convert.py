@@ -67,6 +67,17 @@ def test_a_folds_file_wins(tmp_path):
     manifest = convert(make_corpus(make_segments(8)), tmp_path / "records", folds_path=path)
     assert manifest.folds.videos["train"] == ("v3",)
     assert "folds.json" in manifest.folds.origin
+    assert not any("no fold" in note for note in manifest.notes)
+
+
+def test_videos_that_the_folds_do_not_name_are_left_out_with_the_reason(tmp_path):
+    path = tmp_path / "folds.csv"
+    path.write_text("split,video\ntrain,v3\ndev,v1\ntest,elsewhere\n")
+    manifest = convert(make_corpus(make_segments(8)), tmp_path / "records", folds_path=path)
+    assert {split: info.segments for split, info in manifest.splits.items()} == {"train": 2, "valid": 2}
+    reason = "its video is in no fold"
+    assert [(d.id, d.reason) for d in manifest.dropped] == [(f"{v}[{k}]", reason) for k in (0, 1) for v in ("v0", "v2")]
+    assert "Videos in no fold (folds file folds.csv), which are left out: 2 (v0, v2)." in manifest.notes
 
 
 def test_statistics_are_of_the_valid_steps_of_train(tmp_path):

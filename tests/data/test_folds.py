@@ -85,24 +85,38 @@ def test_precedence_and_spellings(tmp_path):
     assert assign_folds([MOSI_TRAIN[0]], own={})[1] == "official MOSI folds"
 
 
-@pytest.mark.parametrize("header", ["video,split", "Split,extra,video_id"])
-def test_csv_with_repeated_rows(tmp_path, header):
-    rows = {"video,split": "a,train\na,train\nb,dev\n", "Split,extra,video_id": "train,1,a\ntrain,2,a\ndev,3,b\n"}[
-        header
-    ]
-    path = _file(tmp_path, f"\ufeff{header}\n{rows}", "folds.csv")
-    assert assign_folds(["a", "b"], path=path)[0] == {"train": ("a",), "valid": ("b",), "test": ()}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "video,split\na,train\na,train\nb\u2028c,dev\n",
+        "Split,extra,video_id\r\ntrain,1,a\r\ntrain,2,a\r\n\r\ndev,3,b\u2028c\r\n",
+        'video;split\n"a";train\nb\u2028c;val\n',
+        "split\tvideo\n train \t a\nValid\tb\u2028c",
+    ],
+)
+def test_csv_with_repeated_rows_and_other_line_ends_and_separators(tmp_path, text):
+    path = tmp_path / "folds.csv"
+    path.write_bytes(("\ufeff" + text).encode())
+    assert assign_folds(["a", "b\u2028c"], path=path)[0] == {"train": ("a",), "valid": ("b\u2028c",), "test": ()}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"train": ["a"], "test": ["a", "b"]}', r"A video is in two folds.*video='a' in train and test \(folds file"),
+        ('{"train": ["a"], "test": ["a", "b"]}', r"A video is in two folds.*video='a' in train and test"),
         ("video,split\na,train\nb,test\nb,valid", "A video is in two folds.*video='b' in test and valid"),
-        ('{"train": ["z"]}', r"in no fold.*Received: 2 of 2 unnamed, videos=\['a', 'b'\].*--folds FILE"),
-        ('{"train": ["b"], "held": ["a"]}', "Unknown fold.*fold='held'"),
+        (
+            '{"train": ["z", "y"]}',
+            r"No video .* is in a fold.*like \['a', 'b'\].*2 ids, like \['y', 'z'\].*--folds FILE",
+        ),
+        ('{"train": ["b"], "held": ["a"]}', "folds file cannot be read.*fold='held', which is none of"),
+        ('{"train": ["b"], "train": ["a"]}', r"folds file cannot be read.*given twice, \['train', 'train'\]"),
+        ('{"train": ["b"], "val": ["a"], "dev": ["b"]}', "A video is in two folds.*video='b' in train and valid"),
         ('{"train": "a"}', "folds file cannot be read.*train: no list of video ids"),
-        ('{"train": [1]}', "folds file cannot be read.*train: no list of video ids"),
+        ('{"train": [1.0]}', "folds file cannot be read.*train: no list of video ids"),
+        ('{"train": [true]}', "folds file cannot be read.*train: no list of video ids"),
+        ('{"train": [' + "1" * 5000 + "]}", "folds file cannot be read.*digits"),
+        ("[" * 100_000, "folds file cannot be read.*recursion"),
         ('["a"]', "folds file cannot be read.*no folds"),
         ('{"train": ', "folds file cannot be read.*line 1"),
         ("", r"folds file cannot be read: it is an empty file"),
@@ -127,8 +141,15 @@ def test_binary_folds_file(tmp_path):
 def test_own_folds_that_overlap_or_miss_a_video():
     with pytest.raises(ValueError, match=r"in two folds.*video='a' in train and valid \(the source's own folds\)"):
         assign_folds(["a"], own={"train": ["a"], "valid": ["a"]})
-    with pytest.raises(ValueError, match=r"1 of 2 unnamed, videos=\['b'\] \(the source's own folds\)"):
-        assign_folds(["a", "b"], own={"train": ["a"]})
+    with pytest.raises(ValueError, match=r"Unknown fold.*fold='held' \(the source's own folds\)"):
+        assign_folds(["a"], own={"held": ["a"]})
+
+
+def test_videos_that_are_not_named_are_in_no_fold(tmp_path):
+    assert assign_folds(["a", "b"], own={"train": ["a"]})[0] == {"train": ("a",), "valid": (), "test": ()}
+    path = _file(tmp_path, '{"test": ["-9Y", 243646, 9007199254740993, "absent"]}')
+    folds, _ = assign_folds(["-9Y", "243646", "9007199254740993", "zz", "9007199254740992"], path=path)
+    assert folds == {"train": (), "valid": (), "test": ("-9Y", "243646", "9007199254740993")}
 
 
 def test_no_videos_and_no_file(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.detect import detect_format, find_csd_files, read_folds, role_of
+from mmtrans.sources.detect import detect_format, find_csd_files, role_of
 from tests.sources.csd_files import words_of, write_csd
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
@@ -104,25 +104,6 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
 )
 def test_the_published_sequences_have_their_roles(root, stem, holds_text, dim, role):
     assert role_of(root, stem, holds_text=holds_text, dim=dim) == role
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "The folds are not JSON."),
-        ("[" * 100_000, "The folds are not JSON."),
-        ("[]", "The folds must be lists of video ids"),
-        ('{"train": "v"}', "The folds must be lists of video ids"),
-        ('{"extra": ["v"]}', "The folds must be lists of video ids"),
-        ('{"dev": ["v"], "valid": []}', "The folds must be lists of video ids"),
-        ('{"train": ["v"], "test": ["v"]}', "Folds must not share videos. Received: ['v']"),
-    ],
-)
-def test_folds_that_are_not_well_formed_are_refused(tmp_path, content, message):
-    path = tmp_path / "folds.json"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        read_folds(path)
 
 
 def test_a_table_beside_csd_files_is_no_neutral_corpus(tmp_path):
