@@ -15,6 +15,7 @@ from mmtrans.sources.csd_sequence import Sequence, open_file, open_sequence, ref
 from mmtrans.sources.detect import find_csd_files, role_of
 from mmtrans.sources.label_times import measure_label_times
 from mmtrans.sources.labels import Labels, by_video, choose_label
+from mmtrans.sources.words import read_words
 from mmtrans.user_files import check_file
 from tfrecords.schema import MODALITIES
 
@@ -109,13 +110,8 @@ def read_vocabulary(words: Sequence) -> tuple[str, ...]:
     with open_file(words.path) as file:
         for video in words.entries:
             loaded = words.load(file, video)
-            found.update(map(str.lower, loaded[1].tolist()) if loaded else ())
+            found.update(map(str.lower, read_words(loaded[1].tolist(), Counter())[0]) if loaded else ())
     return tuple(sorted(found))
-
-
-def speaks(content: np.ndarray) -> np.ndarray:
-    """Tells which of the words `(steps,)` are no pauses: `(steps,)` bool."""
-    return ~np.isin(content, ("sp", ""))
 
 
 def _compare_times(plan: Plan) -> str | None:
@@ -127,7 +123,8 @@ def _compare_times(plan: Plan) -> str | None:
             loaded = words.load(file, unit.key)
             if loaded is not None:
                 times, content = loaded
-                videos.append((unit.spans, times[speaks(content)] if words.holds_text else times))
+                is_spoken = read_words(content.tolist(), Counter())[1] if words.holds_text else slice(None)
+                videos.append((unit.spans, times[is_spoken]))
     return measure_label_times(videos).note
 
 

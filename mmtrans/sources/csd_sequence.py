@@ -55,8 +55,8 @@ class Sequence:
         """Reads what `find` finds.
 
         Returns:
-            `(steps, 2)` float64 seconds and `(steps, dim)` float32, or `(steps,)` strings; `None` where there are no
-            rows.
+            `(steps, 2)` float64 seconds and `(steps, dim)` float32, or `(steps,)` words as `read_words` takes them;
+            `None` where there are no rows.
 
         Raises:
             ValueError: an entry that is damaged or does not fit the file's other entries.
@@ -127,7 +127,7 @@ def _load_entry(data: h5py.Group, entry: str, sequence: Sequence) -> tuple[np.nd
         raise refusal(sequence.path, features.name, problem)
     times, content = _values(intervals).astype(np.float64), _values(features)
     if holds_text:
-        return times, np.char.strip(content.astype(str).reshape(-1))
+        return times, content.reshape(-1)
     # Doubles beyond the range of float32 become infinite here, and are masked with the infinities.
     with np.errstate(over="ignore"):
         return times, content.reshape(len(content), -1).astype(np.float32, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,10 +11,11 @@ import numpy as np
 
 from mmtrans.sources.alignment import clean, cut_words, has_length, midpoint_pairs
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd_plan import Plan, Unit, speaks
+from mmtrans.sources.csd_plan import Plan, Unit
 from mmtrans.sources.csd_sequence import open_file, split_id
 from mmtrans.sources.labels import storable
 from mmtrans.sources.sdk import cut_words_like_sdk, tokens_of
+from mmtrans.sources.words import NOT_UTF_8, read_words
 from tfrecords.schema import MODALITIES, Segment
 
 
@@ -52,10 +54,11 @@ def _cut(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
 def _cut_by_words(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
     times, content = loaded.pop(plan.reference)
     if plan.reference == "words":
-        pauses, short = ~speaks(content), ~has_length(times)
-        plan.cleaning.update({"words: pauses (sp) removed": int(pauses.sum())} if pauses.any() else {})
-        plan.cleaning.update({"words: of no length removed": int((short & ~pauses).sum())} if short.any() else {})
-        times, content = times[~(pauses | short)], content[~(pauses | short)]
+        found, is_spoken = read_words(content.tolist(), plan.cleaning)
+        has_time = has_length(times)
+        short = int((is_spoken & ~has_time).sum())
+        plan.cleaning.update({"words: of no length removed": short} if short else {})
+        times, content = times[is_spoken & has_time], np.array(found, object)[is_spoken & has_time]
     used, steps, features, counts = cut_words(unit.spans, times, loaded)
     tokens = content[used] if plan.reference == "words" else None
     if tokens is None:
@@ -70,9 +73,11 @@ def _cut_by_words(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
 
 def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
     times, content = loaded.pop(plan.reference)
-    tokens = content if plan.reference == "words" else None
-    if tokens is None and "words" in loaded:
-        tokens = tokens_of(times, *loaded.pop("words"))
+    if "words" in loaded:
+        spans, words = loaded.pop("words")
+        tokens = tokens_of(times, spans, _rows_of_sdk(words, plan))
+    else:
+        tokens = _rows_of_sdk(content, plan) if plan.reference == "words" else None
     for modality in plan.modalities:
         # An entry without rows is in the SDK's account, and imputed like any other gap.
         loaded.setdefault(modality, (np.zeros((0, 2)), np.zeros((0, plan.sequences[modality].dim), np.float32)))
@@ -91,6 +96,14 @@ def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
         chosen = {modality: features[modality][row] for modality in plan.modalities}
         spoken = tuple(tokens[rows].tolist()) if tokens is not None else ()
         yield from _segment(plan, unit, row, chosen if len(rows) else None, spoken)
+
+
+def _rows_of_sdk(cells: np.ndarray, plan: Plan) -> np.ndarray:
+    """The words, pauses among them: rows of the SDK are steps, whatever they say."""
+    counts: Counter = Counter()
+    words = [word or "sp" for word in read_words(cells.tolist(), counts)[0]]
+    plan.cleaning.update({NOT_UTF_8: counts[NOT_UTF_8]} if counts[NOT_UTF_8] else {})
+    return np.array(words, object)
 
 
 def _cut_by_time(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:

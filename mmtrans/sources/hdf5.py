@@ -128,14 +128,12 @@ def find_dataset(parent: h5py.Group, name: str, *, layout: str = LAYOUT) -> h5py
 
 
 def read_values(dataset: h5py.Dataset, *, layout: str = LAYOUT) -> np.ndarray:
-    """All values of a dataset that `find_dataset` gave, in its shape and dtype; strings as objects of type `str`.
+    """All values of a dataset that `find_dataset` gave, in its shape and dtype; strings as the bytes that are stored.
 
     Raises:
         ValueError: the values cannot be read.
     """
     try:
-        if h5py.check_string_dtype(dataset.dtype) is not None:
-            return dataset.asstr(errors="replace")[()]
         return dataset[()]
     except DAMAGE as error:
         raise refusal(dataset.file.filename, dataset.name, error, layout=layout) from error

@@ -16,6 +16,7 @@ from mmtrans.sources.glove import read_glove
 from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.unpickle import load_pickle
+from mmtrans.sources.words import is_missing, is_text, read_words
 from mmtrans.user_files import check_file, has_file
 from tfrecords.schema import Segment
 
@@ -30,7 +31,9 @@ class _Sample:
         video_id: of the segment.
         index: its row in the label file, from 0.
         features: modality → `(steps, dim)` float32 as the file has it, NaN included.
-        tokens: the actual words in lower case, if there are any.
+        words: the actual words in lower case, if there are any, silence among them.
+        spoken: `(steps,)` bool, which words are spoken.
+        treated: what was found about the words, to be counted where the sample becomes a segment.
         steps: name in the file → number of steps, which should all be one.
         label: the first number of the label; NaN as the file has it.
     """
@@ -38,7 +41,9 @@ class _Sample:
     video_id: str
     index: int
     features: dict[str, np.ndarray]
-    tokens: tuple[str, ...]
+    words: tuple[str, ...]
+    spoken: np.ndarray
+    treated: Counter
     steps: dict[str, int]
     label: float | None
 
@@ -116,7 +121,7 @@ def _survey(files: Sequence[Path]) -> _Outline:
     for path in files:
         for split, sample in _samples(path):
             outline.folds.setdefault(split, {})[sample.video_id] = None
-            outline.words.update(sample.tokens)
+            outline.words.update(np.array(sample.words, object)[sample.spoken].tolist())
             outline.labels.append((sample.video_id, sample.label))
             for name, array in sample.features.items():
                 if array.size:
@@ -175,6 +180,8 @@ def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[st
         return "lengths disagree: " + ", ".join(f"{name} {steps}" for name, steps in sample.steps.items())
     if not any(sample.steps.values()):
         return "no steps"
+    if sample.words and not sample.spoken.any():
+        return "no word of it is spoken"
     for name, array in sample.features.items():
         if array.shape[1] != dims[name] and not (name == "text" and vectors):
             return f"{name} has {array.shape[1]} columns, others {dims[name]}"
@@ -184,13 +191,18 @@ def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[st
 def _segment(
     name: str, sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], cleaning: Counter
 ) -> Segment | None:
-    arrays, features = dict(sample.features), {}
+    arrays, features, tokens = dict(sample.features), {}, sample.words
+    cleaning.update(sample.treated)
+    if not sample.spoken.all():
+        # The steps of silence go with its words.
+        arrays = {name: array[sample.spoken] for name, array in arrays.items()}
+        tokens = tuple(word for word, is_spoken in zip(tokens, sample.spoken, strict=True) if is_spoken)
     if vectors:
         arrays.pop("text", None)
-        if sample.tokens:
+        if tokens:
             zeros = np.zeros(dims["text"], np.float32)
-            arrays["text"] = np.stack([vectors.get(word, zeros) for word in sample.tokens])
-            unknown = sum(word not in vectors for word in sample.tokens)
+            arrays["text"] = np.stack([vectors.get(word, zeros) for word in tokens])
+            unknown = sum(word not in vectors for word in tokens)
             cleaning.update({"text: words without a vector set to 0": unknown} if unknown else {})
     for modality, array in arrays.items():
         cleaned, counts = clean(array)
@@ -201,7 +213,7 @@ def _segment(
             cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
     if not features:
         return None
-    return Segment(name, sample.video_id, features, storable(sample.label, cleaning), sample.tokens)
+    return Segment(name, sample.video_id, features, storable(sample.label, cleaning), tokens)
 
 
 def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:
@@ -248,7 +260,10 @@ def _parse(row: Sequence, style: str, path: Path) -> _Sample:
     if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
         features["text"] = _matrix(words, "text", where)
     numbers = _numbers(label, "label", where).reshape(-1)
-    return _Sample(video_id, index, features, _tokens(actual[0] if actual else words), steps, _first(numbers))
+    treated: Counter = Counter()
+    found, is_spoken = read_words(_cells(actual[0] if actual else words), treated)
+    lower = tuple(word.lower() for word in found)
+    return _Sample(video_id, index, features, lower, is_spoken, treated, steps, _first(numbers))
 
 
 def _first(numbers: np.ndarray) -> float | None:
@@ -256,10 +271,11 @@ def _first(numbers: np.ndarray) -> float | None:
     return float(numbers[0]) if numbers.size else None
 
 
-def _tokens(words: Sequence) -> tuple[str, ...]:
-    if not all(isinstance(word, (str, bytes)) for word in words):
-        return ()
-    return tuple((word.decode("latin1") if isinstance(word, bytes) else str(word)).lower() for word in words)
+def _cells(words: Sequence) -> list:
+    """The words if they are text, some perhaps missing; nothing where they are numbers of words, or vectors."""
+    cells = words.tolist() if isinstance(words, np.ndarray) else list(words)
+    has_text = any(is_text(cell) for cell in cells) and all(is_text(cell) or is_missing(cell) for cell in cells)
+    return cells if has_text else []
 
 
 def _matrix(value: object, name: str, where: str) -> np.ndarray:

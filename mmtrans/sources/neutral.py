@@ -37,6 +37,7 @@ from mmtrans.sources.neutral_settings import read_settings
 from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
 from mmtrans.sources.numerals import parse_number
 from mmtrans.sources.padded_ids import split_folds
+from mmtrans.sources.words import read_words
 from mmtrans.user_files import check_file, has_file, read_text
 from tfrecords.schema import MODALITIES, Segment
 
@@ -282,4 +283,16 @@ def _make_segment(corpus: Corpus, row: _Row, arrays: Mapping[str, np.ndarray]) -
         reason = f"lengths disagree: {listed}" if features else "no features that are not zero"
         corpus.dropped.append(Dropped(row.id, reason))
         return
-    yield Segment(row.id, row.video_id, features, storable(row.label, corpus.cleaning), row.words)
+    tokens = _drop_silence(corpus, row, features)
+    if row.words and not tokens:
+        corpus.dropped.append(Dropped(row.id, "no word of it is spoken"))
+        return
+    yield Segment(row.id, row.video_id, features, storable(row.label, corpus.cleaning), tokens)
+
+
+def _drop_silence(corpus: Corpus, row: _Row, features: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """The spoken words; the steps of the others go from the aligned modalities of `features`."""
+    words, is_spoken = read_words(row.words, corpus.cleaning)
+    if not is_spoken.all():
+        features.update({name: array[is_spoken] for name, array in features.items() if corpus.aligned[name]})
+    return tuple(word for word, speaks in zip(words, is_spoken, strict=True) if speaks)

@@ -27,6 +27,7 @@ from mmtrans.sources.padding import (
     real_steps,
     shared_lengths,
 )
+from mmtrans.sources.words import read_transcript
 from tfrecords.schema import MODALITIES, SPLITS, Segment
 
 
@@ -41,7 +42,7 @@ class Fold:
         ids: n ids as the file spells them, or `None`.
         lengths: modality → `(n,)` steps as the file claims them; such a modality is not aligned.
         masks: modality → `(n, steps)` bool, the steps that the file says are real.
-        words: the words of each segment; used where nothing is aligned.
+        transcripts: of each segment, as the file has it; its words are tokens where nothing is aligned.
     """
 
     split: str
@@ -50,7 +51,7 @@ class Fold:
     ids: Ids = None
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     masks: Mapping[str, np.ndarray] = field(default_factory=dict)
-    words: Sequence[tuple[str, ...]] | None = None
+    transcripts: Sequence[object] | None = None
 
     @property
     def size(self) -> int:
@@ -123,7 +124,7 @@ def _check(folds: Sequence[Fold], path: Path) -> dict[str, int]:
     dims: dict[str, int] = {}
     for fold in folds:
         sizes = {name: len(array) for name, array in fold.arrays.items()}
-        claims = {"labels": fold.labels, "ids": fold.ids, "words": fold.words}
+        claims = {"labels": fold.labels, "ids": fold.ids, "transcripts": fold.transcripts}
         claims |= {f"lengths of {name}": lengths for name, lengths in fold.lengths.items()}
         sizes |= {name: len(claim) for name, claim in claims.items() if claim is not None}
         if not fold.arrays or len(set(sizes.values())) > 1:
@@ -249,7 +250,8 @@ def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Itera
         return
     label = float(fold.labels[row, column]) if fold.labels is not None else None
     label = storable(label, corpus.cleaning)
-    words = fold.words[row] if fold.words is not None and not any(corpus.aligned.values()) else ()
+    has_words = fold.transcripts is not None and not any(corpus.aligned.values())
+    words = read_transcript(fold.transcripts[row], corpus.cleaning) if has_words else ()
     yield Segment(name, video, features, label, words)
 
 

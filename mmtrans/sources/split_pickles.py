@@ -144,7 +144,7 @@ def _read_fold(split: str, parts: Mapping[str, object], columns: list[str], path
         for key, modality in _LENGTHS.items()
         if key in parts and modality in arrays
     }
-    words = [tuple(_text(raw).lower().split()) for raw in _rows(parts["raw_text"])] if "raw_text" in parts else None
+    words = _rows(parts["raw_text"]) if "raw_text" in parts else None
     labels = _labels(split, parts, columns, size, path)
     return Fold(split, arrays, labels, ids, lengths, _masks(split, parts, arrays, path), words)
 

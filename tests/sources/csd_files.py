@@ -38,9 +38,9 @@ def write_csd(
     return path
 
 
-def words_of(*words: str) -> np.ndarray:
+def words_of(*words: str | bytes) -> np.ndarray:
     """The features `(steps, 1)` of a sequence of words, as fixed-length bytes."""
-    return np.array([[word.encode()] for word in words])
+    return np.array([[word if isinstance(word, bytes) else word.encode()] for word in words])
 
 
 def write_truth(path: Path, segments: Sequence[Truth] | None = None) -> Path:

@@ -67,7 +67,7 @@ def test_unaligned_modalities_have_their_own_steps_and_stored_lengths_are_checke
         arrays,
         ids=_ids(2),
         lengths={"audio": np.array([6, 1]), "video": np.array([1, 5])},
-        words=[("a",), ("b", "c")],
+        transcripts=[("a",), ("b", "c")],
     )
     corpus = _open(fold, tmp_path=tmp_path)
     # The video has as many steps as the text has, by chance.
@@ -109,7 +109,7 @@ def test_what_is_aligned(tmp_path, steps, aligned):
 
 def test_word_pieces_alone_are_not_aligned_and_let_the_words_through(tmp_path):
     arrays, masks = {"text": _ones(2), "audio": _ones(3, steps=8)}, {"text": np.ones((1, 5), bool)}
-    corpus = _open(Fold("train", arrays, ids=_ids(1), masks=masks, words=[("a", "b")]), tmp_path=tmp_path)
+    corpus = _open(Fold("train", arrays, ids=_ids(1), masks=masks, transcripts=[("a", "b")]), tmp_path=tmp_path)
     assert corpus.aligned == {"text": False, "audio": False}
     assert next(corpus.read()).tokens == ("a", "b")
 
