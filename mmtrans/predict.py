@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.evaluation.suitability import STEPS, check_names
 from mmtrans.export.graph import sentiment_function
 from mmtrans.export.opening import is_export, open_export
 from mmtrans.sources.corpus import Corpus
@@ -48,7 +49,7 @@ class Scorer:
     Args:
         name: where it comes from, for messages.
         function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`.
-        modalities: modality → `dim` and `aligned`, in the order of the recipe.
+        modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
         max_steps: stream → longest stream that training read; the first steps count, as in conversion.
         label: the label's scale.
     """
@@ -112,7 +113,8 @@ def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> It
         counts: counts `predicted`, `cut`, and `without <modality>`, complete at the end.
 
     Raises:
-        ValueError: the source lacks a modality, has other columns or steps than in training, or gives no segment.
+        ValueError: the source lacks a modality, has other columns, names of them or steps than in training, or gives no
+            segment.
     """
     counts = Counter() if counts is None else counts
     _check_corpus(scorer, corpus)
@@ -134,11 +136,11 @@ def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
     for name, info in scorer.modalities.items():
         aligned = corpus.aligned.get(name, True)
         if aligned != info["aligned"]:
-            what = {True: "one step a word", False: "steps at their own rate"}
             raise ValueError(
-                f"The source has other steps than training had. Expected {name} with {what[info['aligned']]}. "
-                f"Received: {what[aligned]} ({_place(corpus)}). Give a source like that of the training records."
+                f"The source has other steps than training had. Expected {name} with {STEPS[info['aligned']]}. "
+                f"Received: {STEPS[aligned]} ({_place(corpus)}). Give a source like that of the training records."
             )
+        check_names(name, info.get("feature_names"), corpus.feature_names.get(name), _place(corpus))
 
 
 def _choose(scorer: Scorer, corpus: Corpus, counts: Counter) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:

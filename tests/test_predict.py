@@ -1,6 +1,7 @@
 import csv
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -228,3 +229,13 @@ def test_no_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"does not say what it reads\."):
         Scorer.open(tmp_path)
+
+
+def test_columns_that_are_named_otherwise_are_refused():
+    named = replace(scorer_of(), modalities={"text": {"dim": 3, "aligned": True, "feature_names": ["a", "b", "c"]}})
+    segments = [make_segment(0, 3)]
+    for names in ({}, {"text": ["a", "b", "c"]}, {"audio": ["x", "y"]}):
+        assert len(list(predict(named, make_corpus(segments, feature_names=names)))) == 1
+    with pytest.raises(ValueError, match=r"Expected column 0 of text to be 'a'\. Received: 'b'"):
+        list(predict(named, make_corpus(segments, feature_names={"text": ["b", "a", "c"]})))
+    assert len(list(predict(scorer_of(), make_corpus(segments, feature_names={"text": ["b", "a", "c"]})))) == 1

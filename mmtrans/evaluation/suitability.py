@@ -14,6 +14,7 @@ from mmtrans.training.seen import SEEN_SPLITS, seen_by
 from tfrecords.manifest import Manifest
 from tfrecords.schema import SPLITS
 
+#: Whether a modality is aligned → what that means of its steps.
 STEPS = {True: "one step a word", False: "steps at their own rate"}
 
 

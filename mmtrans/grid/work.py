@@ -67,6 +67,12 @@ class Workplace:
             # An earlier version began it, and it learns something else now.
             shutil.rmtree(directory)
             run = Run.open_or_create(directory, task.config, records, init)
+        if task.phase.key not in (phase.key for phase in run.phases):
+            shutil.rmtree(directory)
+            raise ValueError(
+                f"The grid's records are others by now. Expected those that it was begun with. "
+                f"Received: {run.manifest_hash[:12]} ({self.records_path}). Put them back, or give another --out."
+            )
         for phase in run.phases[: task.phase.index]:
             if store.holds(phase, run.config.epochs):
                 store.place(phase, run)
@@ -80,16 +86,15 @@ class Workplace:
         return result
 
     def _complete(self, run) -> dict:
-        from mmtrans.data.records import Records
         from mmtrans.evaluation.evaluate import evaluate
+        from mmtrans.evaluation.suitability import open_records
         from mmtrans.training.train import write_history
 
         for directory in (run.path / "phases").glob("*/checkpoints"):
             shutil.rmtree(directory)
         write_history(run)
         for split in self.splits:
-            records = Records.open(self.records_path, splits=("train", split))
-            result = evaluate(run, records, split)
+            result = evaluate(run, open_records(run, splits=("train", split)), split)
         target = self.path / "runs" / run.path.name
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)

@@ -3,12 +3,15 @@ import json
 import numpy as np
 import pytest
 
+from mmtrans.data.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.schedule import pending_tasks
 from mmtrans.grid.work import Workplace
+from mmtrans.training import train as train_module
 from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, make_deterministic, records_of
+from tests.tfrecords.segments import make_corpus, make_segments
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +57,37 @@ def test_the_regressor_starts_from_the_labels_that_it_may_see(untrained, small):
     bias = build_objective(run, run.phases[1], view).model.get_layer("linear").bias.numpy()
     assert bias == np.float32(view.labels("train").mean()) != np.float32(small.labels("train").mean())
     assert records_of(run.phases[0], run.config, small) is small
+
+
+def test_records_that_were_replaced_meanwhile_train_nothing(tiny, tmp_path):
+    for name in ("phases", "runs", "work"):
+        (tmp_path / "grid" / name).mkdir(parents=True)
+    records = tmp_path / "records"
+    convert(make_corpus(make_segments(40)), records)
+    manifest_hash = Records.open(records).manifest.manifest_hash
+    grid = Grid(tmp_path / "grid", records, manifest_hash, ("T",), (0,), False, (), tiny(epochs=1), "test")
+    (task,) = grid.tasks()
+    convert(make_corpus(make_segments(36)), records, overwrite=True)
+    with pytest.raises(ValueError, match=r"The grid's records are others by now\..*Put them back"):
+        Workplace(grid.path, records, grid.splits)(task)
+    assert not [path for path in grid.path.rglob("*") if path.is_file()]
+    assert not list((grid.path / "work").iterdir())
+
+
+def test_records_that_are_replaced_before_the_evaluation_are_refused(tiny, tmp_path, monkeypatch):
+    for name in ("phases", "runs", "work"):
+        (tmp_path / "grid" / name).mkdir(parents=True)
+    records = tmp_path / "records"
+    convert(make_corpus(make_segments(40)), records)
+    manifest_hash = Records.open(records).manifest.manifest_hash
+    grid = Grid(tmp_path / "grid", records, manifest_hash, ("T",), (0,), False, (), tiny(epochs=1), "test")
+    write = train_module.write_history
+
+    def replace_records(run):
+        convert(make_corpus(make_segments(36)), records, overwrite=True)
+        write(run)
+
+    monkeypatch.setattr(train_module, "write_history", replace_records)
+    with pytest.raises(ValueError, match=r"The run's records are others by now\."):
+        Workplace(grid.path, records, grid.splits)(*grid.tasks())
+    assert not list((grid.path / "runs").iterdir())
