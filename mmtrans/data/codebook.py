@@ -20,6 +20,9 @@ from tfrecords.stored import damage, read_npz
 
 BOS, EOS, UNK = 0, 1, 2
 
+#: What the special tokens are called.
+SPECIAL = ("<bos>", "<eos>", "<unk>")
+
 #: Fewest train steps that a codeword should stand for.
 STEPS_PER_CODEWORD = 8
 
@@ -61,7 +64,11 @@ class Codebook:
     @cached_property
     def _table(self) -> tf.lookup.StaticHashTable:
         with tf.init_scope():  # it outlives the graph that first asks for it
-            words = tf.lookup.KeyValueTensorInitializer(list(self.names), list(range(self.size)), tf.string, tf.int32)
+            # Without the special tokens: a word of the corpus that is spelled as one is a word, and an unknown one.
+            names, ids = list(self.names[UNK + 1 :]), list(range(UNK + 1, self.size))
+            words = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(names, tf.string), tf.constant(ids, tf.int32), tf.string, tf.int32
+            )
             return tf.lookup.StaticHashTable(words, default_value=UNK)
 
     def encode(self, tokens, features):
@@ -158,12 +165,15 @@ def fit_codebook(records: Records, selection: Selection, size: int, min_count: i
 def _vocabulary(words: np.ndarray, frames: np.ndarray, min_count: int) -> tuple:
     """Names, mean frames and the train ids of a vocabulary."""
     counts = Counter(words.tolist())
+    # A word that is spelled as a special token would be taken for it in what is decoded.
+    special = {name.encode() for name in SPECIAL}
     known = sorted(
-        (word for word, count in counts.items() if count >= min_count and word), key=lambda w: (-counts[w], w)
+        (word for word, count in counts.items() if count >= min_count and word and word not in special),
+        key=lambda w: (-counts[w], w),
     )
     index = {word: i + 3 for i, word in enumerate(known)}
     ids = np.array([index.get(word, UNK) for word in words.tolist()])
-    names = ("<bos>", "<eos>", "<unk>", *(word.decode("utf-8") for word in known))
+    names = (*SPECIAL, *(word.decode("utf-8") for word in known))
     return names, _means(ids, frames, len(names)), ids
 
 
@@ -174,7 +184,7 @@ def _kmeans(frames: np.ndarray, scale: np.ndarray, size: int, seed: int) -> tupl
     clusters = int(np.clip(len(frames) // STEPS_PER_CODEWORD, 1, size))
     model = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=3).fit(frames * scale)
     ids = model.predict(frames * scale) + 2
-    names = ("<bos>", "<eos>", *(f"c{i}" for i in range(clusters)))
+    names = (*SPECIAL[:UNK], *(f"c{i}" for i in range(clusters)))
     return names, _means(ids, frames, len(names)), ids
 
 

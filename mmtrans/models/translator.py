@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.data.codebook import BOS, EOS
-from mmtrans.decoding.beam_search import Hypotheses, SearchOptions, beam_search
+from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.bottleneck import sample
 from mmtrans.layers.decoder import AttentionDecoder, Feedback
@@ -207,6 +207,9 @@ class Translator:
             limits: `(min_length, max_length)`, each `(batch,)` integer, EOS not counted.
             options: see `SearchOptions`.
 
+        Returns:
+            The hypotheses, without BOS: probabilities are those of the other tokens.
+
         Raises:
             ValueError: a features target.
         """
@@ -214,7 +217,13 @@ class Translator:
             raise ValueError(SEARCH_NEEDS_TOKENS)
         memory, initial_state = self.encode(source, source_length)
         step, state = make_search_step(self.model.get_layer("decoder"), self.target, memory, tuple(initial_state))
-        return beam_search(step, state, memory.mask, BOS, EOS, limits, options)
+
+        def speak(tokens, state):
+            logits, state, attention_weights = step(tokens, state)
+            # BOS is where a decoder begins, and stands for nothing in what it says.
+            return logits + FORBIDDEN * tf.one_hot(BOS, tf.shape(logits)[-1]), state, attention_weights
+
+        return beam_search(speak, state, memory.mask, BOS, EOS, limits, options)
 
 
 def build_translator(

@@ -1,11 +1,19 @@
-"""Reader of word vectors in GloVe's text format: a word and its numbers on each line, separated by spaces."""
+"""Reader of word vectors in GloVe's text format: a word and its numbers on each line, with spaces or tabs between."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
+
+from mmtrans.user_files import FileKind, check_file, unreadable, what_is
+
+_EXPECTED = "a GloVe text file, a word and its numbers on each line"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_HEAD_BYTES = 1 << 16
 
 #: No published word vector comes near; a larger count in a header is damage.
 MAX_DIM = 1 << 16
@@ -16,7 +24,9 @@ def read_glove(path: str | Path, vocabulary: Collection[str]) -> tuple[dict[str,
 
     The first line says how many numbers a vector has: as many as stand at its end, its first field left aside. The
     word of a line is what stands before its last `dim` fields, spaces included (GloVe 840B has such words). A
-    word2vec header (`count dim`) is understood. Of a word that occurs twice the first vector counts.
+    word2vec header (`count dim`) is understood. Of a word that occurs twice the first vector counts. A byte order mark,
+    line ends of Windows and blanks at the end of a line are passed over, and a word whose characters are composed
+    otherwise (Unicode's NFD) is found.
 
     Args:
         path: a text file in UTF-8.
@@ -27,20 +37,29 @@ def read_glove(path: str | Path, vocabulary: Collection[str]) -> tuple[dict[str,
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is empty, or a line has too few fields or (for a wanted word) a field that is not a
-            finite number.
+        ValueError: the file is of another kind (the message says which), or a line has too few fields or (for a wanted
+            word) a field that is not a finite number.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of word vectors at {path}. Give the path of a GloVe text file.")
-    wanted = {word.encode() for word in vocabulary}
+    path = check_file(path, "file of word vectors", _EXPECTED)
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    kind = what_is(path) or _binary_kind(head)
+    if kind is not None:
+        raise unreadable(path, "file of word vectors", _EXPECTED, kind)
+    # A word's own spelling comes last, and counts.
+    wanted = {normalize(form, word).encode(): word for form in ("NFD", "NFC") for word in vocabulary}
+    wanted |= {word.encode(): word for word in vocabulary}
     vectors: dict[str, np.ndarray] = {}
-    dim = 0
+    dim, has_tabs = 0, b"\t" in head
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            line = line.rstrip(b"\r\n ")
+            line = line.rstrip(b"\r\n\t ")
+            if number == 1:
+                line = line.removeprefix(_BYTE_ORDER_MARK)
             if not line:
                 continue
+            if has_tabs:
+                line = line.replace(b"\t", b" ")
             if not dim:
                 dim = _dim_of_first_line(line, path)
                 if _is_header(line):
@@ -48,11 +67,21 @@ def read_glove(path: str | Path, vocabulary: Collection[str]) -> tuple[dict[str,
             word, _, rest = line.partition(b" ")
             if rest.count(b" ") != dim - 1:
                 word, rest = _split_from_right(line, dim, path, number)
-            if word in wanted and word.decode() not in vectors:
-                vectors[word.decode()] = _parse_vector(rest, path, number)
+            if word in wanted and wanted[word] not in vectors:
+                vectors[wanted[word]] = _parse_vector(rest, path, number)
     if not dim:
         raise ValueError(f"The file of word vectors is empty. Received: {path}. Download it again.")
     return vectors, dim
+
+
+def _binary_kind(head: bytes) -> FileKind | None:
+    """What a file with NUL bytes is, which text never has."""
+    if b"\0" not in head:
+        return None
+    if _is_header(head.partition(b"\n")[0].rstrip(b"\r ")):
+        remedy = "Save it as text, e.g. with gensim: load_word2vec_format(file, binary=True).save_word2vec_format(text)"
+        return FileKind("word2vec's binary format", remedy)
+    return FileKind("a binary file", "Give the vectors as text")
 
 
 def _is_header(line: bytes) -> bool:

@@ -1,12 +1,15 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mmtrans.data.codebook import BOS, EOS, STEPS_PER_CODEWORD, UNK, Codebook, fit_codebook
+from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, token_target
 from mmtrans.data.records import Records
+from tests.tfrecords.segments import make_corpus, make_segment
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +122,20 @@ def test_batches_carry_the_codebook_s_tokens(words, train_only):
             np.testing.assert_array_equal(batch["target"][row, : length - 1], ids[row, : length - 1])
             assert (batch["target"][row, length - 1 :].numpy() == EOS).all()
         assert batch["target_features"].shape[1] == batch["target"].shape[1] - 1
+
+
+def test_words_that_are_spelled_like_special_tokens_are_unknown_words(tmp_path):
+    said = [("<eos>", "good", "<bos>"), ("<unk>", "good", "film")]
+    segments = [
+        replace(make_segment(0, 3, video=f"v{number}", seed=number), tokens=words) for number, words in enumerate(said)
+    ]
+    convert(make_corpus(segments, folds={"train": ["v0", "v1"]}), tmp_path / "records")
+    records = Records.open(tmp_path / "records", splits=("train",))
+    book = fit_codebook(records, Selection("train", ("audio",), ("text",)), 20, 1, 0)
+    assert book.names == ("<bos>", "<eos>", "<unk>", "good", "film")
+    assert book.counts.tolist() == [0, 2, 3, 2, 1]
+    assert book.encode(tf.constant([*said, ("film", "", "<bos>")]), None).numpy().tolist() == [
+        [UNK, 3, UNK],
+        [UNK, 3, 4],
+        [4, UNK, UNK],
+    ]

@@ -4,6 +4,8 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.data.codebook import BOS
+from mmtrans.decoding.beam_search import FORBIDDEN, SearchOptions
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.losses import feature_loss
 from mmtrans.models.representation import build_representation
@@ -198,6 +200,18 @@ def test_the_stop_head_ends_a_rollout():
         assert not np.any(frames[:, expected:])
     with pytest.raises(ValueError, match="not learned when to stop"):
         make_translator().rollout_until_stop(source, LENGTH, limit)
+
+
+@pytest.mark.parametrize("options", [{"beam_width": 3, "n_best": 3}, {"n_best": 4, "sample_top_k": 9}], ids=str)
+def test_what_is_decoded_never_holds_the_token_that_begins_it(options):
+    translator = build_translator(parse("T->A"), Config(**SIZES, target="tokens"), STATISTICS, 7)
+    bias = np.zeros(7, np.float32)
+    bias[BOS] = 50.0
+    translator.target.projection.bias.assign(bias)
+    source, length = np.ones((2, 5, DIMS["text"]), np.float32), np.array([5, 3], np.int32)
+    found = translator.search(source, length, (length, length), SearchOptions(**options))
+    assert (found.ids.numpy() != BOS).all()
+    assert (found.log_probs.numpy() > FORBIDDEN / 2).all()
 
 
 def test_training_needs_a_step_and_follows_from_it():
