@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -11,6 +10,7 @@ import msgspec
 import tensorflow as tf
 
 import mmtrans
+from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.export.graph import SEARCH_INPUTS
 from mmtrans.training.run import Run
 from tfrecords.schema import LabelScale
@@ -68,7 +68,6 @@ def describe_export(run: Run, functions: dict) -> dict:
         functions: name → concrete function, as saved.
     """
     modalities = run.data["modalities"]
-    metrics = run.path / "metrics.json"
     environment = {name: value for name, value in run.environment.items() if name not in ("records", "data", "devices")}
     return {
         "format_version": FORMAT_VERSION,
@@ -79,7 +78,7 @@ def describe_export(run: Run, functions: dict) -> dict:
         "label": run.data["label"],
         "max_steps": run.data["max_steps"],
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
-        "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+        "metrics": _own_metrics(run),
         "provenance": {
             "trained_with": environment,
             "exported_with": {"mmtrans": mmtrans.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
@@ -110,6 +109,13 @@ def load_signature(directory: str | Path) -> dict:
             f"({path}). {remedy}"
         )
     return shaped(content, Signature, path, remedy)
+
+
+def _own_metrics(run: Run) -> dict[str, Shown]:
+    """Split → what was measured on the run's own records; what says nothing of its records is of those."""
+    splits = read_splits(run.path / "metrics.json", Shown)
+    own = run.manifest_hash
+    return {split: result for split, result in splits.items() if result.get("records", own) == own}
 
 
 def _targets(run: Run) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
 from mmtrans.training.environment import Environment
 from tfrecords.schema import LabelScale
-from tfrecords.stored import read_csv, read_json
+from tfrecords.stored import read_csv, read_json, shown
 
 #: Of `predictions.csv`, as far as it is read.
 COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
@@ -168,6 +168,12 @@ def _read_run(directory: Path, description: dict) -> _Run | None:
     predictions = read_csv(directory / "predictions.csv", COLUMNS, REMEDY)
     rows = sorted((row for row in predictions if row["split"] == split), key=lambda row: row["id"])
     robustness = read_split(directory / "robustness.json", split, Curves)
+    for name, result in (("metrics.json", metrics), ("robustness.json", robustness or {})):
+        if result.get("records", manifest_hash) != manifest_hash:
+            raise ValueError(
+                f"Results are of other records than their grid's. Expected manifest {manifest_hash[:12]}. "
+                f"Received: records={shown(result['records'])} ({directory / name}). Evaluate the run again."
+            )
     scale = msgspec.convert(environment["data"]["label"], LabelScale)
     return _Run(directory.name, variant, config["seed"], scale, metrics, robustness, rows)
 

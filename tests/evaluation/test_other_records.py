@@ -15,6 +15,7 @@ from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness
 from mmtrans.evaluation.suitability import check_features, check_label, open_records, unseen
+from mmtrans.export.signature import describe_export
 from mmtrans.training.run import Run
 from mmtrans.training.seen import seen_by
 from mmtrans.training.train import train
@@ -240,3 +241,11 @@ def test_the_own_records_are_opened_as_they_were(place):
     run = Run.open(place / "run")
     assert open_records(run, splits=("train", "test")).splits == ("train", "test")
     assert open_records(run, place / "records").directory == place / "records"
+
+
+def test_an_export_says_nothing_of_other_records(place):
+    path = place / "run" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    unsaid = {name: value for name, value in metrics["valid"].items() if name not in ("records", "left_out")}
+    path.write_text(json.dumps({"train": unsaid, **metrics, "test": {**metrics["valid"], "records": "ef" * 32}}))
+    assert list(describe_export(Run.open(place / "run"), {})["metrics"]) == ["train", "valid"]

@@ -86,6 +86,13 @@ def test_what_cannot_be_reported_is_told_in_a_sentence(grid_dir, data, tmp_path)
     write_run(grid_dir / "runs" / "foreign", Variant("T"), 1, data, data[2], manifest_hash="cd" * 32)
     with pytest.raises(ValueError, match=r"other records than its grid\. Expected manifest abab.*cdcd.*foreign"):
         collect(grid_dir)
+    shutil.rmtree(grid_dir / "runs" / "foreign")
+    write_run(grid_dir / "runs" / "copied", Variant("T"), 1, data, data[2])
+    path = grid_dir / "runs" / "copied" / "metrics.json"
+    result = json.loads(path.read_text())["test"]
+    path.write_text(json.dumps({"test": {**result, "records": "ef" * 32}}))
+    with pytest.raises(ValueError, match=r"of other records than their grid's\. Expected manifest abab.*efef.*metrics"):
+        collect(grid_dir)
     shutil.rmtree(grid_dir / "runs")
     with pytest.raises(ValueError, match=r"nothing to report yet.*evaluated on test\. Received: runs=0 of 8.*again"):
         collect(grid_dir)
