@@ -11,7 +11,7 @@ from pathlib import Path
 from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
 from mmtrans.console import say, warn
-from mmtrans.escape import for_json
+from mmtrans.escape import for_file_name, for_json
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
@@ -157,6 +157,6 @@ def plot(directory: Path, translated) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for item in translated:
         best = item.hypotheses[0]
-        path = directory / f"attention-{item.id}.png"
+        path = directory / f"attention-{for_file_name(item.id)}.png"
         plot_attention(path, best.attention_weights, item.words, best.tokens, item.id)
     warn(f"Drew the attention of {len(translated)} segments in {directory}.")

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from mmtrans.escape import for_plot
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
 from tfrecords.schema import LabelScale
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE = "#2563eb", "#ea580c"
+
+#: Inches of a picture of attention, at which steps become narrower and their names give way to numbers: matplotlib
+#: draws nothing of more than 65,535 pixels.
+MAX_INCHES = 60.0
+
+#: Characters of a word at an axis, and numbers of steps without words.
+WORD_LIMIT, MAX_NUMBERS = 24, 200
+
 BEST_LINE = {"color": ORANGE, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 1}
 CLASS_NAMES = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 
@@ -39,7 +51,15 @@ def tidy(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
+def save(figure: Figure, path: Path | IO, **options) -> None:
+    """Writes a figure; where no font has a character there is a box, and no warning of each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(path, **options)
+
+
 def _heading(axes: Axes, title: str, subtitle: str) -> None:
+    title = for_plot(title)
     axes.annotate(
         title, (0, 1), (0, 22), "axes fraction", "offset points", fontsize=12, fontweight="bold", color=INK, va="bottom"
     )
@@ -93,7 +113,7 @@ def plot_predictions(
     top.set_axis_off()
     right.set_axis_off()
     _heading(top, title, f"N = {labels.size:,} segments of {len(set(videos)):,} videos    r = {r}    MAE = {mae:.3f}")
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_confusion(
@@ -147,7 +167,7 @@ def plot_confusion(
     bar.set_label("share of the true class", color=INK, fontsize=9)
     accuracy = np.trace(counts) / labels.size
     _heading(axes, title, f"N = {labels.size:,} segments    Acc-7 = {accuracy:.1%}")
-    figure.savefig(path)
+    save(figure, path)
 
 
 def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -179,7 +199,7 @@ def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     grid = figure.add_gridspec(lines, columns)
     for index, (phase, phase_rows) in enumerate(phases.items()):
         _draw_phase(figure, grid[index // columns, index % columns], phase, phase_rows)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def _column(rows: Sequence[Mapping[str, object]], name: str) -> np.ndarray:
@@ -245,12 +265,13 @@ def plot_attention(
         title: which segment.
     """
     steps, source_steps = attention_weights.shape
-    figure = new_figure(max(4.5, 1.9 + 0.27 * source_steps), max(3.0, 1.7 + 0.23 * steps))
+    width, height = max(4.5, 1.9 + 0.27 * source_steps), max(3.0, 1.7 + 0.23 * steps)
+    figure = new_figure(min(width, MAX_INCHES), min(height, MAX_INCHES))
     axes = figure.add_subplot()
     image = axes.imshow(attention_weights, cmap="Blues", vmin=0, aspect="auto")
     names = [*tokens, "<eos>"] if len(tokens) == steps - 1 else list(tokens)
-    axes.set_xticks(range(source_steps), words if len(words) == source_steps else range(1, source_steps + 1))
-    axes.set_yticks(range(steps), names if len(names) == steps else range(1, steps + 1))
+    _name_steps(axes.xaxis, source_steps, words if width <= MAX_INCHES else ())
+    _name_steps(axes.yaxis, steps, names if height <= MAX_INCHES else ())
     axes.tick_params(axis="x", rotation=60, length=0, colors=INK, labelsize=8)
     axes.tick_params(axis="y", length=0, colors=INK, labelsize=8)
     axes.spines[:].set_visible(False)
@@ -261,4 +282,12 @@ def plot_attention(
     bar.ax.tick_params(length=0, labelsize=8, colors=INK)
     bar.set_label("attention weight", color=INK, fontsize=9)
     _heading(axes, title, f"{steps} target steps over {source_steps} source steps")
-    figure.savefig(path)
+    save(figure, path)
+
+
+def _name_steps(axis: Axis, steps: int, names: Sequence[str]) -> None:
+    """Names each step of an axis, or numbers as many as there is room for."""
+    if len(names) == steps:
+        axis.set_ticks(range(steps), [for_plot(name, WORD_LIMIT) for name in names])
+        return
+    axis.set_ticks(places := range(0, steps, -(-steps // MAX_NUMBERS)), [str(place + 1) for place in places])

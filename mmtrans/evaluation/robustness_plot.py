@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmtrans.evaluation.plots import BLUE, INK, MUTED, ORANGE, new_figure, tidy
+from mmtrans.escape import for_plot
+from mmtrans.evaluation.plots import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
 
 #: Corruption → what a panel's title and its axis say.
 PANELS = {
@@ -47,5 +48,7 @@ def plot_robustness(path: Path, curves: Mapping[str, Mapping[str, Mapping]], con
         axes.set_ylabel("MAE (label units)", color=INK)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, labelcolor=INK)
-    figure.suptitle(f"{title}: one modality corrupted at a time", fontsize=12, fontweight="bold", color=INK)
-    figure.savefig(path)
+    figure.suptitle(
+        for_plot(f"{title}: one modality corrupted at a time", 120), fontsize=12, fontweight="bold", color=INK
+    )
+    save(figure, path)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mmtrans.escape import for_markdown
+
 #: Metrics in the card, in the order of the field's tables.
 METRICS = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc5", "acc7")
+
+#: What a card tells of the training.
+_TOLD = ("mmtrans", "git_commit", "tensorflow", "keras", "manifest_hash")
 
 _RUN = """## How to run it
 
@@ -56,18 +61,19 @@ def model_card(description: Mapping) -> str:
         description: the content of `signature.json`.
     """
     label, trained = description["label"], description["provenance"]["trained_with"]
+    told = {name: for_markdown(str(trained.get(name) or "unknown")) for name in _TOLD}
     reads = ", ".join(f"{name} ({_describe(info)})" for name, info in description["reads"].items())
     writes = ", ".join(f"{name} ({info['dim']} columns)" for name, info in description["writes"].items())
     alignment = "; ".join(f"{name} {_steps(info)}" for name, info in description["reads"].items())
-    limits = ", ".join(f"{count} ({stream})" for stream, count in description["max_steps"].items())
+    limits = ", ".join(f"{count} ({for_markdown(stream)})" for stream, count in description["max_steps"].items())
     arguments = ", ".join([*(f"{name}={name}" for name in description["reads"]), "length=length"])
     lines = [
-        f"# {description['recipe']}: sentiment from {' and '.join(description['reads'])}",
+        f"# {for_markdown(description['recipe'])}: sentiment from {' and '.join(description['reads'])}",
         "",
         f"A sequence-to-sequence sentiment model after Pham et al. (2018), recipe `{description['recipe']}`. "
         f"It reads {reads}" + (f" and was also trained to translate that into {writes}" if writes else "") + ".",
-        f"Its score is `{label['name']}` in [{label['low']:g}, {label['high']:g}]; {label['neutral']:g} is neutral. "
-        "Nothing forces a score into that range.",
+        f"Its score is “{for_markdown(label['name'])}” in [{label['low']:g}, {label['high']:g}]; "
+        f"{label['neutral']:g} is neutral. Nothing forces a score into that range.",
         "",
         *_metrics(description["metrics"]),
         *_signatures(description["signatures"]),
@@ -76,10 +82,9 @@ def model_card(description: Mapping) -> str:
         _LIMITS,
         "## Where it comes from",
         "",
-        f"mmtrans {trained.get('mmtrans', 'unknown')} (commit {trained.get('git_commit') or 'unknown'}), TensorFlow "
-        f"{trained.get('tensorflow', 'unknown')}, Keras {trained.get('keras', 'unknown')}, "
-        f"seed {trained.get('seed', 'unknown')}; records with manifest sha256 "
-        f"`{trained['manifest_hash']}`. `signature.json` holds the whole configuration and the sha256 of every file.",
+        f"mmtrans {told['mmtrans']} (commit {told['git_commit']}), TensorFlow {told['tensorflow']}, "
+        f"Keras {told['keras']}, seed {trained.get('seed', 'unknown')}; records with manifest sha256 "
+        f"{told['manifest_hash']}. `signature.json` holds the whole configuration and the sha256 of every file.",
         "",
     ]
     return "\n".join(lines)
@@ -98,6 +103,7 @@ def _metrics(metrics: Mapping) -> Iterator[str]:
     if not metrics:
         yield from ("It was not evaluated.", "")
         return
+    metrics = {for_markdown(split): result for split, result in metrics.items()}
     yield "| split | segments | " + " | ".join(METRICS) + " |"
     yield "|---" * (len(METRICS) + 2) + "|"
     for split, result in metrics.items():

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE
+from mmtrans.escape import for_plot
+from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
 from mmtrans.evaluation.robustness_plot import PANELS, STYLES
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Translation, parse
@@ -61,7 +62,7 @@ def _svg(figure: Figure) -> str:
     file = io.StringIO()
     # A fixed salt and no date: the same numbers give the same file.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "mmtrans"}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        save(figure, file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     return text[text.index("<svg") :]
 
@@ -229,7 +230,7 @@ def robustness_curves(results: Results) -> Plot:
                 color, marker = STYLES[modality]
                 axes.plot(levels, errors, color=color, marker=marker, markersize=4, linewidth=1.6, label=modality)
             _tidy(axes)
-        line[0].set_ylabel(row.variant.title, color=INK, fontsize=10)
+        line[0].set_ylabel(for_plot(row.variant.title), color=INK, fontsize=10)
         drawn |= {name: handle for handle, name in zip(*line[0].get_legend_handles_labels(), strict=True)}
     for axes, (name, _) in zip(panels[0], PANELS.values(), strict=True):
         axes.set_title(name, fontsize=10.5, color=INK, loc="left")

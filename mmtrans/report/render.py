@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
 import jinja2
+from markupsafe import Markup
 
+from mmtrans.escape import for_html, for_markdown
 from mmtrans.evaluation.metrics import METRICS
 from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import Grid
@@ -41,21 +44,27 @@ def make_report(grid: Grid, results: Results) -> Report:
 def to_html(report: Report) -> str:
     """One self-contained page: no script, nothing from elsewhere."""
     template = resources.files("mmtrans.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     # A line must not break between a number and its unit.
     environment.filters["units"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment.from_string(template).render(report=report)
 
 
+def _shown(value: object) -> object:
+    """Text that a page shows; what is markup already, such as a plot, stays."""
+    return Markup(for_html(value)) if type(value) is str else value
+
+
 def to_markdown(report: Report) -> str:
     """The same without the plots."""
-    lines = [f"# {report.title}", "", *(f"- {sentence}" for sentence in report.summary), ""]
+    lines = [f"# {report.title}", "", *(f"- {for_markdown(sentence)}" for sentence in report.summary), ""]
     for table in report.tables:
-        lines += [f"## {table.title}", "", table.caption, ""]
-        lines += [_line(table.columns), _line([":--"] * table.text_columns + ["--:"] * _numbers(table))]
-        lines += [_line(row) for row in [*table.rows, *table.beneath]]
-        lines += ["", *(f"{i}. {note}" for i, note in enumerate(table.notes, 1)), ""]
-    lines += ["## About the published numbers", "", report.source, "", *(f"- {note}" for note in report.general), ""]
+        lines += [f"## {table.title}", "", for_markdown(table.caption), ""]
+        lines += [_row(table.columns), _line([":--"] * table.text_columns + ["--:"] * _numbers(table))]
+        lines += [_row(row) for row in [*table.rows, *table.beneath]]
+        lines += ["", *(f"{i}. {for_markdown(note)}" for i, note in enumerate(table.notes, 1)), ""]
+    lines += ["## About the published numbers", "", for_markdown(report.source), ""]
+    lines += [*(f"- {for_markdown(note)}" for note in report.general), ""]
     return "\n".join(lines)
 
 
@@ -63,8 +72,13 @@ def _numbers(table: Table) -> int:
     return len(table.columns) - table.text_columns
 
 
-def _line(cells) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+def _row(cells: Iterable[str]) -> str:
+    """Cells of text, each in one line."""
+    return _line(for_markdown(cell.replace("\n", " ")) for cell in cells)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def to_csv(results: Results) -> str:

@@ -13,7 +13,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE
+from mmtrans.escape import for_plot
+from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
 from mmtrans.search.plan import Search
 from mmtrans.search.results import Trial, best_first
 from mmtrans.search.space import Choices, Interval
@@ -82,19 +83,21 @@ def plot_parameters(search: Search, trials: Sequence[Trial]) -> None:
     for axes in grid.flat[len(shares) :]:
         axes.set_visible(False)
     for axes, (name, share) in zip(grid.flat, shares.items(), strict=False):
-        axes.set_title(name if share is None else f"{name}: {share:.0%}", fontsize=9.5, color=INK, loc="left")
+        axes.set_title(
+            for_plot(name) if share is None else f"{for_plot(name)}: {share:.0%}", fontsize=9.5, color=INK, loc="left"
+        )
         axes.scatter(columns[name], values, s=16, color=BLUE, alpha=0.6, linewidths=0)
         axes.scatter(columns[name][:1], values[:1], s=44, color=ORANGE, marker="*", zorder=3)
         _label(axes, search, name)
     for axes in grid[:, 0]:
-        axes.set_ylabel(f"valid {search.objective}", fontsize=9, color=INK)
+        axes.set_ylabel(for_plot(f"valid {search.objective}"), fontsize=9, color=INK)
     path = search.path / "plots" / "parameters.png"
     path.parent.mkdir(exist_ok=True)
     _save(figure, path)
 
 
 def _title(search: Search, number: int, found: tuple[dict[str, float], float] | None) -> str:
-    head = f"{search.config.recipe}, {number} trials of a {search.tuner} search; the star is the best. "
+    head = f"{for_plot(search.config.recipe)}, {number} trials of a {search.tuner} search; the star is the best. "
     if found is None:
         return head + f"\nToo few or too equal trials for importances (at least {MIN_TRIALS})."
     doubt = "" if found[1] > 0 else ": the shares say nothing"
@@ -117,11 +120,11 @@ def _label(axes: Axes, search: Search, name: str) -> None:
             axes.xaxis.set_minor_locator(NullLocator())
     elif isinstance(parameter, Choices):
         places = range(0, len(parameter.values), -(-len(parameter.values) // MAX_TICKS))
-        axes.set_xticks(places, [str(parameter.values[place]) for place in places])
+        axes.set_xticks(places, [for_plot(str(parameter.values[place]), 16) for place in places])
         axes.margins(x=0.25 if len(places) < 4 else 0.05)
 
 
 def _save(figure: Figure, path: Path) -> None:
     partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png")
+    save(figure, partial, format="png")
     partial.replace(path)

@@ -12,6 +12,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.escape import for_markdown, for_terminal
 from mmtrans.models.translator import Translator
 from mmtrans.models.variational import segment_kl
 
@@ -69,7 +70,7 @@ def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int)
     length = batch["source_length"]
     found = translator.search(batch["source"], length, (length, length), SearchOptions(beam_width=1))
     for row, id_ in enumerate(batch["id"].numpy()):
-        name, source_steps = id_.decode("utf-8"), int(length[row])
+        name, source_steps = for_terminal(id_.decode("utf-8")), int(length[row])
         ids, steps = found.ids[row, 0].numpy(), int(found.lengths[row, 0])
         target = batch["target"][row, : int(batch["target_length"][row]) - 1].numpy()
         words = [word.decode("utf-8") for word in batch["tokens"][row, :source_steps].numpy() if word]
@@ -78,7 +79,7 @@ def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int)
             "target": [codebook.names[i] for i in target],
             "translation": [codebook.names[i] for i in ids[: steps - 1]],
         }
-        text = "\n\n".join(f"**{what}** {' '.join(tokens)}" for what, tokens in lines.items() if tokens)
+        text = "\n\n".join(f"**{what}** {for_markdown(' '.join(tokens))}" for what, tokens in lines.items() if tokens)
         tf.summary.text(f"translation/{name}", text, step=epoch)
         _write_attention(name, found.attention_weights[row, 0, :steps, :source_steps].numpy(), epoch)
 
@@ -88,7 +89,7 @@ def _write_frames(translator: Translator, batch, _, epoch: int) -> None:
     frames, attention_weights = translator.rollout(batch["source"], length, target_length)
     target = translator.target.normalization(batch["target"])
     for row, id_ in enumerate(batch["id"].numpy()):
-        name, steps = id_.decode("utf-8"), int(target_length[row])
+        name, steps = for_terminal(id_.decode("utf-8")), int(target_length[row])
         image = frames_image([target[row, :steps].numpy(), frames[row, :steps].numpy()])
         tf.summary.image(f"frames/{name}", image[None], step=epoch)
         _write_attention(name, attention_weights[row, :steps, : int(length[row])].numpy(), epoch)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from mmtrans.data.codebook import fit_codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.escape import for_markdown
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 from mmtrans.training.monitor import Monitor
@@ -110,7 +111,9 @@ def test_the_translation_is_that_of_the_weights_of_now(small, tiny, tmp_path):
             by_epoch = events[f"translation/{id_.decode()}"]
             assert max(by_epoch) == epoch
             ids = found.ids[row, 0, : int(length[row])].numpy()
-            assert by_epoch[epoch].split("**translation** ")[1] == " ".join(codebook.names[i] for i in ids)
+            assert by_epoch[epoch].split("**translation** ")[1] == for_markdown(
+                " ".join(codebook.names[i] for i in ids)
+            )
             shown.append(by_epoch[epoch].split("**translation** ")[1])
     assert shown[:NUM_SEGMENTS] != shown[NUM_SEGMENTS:]
 
