@@ -9,6 +9,7 @@ from pathlib import Path
 from mmtrans.data.records import Records
 from mmtrans.evaluation.results import SHOWN
 from mmtrans.sources.ids import parse_segment_id
+from mmtrans.training.environment import steps_per_word
 from mmtrans.training.run import Run
 from mmtrans.training.seen import SEEN_SPLITS, seen_by
 from tfrecords.manifest import Manifest
@@ -16,6 +17,10 @@ from tfrecords.schema import SPLITS
 
 #: Whether a modality is aligned → what that means of its steps.
 STEPS = {True: "one step a word", False: "steps at their own rate"}
+
+
+#: So much faster or slower people may speak, with the same frames a second.
+RATE_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,18 @@ def check_features(run: Run, records: Records) -> None:
                 f"Received: {STEPS[info.aligned]} ({records.directory}). Convert a source like that of the run."
             )
         check_names(name, expected.get("feature_names"), info.feature_names, str(records.directory))
+    _check_rates(run, records)
+
+
+def _check_rates(run: Run, records: Records) -> None:
+    found, trained = steps_per_word(records.manifest), run.data.get("steps_per_word", {})
+    for name in run.statistics.mean:
+        rate, expected = found.get(name), trained.get(name)
+        if rate and expected and not 1 / RATE_FACTOR <= rate / expected <= RATE_FACTOR:
+            raise ValueError(
+                f"The records have another rate of steps than the run's. Expected about {expected:.3g} steps of {name} "
+                f"a word. Received: {rate:.3g} ({records.directory}). Convert features of the same frame rate."
+            )
 
 
 def check_names(modality: str, expected: Sequence[str] | None, found: Sequence[str] | None, place: str) -> None:

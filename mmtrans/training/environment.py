@@ -14,8 +14,8 @@ import tensorflow as tf
 
 import mmtrans
 from tfrecords.manifest import Dim, Manifest
-from tfrecords.schema import LabelScale
-from tfrecords.stored import Count
+from tfrecords.schema import SPLITS, LabelScale
+from tfrecords.stored import Count, Finite
 
 if TYPE_CHECKING:
     from mmtrans.training.run import Run
@@ -29,12 +29,16 @@ class Columns(TypedDict):
     feature_names: tuple[str, ...] | None
 
 
-class Data(TypedDict):
-    """What new data must be like, as `describe_data` gives it."""
-
+class _AlwaysData(TypedDict):
     label: LabelScale
     max_steps: dict[str, Count]
     modalities: dict[str, Columns]
+
+
+class Data(_AlwaysData, total=False):
+    """What new data must be like, as `describe_data` gives it; not every release wrote the keys that stand here."""
+
+    steps_per_word: dict[str, Finite]
 
 
 class _Always(TypedDict):
@@ -55,7 +59,8 @@ class Environment(_Always, total=False):
 
 
 def describe_data(manifest: Manifest) -> dict:
-    """What must be known of a run's records without having them: `label`, `max_steps`, and each modality's columns."""
+    """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, and how
+    many steps a word those have that are not aligned to the words."""
     return {
         "label": dataclasses.asdict(manifest.label),
         "max_steps": dict(manifest.max_steps),
@@ -63,7 +68,18 @@ def describe_data(manifest: Manifest) -> dict:
             name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
             for name, info in manifest.modalities.items()
         },
+        "steps_per_word": steps_per_word(manifest),
     }
+
+
+def steps_per_word(manifest: Manifest) -> dict[str, float]:
+    """Modality with steps at its own rate → its mean steps a word; without those where no words are known."""
+    summary = next((manifest.summary[split] for split in SPLITS if split in manifest.summary), None)
+    if summary is None or "aligned" not in summary.steps:
+        return {}
+    words = summary.steps["aligned"].mean
+    unaligned = [name for name, info in manifest.modalities.items() if not info.aligned and name in summary.steps]
+    return {name: summary.steps[name].mean / words for name in unaligned}
 
 
 def describe_environment(run: Run) -> dict:

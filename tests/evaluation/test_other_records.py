@@ -179,6 +179,26 @@ def test_other_features_are_refused(tmp_path, tiny, options, sentence):
         check_features(run, other)
 
 
+def frames_of(rate, number=24):
+    """Segments of 3 words with so many frames of audio a word."""
+    segments = [make_segment(i // 4, 3, video=f"v{i % 4}", label=i % 3) for i in range(number)]
+    frames = [make_segment(i, 3 * rate).features["audio"] for i in range(number)]
+    pairs = zip(segments, frames, strict=True)
+    return [dataclasses.replace(s, features={**s.features, "audio": audio}) for s, audio in pairs]
+
+
+def test_another_frame_rate_is_refused(tmp_path, tiny):
+    unaligned = {"aligned": {"text": True, "audio": False}}
+    records = Records.open(write(tmp_path / "records", frames_of(5), **unaligned))
+    run = Run.open_or_create(tmp_path / "run", tiny(recipe="A"), records)
+    assert run.data["steps_per_word"] == {"audio": 5.0}
+    check_features(run, Records.open(write(tmp_path / "near", frames_of(6), **unaligned)))
+    with pytest.raises(ValueError, match=r"Expected about 5 steps of audio a word\. Received: 12 "):
+        check_features(run, Records.open(write(tmp_path / "far", frames_of(12), **unaligned)))
+    with pytest.raises(ValueError, match=r"Expected audio with steps at their own rate\. Received: one step a word"):
+        check_features(run, Records.open(write(tmp_path / "words")))
+
+
 @pytest.mark.parametrize("scale", [(1, 5, 3), (-3, 3, 1)])
 def test_another_scale_is_refused(place, scale, capsys):
     segments = [dataclasses.replace(s, label=3.0 - i % 2) for i, s in enumerate(make_segments(40))]
