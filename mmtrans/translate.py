@@ -15,6 +15,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
+from mmtrans.files import new_file
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
@@ -202,7 +203,5 @@ def _texts(words: np.ndarray) -> tuple[str, ...]:
 
 def save_features(path: Path, translated: list[Translated]) -> None:
     """Writes the best hypothesis' features of each segment to an .npz file: id → `(steps, dim)` float32."""
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb") as file:
+    with new_file(path) as partial, open(partial, "wb") as file:
         np.savez(file, **{item.id: item.hypotheses[0].frames for item in translated})
-    partial.replace(path)

@@ -15,9 +15,10 @@ SOURCES = sorted(
 
 #: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
 RANKS = (
-    {"tfrecords", "mmtrans.escape", "mmtrans.user_files"},
+    {"tfrecords", "mmtrans.escape", "mmtrans.user_files", "mmtrans.system_errors"},
     {"mmtrans.bounds"},
-    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files", "mmtrans.console"},
+    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files", "mmtrans.console"}
+    | {"mmtrans.interrupts", "mmtrans.lease"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
     {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
@@ -29,6 +30,7 @@ PEERS = (
     {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
     {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
     {"mmtrans.recipe", "mmtrans.config"},
+    {"mmtrans.interrupts", "mmtrans.lease", "mmtrans.console"},
 )
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 

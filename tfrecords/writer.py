@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from tfrecords.directories import new_directory
 from tfrecords.encoding import frame, serialize
 from tfrecords.manifest import MANIFEST_NAME, Shard
 from tfrecords.schema import MODALITIES, SPLITS, Segment
@@ -84,11 +84,7 @@ def write_shards(
 def new_records(records_dir: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A records directory that appears whole or not at all.
 
-    The body writes shards and then the manifest into the directory that it is given, `.<name>.partial-<pid>` beside
-    `records_dir`, which is renamed at the end, or removed after an error or Ctrl-C. With `overwrite` the old records
-    are renamed to `.<name>.old-<pid>` just before. A kill leaves the old or the new records in place; in the moment
-    between both renames it leaves the old ones under that name, and the next call puts them back. Each call clears
-    away what processes that no longer run have left.
+    The body writes shards and then the manifest into the directory that it is given; see `new_directory`.
 
     Args:
         records_dir: the directory to make. It may exist empty.
@@ -97,19 +93,8 @@ def new_records(records_dir: str | Path, *, overwrite: bool = False) -> Iterator
     Raises:
         ValueError: `records_dir` holds something else than records, or records and not `overwrite`.
     """
-    target = Path(os.path.realpath(records_dir))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _recover(target)
-    _check_target(target, overwrite)
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    partial.mkdir()
-    try:
-        yield partial
-        _put_in_place(partial, target)
-    finally:
-        # Gone already after the rename.
-        if partial.exists():
-            shutil.rmtree(partial)
+    with new_directory(records_dir, partial(_check_target, overwrite=overwrite), overwrite=overwrite) as directory:
+        yield directory
 
 
 class _OpenShard:
@@ -178,39 +163,3 @@ def _has_manifest(directory: Path) -> bool:
     except (FileNotFoundError, ValueError):
         return False
     return isinstance(data, dict) and "format_version" in data
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    if old.exists():
-        shutil.rmtree(old)
-
-
-def _recover(target: Path) -> None:
-    """Puts back, or clears away, what conversions that were killed have left beside `target`."""
-    for kind in ("old", "partial"):
-        prefix = f".{target.name}.{kind}-"
-        for path in sorted(target.parent.iterdir()):
-            pid = path.name.removeprefix(prefix)
-            if not path.name.startswith(prefix) or not pid.isdigit() or _is_alive(int(pid)):
-                continue
-            if kind == "old" and not target.exists():
-                path.rename(target)
-            else:
-                shutil.rmtree(path)
-
-
-def _is_alive(pid: int) -> bool:
-    if pid == os.getpid():
-        # Another process had this id: this one has begun nothing yet.
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

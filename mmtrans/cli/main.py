@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
 import sys
 from collections.abc import Sequence
 
-from mmtrans import __version__
+from mmtrans import __version__, interrupts, system_errors
 from mmtrans.cli.parser import Parser
+from mmtrans.cli.streams import leave_stdout, open_streams
 from mmtrans.escape import for_json, for_terminal
 from mmtrans.training.execution import WorkerLostError
 
@@ -56,9 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        the exit code: 0, 2 for bad input (one sentence on stderr), 1 for a training, a run of a grid or all trials of a
-        search that failed, or where nobody reads the output to its end, 130 for Ctrl-C.
+        the exit code: 0; 2 for bad input, and for what the operating system refuses (one sentence on stderr); 1 for a
+        training, a run of a grid or all trials of a search that failed, or where nobody reads the output to its end;
+        130 for Ctrl-C; 143 for SIGTERM.
     """
+    open_streams()
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
     try:
@@ -68,29 +72,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(error, 2)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        code = _run(arguments)
-        sys.stdout.flush()
+        with interrupts.handled():
+            code = _run(arguments)
+            sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
+        code = _stop(arguments.command, interrupt)
     except BrokenPipeError:
-        # As of `| head -1`. Python flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        # As of `| head -1`.
+        code = 1
+    except system_errors.kinds() as error:
+        sentence = system_errors.sentence_of(error)
+        if sentence is None:
+            raise
+        code = fail(sentence, 2)
+    finally:
+        leave_stdout()
     return code
 
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
+        os.getcwd()
+    except FileNotFoundError:
+        return fail("The working directory is gone. Expected one that exists. Change into another, and try again.", 2)
+    try:
         result = module(arguments.command).run(arguments)
-    except (ValueError, FileNotFoundError) as error:
+    except ValueError as error:
         return fail(error, 2)
     except (FloatingPointError, WorkerLostError) as error:
         return fail(error, 1)
-    except KeyboardInterrupt:
-        resumes = arguments.command in ("train", "tune", "grid")
-        goes_on = " The same command goes on from the last checkpoint." if resumes else ""
-        return fail(f"Interrupted.{goes_on}", 130)
     if arguments.json and result is not None:
         print(for_json(json.dumps(result, allow_nan=False)))
     return int(is_failure(arguments.command, result))
+
+
+def _stop(command: str, interrupt: KeyboardInterrupt) -> int:
+    """Says that a signal has ended a command, and returns the exit code that a shell would give."""
+    terminated = isinstance(interrupt, interrupts.Terminated)
+    goes_on = " The same command goes on from the last checkpoint." if command in ("train", "tune", "grid") else ""
+    return fail(f"{'Terminated' if terminated else 'Interrupted'}.{goes_on}", 143 if terminated else 130)
 
 
 def is_failure(command: str, result: dict | None) -> bool:
@@ -102,7 +122,9 @@ def is_failure(command: str, result: dict | None) -> bool:
 
 def fail(error: object, code: int) -> int:
     """Prints an error as one line on stderr, and returns the exit code."""
-    print("mmtrans: " + for_terminal(" ".join(str(error).split())), file=sys.stderr)
+    # Where stderr fails, the code alone must do.
+    with contextlib.suppress(OSError):
+        print("mmtrans: " + for_terminal(" ".join(str(error).split())), file=sys.stderr)
     return code
 
 

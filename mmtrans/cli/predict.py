@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import csv
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from mmtrans.cli.source import add_source_arguments, open_source
 from mmtrans.console import say, warn
 from mmtrans.escape import for_json, for_terminal
+from mmtrans.files import new_file
 
 FIELDS = ("id", "score", "polarity", "words", "attention")
 
@@ -73,13 +73,8 @@ def rows_to(out: str | None, suffix: str) -> Iterator[Callable]:
         return
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8", newline="") as file:
-            yield writer_of(file, suffix)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        yield writer_of(file, suffix)
 
 
 def writer_of(file, suffix: str, shown: Callable[[str], str] = str) -> Callable:

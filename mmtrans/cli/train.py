@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from, number_type
 from mmtrans.config import Config, dump_yaml
 from mmtrans.console import say
+from mmtrans.lease import held
 from mmtrans.recipe import parse, slug
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
 
@@ -86,23 +88,27 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.training.init import open_init
-    from mmtrans.training.run import INIT, Run
+    from mmtrans.training.run import INIT, Run, check_place
     from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
 
     make_deterministic()
-    with devices.chief_first():
-        records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
-        path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
-        is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
-        init = open_init(config.init, path / INIT if is_run else None) if config.init else None
-        check_recipe(config, records, share_of(devices, execution), init)
-        trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
-    train(trained, records, arguments.quiet, devices, execution)
-    if not devices.is_chief:
-        return None
-    result = evaluate(trained, records, "valid")
-    if is_demo(arguments):
-        return explain(trained)
+    with contextlib.ExitStack() as stack:
+        with devices.chief_first():
+            records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
+            path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
+            is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
+            init = open_init(config.init, path / INIT if is_run else None) if config.init else None
+            check_recipe(config, records, share_of(devices, execution), init)
+            if devices.is_chief:
+                check_place(path)
+                stack.enter_context(held(path, "run"))
+            trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
+        train(trained, records, arguments.quiet, devices, execution)
+        if not devices.is_chief:
+            return None
+        result = evaluate(trained, records, "valid")
+        if is_demo(arguments):
+            return explain(trained)
     show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
     following = f"train --init {trained.path} --data …" if config.pretrain else f"evaluate {trained.path}"
     say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {trained.path}/logs")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
 from mmtrans.console import say, warn
 from mmtrans.escape import for_file_name, for_json
+from mmtrans.files import write_atomically
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
@@ -130,9 +130,7 @@ def write_lines(out: str | None, lines: list[str]) -> None:
         return
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, "\n".join(lines) + "\n")
     say(f"Wrote {len(lines)} segments to {path}.")
 
 

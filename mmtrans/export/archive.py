@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmtrans.export.graph import serving_functions
 from mmtrans.export.signature import SIGNATURE_NAME, describe_export
 from mmtrans.training.run import Run
 from mmtrans.training.status import check_finished
+from tfrecords import directories
 from tfrecords.manifest import file_sha256
 
 
@@ -72,20 +72,9 @@ def new_directory(target: Path, overwrite: bool) -> Iterator[Path]:
     Raises:
         ValueError: as `export` says.
     """
-    target = Path(os.path.realpath(target))
-    _check_target(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = (target.with_name(f".{target.name}.{kind}-{os.getpid()}") for kind in ("partial", "old"))
-    partial.mkdir()
-    try:
+    check = functools.partial(_check_target, overwrite=overwrite)
+    with directories.new_directory(target, check, overwrite=overwrite) as partial:
         yield partial
-        if target.exists():
-            target.rename(old)
-        partial.rename(target)
-    finally:
-        for path in (partial, old):
-            if path.exists():
-                shutil.rmtree(path)
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

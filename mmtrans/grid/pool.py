@@ -7,18 +7,29 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from mmtrans import interrupts, system_errors
 from mmtrans.console import say
+from tfrecords.directories import remove
+from tfrecords.processes import Process
 
-#: Exceptions of a task that are its failure; any other ends the worker, with a traceback in the log.
-FAILURES = (ValueError, FileNotFoundError, FloatingPointError)
+#: Exceptions of a task that are its failure. What the operating system refuses is that of everything: other tasks would
+#: fail of it too. Any other exception ends the worker, with a traceback in the log.
+FAILURES = (ValueError, FloatingPointError)
+
+#: In the directory of a grid or a search, a directory in which workers sign in.
+WORKERS = ".workers"
 
 _SECONDS_TO_END = 10
+
+#: Workers whose pool was killed end within moments, unless the system holds them.
+_SECONDS_TO_WAIT = 60
 
 
 @dataclass(frozen=True)
@@ -67,15 +78,22 @@ class Pool:
         self._busy[worker.connection] = (worker, task)
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Waits until some task has ended, and yields what became of it, or of several."""
+        """Waits until some task has ended, and yields what became of it, or of several.
+
+        Raises:
+            SystemRefusalError: the operating system refused something to a worker.
+        """
         for connection in wait(list(self._busy)):
             worker, task = self._busy.pop(connection)
             try:
-                result, reason = connection.recv()
+                result, reason, is_refused = connection.recv()
             except (EOFError, ConnectionResetError):
                 worker.process.join()
                 yield Outcome(task, reason=_reason_of_death(worker.process.exitcode, self.log_path(task)))
             else:
+                if is_refused:
+                    _end([worker])
+                    raise system_errors.SystemRefusalError(reason)
                 worker.num_tasks += 1
                 if worker.num_tasks < self.tasks_per_worker:
                     self._idle.append(worker)
@@ -129,22 +147,81 @@ def _reason_of_death(exit_code: int, log_path: Path) -> str:
 
 
 def _serve(connection: Connection) -> None:
-    """The life of a worker: log path, once the work, and task in; `(result, reason of failure)` out."""
+    """The life of a worker: log path, once the work, and task in; `(result, reason, is refused)` out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        with interrupts.handled():
+            _work(connection)
+    except KeyboardInterrupt:
+        # The pool is at its end; it waits for what was made safe, and not for an interpreter that cleans up.
+        os._exit(128 + signal.SIGTERM)
+
+
+def _work(connection: Connection) -> None:
     work = None
     while True:
-        # First of all, as to receive the work is to import whatever it needs.
-        _print_to(connection.recv())
-        if work is None:
-            work = connection.recv()
-            work.start()
-        task = connection.recv()
+        task = None
         try:
-            answer = work(task), None
-        except FAILURES as error:
-            say(f"{type(error).__name__}: {error}")
-            answer = None, " ".join(str(error).split())
+            # First of all, as to receive the work is to import whatever it needs.
+            _print_to(connection.recv())
+            if work is None:
+                work = connection.recv()
+                work.start()
+            task = connection.recv()
+            answer = work(task), None, False
+        except (*FAILURES, *system_errors.kinds()) as error:
+            answer = _answer_to(error)
+            if task is None and not answer[2]:
+                raise
         connection.send(answer)
+
+
+def _answer_to(error: BaseException) -> tuple[None, str, bool]:
+    """What a worker sends of an exception; raises one that is a defect of ours."""
+    is_ours = isinstance(error, FAILURES) or (isinstance(error, FileNotFoundError) and error.errno is None)
+    is_refused = not is_ours and system_errors.is_refusal(error)
+    if not (is_ours or is_refused or system_errors.is_memory(error)):
+        raise error
+    # Another disk that is full may leave no room to say so.
+    with contextlib.suppress(OSError):
+        say(f"{type(error).__name__}: {error}")
+    reason = " ".join(str(error).split()) if is_ours else system_errors.sentence_of(error)
+    return None, reason, is_refused
+
+
+def sign_in(directory: Path) -> None:
+    """Notes that this process is a worker there, for `signed_in`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / str(Process.this())).touch()
+
+
+@contextlib.contextmanager
+def signed_in(directory: Path) -> Iterator[None]:
+    """Context of a pool whose workers sign in there. It begins when those have ended that a killed command has left.
+
+    Raises:
+        ValueError: they do not end.
+    """
+    _wait_for_earlier(directory)
+    try:
+        yield
+    finally:
+        remove(directory)
+
+
+def _wait_for_earlier(directory: Path) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_WAIT
+    signed = [Process.parse(path.name) for path in directory.iterdir()] if directory.is_dir() else []
+    # Those of another machine have ended if its command has: the lease tells.
+    for process in (process for process in signed if process is not None and process.is_local):
+        while not process.is_gone:
+            if time.monotonic() > deadline:
+                raise ValueError(
+                    f"A worker of an earlier command is still at work. Expected it to end with that command. "
+                    f"Received: process={process.pid} ({directory.parent}). Stop it."
+                )
+            time.sleep(0.05)
+    remove(directory)
 
 
 def _end_with_parent() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,10 +13,11 @@ from mmtrans.config import RUN_FORMAT
 from mmtrans.files import write_atomically
 from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
-from mmtrans.grid.pool import Pool
+from mmtrans.grid.pool import WORKERS, Pool, signed_in
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
-from mmtrans.grid.work import WORKERS_LOCK, Workplace
+from mmtrans.grid.work import Workplace
+from mmtrans.lease import held
 from mmtrans.training.phases import Phase, learned_otherwise
 from mmtrans.training.run import Run
 
@@ -33,22 +33,13 @@ def locked(path: Path) -> Iterator[None]:
         raise ValueError(
             f"No grid there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
         )
-    path.mkdir(parents=True, exist_ok=True)
-    with open(path / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"Another command is at work on this grid. Received: out={path}. Wait for its end, or stop it."
-            ) from error
-        with open(path / WORKERS_LOCK, "w") as workers:
-            fcntl.flock(workers, fcntl.LOCK_EX)
+    with held(path, "out"):
         yield
 
 
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a grid leaves when it is interrupted."""
-    return all(entry.name in (".lock", WORKERS_LOCK, ".grid.json.partial", INITS) for entry in path.iterdir())
+    return all(entry.name.startswith(".") or entry.name == INITS for entry in path.iterdir())
 
 
 def pending_tasks(grid: Grid) -> list[Task]:
@@ -113,7 +104,11 @@ def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, 
     threads = 1 if jobs > 1 else None
     init_paths = {init: copy_path(grid.path, init_hash) for init, init_hash in grid.inits.items()}
     workplace = Workplace(grid.path, grid.records_path, grid.splits, threads, init_paths)
-    with Display(len(todo), quiet) as display, Pool(workplace, lambda task: grid.path / _log(task)) as pool:
+    with (
+        signed_in(grid.path / WORKERS),
+        Display(len(todo), quiet) as display,
+        Pool(workplace, lambda task: grid.path / _log(task)) as pool,
+    ):
         while todo or pool.num_busy:
             ready = [task for task in todo if task.phase.parent is None or task.phase.parent.key not in unfinished]
             for task in ready[: jobs - pool.num_busy]:

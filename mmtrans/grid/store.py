@@ -10,6 +10,7 @@ from pathlib import Path
 from mmtrans.training.phases import Phase
 from mmtrans.training.run import Run
 from mmtrans.training.status import is_done, read_phase_file, weights_hash
+from tfrecords.directories import new_directory
 
 _LOGS = "logs"
 
@@ -41,12 +42,9 @@ class Store:
     def put(self, phase: Phase, run: Run) -> None:
         """Takes over a finished phase of a run, in place of an older one."""
         target = self.directory(phase)
-        partial = self.path / f".{target.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        link_tree(run.phase_dir(phase), partial, without="checkpoints")
-        link_tree(_logs_dir(run, phase), partial / _LOGS)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
+        with new_directory(target, overwrite=True) as partial:
+            link_tree(run.phase_dir(phase), partial, without="checkpoints")
+            link_tree(_logs_dir(run, phase), partial / _LOGS)
 
     def place(self, phase: Phase, run: Run) -> None:
         """Gives a run a phase of the store, in place of what the run has of it."""
@@ -67,7 +65,7 @@ def _logs_dir(run: Run, phase: Phase) -> Path:
 def link_tree(source: Path, target: Path, without: str = "") -> None:
     """Copies a directory by hard links; nothing where there is none. Files in a run are replaced, never written to."""
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(without))
+        shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(without), dirs_exist_ok=True)
 
 
 def _link(source: str, target: str) -> None:

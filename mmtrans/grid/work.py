@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import shutil
@@ -11,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.grid.plan import Task
-
-#: File in a grid's directory on which each of its workers has a shared lock.
-WORKERS_LOCK = ".workers.lock"
+from mmtrans.grid.pool import WORKERS, sign_in
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,7 @@ class Workplace:
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
-        # Held as long as the process lives: a new command waits for the workers that a killed one left.
-        fcntl.flock(os.open(self.path / WORKERS_LOCK, os.O_RDWR | os.O_CREAT), fcntl.LOCK_SH)
+        sign_in(self.path / WORKERS)
         set_up_tensorflow(self.num_threads)
 
     def __call__(self, task: Task) -> dict:

@@ -15,6 +15,7 @@ from sklearn.inspection import permutation_importance
 
 from mmtrans.escape import for_plot
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
+from mmtrans.files import new_file
 from mmtrans.search.plan import Search
 from mmtrans.search.results import Trial, best_first
 from mmtrans.search.space import Choices, Interval
@@ -125,6 +126,5 @@ def _label(axes: Axes, search: Search, name: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    save(figure, partial, format="png")
-    partial.replace(path)
+    with new_file(path) as partial:
+        save(figure, partial, format="png")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from mmtrans.bounds import MOST_WHOLE
 from mmtrans.config import Config
 from mmtrans.files import write_atomically
+from mmtrans.lease import LEASE, held
 from mmtrans.search.space import Choices, Interval, Parameter, parse_space
 
 
@@ -177,8 +177,7 @@ def locked(path: Path) -> Iterator[None]:
         raise ValueError(
             f"No search there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
         )
-    path.mkdir(parents=True, exist_ok=True)
-    with _lock(path / ".lock"):
+    with held(path, "out"):
         yield
 
 
@@ -192,18 +191,5 @@ def joined(search: Search, tuner_id: str) -> Iterator[None]:
     while not (search.path / "search.json").is_file():
         time.sleep(1)
     search.save()
-    with _lock(search.path / f".{tuner_id}.lock"):
-        yield
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"Another command is at work on this search. Expected none. Received: lock={path}. "
-                f"Wait for its end, or stop it."
-            ) from error
+    with held(search.path, "out", f".{tuner_id}{LEASE}"):
         yield

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras_tuner
 
+from mmtrans import system_errors
 from mmtrans.console import Console
 from mmtrans.files import write_atomically
-from mmtrans.grid.pool import Outcome, Pool
+from mmtrans.grid.pool import WORKERS, Outcome, Pool, signed_in
 from mmtrans.search.cluster import Member
 from mmtrans.search.oracles import make_oracle
 from mmtrans.search.plan import Search, Training
@@ -67,7 +68,23 @@ class Tuner(keras_tuner.Tuner):
 
         Raises:
             keras_tuner.errors.FailedTrialError: one of them failed.
+            keras_tuner.errors.FatalValueError: the operating system refuses something, which is no fault of the trial:
+                the search ends, and the trial is still to be run.
         """
+        try:
+            ended = self._run(trial)
+        except system_errors.SystemRefusalError as error:
+            raise keras_tuner.errors.FatalValueError(str(error)) from error
+        except OSError as error:
+            if not system_errors.is_refusal(error):
+                raise
+            raise keras_tuner.errors.FatalValueError(system_errors.sentence_of(error)) from error
+        if ended.reason:
+            raise keras_tuner.errors.FailedTrialError(ended.reason)
+        return {self.plan.objective: ended.value}
+
+    def _run(self, trial: keras_tuner.engine.trial.Trial) -> Trial:
+        """Does the trainings of a trial, and writes and reports what became of it."""
         started = time.monotonic()
         origin, values = trial.trial_id, trial.hyperparameters.values
         while "tuner/trial_id" in values:
@@ -88,9 +105,7 @@ class Tuner(keras_tuner.Tuner):
         )
         ended.save(self.plan.path / "trials")
         self._report(ended)
-        if ended.reason:
-            raise keras_tuner.errors.FailedTrialError(ended.reason)
-        return {self.plan.objective: ended.value}
+        return ended
 
     def _outcomes(self, trainings: list[Training]) -> list[Outcome]:
         """What became of trainings; after a failure no more are begun."""
@@ -157,8 +172,10 @@ def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1
     (search.path / "logs").mkdir(exist_ok=True)
     # Threads of one operation help little where other processes keep the cores busy.
     num_threads = 1 if jobs > 1 else None
-    trainer = Trainer(search.path / "trials", search.objective, search.tuner == "hyperband", num_threads)
-    with Pool(trainer, lambda training: _log_path(search.path, training)) as pool:
+    # Those of a cluster sign in apart: a worker that is started again does not wait for the others.
+    workers = f"{WORKERS}-{member.tuner_id}" if member.is_worker else WORKERS
+    trainer = Trainer(search.path / "trials", search.objective, search.tuner == "hyperband", num_threads, workers)
+    with signed_in(search.path / workers), Pool(trainer, lambda training: _log_path(search.path, training)) as pool:
         Tuner(search, trials, member, pool, jobs, quiet).search()
     return load_trials(search) if member.is_worker else write_results(search)
 

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmtrans.grid.pool import WORKERS, sign_in
 from mmtrans.grid.work import forget_models, set_up_tensorflow
 from mmtrans.search.plan import Training
 
@@ -19,15 +20,18 @@ class Trainer:
         objective: the metric that counts.
         resumable: whether runs may be given more epochs later.
         num_threads: of one operation; `None` for training's default.
+        workers: name of the directory beside `trials_path` in which the processes sign in.
     """
 
     trials_path: Path
     objective: str
     resumable: bool = False
     num_threads: int | None = None
+    workers: str = WORKERS
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
+        sign_in(self.trials_path.parent / self.workers)
         set_up_tensorflow(self.num_threads)
 
     def __call__(self, training: Training) -> dict:

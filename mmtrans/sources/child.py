@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,14 @@ from collections.abc import Callable, Iterator
 from mmtrans.sources import hdf5
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.frames import UnitCorpus, encode, encode_corpus, encode_segment
+from mmtrans.system_errors import sentence_of
 from tfrecords.schema import Segment
+
+try:
+    import resource
+except ImportError:
+    # Windows: the memory of a child has no limit there.
+    resource = None
 
 #: What the last dataset's path is cut to; longer ones only fill the message.
 _WHERE_BYTES = 1000
@@ -44,17 +50,21 @@ def main() -> None:
         return
     except MemoryError:
         _write(frames, encode({"kind": "error", "type": "MemoryError", "where": where[0]}))
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         # Anything else is a defect of ours: its traceback ends the process, and the parent shows it.
         kind = "FileNotFoundError" if isinstance(error, FileNotFoundError) else "ValueError"
-        _write(frames, encode({"kind": "error", "type": kind, "message": str(error)}))
+        message = sentence_of(error) if isinstance(error, OSError) else str(error)
+        _write(frames, encode({"kind": "error", "type": kind, "message": message}))
 
 
 def limit_memory(memory_bytes: int) -> None:
     """Limits this process's address space to `memory_bytes`, or three quarters of the machine's memory if less.
 
-    Where the system has no such limit (macOS accepts and ignores it, or refuses) reading goes on without.
+    Where the system has no such limit (macOS accepts and ignores it, or refuses; Windows has none) reading goes on
+    without.
     """
+    if resource is None:
+        return
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = min(memory_bytes, physical * 3 // 4)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -8,12 +8,14 @@ the business of `mmtrans.sources.isolated`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from mmtrans.system_errors import refusal_of
 from mmtrans.user_files import HDF5, check_file, unreadable, what_is
 
 #: A dataset whose header announces more is refused before memory is asked for.
@@ -43,6 +45,8 @@ def refusal(
 ) -> ValueError:
     """The one sentence about a file that cannot be read; to be raised by the caller.
 
+    It is the system's own where `problem` is a refusal of the system's.
+
     Args:
         path: the file.
         where: the object inside it.
@@ -50,7 +54,7 @@ def refusal(
         remedy: what to do, without a full stop.
         layout: what the format's reader expects, e.g. `/data (segments, steps, dim)`.
     """
-    return ValueError(
+    return refusal_of(problem, path) or ValueError(
         f"The HDF5 file cannot be read: {' '.join(str(problem).split())}. Expected {layout}. "
         f"Received: {path}, {where}. {remedy}."
     )
@@ -63,7 +67,7 @@ def open_hdf5(path: Path | str, *, layout: str = LAYOUT) -> h5py.File:
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
-        ValueError: it is no regular file, no HDF5 file, or a damaged one.
+        ValueError: it is no regular file, no HDF5 file, a damaged one, or the system refuses to open it.
     """
     _touch(path, "/")
     check_file(path, "HDF5 file", layout)
@@ -75,6 +79,23 @@ def open_hdf5(path: Path | str, *, layout: str = LAYOUT) -> h5py.File:
             raise unreadable(path, "HDF5 file", layout, kind) from error
         remedy = "Download it again: it may be truncated"
         raise refusal(path, "not a whole HDF5 file", error, remedy, layout=layout) from error
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """A new file to write to, which is on the disk at the end.
+
+    It is made in memory: a file that HDF5 cannot write when it closes it, as the disk is full, ends the process by a
+    signal.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
 
 
 def find_child(parent: h5py.Group, name: str, kind: type, *, layout: str = LAYOUT) -> h5py.Group | h5py.Dataset:

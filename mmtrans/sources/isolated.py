@@ -11,7 +11,6 @@ Limits of a child: `MAX_MEMORY_BYTES` of address space, or three quarters of the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -29,6 +28,12 @@ from pathlib import Path
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.frames import PREFIX, UnitCorpus, corpus_of, decode, segment_of
 from tfrecords.schema import Segment
+
+try:
+    import fcntl
+except ImportError:
+    # Windows: pipes keep their size there.
+    fcntl = None
 
 #: The largest dataset that is read at all has 4 GiB, and its treatment needs as much again and half of it.
 MAX_MEMORY_BYTES = 12 << 30

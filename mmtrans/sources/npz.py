@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.system_errors import refusal_of
 from mmtrans.user_files import PLAIN_ZIP, check_file, unreadable, what_is
 
 #: An array whose header announces more is refused before memory is asked for.
@@ -107,7 +108,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _refusal(path: Path, name: str, problem: object) -> ValueError:
-    return ValueError(
+    return refusal_of(problem, path) or ValueError(
         f"The .npz archive cannot be read: {type(problem).__name__ + ' ' if isinstance(problem, Exception) else ''}"
         f"{' '.join(str(problem).split())[:200]}. Expected {_LAYOUT}. "
         f"Received: {path}, {name}. Write the file again."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,9 @@ import numpy as np
 from mmtrans.bounds import check_number
 from mmtrans.sources import synthetic_ceilings as ceilings
 from mmtrans.sources import synthetic_world as equations
+from mmtrans.sources.hdf5 import new_hdf5
 from mmtrans.sources.synthetic_world import AUDIO, VIDEO, Stream, Text, World
+from tfrecords.directories import new_directory
 from tfrecords.schema import SPLITS
 
 #: Name and root of each file, the roots as odd as MOSI's own.
@@ -87,7 +88,8 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
         ValueError: too few or too many videos, a seed out of range, or a directory that holds something.
     """
     directory = Path(directory).resolve()
-    _check_arguments(directory, videos, seed)
+    _check_arguments(videos, seed)
+    _check_place(directory)
     world = equations.draw_world(np.random.default_rng([seed, 0]))
     rng = np.random.default_rng([seed, 2 if unlabelled else 1])
     ids = _video_ids(rng, videos)
@@ -102,9 +104,7 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
     channels = {stream.name: _draw_stream(rng, world, text, stream, tenths, fold) for stream in (AUDIO, VIDEO)}
     timelines = list(_timelines(rng, text, tenths))
 
-    partial = directory.with_name(f"{directory.name}.partial-{os.getpid()}")
-    partial.mkdir(parents=True)
-    try:
+    with new_directory(directory, _check_place) as partial:
         told = replace(text, label=np.full_like(text.label, np.nan)) if unlabelled else text
         _write_text(partial, world, told, ids, timelines)
         means = {
@@ -115,15 +115,15 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
         folds = {split: sorted(np.array(ids)[fold == index].tolist()) for index, split in enumerate(SPLITS)}
         (partial / "folds.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
         (partial / "ground_truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
-        partial.replace(directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return truth
 
 
-def _check_arguments(directory: Path, videos: int, seed: int) -> None:
+def _check_arguments(videos: int, seed: int) -> None:
     check_number("--videos", videos, low=len(SPLITS), most=MOST_VIDEOS)
     check_number("--seed", seed, low=0)
+
+
+def _check_place(directory: Path) -> None:
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise ValueError(
             f"The corpus needs a place of its own. Expected a directory that is new or empty. "
@@ -285,7 +285,7 @@ def _write_csd(directory: Path, kind: str, entries: Iterator[tuple[str, tuple[np
         "featureset bib citation": "",
         "dataset bib citation": "",
     }
-    with h5py.File(directory / name, "w") as file:
+    with new_hdf5(directory / name) as file:
         for video_id, arrays in entries:
             for key, array in zip(("features", "intervals"), arrays, strict=True):
                 packing = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.console import warn
+from mmtrans.files import new_file
+from mmtrans.lease import check_held
+from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json, read_npz
 
@@ -55,6 +57,7 @@ class Keeper:
     def save_best(self, groups: dict[str, keras.Model]) -> None:
         """Writes the best weights; see `save_weights`."""
         if self.writes:
+            check_held()
             save_weights(self.best_path, groups)
 
     def save(self, progress: dict) -> None:
@@ -66,19 +69,18 @@ class Keeper:
         """
         if not self.writes:
             return
+        check_held()
         target = self.directory / f"step-{progress['step']:08d}"
-        for left in self.directory.glob(".step-*.partial"):
+        for left in self.directory.glob(".step-*"):
+            # Those of other steps too: nobody else writes here.
             shutil.rmtree(left)
-        partial = self.directory / f".{target.name}.partial"
-        partial.mkdir(parents=True)
-        self.tracked.write(str(partial / "state"))
-        (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
-        if progress.get("best_epoch"):
-            shutil.copyfile(self.best_path, partial / BEST)
-        checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
-        (partial / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
+        with new_directory(target, overwrite=True) as partial:
+            self.tracked.write(str(partial / "state"))
+            (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+            if progress.get("best_epoch"):
+                shutil.copyfile(self.best_path, partial / BEST)
+            checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
+            (partial / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
         saved = sorted(self.directory.glob("step-*"))
         newest = saved.index(target) + 1
         # Those after it were found damaged, else training would have gone on from them.
@@ -119,9 +121,8 @@ class Keeper:
 
     def _restore_best(self, kept: Path) -> None:
         self.best_path.parent.mkdir(exist_ok=True)
-        partial = self.best_path.with_suffix(".partial")
-        shutil.copyfile(kept, partial)
-        os.replace(partial, self.best_path)
+        with new_file(self.best_path) as partial:
+            shutil.copyfile(kept, partial)
 
 
 def is_whole(path: Path) -> bool:
@@ -146,10 +147,8 @@ def save_weights(path: Path, groups: dict[str, keras.Model]) -> None:
         for group, model in groups.items()
         for index, array in enumerate(model.get_weights())
     }
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
+    with new_file(path) as partial, open(partial, "wb") as file:
         np.savez(file, **arrays)
-    os.replace(partial, path)
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.interrupts import deferred
 from mmtrans.layers.dropout import random_step
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import Keeper
@@ -229,15 +230,19 @@ def train_epoch(
 
     Raises:
         FloatingPointError: a loss, or the norm of its gradient, is not finite.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came, and the progress up to it is saved.
     """
     monitor.start_epoch()
     results: list[tuple] = []
-    for batch in batches:
-        results.append(train_step(batch))
-        monitor.step(int(batch["source_length"].shape[0]))
-        if keeper is not None and keeper.is_due():
-            record(results, progress)
-            keeper.save(progress)
+    with deferred() as is_stopped:
+        for batch in batches:
+            results.append(train_step(batch))
+            monitor.step(int(batch["source_length"].shape[0]))
+            if keeper is not None and (keeper.is_due() or is_stopped()):
+                record(results, progress)
+                keeper.save(progress)
+            if is_stopped():
+                break
     record(results, progress)
 
 

@@ -15,6 +15,7 @@ from mmtrans.config import GROWING, RUN_FORMAT, Config, digest, dump_yaml, load_
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.files import write_atomically
+from mmtrans.lease import LEASE
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator, build_translator
@@ -23,6 +24,7 @@ from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
 from mmtrans.training.environment import Data, Environment, describe_data, describe_environment
 from mmtrans.training.phases import Phase, phases_of
 from mmtrans.training.seen import SEEN, save_seen
+from tfrecords.directories import is_leftover, new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json
 
@@ -102,10 +104,7 @@ class Run:
             check_unchanged(run, config, manifest_hash)
             write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
             return dataclasses.replace(run, config=config)
-        if path.exists() and not (path.is_dir() and _is_unstarted(path)):
-            raise ValueError(
-                f"No run there, and not empty. Expected a new directory. Received: run={path}. Choose another --run."
-            )
+        check_place(path)
         init = init or (cls.open(config.init) if config.init else None)
         init_hash = init.translations_hash if init else None
         unaligned = records.unaligned
@@ -171,19 +170,15 @@ class Run:
 
     def copy_translations(self, target: Path) -> None:
         """Writes what another run needs of this one's trained translations: a run directory with nothing else in it."""
-        partial = target.with_name(f".{target.name}.partial")
-        for left in (partial, target):
-            shutil.rmtree(left, ignore_errors=True)
-        partial.mkdir(parents=True)
         names = ["config.yaml", "environment.json", "statistics.npz"]
-        for name in [*names, SEEN] if (self.path / SEEN).is_file() else names:
-            shutil.copyfile(self.path / name, partial / name)
-        for phase in self.translations:
-            for file in (self.weights_path(phase), self.phase_dir(phase) / "phase.json"):
-                copied = partial / file.relative_to(self.path)
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copied)
-        partial.replace(target)
+        with new_directory(target, overwrite=True) as partial:
+            for name in [*names, SEEN] if (self.path / SEEN).is_file() else names:
+                shutil.copyfile(self.path / name, partial / name)
+            for phase in self.translations:
+                for file in (self.weights_path(phase), self.phase_dir(phase) / "phase.json"):
+                    copied = partial / file.relative_to(self.path)
+                    copied.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, copied)
 
     def phase_dir(self, phase: Phase) -> Path:
         """Directory of a phase."""
@@ -235,11 +230,19 @@ class Run:
         return regressor
 
 
+def check_place(path: Path) -> None:
+    """Raises a ValueError where there is something else than a run."""
+    is_run = (path / "config.yaml").is_file() and (path / "environment.json").is_file()
+    if path.exists() and not is_run and not (path.is_dir() and _is_unstarted(path)):
+        raise ValueError(
+            f"No run there, and not empty. Expected a new directory. Received: run={path}. Choose another --run."
+        )
+
+
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
-    left = ("config.yaml", "statistics.npz", ".config.yaml.partial", ".environment.json.partial")
-    left += (SEEN, f".{SEEN}.partial", INIT, f".{INIT}.partial")
-    return all(entry.name in left for entry in path.iterdir())
+    left = ("config.yaml", "statistics.npz", SEEN, INIT, LEASE)
+    return all(entry.name in left or is_leftover(entry.name) for entry in path.iterdir())
 
 
 def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -17,7 +18,8 @@ from mmtrans.config import Config
 from mmtrans.data.codebook import Codebook, fit_codebook
 from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
-from mmtrans.files import write_atomically
+from mmtrans.files import new_file, write_atomically
+from mmtrans.lease import held, is_held
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
@@ -65,18 +67,20 @@ def train(
         execution: how the data is shared, and how often a checkpoint is made; `None` for the defaults.
 
     Raises:
-        ValueError: the records lack what the recipe needs (a modality, labels, a split), or are corrupt.
+        ValueError: the records lack what the recipe needs (a modality, labels, a split), or are corrupt; another
+            process trains the run.
         FloatingPointError: a loss is not finite.
         WorkerLostError: another process is gone.
     """
     devices, execution = devices or Devices(), execution or Execution()
     check_recipe(run.config, records, share_of(devices, execution), run.init)
-    devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
-    for phase in run.phases:
-        with corruption_named(records), devices.losses_named():
-            train_phase(run, phase, records, quiet, devices, execution)
-        if devices.is_chief:
-            write_history(run)
+    with contextlib.nullcontext() if is_held(run.path) or not devices.is_chief else held(run.path, "run"):
+        devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
+        for phase in run.phases:
+            with corruption_named(records), devices.losses_named():
+                train_phase(run, phase, records, quiet, devices, execution)
+            if devices.is_chief:
+                write_history(run)
 
 
 def check_recipe(config: Config, records: Records, worker: Share = WHOLE, init: Run | None = None) -> None:
@@ -151,9 +155,8 @@ def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
     path, config = run.codebook_path(phase), run.config
     if not path.is_file():
         codebook = fit_codebook(records, selection(phase, "train"), config.codebook_size, config.min_count, config.seed)
-        partial = path.with_suffix(".partial")
-        codebook.save(partial)
-        partial.replace(path)
+        with new_file(path) as partial_path:
+            codebook.save(partial_path)
     return Codebook.load(path, PHASE_REMEDY)
 
 

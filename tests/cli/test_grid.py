@@ -70,7 +70,7 @@ def test_a_killed_grid_ends_as_train_would(grid, translation_run, baseline_run):
 @pytest.mark.slow
 def test_a_grid_directory_is_complete(grid, records_dir):
     assert {entry.name for entry in grid.iterdir()} == {
-        *("grid.json", "failures.json", "phases", "runs", "logs", ".lock", ".workers.lock"),
+        *("grid.json", "failures.json", "phases", "runs", "logs"),
     }
     description = json.loads((grid / "grid.json").read_text())
     assert (description["recipes"], description["seeds"], description["metric_split"]) == (["T", "T->A"], [0], "test")

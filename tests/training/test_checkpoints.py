@@ -53,10 +53,10 @@ def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
     value.assign(2)
     with monkeypatch.context() as patch:
 
-        def interrupted(source, target):
+        def interrupted(*_):
             raise KeyboardInterrupt
 
-        patch.setattr("mmtrans.training.checkpoints.os.replace", interrupted)
+        patch.setattr("tfrecords.directories._rename", interrupted)
         with pytest.raises(KeyboardInterrupt):
             keeper.save({"step": 2})
     assert keeper.restore() == {"step": 1}
