@@ -109,6 +109,12 @@ def test_the_import_test_can_fail(room, code, expected):
     assert violations(room, ast.parse(code)) == expected
 
 
+#: What runs the content of a file or of a text: YAML with other loaders than the safe one, Keras' models and layers of
+#: code, and Python itself. A SavedModel is loaded in one place, which has read it before.
+RUNNERS = {"load_model", "from_saved_model", "TFSMLayer", "Lambda", "enable_unsafe_deserialization"}
+RUNNERS |= {"unsafe_load", "full_load", "eval", "exec", "run_path", "run_module"}
+
+
 def forbidden(tree):
     """What no source module may hold: `(line, what)`."""
     for node in ast.walk(tree):
@@ -127,6 +133,8 @@ def forbidden(tree):
                 yield node.lineno, "pickle.load"
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
             yield node.lineno, "allow_pickle"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in RUNNERS:
+            yield node.lineno, ast.unparse(node.func)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
@@ -145,6 +153,10 @@ def test_nothing_forbidden(path):
         "try:\n    f()\nexcept (ValueError, Exception):\n    pass",
         "import pickle\npickle.load(f)",
         "np.load(f, allow_pickle=True)",
+        "keras.models.load_model(f)",
+        "keras.layers.Lambda(f)",
+        "yaml.unsafe_load(f)",
+        "exec(f)",
     ],
 )
 def test_the_forbidden_test_can_fail(code):
@@ -172,6 +184,16 @@ def test_text_for_people_goes_by_the_console(path):
 @pytest.mark.parametrize("code", ["print(1)", "sys.stderr.write('x')", "from rich.console import Console"])
 def test_the_console_test_can_fail(code):
     assert list(printed(ast.parse(code))) == [1]
+
+
+def unsafe_loads(tree):
+    """Lines that load YAML or a SavedModel as they come."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [node.lineno for node in calls if ast.unparse(node.func) in ("yaml.load", "tf.saved_model.load")]
+
+
+def test_a_saved_model_is_loaded_in_one_place():
+    assert [str(path) for path in SOURCES if unsafe_loads(tree_of(path))] == ["mmtrans/export/opening.py"]
 
 
 def test_names_of_modules_say_what_is_inside():

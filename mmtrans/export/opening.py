@@ -29,8 +29,8 @@ _LOAD_ERRORS += (NotImplementedError, RuntimeError)
 
 
 def is_export(directory: Path) -> bool:
-    """Whether a directory holds a SavedModel."""
-    return (directory / GRAPH_NAME).is_file()
+    """Whether a directory holds a SavedModel, and no run: a run directory is data, whatever else lies in it."""
+    return (directory / GRAPH_NAME).is_file() and not (directory / "environment.json").is_file()
 
 
 def open_export(directory: Path) -> tuple[dict, Callable]:

@@ -9,8 +9,9 @@ import msgspec
 
 from mmtrans.bounds import MOST_WHOLE
 from mmtrans.config import known_fields
+from mmtrans.grid.variants import is_name
 from mmtrans.recipe import parse
-from tfrecords.stored import damage, read_json
+from tfrecords.stored import damage, read_json, shown
 
 REMEDY = "Copy the grid anew from where it is whole, or make it again in a new directory."
 
@@ -61,6 +62,8 @@ def read_description(grid: Path) -> Description | None:
             raise damage(path, "recipes", str(error), REMEDY) from error
     known_fields(description["config"], str(path))
     for name, fields in description.get("variants", {}).items():
+        if not is_name(name):
+            raise damage(path, "variants named by letters, digits, dots, hyphens", shown(name), REMEDY)
         known_fields(fields, f"variant {name}, {path}")
     return description
 

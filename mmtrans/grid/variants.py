@@ -123,6 +123,11 @@ def variant_of(
     return None
 
 
+def is_name(text: str) -> bool:
+    """Whether a variant may be called so: its runs' directories are."""
+    return re.fullmatch(r"\w[\w.-]*", text) is not None
+
+
 def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]:
     """The variants of a YAML file, `name: {field: value, …}`: name → its fields.
 
@@ -137,7 +142,7 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
     """
     named, made = {}, {config: "the plain configuration"}
     for name, fields in read_yaml(path, "variant", "variants").items():
-        if not re.fullmatch(r"\w[\w.-]*", str(name)) or not isinstance(fields, dict):
+        if not is_name(str(name)) or not isinstance(fields, dict):
             raise ValueError(
                 f"Not a variant. Expected `name: {{field: value, …}}` named by letters, digits, dots, hyphens. "
                 f"Received: {name!r}: {fields!r} ({path})."
