@@ -102,7 +102,7 @@ def open_sequence(path: Path) -> Sequence:
 
 def split_id(entry: str) -> tuple[str, int]:
     """`v[3]` → `("v", 3)`; the id of a whole video has index -1, and so sorts before its segments."""
-    match = re.fullmatch(r"(.+)\[(0|[1-9][0-9]*)\]", entry, re.DOTALL)
+    match = re.fullmatch(r"(.+)\[(0|[1-9][0-9]{0,17})\]", entry, re.DOTALL)
     return (match[1], int(match[2])) if match else (entry, -1)
 
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
-#: style → (pattern, first index). `v[2]` counts from 0; `v_3` and `v$_$3` from 1, and all three are one segment.
+
+@dataclass(frozen=True)
+class Style:
+    """How files spell ids: a pattern of video and index, and the first index."""
+
+    pattern: re.Pattern[str]
+    first: int
+
+
+#: `v[2]` counts from 0; `v_3` and `v$_$3` from 1, and all three are one segment.
 _STYLES = {
-    "brackets": (re.compile(r"(.+)\[([0-9]+)\]", re.DOTALL), 0),
-    "dollar": (re.compile(r"(.+)\$_\$([0-9]+)", re.DOTALL), 1),
-    "underscore": (re.compile(r"(.+)_([0-9]+)", re.DOTALL), 1),
+    "brackets": Style(re.compile(r"(.+)\[([0-9]{1,18})\]", re.DOTALL), 0),
+    "dollar": Style(re.compile(r"(.+)\$_\$([0-9]{1,18})", re.DOTALL), 1),
+    "underscore": Style(re.compile(r"(.+)_([0-9]{1,18})", re.DOTALL), 1),
 }
 
 STYLES = tuple(_STYLES)
@@ -41,21 +51,19 @@ def segment_id(video_id: str, index: int) -> str:
     return f"{video_id}[{index}]"
 
 
-def parse_segment_id(raw: str | bytes | Sequence | np.ndarray, *, style: str) -> tuple[str, int]:
-    """Video id and 0-based index of one id as a file spells it.
+def parse_segment_id(text: str, *, style: str, first: int | None = None) -> tuple[str, int]:
+    """Video id and index of one id, which counts from 0 where the file counts from `first`.
 
     Args:
-        raw: text or UTF-8 bytes, or a row of several cells `(id, start, end)` of which the first is the id. Video
-            ids may themselves hold "-", "_" and digits: the index is what follows the last separator.
+        text: the id. Video ids may themselves hold "-", "_" and digits: the index is what follows the last separator.
         style: `brackets` (`v[2]`, from 0), `underscore` (`v_3`, from 1) or `dollar` (`v$_$3`, from 1).
+        first: the first index of the file, where it is not the style's.
 
     Raises:
         ValueError: an unknown style, or an id that is not written in it.
     """
-    if style not in _STYLES:
-        raise ValueError(f"Unknown style of ids. Expected one of {list(STYLES)}. Received: style={style!r}. Name one.")
-    pattern, first = _STYLES[style]
-    text = _id_text(raw)
+    pattern = style_of(style).pattern
+    first = style_of(style).first if first is None else first
     match = pattern.fullmatch(text)
     if match is None or int(match[2]) < first:
         raise ValueError(
@@ -65,40 +73,61 @@ def parse_segment_id(raw: str | bytes | Sequence | np.ndarray, *, style: str) ->
     return match[1], int(match[2]) - first
 
 
-def detect_style(raw_ids: Iterable[str | bytes | Sequence | np.ndarray]) -> str:
-    """The one style that all of `raw_ids` are written in.
+def style_of(style: str) -> Style:
+    """The style of a name.
 
     Raises:
-        ValueError: there are no ids, or no style fits every one.
+        ValueError: there is none.
     """
-    texts = [_id_text(raw) for raw in raw_ids]
-    for style, (pattern, _) in _STYLES.items():
-        if texts and all(pattern.fullmatch(text) for text in texts):
-            return style
-    odd = [text for text in texts if not any(pattern.fullmatch(text) for pattern, _ in _STYLES.values())]
-    raise ValueError(
-        f"The segment ids are of no known style. Expected all like v[2], v_3 or v$_$3. "
-        f"Received: ids={(odd or texts)[:3]} among {len(texts)}. Check the ids of the source."
-    )
+    if style not in _STYLES:
+        raise ValueError(f"Unknown style of ids. Expected one of {list(STYLES)}. Received: style={style!r}. Name one.")
+    return _STYLES[style]
 
 
-def split_name(name: str | bytes) -> str | None:
-    """`train`, `valid` or `test` for a fold's name in any spelling ("dev", "Val", b"train"), else `None`."""
-    return _SPLIT_NAMES.get(_id_text(name).strip().lower())
+def find_style(texts: Collection[str], *, each: bool = False) -> str | None:
+    """The one style that all of `texts` are written in, or `None`.
+
+    Args:
+        texts: ids.
+        each: whether they may be of several styles, of which the first is told.
+    """
+    found = [[style for style, known in _STYLES.items() if known.pattern.fullmatch(text)] for text in texts]
+    if each:
+        return found[0][0] if found and all(found) else None
+    return next((style for style in _STYLES if found and all(style in of_text for of_text in found)), None)
 
 
-def _id_text(raw: object) -> str:
+def id_text(raw: object) -> str:
+    """An id as text; empty where there is none (`None`, NaN, no cells).
+
+    Args:
+        raw: text, bytes (in UTF-8, or else Latin-1), a number, or a row of several cells of which the first is the id.
+    """
+    cells = cells_of(raw)
+    return cells[0] if cells else ""
+
+
+def cells_of(raw: object) -> tuple[str, ...]:
+    """The cells of a row of ids as texts; one for what is no row."""
     if isinstance(raw, np.ndarray):
-        raw = raw.reshape(-1)[0] if raw.size else ""
-    elif isinstance(raw, (list, tuple)):
-        raw = raw[0] if raw else ""
+        raw = raw.reshape(-1).tolist()
+    return tuple(map(_text, raw)) if isinstance(raw, (list, tuple)) else (_text(raw),)
+
+
+def _text(raw: object) -> str:
     if isinstance(raw, bytes):
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
-            raise ValueError(
-                f"An id is no text. Expected UTF-8 bytes. Received: id={raw!r}. Check the ids of the source."
-            ) from None
-    if not isinstance(raw, str):
-        raise ValueError(f"An id is no text. Expected str or bytes. Received: id={raw!r}. Check the ids of the source.")
-    return str(raw)
+            return raw.decode("latin1")
+    if raw is None or raw != raw:
+        return ""
+    if isinstance(raw, (float, np.floating)) and float(raw).is_integer():
+        return str(int(raw))
+    # What is no Unicode cannot be stored, and must not make two ids one.
+    return str(raw).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def split_name(name: str | bytes) -> str | None:
+    """`train`, `valid` or `test` for a fold's name in any spelling ("dev", "Val", b"train"), else `None`."""
+    return _SPLIT_NAMES.get(id_text(name).strip().lower())

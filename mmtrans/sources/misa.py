@@ -13,8 +13,9 @@ import numpy as np
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.glove import read_glove
-from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
+from mmtrans.sources.ids import id_text, segment_id, split_name
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
+from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.sources.unpickle import load_pickle
 from mmtrans.sources.words import is_missing, is_text, read_words
 from mmtrans.user_files import check_file, has_file
@@ -28,8 +29,7 @@ class _Sample:
     """One tuple of a file, in our names.
 
     Args:
-        video_id: of the segment.
-        index: its row in the label file, from 0.
+        raw_id: of the segment, as the file spells it.
         features: modality → `(steps, dim)` float32 as the file has it, NaN included.
         words: the actual words in lower case, if there are any, silence among them.
         spoken: `(steps,)` bool, which words are spoken.
@@ -38,8 +38,7 @@ class _Sample:
         label: the first number of the label; NaN as the file has it.
     """
 
-    video_id: str
-    index: int
+    raw_id: object
     features: dict[str, np.ndarray]
     words: tuple[str, ...]
     spoken: np.ndarray
@@ -50,12 +49,13 @@ class _Sample:
 
 @dataclass
 class _Outline:
-    """What one pass over the files tells before any segment is made."""
+    """What one pass over the files tells before any segment is made; lists are of all samples in their order."""
 
-    folds: dict[str | None, dict[str, None]] = field(default_factory=dict)
+    splits: list[str | None] = field(default_factory=list)
+    raw_ids: list[object] = field(default_factory=list)
     words: Counter = field(default_factory=Counter)
     dims: dict[str, int] = field(default_factory=dict)
-    labels: list[tuple[str, float | None]] = field(default_factory=list)
+    labels: list[float | None] = field(default_factory=list)
 
 
 def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
@@ -85,17 +85,19 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
     vectors, dim, notes = _word_vectors(outline, glove)
     if vectors:
         outline.dims["text"] = dim
-    if None in outline.folds:
-        notes.append("Not every file says its fold: folds are taken from elsewhere.")
-    folds = None if None in outline.folds else {split: list(videos) for split, videos in outline.folds.items()}
-    labels = Labels(values=by_video(*zip(*outline.labels, strict=True)))
+    names, folds, found = name_rows(outline.raw_ids, outline.splits)
+    notes += found
+    if not any(outline.splits):
+        notes.append("The name of no file says its fold: folds are taken from elsewhere.")
+    videos = [video for video, _ in names]
+    labels = Labels(values=by_video(videos, outline.labels))
     corpus = Corpus(
         format="misa",
         files=files,
         label=choose_scale(labels, folds)[0],
         labels=labels,
-        read=lambda: _read(corpus, vectors, outline.dims),
-        video_ids=list(dict.fromkeys(video for videos in outline.folds.values() for video in videos)),
+        read=lambda: _read(corpus, names, vectors, outline.dims),
+        video_ids=list(dict.fromkeys(videos)),
         folds=folds,
         aligned=dict.fromkeys(outline.dims, True),
         notes=notes,
@@ -120,13 +122,14 @@ def _survey(files: Sequence[Path]) -> _Outline:
     outline = _Outline()
     for path in files:
         for split, sample in _samples(path):
-            outline.folds.setdefault(split, {})[sample.video_id] = None
+            outline.splits.append(split)
+            outline.raw_ids.append(sample.raw_id)
             outline.words.update(np.array(sample.words, object)[sample.spoken].tolist())
-            outline.labels.append((sample.video_id, sample.label))
+            outline.labels.append(sample.label)
             for name, array in sample.features.items():
                 if array.size:
                     outline.dims.setdefault(name, array.shape[1])
-    if not outline.folds:
+    if not outline.splits:
         raise ValueError(
             f"There are no samples. Expected at least one. Received: files={[str(file) for file in files]}. "
             f"Check where the files come from."
@@ -153,22 +156,25 @@ def _word_vectors(outline: _Outline, glove: str | Path | None) -> tuple[dict[str
     return vectors, dim, [f"{share} have no vector in {Path(glove).name} and are zeros."] if lacking else []
 
 
-def _read(corpus: Corpus, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> Iterator[Segment]:
+def _read(
+    corpus: Corpus, names: Sequence[Name], vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]
+) -> Iterator[Segment]:
     corpus.dropped.clear()
     corpus.cleaning.clear()
     seen: set[str] = set()
+    following = iter(names)
     for path in corpus.files:
-        by_video: dict[str, list[_Sample]] = {}
+        by_video: dict[str, list[tuple[str, _Sample]]] = {}
         for _, sample in _samples(path):
-            by_video.setdefault(sample.video_id, []).append(sample)
-        for sample in (sample for samples in by_video.values() for sample in samples):
-            name = segment_id(sample.video_id, sample.index)
+            video, index = next(following)
+            by_video.setdefault(video, []).append((segment_id(video, index), sample))
+        for video, (name, sample) in ((video, named) for video, samples in by_video.items() for named in samples):
             reason = "duplicate id, the first is kept" if name in seen else _misfit(sample, vectors, dims)
             if reason:
                 corpus.dropped.append(Dropped(name, reason))
                 continue
             seen.add(name)
-            segment = _segment(name, sample, vectors, dims, corpus.cleaning)
+            segment = _segment((name, video), sample, vectors, dims, corpus.cleaning)
             if segment is None:
                 corpus.dropped.append(Dropped(name, "every modality is zero throughout"))
             else:
@@ -189,7 +195,11 @@ def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[st
 
 
 def _segment(
-    name: str, sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], cleaning: Counter
+    names: tuple[str, str],
+    sample: _Sample,
+    vectors: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+    cleaning: Counter,
 ) -> Segment | None:
     arrays, features, tokens = dict(sample.features), {}, sample.words
     cleaning.update(sample.treated)
@@ -213,7 +223,7 @@ def _segment(
             cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
     if not features:
         return None
-    return Segment(name, sample.video_id, features, storable(sample.label, cleaning), tokens)
+    return Segment(*names, features, storable(sample.label, cleaning), tokens)
 
 
 def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:
@@ -235,9 +245,8 @@ def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:
                 raise _layout(path, f"a {type(row).__name__} as sample {place}")
             if len(row[0]) not in (3, 4):
                 raise _layout(path, f"{len(row[0])} features in sample {place}")
-        style = detect_style(row[2] for row in rows) if rows else ""
-        for row in rows:
-            yield split, _parse(row, style, path)
+        for place, row in enumerate(rows):
+            yield split, _parse(row, path, id_text(row[2]) or f"sample {place}")
 
 
 def _layout(path: Path, received: str) -> ValueError:
@@ -247,15 +256,14 @@ def _layout(path: Path, received: str) -> ValueError:
     )
 
 
-def _parse(row: Sequence, style: str, path: Path) -> _Sample:
+def _parse(row: Sequence, path: Path, id: str) -> _Sample:
     (words, visual, acoustic, *actual), label, raw_id = row
-    video_id, index = parse_segment_id(raw_id, style=style)
-    where = f"{path}, {segment_id(video_id, index)}"
+    where = f"{path}, {id}"
     features = {"audio": _matrix(acoustic, "audio", where), "video": _matrix(visual, "video", where)}
     steps = {name: len(array) for name, array in features.items()}
     for name, value in (("words", words), *(("actual words", value) for value in actual)):
         if not isinstance(value, (list, tuple, np.ndarray)):
-            raise _layout(path, f"{name} as {type(value).__name__} in {video_id}[{index}]")
+            raise _layout(path, f"{name} as {type(value).__name__} in {id}")
         steps[name] = len(value)
     if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
         features["text"] = _matrix(words, "text", where)
@@ -263,7 +271,7 @@ def _parse(row: Sequence, style: str, path: Path) -> _Sample:
     treated: Counter = Counter()
     found, is_spoken = read_words(_cells(actual[0] if actual else words), treated)
     lower = tuple(word.lower() for word in found)
-    return _Sample(video_id, index, features, lower, is_spoken, treated, steps, _first(numbers))
+    return _Sample(raw_id, features, lower, is_spoken, treated, steps, _first(numbers))
 
 
 def _first(numbers: np.ndarray) -> float | None:

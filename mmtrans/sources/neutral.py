@@ -3,8 +3,9 @@
 A folder holds:
 
 - `segments.csv`, UTF-8, with a header. Columns: `id` (`v[0]`, counting from 0, or all ids in one of the styles `v_1`
-  and `v$_$1`, counting from 1), or `video_id` and `index` (from 0). Optional: `split` (train, valid or dev, test; the
-  same for all of a video), `label` (a number; empty for none), `words` (separated by spaces). Other columns are noted.
+  and `v$_$1`, counting from 1; any other id is a video of its own), or `video_id` and `index` (from 0). Optional:
+  `split` (train, valid or dev, test; the same for all of a video), `label` (a number; empty for none), `words`
+  (separated by spaces). Other columns are noted.
 - features, in one of two ways, unpadded, float or int: `text.npz`, `audio.npz`, `video.npz` with one array
   `(steps, dim)` per segment under its id (`np.savez("audio.npz", **{"v[0]": array, …})`); or `segments/<id>.npz` per
   segment with arrays `text`, `audio`, `video`. The id is `v[0]`, or as `segments.csv` spells it. A segment without an
@@ -20,8 +21,6 @@ infinities become 0; a modality that is zero throughout a segment is absent.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,35 +30,15 @@ import numpy as np
 
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.ids import detect_style, parse_segment_id, segment_id, split_name
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.neutral_settings import read_settings
+from mmtrans.sources.neutral_table import TABLE, Row, read_table
 from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
-from mmtrans.sources.numerals import parse_number
-from mmtrans.sources.padded_ids import split_folds
 from mmtrans.sources.words import read_words
-from mmtrans.user_files import check_file, has_file, read_text
+from mmtrans.user_files import check_file, has_file
 from tfrecords.schema import MODALITIES, Segment
 
-TABLE = "segments.csv"
 SETTINGS = "corpus.json"
-_COLUMNS = ("id", "video_id", "index", "split", "label", "words")
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One line of the table; `spelling` is the id as the table has it, if it has one."""
-
-    video_id: str
-    index: int
-    spelling: str
-    split: str | None
-    label: float | None
-    words: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        return segment_id(self.video_id, self.index)
 
 
 @dataclass(frozen=True)
@@ -84,7 +63,7 @@ def open_neutral(path: str | Path) -> Corpus:
     """
     folder = Path(path) if Path(path).is_dir() else check_file(path, "table of segments", TABLE).parent
     notes: list[str] = []
-    rows = _read_table(folder / TABLE, notes)
+    rows, folds = read_table(folder / TABLE, notes)
     settings = read_settings(folder / SETTINGS)
     places = _find_arrays(folder, rows, notes)
     if not any(places):
@@ -93,7 +72,7 @@ def open_neutral(path: str | Path) -> Corpus:
             f"id, or segments/<id>.npz. Received: {len(rows)} segments like {rows[0].id} ({folder}). "
             f"Check the names of the arrays."
         )
-    folds, values = _find_folds(rows, notes), by_video([row.video_id for row in rows], [row.label for row in rows])
+    values = by_video([row.video_id for row in rows], [row.label for row in rows])
     name = settings.label.name if settings.label else "sentiment"
     labels = Labels(name, values, stated=settings.label)
     aligned = _find_aligned(rows, places, settings.aligned, notes)
@@ -113,57 +92,7 @@ def open_neutral(path: str | Path) -> Corpus:
     return corpus
 
 
-def _read_table(path: Path, notes: list[str]) -> list[_Row]:
-    text = read_text(path, "table of segments", "a CSV file in UTF-8 with the columns id and label")
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
-        columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        raw = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise _table_error(path, f"{type(error).__name__}: {error}") from error
-    long = next((line for line, row in raw if len(row) > len(columns)), None)
-    if long is not None:
-        raise _table_error(f"{path}, line {long}", "more cells than columns (words with commas need quotes)")
-    named = "id" in columns
-    if not raw or len(set(columns)) < len(columns) or not (named or {"video_id", "index"} <= set(columns)):
-        raise _table_error(path, f"columns={columns}, {len(raw)} lines")
-    extra = sorted(set(columns) - set(_COLUMNS) | ({"video_id", "index"} & set(columns) if named else set()))
-    if extra:
-        notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
-    style = detect_style(row["id"].strip() for _, row in raw) if named else None
-    return [_parse(row, style, f"{path}, line {line}") for line, row in raw]
-
-
-def _parse(row: Mapping[str, str], style: str | None, where: str) -> _Row:
-    spelling = row.get("id", "").strip()
-    if style is not None:
-        video_id, index = parse_segment_id(spelling, style=style)
-    else:
-        video_id, number = row["video_id"].strip(), row["index"].strip()
-        if not video_id or not (number.isascii() and number.isdigit()):
-            raise _table_error(where, f"video_id={video_id!r}, index={number!r}")
-        index = int(number)
-    split = split_name(row.get("split", "")) if row.get("split", "").strip() else None
-    if split is None and row.get("split", "").strip():
-        raise _table_error(where, f"split={row['split']!r}")
-    text = row.get("label", "").strip()
-    try:
-        label = parse_number(text) if text else None
-    except ValueError as error:
-        raise _table_error(where, f"label={text!r}") from error
-    return _Row(video_id, index, spelling, split, label, tuple(row.get("words", "").split()))
-
-
-def _table_error(where: object, received: str) -> ValueError:
-    return ValueError(
-        f"The table of segments cannot be read. Expected UTF-8 with columns id, or video_id and index (from 0), and "
-        f"perhaps split (train, valid, test), label (a number or empty) and words. "
-        f"Received: {' '.join(received.split())} ({where}). Correct the table."
-    )
-
-
-def _find_arrays(folder: Path, rows: Sequence[_Row], notes: list[str]) -> list[dict[str, _Place]]:
+def _find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> list[dict[str, _Place]]:
     """The arrays of each row, by modality."""
     places: list[dict[str, _Place]] = [{} for _ in rows]
     unused = 0
@@ -208,7 +137,7 @@ def _shape(archive: object, name: str) -> tuple[int, ...]:
 
 
 def _find_aligned(
-    rows: Sequence[_Row], places: Sequence[Mapping[str, _Place]], stated: Mapping[str, bool], notes: list[str]
+    rows: Sequence[Row], places: Sequence[Mapping[str, _Place]], stated: Mapping[str, bool], notes: list[str]
 ) -> dict[str, bool]:
     present = [name for name in MODALITIES if any(name in of_row for of_row in places)]
     breaks = dict.fromkeys(present, 0)
@@ -223,20 +152,7 @@ def _find_aligned(
     return {name: stated.get(name, breaks[name] == 0) for name in present}
 
 
-def _find_folds(rows: Sequence[_Row], notes: list[str]) -> dict[str, list[str]] | None:
-    if not all(row.split for row in rows):
-        if any(row.split for row in rows):
-            notes.append("Not every segment has a split: folds are taken from elsewhere.")
-        return None
-    names: dict[str, list[tuple[str, int]]] = {}
-    for row in rows:
-        names.setdefault(row.split, []).append((row.video_id, row.index))
-    folds, found = split_folds(names)
-    notes += found
-    return folds
-
-
-def _read(corpus: Corpus, rows: Sequence[_Row], places: Sequence[Mapping[str, _Place]]) -> Iterator[Segment]:
+def _read(corpus: Corpus, rows: Sequence[Row], places: Sequence[Mapping[str, _Place]]) -> Iterator[Segment]:
     corpus.dropped.clear()
     corpus.cleaning.clear()
     seen: set[str] = set()
@@ -263,7 +179,7 @@ def _read(corpus: Corpus, rows: Sequence[_Row], places: Sequence[Mapping[str, _P
             yield from _make_segment(corpus, row, arrays)
 
 
-def _make_segment(corpus: Corpus, row: _Row, arrays: Mapping[str, np.ndarray]) -> Iterator[Segment]:
+def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) -> Iterator[Segment]:
     features = {}
     for name in corpus.aligned:
         if name not in arrays or not len(arrays[name]):
@@ -290,7 +206,7 @@ def _make_segment(corpus: Corpus, row: _Row, arrays: Mapping[str, np.ndarray]) -
     yield Segment(row.id, row.video_id, features, storable(row.label, corpus.cleaning), tokens)
 
 
-def _drop_silence(corpus: Corpus, row: _Row, features: dict[str, np.ndarray]) -> tuple[str, ...]:
+def _drop_silence(corpus: Corpus, row: Row, features: dict[str, np.ndarray]) -> tuple[str, ...]:
     """The spoken words; the steps of the others go from the aligned modalities of `features`."""
     words, is_spoken = read_words(row.words, corpus.cleaning)
     if not is_spoken.all():

@@ -19,7 +19,6 @@ from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.ids import segment_id
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
-from mmtrans.sources.padded_ids import Ids, name_segments, split_folds
 from mmtrans.sources.padding import (
     find_side,
     nonzero_steps,
@@ -27,6 +26,7 @@ from mmtrans.sources.padding import (
     real_steps,
     shared_lengths,
 )
+from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.sources.words import read_transcript
 from tfrecords.schema import MODALITIES, SPLITS, Segment
 
@@ -48,7 +48,7 @@ class Fold:
     split: str
     arrays: Mapping[str, np.ndarray]
     labels: np.ndarray | None = None
-    ids: Ids = None
+    ids: Sequence | np.ndarray | None = None
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     masks: Mapping[str, np.ndarray] = field(default_factory=dict)
     transcripts: Sequence[object] | None = None
@@ -63,7 +63,7 @@ class _Table:
     """A fold with what was found out about it: names, and per modality the padding's side and real lengths `(n,)`."""
 
     fold: Fold
-    names: Sequence[tuple[str, int]]
+    names: Sequence[Name]
     sides: Mapping[str, str]
     lengths: Mapping[str, np.ndarray]
 
@@ -94,14 +94,17 @@ def open_padded(
 
     Raises:
         ValueError: arrays of one split differ in their number of segments, or a modality's width between splits; no
-            segments; an id of no known style; no such label column.
+            segments; no such label column.
     """
     folds = sorted(folds, key=lambda fold: SPLITS.index(fold.split))
     dims = _check(folds, files[0])
-    names, id_notes = name_segments({fold.split: fold.ids for fold in folds}, {fold.split: fold.size for fold in folds})
-    own_folds, fold_notes = split_folds(names)
+    named, own_folds, id_notes = name_rows(
+        [raw for fold in folds for raw in (fold.ids if fold.ids is not None else [None] * fold.size)],
+        [fold.split for fold in folds for _ in range(fold.size)],
+    )
+    names = {fold.split: [next(following) for _ in range(fold.size)] for following in [iter(named)] for fold in folds}
     aligned = _find_aligned(folds, dims)
-    notes = [*notes, *id_notes, *fold_notes]
+    notes = [*notes, *id_notes]
     tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
     column, name = _choose(folds, label, label_names, files[0])
     values = by_video(*_labelled(tables, column))
@@ -165,7 +168,7 @@ def _same_steps(folds: Sequence[Fold], name: str, reference: str) -> bool:
     return all(arrays[name].shape[1] == arrays[reference].shape[1] for arrays in both)
 
 
-def _measure(fold: Fold, names: Sequence[tuple[str, int]], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
+def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
     nonzero = {name: nonzero_steps(array) & fold.masks.get(name, True) for name, array in fold.arrays.items()}
     sides = {name: find_side(real) for name, real in nonzero.items()}
     shared = [name for name in aligned if aligned[name] and name in nonzero]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmtrans.sources.ids import STYLES, detect_style, parse_segment_id, segment_id, split_name
+from mmtrans.sources.ids import STYLES, cells_of, find_style, id_text, parse_segment_id, segment_id, split_name
 
 SPELL = {
     "brackets": lambda video, index: f"{video}[{index}]",
@@ -25,7 +25,7 @@ def test_round_trip(video, index, style):
         [spelled, "0.1", "2.5"],
         np.array([spelled.encode(), b"0"]),
     ):
-        assert parse_segment_id(raw, style=style) == (video, index)
+        assert parse_segment_id(id_text(raw), style=style) == (video, index)
     assert segment_id(video, index) == SPELL["brackets"](video, index)
 
 
@@ -33,7 +33,7 @@ def test_the_three_spellings_of_one_segment():
     assert parse_segment_id("_dI--eQ6qVU_3", style="underscore") == ("_dI--eQ6qVU", 2)
     assert parse_segment_id("_dI--eQ6qVU[2]", style="brackets") == ("_dI--eQ6qVU", 2)
     assert parse_segment_id("_dI--eQ6qVU$_$3", style="dollar") == ("_dI--eQ6qVU", 2)
-    assert parse_segment_id(np.array([[b"a_b_1", b"0", b"1"]])[0], style="underscore") == ("a_b", 0)
+    assert parse_segment_id("a_b_0", style="underscore", first=0) == ("a_b", 0)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,36 @@ def test_ids_in_another_style_are_refused(raw, style):
         parse_segment_id(raw, style=style)
 
 
-@pytest.mark.parametrize(("raw", "shown"), [(3, "id=3"), (b"\xff_1", r"id=b'\\xff_1'"), (None, "id=None")])
-def test_ids_that_are_no_text_are_refused(raw, shown):
-    with pytest.raises(ValueError, match=f"An id is no text.*{shown}"):
-        parse_segment_id(raw, style="underscore")
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (3, "3"),
+        (np.int64(9007199254740993), "9007199254740993"),
+        (12.0, "12"),
+        (np.float32(1.5), "1.5"),
+        (True, "True"),
+        (b"caf\xc3\xa9_1", "café_1"),
+        (b"caf\xe9_1", "café_1"),
+        (np.bytes_(b"v"), "v"),
+        ("v\udcff", "v\\udcff"),
+        (None, ""),
+        (float("nan"), ""),
+        (np.float64("nan"), ""),
+        ("", ""),
+        ([], ""),
+        ((b"v_1", 0.5, None), "v_1"),
+        (np.array(["v_1", "0.5"]), "v_1"),
+        (np.array(7), "7"),
+    ],
+)
+def test_ids_of_every_type_are_text(raw, text):
+    assert id_text(raw) == text
+
+
+def test_cells():
+    assert cells_of((b"v", 1.5, np.int32(2), None)) == ("v", "1.5", "2", "")
+    assert cells_of(np.array([[b"a", b"b"]])) == ("a", "b")
+    assert cells_of("v") == ("v",)
 
 
 def test_unknown_style_is_refused():
@@ -69,16 +95,14 @@ def test_segment_id_needs_a_video_and_a_row(video, index):
         segment_id(video, index)
 
 
-def test_detect_style():
-    assert detect_style(["a_1[0]", b"b_[12]"]) == "brackets"
-    assert detect_style(["a_1", "b_2_3"]) == "underscore"
-    assert detect_style(["a_1$_$1", "b$_$3"]) == "dollar"
-    with pytest.raises(ValueError, match=r"no known style.*ids=\['plain'\] among 2"):
-        detect_style(["v[1]", "plain"])
-    with pytest.raises(ValueError, match=r"no known style.*among 2"):
-        detect_style(["v[1]", "w_1"])
-    with pytest.raises(ValueError, match="among 0"):
-        detect_style([])
+def test_find_style():
+    assert find_style(["a_1[0]", "b_[12]"]) == "brackets"
+    assert find_style(["a_1", "b_2_3"]) == "underscore"
+    assert find_style(["a_1$_$1", "b$_$3"]) == "dollar"
+    for texts in (["v[1]", "plain"], ["v[1]", "w_1"], [], ["v_" + "1" * 19], ["v_\u0663"]):
+        assert find_style(texts) is None
+    assert find_style(["v[1]", "w_1"], each=True) == "brackets"
+    assert find_style(["v[1]", "w"], each=True) is None
 
 
 def test_split_name():

@@ -79,7 +79,7 @@ def test_a_list_whose_name_says_no_fold(tmp_path):
     corpus = open_misa(_dump(tmp_path / "mosi.pkl", [_sample("a[0]", ["good"])]))
     assert corpus.folds is None
     assert corpus.video_ids == ["a"]
-    assert "Not every file says its fold: folds are taken from elsewhere." in corpus.notes
+    assert "The name of no file says its fold: folds are taken from elsewhere." in corpus.notes
 
 
 def test_words_as_strings_vectors_or_ids(tmp_path, glove):
@@ -194,7 +194,6 @@ def _changed(**parts):
         (_changed(visual=np.ones(3)), r"no matrix. Expected video of shape.*shape=\(3,\) \(.*train.pkl, a\[0\]\)"),
         (_changed(acoustic=[["x"]]), r"values of audio are no numbers.*audio=list \(.*train.pkl, a\[0\]\)"),
         (_changed(label={}), "values of label are no numbers.*label=dict"),
-        (_changed(name="plain"), r"ids are of no known style.*ids=\['plain'\]"),
         ([], "There are no samples.*train.pkl"),
     ],
 )

@@ -132,7 +132,6 @@ def test_splits_that_make_no_folds(tmp_path, splits, note):
         ("id,split\nv[0],later\n", r"split='later' .*line 2"),
         ("video_id,index\nv,-1\n", r"video_id='v', index='-1'"),
         ("video_id,index\n,1\n", r"video_id='', index='1'"),
-        ("id\nv\n", "The segment ids are of no known style"),
     ],
 )
 def test_tables_that_cannot_be_read(tmp_path, table, message):

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.padded import Fold, open_padded
-from mmtrans.sources.padded_ids import name_segments, split_folds
 from tfrecords.schema import LabelScale
 
 
@@ -188,52 +185,3 @@ def test_the_label_column(tmp_path):
 def test_parts_that_contradict_each_other_are_refused(tmp_path, folds, message):
     with pytest.raises(ValueError, match=message):
         _open(*folds, tmp_path=tmp_path)
-
-
-def _name(ids):
-    names, notes = name_segments({"train": ids}, {"train": len(ids)})
-    return names["train"], notes
-
-
-@given(st.sampled_from(["{}[{}]", "{}_{}", "{}$_${}"]), st.lists(st.integers(1, 30), min_size=1, max_size=5))
-def test_ids_of_every_style(style, indices):
-    named, notes = _name([style.format("a_-1", index) for index in indices])
-    base = 0 if "[" in style else 1
-    assert named == [("a_-1", index - base) for index in indices]
-    assert notes == []
-
-
-@pytest.mark.parametrize("style", ["{}_{}", "{}$_${}"])
-def test_ids_that_count_from_0_are_read_so_and_noted(style):
-    named, notes = _name([style.format("v", 3), style.format("w_1", 0)])
-    assert named == [("v", 3), ("w_1", 0)]
-    assert "count from 0" in notes[0]
-
-
-def test_rows_of_video_and_times_are_ranked_in_time():
-    rows = np.array([["a", "9.5", "11"], ["b_1", "0", "1"], ["a", "10.0", "12"], ["a", "2", "3"], ["a", "9.5", "11"]])
-    named, notes = _name(rows)
-    assert named == [("a", 1), ("b_1", 0), ("a", 2), ("a", 0), ("a", 1)]
-    assert notes == ["The ids have no index: it is the rank in time within the video."]
-    # Video ids that look like whole ids, and whole ids with times beside them.
-    assert _name(np.array([["v_1", "4", "5"], ["v_1", "1", "2"]]))[0] == [("v_1", 1), ("v_1", 0)]
-    assert _name(np.array([[b"v_1", b"4", b"5"], [b"v_2", b"1", b"2"]]))[0] == [("v", 0), ("v", 1)]
-
-
-def test_without_ids_a_segment_is_its_own_video():
-    names, notes = name_segments({"train": None, "test": ["v[0]"]}, {"train": 2, "test": 1})
-    assert names == {"train": [("train_0", 0), ("train_1", 0)], "test": [("test_0", 0)]}
-    assert "There are no segment ids (train)" in notes[0]
-
-
-@pytest.mark.parametrize("ids", [["v"], [3], [("v", "x", "y")]])
-def test_ids_of_no_style_are_refused(ids):
-    with pytest.raises(ValueError, match=r"The segment ids are of no known style|An id is no text"):
-        _name(ids)
-
-
-def test_a_video_in_two_splits_leaves_the_folds_open():
-    folds, notes = split_folds({"train": [("a", 0), ("b", 0)], "test": [("a", 1)]})
-    assert folds is None
-    assert "1 of 2 videos have segments in several splits (a)" in notes[0]
-    assert split_folds({"train": [("a", 0), ("a", 1)], "test": [("b", 1)]}) == ({"train": ["a"], "test": ["b"]}, [])

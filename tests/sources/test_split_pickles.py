@@ -73,7 +73,7 @@ def test_mosei_ids_are_ranked_in_time(tmp_path):
 def test_without_ids(tmp_path):
     corpus = open_corpus(format_files.mult(tmp_path, ids="none"))
     assert [segment.id for segment in corpus.read()][:4] == ["train_0[0]", "train_1[0]", "train_2[0]", "valid_0[0]"]
-    assert "There are no segment ids (train, valid, test)" in corpus.notes[0]
+    assert "There are no segment ids: every segment counts as a video of its own" in corpus.notes[0]
 
 
 def test_mmsa_lengths_that_were_counted_on_the_wrong_side_are_noted(tmp_path):

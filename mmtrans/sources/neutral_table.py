@@ -1,0 +1,103 @@
+"""The `segments.csv` of our plain format: id, split, label and words of each segment."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.sources.ids import segment_id, split_name
+from mmtrans.sources.numerals import parse_number
+from mmtrans.sources.segment_names import Name, name_rows, split_folds
+from mmtrans.user_files import read_text
+
+TABLE = "segments.csv"
+_COLUMNS = ("id", "video_id", "index", "split", "label", "words")
+_MAX_INDEX_DIGITS = 18
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `spelling` is the id as the table has it, if it has one."""
+
+    video_id: str
+    index: int
+    spelling: str
+    split: str | None
+    label: float | None
+    words: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return segment_id(self.video_id, self.index)
+
+
+def read_table(path: Path, notes: list[str]) -> tuple[list[Row], dict[str, list[str]] | None]:
+    """Reads the table, and adds to `notes`.
+
+    Returns:
+        the lines, and the folds by video that its splits make.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read.
+    """
+    text = read_text(path, "table of segments", "a CSV file in UTF-8 with the columns id and label")
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        raw = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise _table_error(path, f"{type(error).__name__}: {error}") from error
+    long = next((line for line, row in raw if len(row) > len(columns)), None)
+    if long is not None:
+        raise _table_error(f"{path}, line {long}", "more cells than columns (words with commas need quotes)")
+    named = "id" in columns
+    if not raw or len(set(columns)) < len(columns) or not (named or {"video_id", "index"} <= set(columns)):
+        raise _table_error(path, f"columns={columns}, {len(raw)} lines")
+    extra = sorted(set(columns) - set(_COLUMNS) | ({"video_id", "index"} & set(columns) if named else set()))
+    if extra:
+        notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
+    lines, cells = [f"{path}, line {line}" for line, _ in raw], [row for _, row in raw]
+    splits = [_split(row, line) for row, line in zip(cells, lines, strict=True)]
+    if named:
+        names, folds, found = name_rows([row["id"].strip() for row in cells], splits)
+    else:
+        names = [_stated_name(row, line) for row, line in zip(cells, lines, strict=True)]
+        folds, found = split_folds(names, splits)
+    notes += found
+    return [_parse(*parts) for parts in zip(cells, names, splits, lines, strict=True)], folds
+
+
+def _split(row: Mapping[str, str], where: str) -> str | None:
+    text = row.get("split", "").strip()
+    if text and split_name(text) is None:
+        raise _table_error(where, f"split={text!r}")
+    return split_name(text) if text else None
+
+
+def _stated_name(row: Mapping[str, str], where: str) -> Name:
+    video_id, number = row["video_id"].strip(), row["index"].strip()
+    if not video_id or not (number.isascii() and number.isdigit() and len(number) <= _MAX_INDEX_DIGITS):
+        raise _table_error(where, f"video_id={video_id!r}, index={number!r}")
+    return video_id, int(number)
+
+
+def _parse(row: Mapping[str, str], name: Name, split: str | None, where: str) -> Row:
+    text = row.get("label", "").strip()
+    try:
+        label = parse_number(text) if text else None
+    except ValueError as error:
+        raise _table_error(where, f"label={text!r}") from error
+    return Row(*name, row.get("id", "").strip(), split, label, tuple(row.get("words", "").split()))
+
+
+def _table_error(where: object, received: str) -> ValueError:
+    return ValueError(
+        f"The table of segments cannot be read. Expected UTF-8 with columns id, or video_id and index (from 0), and "
+        f"perhaps split (train, valid, test), label (a number or empty) and words. "
+        f"Received: {' '.join(received.split())} ({where}). Correct the table."
+    )

@@ -1,0 +1,196 @@
+"""Names of the segments of a source whose files have ids of some kind, or none: video id and index of each.
+
+Ids of one known style are read as `mmtrans.sources.ids` says. That `v_3` is a segment of `v` is a guess, which is given
+up where it contradicts the splits (`video_0001`, `video_0002`, … would be one video in all of them) or makes one video
+of many ids. Then, and where no style fits all ids, each id is a video of its own, `<id>[0]`. Ids of no style of which
+most repeat are videos of several segments, in the order of the file. Rows without an id are `<split>_<row>[0]`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmtrans.sources.ids import cells_of, find_style, id_text, parse_segment_id, style_of
+from mmtrans.sources.numerals import parse_number
+from tfrecords.schema import SPLITS
+
+#: Video id and 0-based index.
+Name = tuple[str, int]
+
+#: So many ids of one video are rather so many videos.
+MIN_SUSPICIOUS = 10
+
+_BY_SEGMENT = "so intervals by video are intervals by segment"
+
+
+def name_rows(ids: Sequence, splits: Sequence[str | None]) -> tuple[list[Name], dict[str, list[str]] | None, list[str]]:
+    """Video id and 0-based index of every segment of a source, and its folds.
+
+    Ids are text, bytes or numbers, or rows `(id, …)` of several cells. Files that count from 0 in a style that counts
+    from 1 (they have an index 0) are read so, which is noted. Of rows `(video, start, end)` without an index, as in
+    MOSEI's, the index is the rank in time within the video.
+
+    Args:
+        ids: of each segment, as the file has it; `None` for none.
+        splits: of each segment, `None` where the file does not tell.
+
+    Returns:
+        `(video id, index)` of each segment; the folds, as `split_folds` gives them, or `None` where not every segment
+        has a split; and notes for the user.
+    """
+    present = [place for place, raw in enumerate(ids) if id_text(raw)]
+    names, notes = _name_present([ids[place] for place in present], [splits[place] for place in present])
+    named: list[Name | None] = [None] * len(ids)
+    for place, name in zip(present, names, strict=True):
+        named[place] = name
+    notes += _name_others(named, splits)
+    folds, found = split_folds(named, splits)
+    return named, folds, notes + found
+
+
+def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[dict[str, list[str]] | None, list[str]]:
+    """The folds by video that the files' splits of segments make.
+
+    Returns:
+        split → video ids, or `None` where segments have no split, or videos several; and notes for the user.
+    """
+    if None in splits:
+        some = any(splits)
+        return None, ["Not every segment has a split: folds are taken from elsewhere."] if some else []
+    folds: dict[str, list[str]] = {split: [] for split in SPLITS if split in splits}
+    pairs = _video_of_each(names, splits)
+    for split, video in pairs:
+        folds[split].append(video)
+    folds = {split: list(dict.fromkeys(videos)) for split, videos in folds.items()}
+    shared = _shared(pairs)
+    if not shared:
+        return folds, []
+    total = len({video for videos in folds.values() for video in videos})
+    return None, [
+        f"{len(shared)} of {total} videos have segments in several splits ({', '.join(shared[:3])}): the file's "
+        f"splits would leak, and folds are taken from elsewhere. Name folds of videos with --folds FILE."
+    ]
+
+
+def _name_others(named: list[Name | None], splits: Sequence[str | None]) -> list[str]:
+    """Names the rows without an id by split and row, in place; a note, where there are any."""
+    taken, counts, lacking = {name[0] for name in named if name}, Counter(), []
+    for place, split in enumerate(splits):
+        if named[place] is None:
+            video = f"{split or 'row'}_{counts[split]}"
+            while video in taken:
+                video = f"_{video}"
+            named[place] = (video, 0)
+            lacking.append(video)
+        counts[split] += 1
+    if not lacking:
+        return []
+    if len(lacking) == len(named):
+        return [f"There are no segment ids: every segment counts as a video of its own, {_BY_SEGMENT}."]
+    return [f"Segments without an id, each a video of its own: {len(lacking)} ({', '.join(lacking[:3])})."]
+
+
+def _name_present(rows: Sequence, splits: Sequence[str | None]) -> tuple[list[Name], list[str]]:
+    timed = _read_times(rows)
+    if timed is not None:
+        return _rank_in_time(timed), ["The ids have no index: it is the rank in time within the video."]
+    texts = [id_text(row) for row in rows]
+    style = find_style(texts)
+    if style is None:
+        if len(set(texts)) < len({cells_of(row) for row in rows}):
+            # The first cell alone does not tell the rows apart.
+            texts = [", ".join(cells_of(row)) for row in rows]
+        return _name_by_id(texts, splits, "are of no known style") if texts else ([], [])
+    if _begin_anew(texts, splits):
+        return _name_by_id(texts, splits, "stand in several splits")
+    names, notes = _read_style(texts, style)
+    if len(set(names)) < len(set(texts)):
+        return _name_by_id(texts, splits, "would be fewer segments than ids, as 01 and 1 are one number")
+    videos = [video for video, _ in names]
+    shared = _shared(_video_of_each(names, splits))
+    alone = len(set(videos)) == 1 and len(set(texts)) >= MIN_SUSPICIOUS
+    if shared and (style == "underscore" or (alone and style == "dollar")):
+        return _name_by_id(texts, splits, f"would make {shared[0]!r} one video in several splits")
+    if alone and style == "underscore" and None in splits:
+        return _name_by_id(texts, splits, f"would all be of one video, {videos[0]!r}")
+    return names, notes
+
+
+def _read_style(texts: Sequence[str], style: str) -> tuple[list[Name], list[str]]:
+    first = style_of(style).first
+    names = [parse_segment_id(text, style=style, first=0) for text in texts]
+    if first == 0 or min(index for _, index in names) == 0:
+        note = (
+            f"The ids (like {texts[0]!r}) count from 0 in a style that counts from 1 elsewhere: they are read from 0."
+        )
+        return names, [note] if first else []
+    return [(video, index - first) for video, index in names], []
+
+
+def _name_by_id(texts: Sequence[str], splits: Sequence[str | None], why: str) -> tuple[list[Name], list[str]]:
+    """Each id as a video of its own."""
+    note = f"The ids (like {', '.join(map(repr, dict.fromkeys(texts[:3])))}) {why}: each counts as a video of its own"
+    if _begin_anew(texts, splits):
+        texts = [f"{split}_{text}" if split else text for split, text in zip(splits, texts, strict=True)]
+        note += " within its split, since splits share them"
+    note += f", like {texts[0]}[0], {_BY_SEGMENT}."
+    counts = Counter(zip(splits, texts, strict=True))
+    if 2 * sum(count for count in counts.values() if count > 1) <= len(texts):
+        return [(text, 0) for text in texts], [note]
+    seen: Counter[str] = Counter()
+    names = []
+    for text in texts:
+        names.append((text, seen[text]))
+        seen[text] += 1
+    return names, [f"The ids (like {texts[0]!r}) repeat: each is a video, and the index is the place within it."]
+
+
+def _begin_anew(texts: Sequence[str], splits: Sequence[str | None]) -> bool:
+    """Whether most ids of some split stand in another one too: numbers and names that begin anew in each."""
+    by_split: dict[str, set[str]] = {}
+    for split, text in zip(splits, texts, strict=True):
+        if split is not None:
+            by_split.setdefault(split, set()).add(text)
+    shared = set(_shared(list(zip(splits, texts, strict=True))))
+    return any(2 * len(ids & shared) > len(ids) for ids in by_split.values())
+
+
+def _video_of_each(names: Sequence[Name], splits: Sequence[str | None]) -> list[tuple[str | None, str]]:
+    """Split and video of each segment, where it stands first: readers leave a second one of the same name out."""
+    first: dict[Name, str | None] = {}
+    for name, split in zip(names, splits, strict=True):
+        first.setdefault(name, split)
+    return [(split, video) for (video, _), split in first.items()]
+
+
+def _shared(pairs: Sequence[tuple[str | None, str]]) -> list[str]:
+    """What stands in several known splits, sorted."""
+    counts = Counter(video for split, video in set(pairs) if split is not None)
+    return sorted(video for video, count in counts.items() if count > 1)
+
+
+def _read_times(rows: Sequence) -> list[tuple[str, float, float]] | None:
+    """`(video, start, end)` of each row, or `None` where the first cells are whole ids."""
+    texts = [cells_of(row) for row in rows]
+    if not texts or any(len(text) != 3 for text in texts):
+        return None
+    firsts = {text[0] for text in texts}
+    if find_style(firsts, each=True) is not None and len(firsts) == len(set(texts)):
+        return None
+    try:
+        timed = [(video, parse_number(start), parse_number(end)) for video, start, end in texts]
+    except ValueError:
+        return None
+    return timed if np.isfinite([times for _, *times in timed]).all() else None
+
+
+def _rank_in_time(timed: Sequence[tuple[str, float, float]]) -> list[Name]:
+    ranks: dict[tuple[str, float, float], int] = {}
+    counts: Counter[str] = Counter()
+    for key in sorted(set(timed)):
+        ranks[key] = counts[key[0]]
+        counts[key[0]] += 1
+    return [(key[0], ranks[key]) for key in timed]
