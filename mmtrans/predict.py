@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import tensorflow as tf
 
@@ -77,7 +78,7 @@ class Scorer:
             check_finished(run)
             function, label, max_steps = sentiment_function(run), run.data["label"], run.data["max_steps"]
             modalities = {name: run.data["modalities"][name] for name in run.recipe.inputs.modalities}
-        return cls(str(path), function, modalities, max_steps, LabelScale(**label))
+        return cls(str(path), function, modalities, max_steps, msgspec.convert(label, LabelScale))
 
     def score(self, features: list[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.

@@ -469,6 +469,7 @@ def test_an_unfinished_run_is_refused(small_dir, tiny, tmp_path):
         ("{", r"A file is damaged\. Expected JSON\."),
         ("[]", r"A file is damaged\. Expected a mapping\. Received: content=\[\]"),
         ("{}", r"The signature has another version\. Expected 1\. Received: format_version=None"),
+        ('{"format_version": 1}', r"A file is damaged\. Expected the key reads\."),
         ('{"format_version": 2}', r"Received: format_version=2"),
     ],
 )

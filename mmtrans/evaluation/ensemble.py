@@ -102,7 +102,7 @@ def check_members(runs: Sequence[Run]) -> None:
 
 def _is_same(result: dict, runs: Sequence[Run], records: Records) -> bool:
     """Whether a split's object in metrics.json is of the same ensemble and records; early ones were of its own."""
-    members = [{name: member[name] for name in ("run", "recipe", "seed")} for member in result.get("members", [])]
+    members = [{name: member.get(name) for name in ("run", "recipe", "seed")} for member in result.get("members", [])]
     scored = result.get("records", runs[0].manifest_hash)
     same = sorted(map(str, members)) == sorted(str(identity(run)) for run in runs)
     return same and scored == records.manifest.manifest_hash

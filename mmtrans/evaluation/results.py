@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.predictions import Predictions
+from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Origin, read_splits
 from mmtrans.files import write_atomically
 from mmtrans.training.run import Run
-from tfrecords.stored import read_csv, read_json
+from tfrecords.stored import read_csv
 
 #: In a run directory: results of other records than the run's own, in a directory named by the hash of their manifest.
 OTHER_RECORDS = "other-records"
@@ -23,10 +24,6 @@ SHOWN = 12
 
 #: All that an evaluation leaves in a directory of its own.
 _NAMES = {"metrics.json", "predictions.csv", "robustness.json", "robustness.csv", "plots", "logs"}
-
-_COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
-
-_REMEDY = "Delete it, and evaluate each split again."
 
 
 def place_of(run: Run, records: Records, out: str | Path | None = None) -> Path:
@@ -50,7 +47,7 @@ def check_place(place: Path, is_same: Callable[[dict], bool]) -> None:
     names = {path.name for path in place.iterdir()} if place.is_dir() else None
     # What a kill left has no metrics.json yet, and hidden files that are not whole.
     foreign = names is None or {name for name in names if not name.startswith(".")} - _NAMES
-    if foreign or not all(map(is_same, read_results(place / "metrics.json").values())):
+    if foreign or not all(map(is_same, read_splits(place / "metrics.json", Origin).values())):
         raise ValueError(
             f"The directory holds something else. Expected a new one, or results of the same runs and records. "
             f"Received: out={place}. Choose another --out."
@@ -67,19 +64,10 @@ def check_writable(place: Path, flag: str = "--out") -> None:
         )
 
 
-def read_results(path: Path, remedy: str = _REMEDY) -> dict[str, dict]:
-    """Split → its object in `metrics.json` or `robustness.json`; empty where there is no file.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    return read_json(path, dict[str, dict], remedy) if path.is_file() else {}
-
-
 def save(place: Path, split: str, predictions: Predictions, result: dict) -> None:
     """Adds a split to `predictions.csv` and `metrics.json` of a directory, which it makes."""
     place.mkdir(parents=True, exist_ok=True)
-    metrics = read_results(place / "metrics.json")
+    metrics = read_splits(place / "metrics.json", dict)
     _save_predictions(place / "predictions.csv", split, predictions)
     write_atomically(place / "metrics.json", to_json({**metrics, split: result}))
 
@@ -87,7 +75,7 @@ def save(place: Path, split: str, predictions: Predictions, result: dict) -> Non
 def save_metrics(place: Path, split: str, result: dict) -> None:
     """Adds a split to `metrics.json` of a directory, which it makes."""
     place.mkdir(parents=True, exist_ok=True)
-    metrics = read_results(place / "metrics.json")
+    metrics = read_splits(place / "metrics.json", dict)
     write_atomically(place / "metrics.json", to_json({**metrics, split: result}))
 
 
@@ -108,8 +96,8 @@ def to_csv(rows: Iterable[Sequence]) -> str:
 
 
 def _save_predictions(path: Path, split: str, predictions: Predictions) -> None:
-    old = read_csv(path, _COLUMNS, _REMEDY) if path.is_file() else []
-    rows = [[row[name] for name in _COLUMNS] for row in old if row["split"] != split]
+    old = read_csv(path, COLUMNS, REMEDY) if path.is_file() else []
+    rows = [[row[name] for name in COLUMNS] for row in old if row["split"] != split]
     columns = zip(predictions.ids, predictions.videos, predictions.labels, predictions.scores, strict=True)
     rows += [[split, id_, video, f"{label:.6g}", f"{score:.8g}"] for id_, video, label, score in columns]
-    write_atomically(path, to_csv([list(_COLUMNS), *rows]))
+    write_atomically(path, to_csv([list(COLUMNS), *rows]))

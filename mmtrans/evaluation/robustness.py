@@ -14,8 +14,9 @@ from mmtrans.evaluation.corruptions import LEVELS, Stream, corrupt
 from mmtrans.evaluation.evaluate import SEED, check_records, describe, place_for
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
 from mmtrans.evaluation.predictions import make_scorer
-from mmtrans.evaluation.results import read_results, to_csv, to_json
+from mmtrans.evaluation.results import to_csv, to_json
 from mmtrans.evaluation.robustness_plot import plot_robustness
+from mmtrans.evaluation.shapes import Curves, read_splits
 from mmtrans.evaluation.suitability import unseen
 from mmtrans.files import write_atomically
 from mmtrans.training.run import Run
@@ -109,7 +110,7 @@ def normalized_area(levels: list[float], values: list[float | None]) -> float | 
 def _save(place: Path, split: str, result: dict) -> None:
     """Puts a split into `robustness.json`, and all of them into `robustness.csv`."""
     place.mkdir(parents=True, exist_ok=True)
-    splits = {**read_results(place / "robustness.json"), split: result}
+    splits = {**read_splits(place / "robustness.json", Curves), split: result}
     rows = [["split", "corruption", "modality", "level", *METRICS]]
     for name, found in splits.items():
         for kind, curves in found["curves"].items():

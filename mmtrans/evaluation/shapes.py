@@ -1,8 +1,9 @@
-"""What `metrics.json` and `robustness.json` must hold of a split to be shown, compared or exported."""
+"""What `metrics.json`, `robustness.json` and `predictions.csv` must hold to be added to, compared or exported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -14,13 +15,29 @@ Shape = TypeVar("Shape")
 #: What to do about a damaged file of an evaluation.
 REMEDY = "Delete it, and evaluate each split again."
 
+#: The columns of `predictions.csv`.
+COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
+
 #: Every metric, `None` where it is undefined.
 Figures = TypedDict("Figures", dict.fromkeys(METRICS, float | None))
 
 Intervals = TypedDict("Intervals", {f"{name}_{end}": float | None for name in METRICS for end in ("low", "high")})
 
 
-class Evaluated(Figures):
+class Quality(TypedDict):
+    """How good a translation is: R² against the train mean, and what it is held against."""
+
+    r2: float | None
+    source_shuffled_r2: float | None
+    teacher_forced_r2: float | None
+    copy_last_r2: float | None
+
+
+class _Translated(TypedDict, total=False):
+    translation: Quality | None
+
+
+class Evaluated(Figures, _Translated):
     """What is compared of a split: every metric, and those of the trivial baselines."""
 
     baselines: dict[str, Figures]
@@ -33,13 +50,30 @@ class Shown(Evaluated, Intervals):
     segments: Count
 
 
-class Curve(TypedDict):
-    """How the metrics of a run fall as one modality is corrupted."""
+@dataclass(frozen=True)
+class Curve:
+    """How the metrics of a run fall as one modality is corrupted.
+
+    Raises:
+        ValueError: no MAE, or not one value a level.
+    """
 
     read: bool
     levels: list[float]
     metrics: dict[str, list[float | None]]
     area: dict[str, float | None]
+
+    def __post_init__(self) -> None:
+        if "mae" not in self.metrics or "mae" not in self.area:
+            raise ValueError("A curve has the metric mae. Received: none.")
+        if not self.levels or any(len(values) != len(self.levels) for values in self.metrics.values()):
+            raise ValueError(f"A curve has one value a level. Received: levels={len(self.levels)} and others.")
+
+
+class Origin(TypedDict, total=False):
+    """Of what a split's results are."""
+
+    members: list[dict[str, Any]]
 
 
 class Curves(TypedDict):

@@ -87,7 +87,7 @@ def describe_export(run: Run, functions: dict) -> dict:
     }
 
 
-def load_signature(directory: str | Path) -> dict:
+def load_signature(directory: str | Path) -> Signature:
     """Reads what an export says of itself.
 
     Raises:

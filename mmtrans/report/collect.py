@@ -9,16 +9,13 @@ import msgspec
 import numpy as np
 
 from mmtrans.config import Config, load_yaml
-from mmtrans.evaluation.shapes import REMEDY, Curves, Evaluated, read_split
+from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_split
 from mmtrans.grid.description import Description, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
 from mmtrans.training.environment import Environment
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
-
-#: Of `predictions.csv`, as far as it is read.
-COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import keras_tuner
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from mmtrans.files import write_atomically
-from mmtrans.search.plan import Search
+from mmtrans.search.plan import REMEDY, Search
 from mmtrans.search.space import Choices, Parameter
+from tfrecords.stored import damage, read_json
 
 #: Budgets of hyperband grow by this factor; each time one in so many trials goes on.
 FACTOR = 3
@@ -39,6 +40,54 @@ def to_keras_tuner(space: Mapping[str, Parameter]) -> keras_tuner.HyperParameter
     return hyperparameters
 
 
+class Space(TypedDict):
+    """What keras-tuner says of hyper-parameters."""
+
+    space: list[dict[str, Any]]
+    values: dict[str, Any]
+
+
+class TrialState(TypedDict):
+    """keras-tuner's `trial.json`."""
+
+    trial_id: str
+    hyperparameters: Space
+    metrics: dict[str, Any] | None
+    score: float | None
+    best_step: int | None
+    status: str
+    message: str | None
+
+
+class _Always(TypedDict):
+    ongoing_trials: dict[str, str]
+    hyperparameters: Space
+    start_order: list[str]
+    end_order: list[str]
+    run_times: dict[str, int]
+    retry_queue: list[str]
+    seed: int
+    seed_state: int
+    tried_so_far: list[str]
+    id_to_hash: dict[str, str | None]
+    display: dict[str, Any]
+
+
+class OracleState(_Always, total=False):
+    """keras-tuner's `oracle.json`, and what single oracles add to it."""
+
+    num_initial_points: int | None
+    alpha: float
+    beta: float
+    hyperband_iterations: float
+    max_epochs: int
+    min_epochs: int
+    factor: int
+    brackets: list[dict[str, Any]]
+    current_bracket: int
+    current_iteration: int
+
+
 class Durable:
     """What makes an oracle outlive a kill at any moment: keras-tuner writes its files in place."""
 
@@ -51,9 +100,20 @@ class Durable:
         write_atomically(path, json.dumps(trial.get_state()))
 
     def reload(self) -> None:
-        """Reads the state back. A trial that was being made when the kill came is forgotten: its number is free."""
-        super().reload()
-        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+        """Reads the state back. A trial that was being made when the kill came is forgotten: its number is free.
+
+        Raises:
+            ValueError: a file is damaged.
+        """
+        path = Path(self._get_oracle_fname())
+        read_json(path, OracleState, REMEDY)
+        for trial in sorted(path.parent.glob("trial_*/trial.json")):
+            read_json(trial, TrialState, REMEDY)
+        try:
+            super().reload()
+            self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            raise damage(path, "keras-tuner's state", f"{type(error).__name__} {error}", REMEDY) from error
 
 
 class RandomOracle(Durable, keras_tuner.oracles.RandomSearchOracle):

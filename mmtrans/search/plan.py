@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from mmtrans.bounds import MOST_WHOLE
-from mmtrans.config import Config
+from mmtrans.config import Config, known_fields
 from mmtrans.files import write_atomically
 from mmtrans.lease import LEASE, held
 from mmtrans.search.space import Choices, Interval, Parameter, parse_space
+from tfrecords.stored import read_json
+
+#: What to do about a damaged file of a search.
+REMEDY = "Copy the search anew from where it is whole, or choose another --out."
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,18 @@ class Training:
     config: Config
     records_path: Path
     fold: int | None
+
+
+class Description(TypedDict):
+    """The content of `search.json`."""
+
+    manifest_hash: str
+    tuner: str
+    objective: str
+    seeds_per_trial: int
+    num_folds: int
+    space: dict[str, Any]
+    config: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,7 @@ class Search:
                 trainings.append(Training(f"{name}-fold-{fold}", seeded, self.fold_path(fold), fold))
         return trainings
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> Description:
         """What must stay the same for the trials of a directory to be comparable, ready for JSON."""
         fields = ("manifest_hash", "tuner", "objective", "seeds_per_trial", "num_folds")
         return {
@@ -144,8 +160,8 @@ class Search:
         path = self.path / "search.json"
         if not path.is_file():
             write_atomically(path, json.dumps(self.description(), indent=2))
-        before = _flat(json.loads(path.read_text(encoding="utf-8")))
-        after = _flat(json.loads(json.dumps(self.description())))
+        before = _flat(read_json(path, Description, REMEDY), str(path))
+        after = _flat(json.loads(json.dumps(self.description())), str(path))
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
         if names:
             listed = ", ".join(f"{name}: {before.get(name)!r} → {after.get(name)!r}" for name in names)
@@ -155,14 +171,13 @@ class Search:
             )
 
 
-def _flat(description: dict) -> dict[str, Any]:
-    """One name for each thing that may differ."""
+def _flat(description: Description, where: str) -> dict[str, Any]:
+    """One name for each thing that may differ; fields of the configuration that an earlier release did not have are as
+    it had them, at their defaults."""
     nested = {f"space.{name}": spec for name, spec in description["space"].items()}
-    return {
-        **{name: v for name, v in description.items() if not isinstance(v, dict)},
-        **nested,
-        **description["config"],
-    }
+    own = {name: value for name, value in description.items() if name not in ("space", "config", "objective")}
+    config = Config(**known_fields(description["config"], where)).to_dict()
+    return {**own, "--objective": description["objective"], **nested, **config}
 
 
 @contextlib.contextmanager

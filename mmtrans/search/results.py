@@ -11,7 +11,9 @@ from typing import Any
 
 from mmtrans.config import dump_yaml
 from mmtrans.files import write_atomically
-from mmtrans.search.plan import Search
+from mmtrans.search.plan import REMEDY, Search
+from mmtrans.search.space import is_value
+from tfrecords.stored import Count, Finite, damage, read_json, shown
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Score:
     run: str
     seed: int
     fold: int | None
-    value: float
-    epochs: int
+    value: Finite
+    epochs: Count
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,22 @@ class Trial:
         scores: of its trainings; not all of them where it failed.
         seconds: that it took, in the attempt that ended it.
         reason: of its failure, one line, or `None`.
+
+    Raises:
+        ValueError: neither a score nor a reason why there is none.
     """
 
     name: str
     origin: str
     parameters: dict[str, Any]
-    max_epochs: int
+    max_epochs: Count
     scores: tuple[Score, ...]
-    seconds: float
+    seconds: Finite
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.reason and not self.scores:
+            raise ValueError("A trial that did not fail has scores. Received: scores=[].")
 
     @property
     def value(self) -> float | None:
@@ -65,11 +74,19 @@ class Trial:
 
 
 def load_trials(search: Search) -> list[Trial]:
-    """The trials that have ended, in the order of their numbers."""
+    """The trials that have ended, in the order of their numbers.
+
+    Raises:
+        ValueError: one of their files is damaged.
+    """
     trials = []
     for path in sorted((search.path / "trials").glob("*/trial.json")):
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        trials.append(Trial(**{**fields, "scores": tuple(Score(**score) for score in fields["scores"])}))
+        trial = read_json(path, Trial, REMEDY)
+        for name, parameter in search.space.items():
+            if name not in trial.parameters or not is_value(parameter, trial.parameters[name]):
+                received = f"parameters.{name}={shown(trial.parameters.get(name))}"
+                raise damage(path, f"a value of the space of {name}", received, REMEDY)
+        trials.append(trial)
     return trials
 
 

@@ -172,6 +172,13 @@ def _is_range(settings: Mapping[Any, Any], whole: bool) -> bool:
     return low < high and (low > 0 or not is_log) and (step is None or step > (1 if is_log else 0))
 
 
+def is_value(parameter: Parameter, value: Any) -> bool:
+    """Whether a parameter may have a value."""
+    if isinstance(parameter, Choices):
+        return any(type(value) is type(choice) and value == choice for choice in parameter.values)
+    return type(value) in (int, float) and parameter.low <= value <= parameter.high
+
+
 def from_keras_tuner(space: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration fields that a trial's values stand for; those of an interval have six digits, for people."""
     fields = {}

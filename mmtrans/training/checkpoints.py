@@ -151,6 +151,12 @@ def save_weights(path: Path, groups: dict[str, keras.Model]) -> None:
         np.savez(file, **arrays)
 
 
+def check_weights(path: Path) -> None:
+    """Raises a FileNotFoundError where a phase has no weights."""
+    if not path.is_file():
+        raise FileNotFoundError(f"No trained weights. Expected a finished phase. Received: {path}. {PHASE_REMEDY}")
+
+
 def read_weights(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file of `save_weights`.
 
@@ -158,8 +164,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         FileNotFoundError: no such file.
         ValueError: it is damaged.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"No trained weights. Expected a finished phase. Received: {path}. {PHASE_REMEDY}")
+    check_weights(path)
     return read_npz(path, (), PHASE_REMEDY)
 
 

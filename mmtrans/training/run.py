@@ -26,7 +26,7 @@ from mmtrans.training.phases import Phase, phases_of
 from mmtrans.training.seen import SEEN, save_seen
 from tfrecords.directories import is_leftover, new_directory
 from tfrecords.manifest import file_sha256
-from tfrecords.stored import read_json
+from tfrecords.stored import damage, read_json
 
 #: In a run directory, the trained translations that the run started from.
 INIT = "init"
@@ -146,7 +146,12 @@ class Run:
     @cached_property
     def data(self) -> Data:
         """What new data must be like."""
-        return self.environment["data"]
+        data = self.environment["data"]
+        missing = sorted(set(self.recipe.inputs.modalities) - set(data["modalities"]))
+        if missing:
+            received = f"data.modalities without {missing}"
+            raise damage(self.path / "environment.json", "each modality that the recipe reads", received, REMEDY)
+        return data
 
     @cached_property
     def recipe(self) -> Recipe:

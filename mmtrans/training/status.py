@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from mmtrans.config import digest
-from mmtrans.training.checkpoints import PHASE_REMEDY, read_weights
+from mmtrans.training.checkpoints import PHASE_REMEDY, check_weights, read_weights
 from mmtrans.training.phases import Phase
-from mmtrans.training.run import Run
-from tfrecords.stored import Count, read_json, shaped
+from mmtrans.training.run import REMEDY, Run
+from tfrecords.stored import Count, damage, read_json, shaped
 
 
 class Status(TypedDict):
@@ -59,9 +59,8 @@ def weights_hash(path: Path) -> str:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is damaged.
     """
-    read_weights(path)
+    check_weights(path)
     return digest(path.read_bytes().hex())
 
 
@@ -79,10 +78,25 @@ def is_finished(run: Run, phase: Phase) -> bool:
 
 
 def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
-    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end."""
-    unfinished = [phase.name for phase in phases or run.phases if not is_finished(run, phase)]
+    """Raises a ValueError where phases of a run, `None` for all, are not trained to their end, or where a file that
+    they depend on is not as it was in training."""
+    unfinished = [phase for phase in phases or run.phases if not is_finished(run, phase)]
+    for phase in unfinished:
+        _check_unchanged(run, phase)
     if unfinished:
         raise ValueError(
-            f"The run is not finished. Expected every phase trained to its end. Received: unfinished={unfinished} "
-            f"({run.path}). Give the same `mmtrans train` command again: it goes on from the last checkpoint."
+            f"The run is not finished. Expected every phase trained to its end. "
+            f"Received: unfinished={[phase.name for phase in unfinished]} ({run.path}). "
+            f"Give the same `mmtrans train` command again: it goes on from the last checkpoint."
         )
+
+
+def _check_unchanged(run: Run, phase: Phase) -> None:
+    """Raises a ValueError where a phase was trained to its end, but with another configuration or parent."""
+    status = read_status(run, phase)
+    if status and status["finished"]:
+        if status["key"] != phase.key:
+            received = f"a phase of another configuration, {phase.name}"
+            raise damage(run.path / "config.yaml", "what the phases were trained with", received, REMEDY)
+        if phase.parent:
+            read_weights(run.weights_path(phase.parent))

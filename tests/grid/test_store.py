@@ -19,6 +19,7 @@ def finish(run, phase, weights=b"w", epochs=2, stopped_by="epochs"):
         (directory / path).write_bytes(content)
     inherited = weights_hash(run.weights_path(phase.parent)) if phase.parent else None
     status = {"key": phase.key, "inherited": inherited, "finished": True, "epochs": epochs, "stopped_by": stopped_by}
+    status |= {"epoch": 1, "best_loss": 0.5, "history": []}
     (directory / "phase.json").write_text(json.dumps(status))
     (run.path / "logs" / phase.name).mkdir(parents=True, exist_ok=True)
     (run.path / "logs" / phase.name / "events").write_bytes(b"e")
