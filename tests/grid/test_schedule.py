@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -11,6 +11,7 @@ from mmtrans.grid.store import Store
 from mmtrans.training.run import Run
 from tests.grid.pools import InlinePool
 from tests.grid.test_store import finish
+from tfrecords.schema import LabelScale
 
 
 @pytest.fixture
@@ -48,7 +49,8 @@ def trained(monkeypatch):
             if task.completes_run:
                 (run.path / "metrics.json").write_text("{}")
                 (run.path / "config.yaml").write_text(dump_yaml(task.config.to_dict()))
-                environment = {"records": str(run.records_path), "manifest_hash": "abc"}
+                data = {"label": asdict(LabelScale("score", -3, 3, 0)), "max_steps": {}, "modalities": {}}
+                environment = {"records": str(run.records_path), "manifest_hash": "abc", "data": data}
                 (run.path / "environment.json").write_text(json.dumps(environment))
             return {"valid_loss": 1.0, "split": "test", "mae": 1.0}
 
