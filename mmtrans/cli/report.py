@@ -11,8 +11,8 @@ from mmtrans.console import say
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
-        "Report a grid, finished or not: the paper's numbers beside the measured ones, intervals and tests that "
-        "resample videos and seeds, controls, plots. Writes one HTML page, and beside it the same as Markdown and CSV."
+        "Report a grid, finished or not: the paper's numbers beside the measured ones, intervals and tests over "
+        "videos and seeds, controls, plots. Writes one HTML page, and beside it the same as Markdown and CSV."
     )
     parser.add_argument("grid_dir", metavar="DIR", help="directory made by `mmtrans grid`")
     parser.add_argument("--out", metavar="FILE.html", help="the page (default: DIR/report.html)")

@@ -53,7 +53,7 @@ def show_metrics(result: Mapping, title: str) -> None:
             elbo, likelihood, kl = (number(quality[name], 2) for name in ("elbo", "reconstruction", "kl"))
             out.print(f"Evidence lower bound: {elbo} nats a segment (log-likelihood {likelihood}, divergence {kl})")
     if "segments" in result:
-        out.print(f"{result['segments']} segments of {result['videos']} videos; intervals resample videos.")
+        out.print(f"{result['segments']} segments of {result['videos']} videos.")
     for note in result.get("notes", ()):
         out.print(f"Note: {note}")
 

@@ -1,4 +1,4 @@
-"""Intervals and tests that resample videos.
+"""Intervals and tests over videos.
 
 Segments of one video resemble each other, so intervals by segments are about half as wide as the truth. Every metric
 is a function of sums over videos (moments, confusion tables): a draw is a vector of video counts times those sums.
@@ -6,10 +6,11 @@ is a function of sums over videos (moments, confusion tables): a draw is a vecto
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from mmtrans.evaluation.intervals import Estimate, t_intervals
 from mmtrans.evaluation.metrics import (
     CONSTANT_SPREAD,
     METRICS,
@@ -21,11 +22,8 @@ from mmtrans.evaluation.metrics import (
 )
 from tfrecords.schema import LabelScale
 
-#: Percentile intervals over fewer videos than this are too narrow to be shown.
+#: Of fewer videos than this nobody knows how much they vary.
 MIN_VIDEOS = 10
-
-#: A metric that is undefined in more than 5 % of the draws gets no interval.
-MIN_DEFINED = 0.95
 
 #: Entries of the largest temporary (draws, videos) array: 16 MB of float64.
 MAX_ENTRIES = 2_000_000
@@ -51,7 +49,7 @@ def bootstrap_intervals(
     draws: int = 10_000,
     seed: int = 0,
 ) -> dict[str, tuple[float | None, float | None]]:
-    """95 % percentile intervals of every metric, resampling videos with replacement.
+    """95 % intervals of every metric over the videos, as `t_interval` makes them.
 
     Args:
         predictions: `(n,)` scores in label units.
@@ -59,11 +57,11 @@ def bootstrap_intervals(
         videos: `(n,)` the video of each segment.
         scale: range and neutral point of the labels.
         draws: number of resamples.
-        seed: of the resamples; equal seeds and videos give equal draws, so models can be compared draw by draw.
+        seed: of the resamples; equal seeds and videos give equal draws.
 
     Returns:
         metric → `(low, high)`; both `None` under 10 videos, where the metric itself is undefined, and where it is
-        undefined in more than 5 % of the draws (else the undefined draws are left out).
+        undefined in more than 5 % of the draws of videos (else the undefined draws are left out).
 
     Raises:
         ValueError: different or wrong shapes, no segments, values that are not finite, or `draws` below 1.
@@ -73,11 +71,29 @@ def bootstrap_intervals(
     check_draws(draws)
     if num_videos < MIN_VIDEOS:
         return dict.fromkeys(METRICS, (None, None))
-    sums = video_sums(predictions, labels, codes, num_videos, scale)
-    spread = least_variance(predictions, labels)
-    pieces = [draw_metrics(sums, spread, weights) for weights in draw_weights(num_videos, draws, seed)]
-    point = draw_metrics(sums, spread, np.ones((1, num_videos)))
-    return percentile_intervals(point, {name: np.concatenate([piece[name] for piece in pieces]) for name in point})
+    weights = draw_weights(num_videos, draws, seed)
+    return t_intervals(estimate_metrics(predictions, labels, codes, num_videos, scale, weights))
+
+
+def estimate_metrics(
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    codes: np.ndarray,
+    num_videos: int,
+    scale: LabelScale,
+    weights: Iterable[np.ndarray],
+) -> dict[str, Estimate]:
+    """Every metric of one seed's predictions, as it is and as it would be with other videos.
+
+    Arguments are as of `video_sums`, and `weights` as `draw_weights` yields them.
+    """
+    sums, least = video_sums(predictions, labels, codes, num_videos, scale), least_variance(predictions, labels)
+    whole = {name: values.sum(axis=0) for name, values in sums.items()}
+    point = metrics_of_sums({name: values[None] for name, values in whole.items()}, least)
+    left_out = metrics_of_sums({name: whole[name] - values for name, values in sums.items()}, least)
+    pieces = [draw_metrics(sums, least, piece) for piece in weights]
+    drawn = {name: np.concatenate([piece[name] for piece in pieces]) for name in point}
+    return {name: Estimate(point[name], drawn[name], left_out[name]) for name in point}
 
 
 def least_variance(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -90,22 +106,6 @@ def draw_metrics(sums: dict[str, np.ndarray], spread: np.ndarray, weights: np.nd
     is as `least_variance` gives."""
     weights = weights.astype(np.float64)
     return metrics_of_sums({name: np.tensordot(weights, values, 1) for name, values in sums.items()}, spread)
-
-
-def percentile_intervals(
-    point: dict[str, np.ndarray], drawn: dict[str, np.ndarray]
-) -> dict[str, tuple[float | None, float | None]]:
-    """95 % intervals of `drawn`, metric → `(draws,)`; `point`, metric → `(1,)`, says which metrics are defined.
-
-    Returns `(None, None)` for a metric that is undefined itself or in more than 5 % of the draws.
-    """
-    intervals: dict[str, tuple[float | None, float | None]] = dict.fromkeys(METRICS, (None, None))
-    for name, values in drawn.items():
-        finite = values[np.isfinite(values)]
-        if np.isfinite(point[name][0]) and finite.size >= MIN_DEFINED * values.size:
-            low, high = np.percentile(finite, [2.5, 97.5])
-            intervals[name] = float(low), float(high)
-    return intervals
 
 
 def video_sums(

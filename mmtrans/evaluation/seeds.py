@@ -1,6 +1,6 @@
-"""Intervals and tests of models that were trained several times: they resample videos and seeds.
+"""Intervals and tests of models that were trained several times, over videos and seeds.
 
-A number that is the mean of a few seeds is uncertain for two reasons: other videos, and other seeds. Both are drawn
+A number that is the mean of a few seeds is uncertain for two reasons: other videos, and other seeds. A test draws both
 anew, independently of each other. Of K seeds each draw takes K-1 with replacement, which gives the mean over seeds its
 unbiased variance (K of K would be too narrow by (K-1)/K: half of it for two seeds).
 """
@@ -16,13 +16,11 @@ from scipy import stats
 from mmtrans.evaluation.bootstrap import (
     MIN_VIDEOS,
     check_draws,
-    draw_metrics,
     draw_weights,
-    least_variance,
-    percentile_intervals,
+    estimate_metrics,
     video_codes,
-    video_sums,
 )
+from mmtrans.evaluation.intervals import mean_estimates, t_intervals
 from mmtrans.evaluation.metrics import METRICS, check_pair, check_values
 from tfrecords.schema import LabelScale
 
@@ -58,7 +56,7 @@ def seed_intervals(
     draws: int = 10_000,
     seed: int = 0,
 ) -> dict[str, tuple[float | None, float | None]]:
-    """95 % percentile intervals of the mean over seeds of every metric, resampling videos and seeds.
+    """95 % intervals of the mean over seeds of every metric, over videos and seeds, as `t_interval` makes them.
 
     Args:
         predictions: `(seeds, n)` scores in label units.
@@ -76,19 +74,8 @@ def seed_intervals(
     check_draws(draws)
     if num_videos < MIN_VIDEOS:
         return dict.fromkeys(METRICS, (None, None))
-    shares = draw_seeds(len(pairs), draws, seed)
     weights = list(draw_weights(num_videos, draws, seed))
-    point: dict[str, np.ndarray] = {}
-    drawn: dict[str, np.ndarray] = {}
-    for k, (row, y) in enumerate(pairs):
-        sums, spread = video_sums(row, y, codes, num_videos, scale), least_variance(row, y)
-        pieces = [draw_metrics(sums, spread, piece) for piece in weights]
-        for name, value in draw_metrics(sums, spread, np.ones((1, num_videos))).items():
-            values = np.concatenate([piece[name] for piece in pieces])
-            # A seed that is not drawn does not make a draw undefined.
-            part = np.where(shares[:, k] > 0, shares[:, k] * values, 0.0)
-            point[name], drawn[name] = point.get(name, 0.0) + value, drawn.get(name, 0.0) + part
-    return percentile_intervals(point, drawn)
+    return t_intervals(mean_estimates([estimate_metrics(*pair, codes, num_videos, scale, weights) for pair in pairs]))
 
 
 def compare_seeds(

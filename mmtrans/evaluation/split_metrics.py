@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmtrans.evaluation.bootstrap import MIN_VIDEOS, bootstrap_intervals
+from mmtrans.evaluation.intervals import DESCRIPTION
 from mmtrans.evaluation.metrics import METRICS, has_seven_classes, is_collapsed, sentiment_metrics, trivial_baselines
 from tfrecords.schema import LabelScale
 
@@ -27,7 +28,7 @@ def evaluate_predictions(
 
     Returns:
         For each metric `<metric>`, `<metric>_low`, `<metric>_high`; `baselines`, `collapsed`, `segments`, `videos`,
-        and `notes`, sentences that say why something is null or doubtful.
+        and `notes`, sentences that say which intervals these are, and why something is null or doubtful.
 
     Raises:
         ValueError: different or wrong shapes, no segments, or values that are not finite.
@@ -61,9 +62,12 @@ def _notes(result: dict, scale: LabelScale) -> list[str]:
     if result["acc2_non0"] is None:
         notes.append("No acc2_non0 and f1_non0: every label is neutral.")
     if result["videos"] < MIN_VIDEOS:
-        notes.append(f"No intervals: {result['videos']} videos, and resampling them needs at least {MIN_VIDEOS}.")
+        notes.append(
+            f"No intervals: {result['videos']} videos, and at least {MIN_VIDEOS} are needed to tell how much they vary."
+        )
     else:
+        notes.append(DESCRIPTION.format(videos=result["videos"]))
         missing = [name for name in METRICS if result[name] is not None and result[f"{name}_low"] is None]
         if missing:
-            notes.append(f"No interval for {', '.join(missing)}: undefined in more than 5 % of the resamples.")
+            notes.append(f"No interval for {', '.join(missing)}: undefined in more than 5 % of the draws of videos.")
     return notes

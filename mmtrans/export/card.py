@@ -50,7 +50,8 @@ _LIMITS = """## Limits
 
 The score is an estimate for segments like those of training: their language, speakers, feature extractors and
 alignment. It says nothing dependable about a single person or utterance, and must not decide about anybody.
-Attention weights show where the model pools from; they are no explanation. Intervals above resample videos.
+Attention weights show where the model pools from; they are no explanation. Intervals above are 95 % over videos: other
+videos would give other numbers.
 """
 
 

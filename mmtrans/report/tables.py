@@ -158,7 +158,7 @@ def _measured_table(results: Results) -> Table:
         [f"constant: {name}", *(number(values[m]) for m in HEADINGS)] for name, values in results.trivial.items()
     ]
     caption = (
-        "Mean ± standard deviation over seeds, and 95 % intervals of the mean that resample videos and seeds. "
+        "Mean ± standard deviation over seeds, and 95 % intervals of the mean over videos and seeds. "
         "MAE in label units; ±3 are the classes at both ends."
     )
     return Table("Measured, with intervals", caption, ["recipe", *HEADINGS.values()], rows, beneath)

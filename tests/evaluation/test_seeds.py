@@ -1,10 +1,11 @@
-"""Resampling of videos and seeds: against literal draws, and by what it promises on simulated data."""
+"""Intervals and tests over videos and seeds: against literal loops, and by what they promise on simulated data."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights
-from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
+from mmtrans.evaluation.bootstrap import bootstrap_intervals
+from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.seeds import compare_seeds, draw_seeds, seed_intervals
 from tfrecords.schema import LabelScale
 
@@ -25,24 +26,19 @@ def model(rng, num_seeds, num_videos, per_video, mean=0.0, by_seed=0.05):
     return mean + np.repeat(by_video, per_video, axis=1) + rng.normal(0, by_seed, (num_seeds, 1)) + noise
 
 
-def test_intervals_equal_the_literal_loop():
+def test_the_interval_of_a_mean_over_seeds_by_hand():
+    """MAE: two sources of variance, one without each video, one between the seeds, and Satterthwaite's freedom."""
     predictions, labels, videos = labelled(np.random.default_rng(1))
-    names = np.unique(videos)
-    weights = np.concatenate(list(draw_weights(names.size, 60, 4)))
-    rows = []
-    for shares, counts in zip(draw_seeds(3, 60, 4), weights, strict=True):
-        taken = np.concatenate(
-            [np.flatnonzero(videos == n) for n, c in zip(names, counts, strict=True) for _ in range(c)]
-        )
-        found = [sentiment_metrics(row[taken], labels[taken], MOSI) for row in predictions]
-        undefined = [m for m in METRICS if found[0][m] is None]  # labels decide, so for all seeds alike
-        rows.append(
-            {m: sum(s * f[m] for s, f in zip(shares, found, strict=True)) for m in METRICS if m not in undefined}
-        )
-    measured = seed_intervals(predictions, labels, videos, MOSI, draws=60, seed=4)
-    for name in METRICS:
-        expected = np.percentile([row[name] for row in rows if name in row], [2.5, 97.5])
-        assert measured[name] == pytest.approx(tuple(expected), abs=1e-9), name
+    predictions[1] += 0.4
+    errors = np.abs(predictions - labels)
+    left_out = np.sqrt([errors[:, videos != name].mean() for name in np.unique(videos)])
+    by_video = 11 / 12 * np.sum((left_out - left_out.mean()) ** 2)
+    by_seed = np.var(np.sqrt(errors.mean(axis=1)), ddof=1) / 3
+    freedom = (by_video + by_seed) ** 2 / (by_video**2 / 11 + by_seed**2 / 2)
+    reach = stats.t(freedom).ppf(0.975) * np.sqrt(by_video + by_seed)
+    expected = [(np.sqrt(errors.mean()) + end) ** 2 for end in (-reach, reach)]
+    # A single draw has no variance.
+    assert seed_intervals(predictions, labels, videos, MOSI, draws=1)["mae"] == pytest.approx(tuple(expected))
 
 
 def test_each_draw_takes_all_seeds_but_one():
@@ -127,7 +123,7 @@ def test_size_under_the_null_and_power(num_seeds, num_videos):
 
 @pytest.mark.slow
 def test_coverage_needs_videos_and_seeds():
-    """The mean error of a model over all videos and seeds: resampled segments miss it far too often."""
+    """The mean error of a model over all videos and seeds: intervals by segments miss it far too often."""
     rng = np.random.default_rng(11)
     scale = LabelScale("persuasion", 1.0, 7.0, 4.0)
     truth, per_video = 5.0, 15
