@@ -47,6 +47,9 @@ _TEXTS = sorted(((os.strerror(number), number) for number in _KNOWN), key=lambda
 
 _HDF5_NUMBER = re.compile(r"errno = (\d+)")
 
+#: By which TensorFlow says what in a graph has failed.
+_NODE = re.compile(r"\{\{.*?\}\}")
+
 #: The most characters of another program's message that are shown.
 _SHOWN = 300
 
@@ -126,7 +129,7 @@ def _received(error: BaseException, number: int) -> str:
 
 
 def _shown(error: BaseException) -> str:
-    text = " ".join(str(getattr(error, "message", None) or error).split()).rstrip(".")
+    text = " ".join(_NODE.sub("", str(getattr(error, "message", None) or error)).split()).rstrip(".")
     return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
 
 

@@ -78,8 +78,8 @@ def named(partial: Path, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        inside = error.filename is not None and str(error.filename).startswith(str(partial))
-        if inside or (error.filename is None and error.errno in _NO_ROOM):
+        names = [name for name in (error.filename, error.filename2) if name is not None]
+        if any(str(name).startswith(str(partial)) for name in names) or (not names and error.errno in _NO_ROOM):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
@@ -158,6 +158,8 @@ def _rename(partial: Path, target: Path, overwrite: bool) -> None:
         # Onto one that holds something the rename fails: nobody's work is lost.
         partial.rename(target)
     finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
+        if partial.exists():
+            # What was there is put back, unless another command was faster.
+            with contextlib.suppress(OSError):
+                old.rename(target)
         remove(old)
