@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+from pathlib import Path
 
 #: What a terminal obeys instead of showing it: control characters, what turns the direction of reading, what hides
 #: text or ends a line unseen; and halves of characters, which no output can encode. Joiners, which emoji and some
@@ -42,6 +44,15 @@ _KEPT, _DIGEST, PLOT_LIMIT = 64, 12, 60
 def for_terminal(text: str) -> str:
     """One line for a terminal: control and direction characters, and ends of lines, as escapes (`\\x1b`, `\\n`)."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def for_shell(text: str | Path) -> str:
+    """One word of a command that is there to be copied: quoted where a shell would take it apart, or for a flag."""
+    text = str(text)
+    if _UNSEEN.search(text):
+        escaped = for_terminal(text.replace("\\", "\\\\").replace("'", "\\'"))
+        return f"$'{escaped}'"
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def for_json(text: str) -> str:

@@ -1,6 +1,7 @@
 import html.parser
 import json
 import re
+import subprocess
 import unicodedata
 
 import pytest
@@ -14,6 +15,7 @@ from mmtrans.escape import (
     for_latex,
     for_markdown,
     for_plot,
+    for_shell,
     for_terminal,
 )
 
@@ -196,3 +198,21 @@ def test_matplotlib_draws_it_without_mathematics(text):
     axes.plot([0, 1], label=for_plot(text))
     assert axes.get_legend_handles_labels()[1] == [for_plot(text)]
     FigureCanvasAgg(figure).draw()
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("runs/T-ab12", "runs/T-ab12"),
+        ("my runs/a'b", "'my runs/a'\"'\"'b'"),
+        ("-run", "./-run"),
+        ("$(date);x", "'$(date);x'"),
+        ("a\x1b[2Jb'\\", "$'a\\x1b[2Jb\\'\\\\'"),
+        ("", "''"),
+    ],
+)
+def test_a_word_of_a_shell_command_is_that_word(text, word):
+    assert for_shell(text) == word
+    if not text.startswith("-"):
+        spoken = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, text=True, check=True)
+        assert spoken.stdout == text

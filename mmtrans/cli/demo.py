@@ -11,6 +11,7 @@ from rich.table import Table
 from mmtrans.cli.show import console, number, show_metrics
 from mmtrans.console import say
 from mmtrans.data.convert import convert
+from mmtrans.escape import for_shell
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.suitability import open_records
 from mmtrans.sources import open_corpus
@@ -62,8 +63,8 @@ def explain(run: Run) -> dict:
         "frozen, and a regressor learned sentiment from the encoder's output. The corpus is synthetic: its equations",
         "are known, so the best possible numbers are too. They say that the method works here, not on real speech.",
         f"Where things are: {run.path} (metrics.json, predictions.csv, plots/, logs/), {records.directory}.",
-        f"Try next: tensorboard --logdir {run.path}/logs",
-        f"          mmtrans-train --data {records.directory} --recipe T",
+        f"Try next: tensorboard --logdir {for_shell(run.path / 'logs')}",
+        f"          mmtrans-train --data {for_shell(records.directory)} --recipe T",
         "          mmtrans convert YOUR_MOSI_FOLDER records && mmtrans-train --data records --recipe 'T->A'",
     )
     for line in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mmtrans.console import say
+from mmtrans.escape import for_shell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,5 +32,5 @@ def run(arguments: argparse.Namespace) -> dict:
     tf.get_logger().setLevel("WARNING")
     description = export(Run.open(arguments.run_dir), arguments.directory, arguments.overwrite)
     say(f"Wrote {arguments.directory}. Signatures: {', '.join(description['signatures'])}.")
-    say(f"Next: mmtrans predict {arguments.directory} SOURCE, or read {arguments.directory}/model_card.md")
+    say(f"Next: mmtrans predict {for_shell(arguments.directory)} SOURCE, or read {arguments.directory}/model_card.md")
     return description

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmtrans.cli.parser import add_config_flags, add_number, config_from, number_type
 from mmtrans.config import Config
 from mmtrans.console import warn
+from mmtrans.escape import for_shell
 from mmtrans.grid import VARIED
 
 #: Fields of the configuration that are the grid's own.
@@ -66,16 +67,18 @@ def run(arguments: argparse.Namespace) -> dict:
         dataclasses.replace(config, label_fraction=share).label_fraction for share in arguments.label_fractions
     ]
     recipes = read_recipes(arguments.recipes)
-    variants = read_variants(arguments.variants, config) if arguments.variants else {}
+    variants = read_variants(arguments.variants, config) if arguments.variants is not None else {}
     import_tensorflow()
     from mmtrans.data.records import Records
-    from mmtrans.grid.inits import keep_inits, open_inits
+    from mmtrans.grid.inits import keep_inits, open_inits, spelled_as_known
     from mmtrans.grid.plan import Grid
     from mmtrans.grid.schedule import locked, outdated_runs, run_grid
     from mmtrans.grid.summary import summarize
     from mmtrans.training.train import check_recipe
 
     records = Records.open(arguments.data)
+    config = Config(**spelled_as_known(Path(arguments.out), config.to_dict()))
+    variants = {name: spelled_as_known(Path(arguments.out), fields) for name, fields in variants.items()}
     grid = Grid(
         Path(arguments.out),
         records.directory.resolve(),
@@ -130,4 +133,4 @@ def _show(grid, rows: list[dict], failures: dict) -> None:
         out.print(f"Failed: {name}: {failure['reason']} See {grid.path}/{failure['log']}.", soft_wrap=True)
     if failures:
         out.print("The same command tries again what failed.")
-    out.print(f"Grid: {grid.path}. Next: mmtrans report {grid.path}", soft_wrap=True)
+    out.print(f"Grid: {grid.path}. Next: mmtrans report {for_shell(grid.path)}", soft_wrap=True)

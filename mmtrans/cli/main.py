@@ -117,7 +117,9 @@ def is_failure(command: str, result: dict | None) -> bool:
     """Whether what a command returns tells of a failure: of a run of a grid, of all trials of a search."""
     if result is None:
         return False
-    return bool(result["failures"]) if command == "grid" else command == "tune" and result["best"] is None
+    if command == "grid":
+        return bool(result["failures"])
+    return command == "tune" and "best" in result and result["best"] is None
 
 
 def fail(error: object, code: int) -> int:

@@ -21,6 +21,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
+        self.register("type", None, not_empty)
 
     def parse_known_args(self, args=None, namespace=None):
         """As argparse's, which takes the value of `--label-range -3,3` for a flag."""
@@ -35,6 +36,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")
+
+
+def not_empty(text: str) -> str:
+    """The type of a flag or argument that says nothing else: a path or a name, as of an unset variable in a script."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, received ''")
+    return text
 
 
 def number_type(kind: type) -> Callable[[str], float]:
@@ -102,7 +110,7 @@ def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] =
             arguments["choices"] = typing.get_args(kind)
         else:
             arguments.update(
-                type=kind if kind is str else number_type(kind), metavar={int: "N", float: "X", str: "TEXT"}[kind]
+                type=None if kind is str else number_type(kind), metavar={int: "N", float: "X", str: "TEXT"}[kind]
             )
         group.add_argument(flag, **arguments)
 

@@ -6,6 +6,7 @@ import argparse
 
 from mmtrans.cli.parser import number_type
 from mmtrans.console import say
+from mmtrans.escape import for_shell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,5 +30,5 @@ def run(arguments: argparse.Namespace) -> dict:
         arguments.directory, videos=arguments.videos, seed=arguments.seed, unlabelled=arguments.unlabelled
     )
     say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
-    say(f"Next: mmtrans convert {arguments.directory} RECORDS")
+    say(f"Next: mmtrans convert {for_shell(arguments.directory)} RECORDS")
     return truth

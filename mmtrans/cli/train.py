@@ -12,6 +12,7 @@ from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from, number_type
 from mmtrans.config import Config, dump_yaml
 from mmtrans.console import say
+from mmtrans.escape import for_shell
 from mmtrans.lease import held
 from mmtrans.recipe import parse, slug
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
@@ -110,8 +111,10 @@ def run(arguments: argparse.Namespace) -> dict | None:
         if is_demo(arguments):
             return explain(trained)
     show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
-    following = f"train --init {trained.path} --data …" if config.pretrain else f"evaluate {trained.path}"
-    say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {trained.path}/logs")
+    path = for_shell(trained.path)
+    following = f"train --init {path} --data …" if config.pretrain else f"evaluate {path}"
+    logs = for_shell(trained.path / "logs")
+    say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
     return result
 
 

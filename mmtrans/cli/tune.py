@@ -11,6 +11,7 @@ from mmtrans.bounds import check_number
 from mmtrans.cli.parser import add_config_flags, add_number, config_from
 from mmtrans.config import Config, dump_yaml, read_yaml
 from mmtrans.console import say, warn
+from mmtrans.escape import for_shell
 from mmtrans.search import TUNERS
 
 #: Trials of the tuners that have no end of their own.
@@ -88,8 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser, without=("objective", "pretrain"))
 
 
-def run(arguments: argparse.Namespace) -> dict | None:
-    """Searches, shows the best trials, and returns the best one with the failures; `None` of a cluster's worker."""
+def run(arguments: argparse.Namespace) -> dict:
+    """Searches, shows the best trials, and returns the best one with the failures; of a cluster's worker its name."""
     from mmtrans.search.cluster import join
 
     # Trials are judged by sentiment.
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
     if arguments.print_space:
         for line in dump_yaml(specs).splitlines():
             say(line)
-        return None
+        return specs
     _check(arguments)
     member = join(os.environ)
     if member.is_exposed:
@@ -130,7 +131,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
         with joined(search, member.tuner_id):
             run_search(search, trials, member, arguments.jobs, arguments.quiet)
-        return None
+        return {"objective": search.objective, "worker": member.tuner_id}
     folds = fold_videos(records, search.num_folds) if search.num_folds else []
     if not folds:
         check_recipe(search.base, records)
@@ -215,7 +216,9 @@ def _show(search, ended: list, data: str) -> dict:
         out.print("No trial completed. Change the space, and choose another --out.")
         return {"objective": search.objective, "trials": len(ended), "best": None, "failures": failures}
     out.print(
-        f"Search: {search.path}. Next: mmtrans train --data {data} --config {search.path}/best.yaml", soft_wrap=True
+        f"Search: {search.path}. Next: mmtrans train --data {for_shell(data)} "
+        f"--config {for_shell(search.path / 'best.yaml')}",
+        soft_wrap=True,
     )
     best = {"trial": ranked[0].name, "value": ranked[0].value, "parameters": ranked[0].parameters}
     return {"objective": search.objective, "trials": len(ended), "best": best, "failures": failures}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from mmtrans.config import same_place
 from mmtrans.grid.description import read_description
 from mmtrans.training.init import open_init
 from mmtrans.training.run import Run
@@ -30,6 +32,13 @@ def open_inits(path: Path, inits: Iterable[str]) -> dict[str, Run]:
     """
     known = (read_description(path) or {}).get("inits", {})
     return {init: open_init(init, copy_path(path, known[init]) if init in known else None) for init in inits}
+
+
+def spelled_as_known(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a configuration, of which `init` is spelled as in a grid's `grid.json` where that names the place."""
+    known = (read_description(path) or {}).get("inits", {})
+    init = next((name for name in known if same_place(name, fields.get("init", ""))), None)
+    return {**fields, "init": init} if init else dict(fields)
 
 
 def keep_inits(path: Path, inits: Mapping[str, Run]) -> dict[str, str]:

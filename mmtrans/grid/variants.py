@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -125,7 +126,7 @@ def variant_of(
 
 def is_name(text: str) -> bool:
     """Whether a variant may be called so: its runs' directories are."""
-    return re.fullmatch(r"\w[\w.-]*", text) is not None
+    return re.fullmatch(r"\w[\w.-]*", text) is not None and len(text.encode()) <= 100
 
 
 def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]:
@@ -140,11 +141,13 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
         ValueError: a name that is used twice or is no name, fields that are unknown, reserved or out of range, or a
             variant that is the same as another or as the plain configuration.
     """
-    named, made = {}, {config: "the plain configuration"}
+    plain = replace(config, init=os.path.realpath(config.init) if config.init else "")
+    named, made = {}, {plain: "the plain configuration"}
     for name, fields in read_yaml(path, "variant", "variants").items():
         if not is_name(str(name)) or not isinstance(fields, dict):
             raise ValueError(
-                f"Not a variant. Expected `name: {{field: value, …}}` named by letters, digits, dots, hyphens. "
+                f"Not a variant. Expected `name: {{field: value, …}}` named by letters, digits, dots, hyphens, "
+                f"at most 100. "
                 f"Received: {name!r}: {fields!r} ({path})."
             )
         reserved = sorted(set(fields) & set(RESERVED))
@@ -154,11 +157,13 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
                 f"Received: {reserved} (variant {name}, {path}). Leave them out; the flags of the grid say them."
             )
         changed = replace(config, **known_fields(fields, f"variant {name}, {path}"))
-        if changed in made:
+        # However its path is spelled.
+        shape = replace(changed, init=os.path.realpath(changed.init) if changed.init else "")
+        if shape in made:
             raise ValueError(
-                f"Variants must differ. Expected another configuration than {made[changed]}. "
+                f"Variants must differ. Expected another configuration than {made[shape]}. "
                 f"Received: {name}: {fields} ({path}). Change a field, or leave the variant out."
             )
-        made[changed] = f"variant {name}"
+        made[shape] = f"variant {name}"
         named[str(name)] = {field: getattr(changed, field) for field in fields}
     return named

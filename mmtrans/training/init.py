@@ -15,13 +15,16 @@ from mmtrans.console import warn
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
-from mmtrans.training.checkpoints import load_weights
+from mmtrans.training.checkpoints import load_weights, read_weights
 from mmtrans.training.phases import Phase
 from mmtrans.training.run import Run
 
 #: Configuration fields that give the encoder its shape, and the rest of a translation its own.
 ENCODER = ("cell", "units", "num_layers", "bidirectional", "bottleneck")
 DECODER = ("decoder_units", "attention", "attention_units", "max_distance", "stop")
+
+#: And those of a latent: without attention only the encoder's final state has one.
+BOTTLENECK = ("latent_units", "attention")
 
 
 def open_init(init: str, kept: Path | None = None) -> Run:
@@ -61,7 +64,8 @@ def check_pretraining(config: Config) -> None:
 
 
 def check_init(init: Run, config: Config, records: Records) -> None:
-    """Raises a ValueError where the first translation of a configuration can take nothing over, or sizes differ.
+    """Raises a ValueError where the first translation of a configuration can take nothing over, where sizes differ, or
+    where what is to be taken over is damaged.
 
     Args:
         init: the run to start from.
@@ -82,11 +86,12 @@ def check_init(init: Run, config: Config, records: Records) -> None:
             continue
         whole = _is_whole(init, given, translations[index], config, dims)
         names = (*ENCODER, *DECODER) if whole else ENCODER
-        names += ("latent_units",) if config.bottleneck == "vae" else ()
+        names += BOTTLENECK if config.bottleneck == "vae" else ()
         inputs = translations[index].inputs
         wanted = {name: getattr(init.config, name) for name in names} | _columns(inputs, _dims(init))
         received = {name: getattr(config, name) for name in names} | _columns(inputs, dims)
         _compare(wanted, received, config)
+        read_weights(init.weights_path(given))
 
 
 def take_over(init: Run, run: Run, phase: Phase, translator: Translator) -> None:

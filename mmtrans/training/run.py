@@ -11,9 +11,10 @@ from pathlib import Path
 
 import keras
 
-from mmtrans.config import GROWING, RUN_FORMAT, Config, digest, dump_yaml, load_yaml
+from mmtrans.config import GROWING, RUN_FORMAT, Config, digest, dump_yaml, load_yaml, same_place
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
+from mmtrans.escape import for_shell
 from mmtrans.files import write_atomically
 from mmtrans.lease import LEASE
 from mmtrans.models.regressor import build_regressor
@@ -102,6 +103,7 @@ class Run:
         if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
             run = cls.open(path)
             check_unchanged(run, config, manifest_hash)
+            config = dataclasses.replace(config, init=run.config.init)
             write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
             return dataclasses.replace(run, config=config)
         check_place(path)
@@ -227,7 +229,8 @@ class Run:
         if self.config.pretrain:
             raise ValueError(
                 f"The run has no sentiment model. Expected one trained without --pretrain. "
-                f"Received: pretrain=True ({self.path}). Start one from it: mmtrans train --init {self.path}."
+                f"Received: pretrain=True ({self.path}). "
+                f"Start one from it: mmtrans train --init {for_shell(self.path)}."
             )
         regressor = build_regressor(self.recipe, self.config, self.statistics, run_format=self.run_format)
         phase = self.phases[-1]
@@ -253,6 +256,8 @@ def _is_unstarted(path: Path) -> bool:
 def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
     """Raises a ValueError where a configuration or records differ from those that a directory was made with."""
     before, after = run.config.to_dict(), config.to_dict()
+    if same_place(run.config.init, config.init):
+        after["init"] = before["init"]
     changed = sorted(name for name in before if before[name] != after[name] and name not in GROWING)
     if changed:
         listed = ", ".join(f"{name}: {before[name]!r} → {after[name]!r}" for name in changed)

@@ -119,3 +119,35 @@ def test_a_whole_number_is_written_in_digits(text, capsys):
     with pytest.raises(SystemExit):
         main(["tune", "--trials", text])
     assert f"Argument --trials: invalid int value: '{text}'." in capsys.readouterr().err
+
+
+def text_arguments():
+    """Every argument of every command that takes a text: `(command, its place or flag)`."""
+    for command in COMMANDS:
+        parser = Parser(prog=command)
+        module(command).add_arguments(parser)
+        for action in parser._actions:
+            if action.type is None and action.nargs in (None, "+") and action.metavar:
+                yield command, action.option_strings[0] if action.option_strings else action.metavar
+
+
+@pytest.mark.parametrize(("command", "name"), text_arguments())
+def test_no_path_and_no_name_is_empty(command, name, tmp_path, monkeypatch, capsys):
+    """An empty path is the working directory to Python; to a script it is a variable that was never set."""
+    monkeypatch.chdir(tmp_path)
+    parser = Parser(prog=command)
+    module(command).add_arguments(parser)
+    places = [action.metavar for action in parser._actions if not action.option_strings]
+    given = ["" if place == name else "nowhere" for place in places] + ([name, ""] if name.startswith("--") else [])
+    with pytest.raises(SystemExit) as caught:
+        main([command, *given])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "expected a name, received ''." in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_path_is_looked_at():
+    expected = {("convert", "SOURCE"), ("convert", "RECORDS"), ("predict", "RUN|SAVED_MODEL"), ("train", "--init")}
+    assert expected | {("train", "--run"), ("tune", "--space"), ("grid", "--variants")} <= set(text_arguments())

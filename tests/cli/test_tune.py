@@ -145,6 +145,8 @@ def test_the_printed_space_is_a_space_file(tmp_path, capsys):
     (tmp_path / "space.yaml").write_text(printed)
     assert main([*argv, "--space", str(tmp_path / "space.yaml")]) == 0
     assert capsys.readouterr().out == printed
+    assert main([*argv, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == yaml.safe_load(printed)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def test_a_file_of_variants(tmp_path):
         ("a: {units: 64}", r"another configuration than the plain configuration\. Received: a: {'units': 64}"),
         ("a: {}", r"another configuration than the plain configuration\."),
         ("a: {units: 3}\nb: {units: 3}", r"another configuration than variant a\. Received: b"),
+        ("a: {init: p}\nb: {init: ./p/}", r"another configuration than variant a\. Received: b: {'init': './p/'}"),
+        ("a" * 101 + ": {units: 3}", r"Not a variant\. Expected .*at most 100"),
         ("a/b: {units: 3}", r"Not a variant\..*Received: 'a/b'"),
         ("a: 3", r"Not a variant\..*Received: 'a': 3 \("),
         ("a: {units: 0}", r"units is out of range\."),

@@ -10,7 +10,7 @@ import pytest
 from mmtrans.data.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
-from mmtrans.training.init import open_init
+from mmtrans.training.init import check_init, open_init
 from mmtrans.training.phases import phases_of
 from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, check_recipe, make_deterministic, phase_codebook, train
@@ -186,6 +186,24 @@ def test_other_weights_since_are_told(make_run, pretrained, tmp_path, capsys):
 def test_what_does_not_fit_is_refused_before_anything_is_made(make_run, tmp_path, fields, message):
     with pytest.raises(ValueError, match=message):
         make_run(**fields)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_attention_a_latent_has_other_weights(pretrained, tiny, small):
+    """Also where the encoder alone is taken over, of a run with another target."""
+    init = dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, bottleneck="vae"))
+    config = tiny(recipe="T->T", bottleneck="vae", attention="none", init=str(pretrained.path))
+    with pytest.raises(ValueError, match=r"Expected attention=bahdanau as there\. Received: attention=none"):
+        check_init(init, config, small)
+    check_init(init, dataclasses.replace(config, attention="bahdanau"), small)
+
+
+def test_damaged_weights_are_refused_before_anything_is_made(pretrained, make_run, tmp_path_factory, tmp_path):
+    run = shutil.copytree(pretrained.path, tmp_path_factory.mktemp("init") / "run")
+    (weights,) = run.glob("phases/*/best/weights.npz")
+    weights.write_bytes(weights.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"A file is damaged\. Expected an \.npz archive\. .*weights\.npz"):
+        make_run(init=str(run))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ from mmtrans.data.records import Records
 from mmtrans.files import write_atomically
 from mmtrans.recipe import modalities_of, parse
 from mmtrans.training.phases import phases_of
-from mmtrans.training.run import Run
+from mmtrans.training.run import Run, check_unchanged
 
 
 def keys(**fields):
@@ -157,3 +157,18 @@ def test_a_text_file_is_replaced_whole(tmp_path, monkeypatch):
     assert path.read_text(encoding="utf-8") == "ältere"
     write_atomically(path, "new")
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("file.txt", "new")]
+
+
+def test_a_path_is_the_same_however_it_is_spelled(tmp_path, monkeypatch):
+    (tmp_path / "P3").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "P3")
+    monkeypatch.chdir(tmp_path)
+    run = Run(tmp_path / "run", Config("T->A", init="P3"), tmp_path, "abc")
+    for spelled in ("P3", "./P3", "P3/", "../" + tmp_path.name + "/P3", str(tmp_path / "P3"), "link"):
+        check_unchanged(run, Config("T->A", init=spelled), "abc")
+    for other in ("", "P4"):
+        with pytest.raises(ValueError, match=rf"another configuration\..*init: 'P3' → '{other}'"):
+            check_unchanged(run, Config("T->A", init=other), "abc")
+    names = {Config("T->A", init=spelled).digest() for spelled in ("P3", "./P3/", str(tmp_path / "P3"))}
+    assert names == {Config("T->A", init="P3").digest()}
+    assert Config("T->A", init="P4").digest() not in names
