@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from mmtrans.bounds import MOST_WHOLE
 from mmtrans.data.folds import assign_folds
+from mmtrans.data.notes import absences, unnamed_videos
 from mmtrans.data.statistics import ColumnStatistics
 from mmtrans.data.summary import SplitSummary
 from mmtrans.sources.corpus import Corpus
@@ -25,6 +26,7 @@ from tfrecords.manifest import (
     Source,
     SourceFile,
     Split,
+    Summary,
     file_sha256,
 )
 from tfrecords.schema import MODALITIES, SPLITS, Segment
@@ -116,19 +118,11 @@ def convert(
             dropped=account.all_dropped(),
             max_steps=dict(max_steps),
             truncated=dict(sorted(account.truncated.items())),
-            notes=(*corpus.notes, *scale_notes, *_left_out(corpus, folds, origin), *account.constants()),
-            summary={split: account.summaries[split].result() for split in shards},
+            notes=(*corpus.notes, *scale_notes, *unnamed_videos(corpus, folds, origin), *account.notes()),
+            summary=account.summary(),
         )
         manifest.save(directory)
     return manifest
-
-
-def _left_out(corpus: Corpus, folds: Mapping[str, Sequence[str]], origin: str) -> Iterator[str]:
-    named = {video for videos in folds.values() for video in videos}
-    others = sorted(set(corpus.video_ids) - named)
-    if others:
-        listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        yield f"Videos in no fold ({origin}), which are left out: {len(others)} ({listed})."
 
 
 def _no_segments(account: _Account) -> ValueError:
@@ -153,6 +147,7 @@ class _Account:
     cleaning: Counter = field(default_factory=Counter)
     dropped: list[DroppedSegment] = field(default_factory=list)
     summaries: dict[str, SplitSummary] = field(default_factory=dict)
+    has_words: bool = False
     videos: dict[str, set[str]] = field(default_factory=lambda: {split: set() for split in SPLITS})
 
     def segments(self, on_progress: Callable[[int], None] | None) -> Iterator[Segment]:
@@ -172,6 +167,7 @@ class _Account:
             if split not in self.summaries:
                 self.summaries[split] = SplitSummary(self.corpus.label, self._is_aligned)
             self.summaries[split].update(segment)
+            self.has_words = self.has_words or bool(segment.tokens)
             if split == "train":
                 for name, array in segment.features.items():
                     self.statistics.setdefault(name, ColumnStatistics(array.shape[1])).update(array)
@@ -198,8 +194,14 @@ class _Account:
             )
         return result
 
-    def constants(self) -> Iterator[str]:
-        """A sentence for each modality that has columns of one value throughout train; models divide them by 1."""
+    def summary(self) -> dict[str, Summary]:
+        return {split: self.summaries[split].result() for split in SPLITS if split in self.summaries}
+
+    def notes(self) -> Iterator[str]:
+        """Sentences on what is absent, and on columns of one value throughout train, which models divide by 1."""
+        if self.corpus.labels is not None:
+            # A reader's; who makes a corpus by hand knows what it lacks.
+            yield from absences(self.corpus.format, self.summary(), self.has_words)
         for name, statistics in self.statistics.items():
             columns = np.flatnonzero(statistics.constant).tolist()
             if columns and statistics.steps > 1:

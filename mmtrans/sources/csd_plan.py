@@ -132,7 +132,8 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
     if not path.is_dir():
         check_file(path, "source", "a .csd file or a folder of them")
     found: dict[str, Sequence] = {}
-    for file in find_csd_files(path):
+    aside: list[Path] = []
+    for file in find_csd_files(path, aside):
         sequence = open_sequence(file)
         role = role_of(sequence.root, file.stem, holds_text=sequence.holds_text, dim=sequence.dim)
         if role is None or role == "phones":
@@ -145,6 +146,9 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
             )
         else:
             found[role] = sequence
+    if aside:
+        listed = ", ".join(str(link) for link in sorted(aside)[:3])
+        notes.append(f"Links to nothing, or to a folder above, are left aside: {len(aside)} ({listed}).")
     if not set(found) - {"labels"}:
         raise ValueError(
             f"There is no computational sequence of words, text vectors, audio or video. "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.folders import files_within
 from mmtrans.user_files import HDF5_SIGNATURE, has_file, what_is
 
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
@@ -176,19 +177,25 @@ def _describe(path: Path) -> str:
     return f"a folder with {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def find_csd_files(path: Path) -> list[Path]:
+def find_csd_files(path: Path, aside: list[Path] | None = None) -> list[Path]:
     """Lists the computational sequences at `path`, sorted: the file itself, or all within the folder.
 
     They are the files with the HDF5 signature, and those named .csd or .h5 even without it, so that a truncated
-    download is reported instead of overlooked. Hidden files and folders are left aside.
+    download is reported instead of overlooked; see `files_within` for links and hidden files. `aside` gets the links
+    that are left aside, those to nothing too.
 
     Raises:
         ValueError: a file of such a name is no regular file.
     """
     if not path.is_dir():
         return [path]
-    found = (file for file in path.rglob("*") if not file.is_dir() and _is_csd(file))
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+    found = []
+    for file in files_within(path, aside):
+        if _is_csd(file):
+            found.append(file)
+        elif aside is not None and not file.exists():
+            aside.append(file)
+    return sorted(found)
 
 
 def _is_csd(path: Path) -> bool:

@@ -139,8 +139,7 @@ def _survey(files: Sequence[Path]) -> _Outline:
 
 def _word_vectors(outline: _Outline, glove: str | Path | None) -> tuple[dict[str, np.ndarray], int, list[str]]:
     if glove is None:
-        hint = "Word vectors come with --glove FILE."
-        return {}, 0, [] if "text" in outline.dims else [f"The files hold no word vectors: no text modality. {hint}"]
+        return {}, 0, []
     if not outline.words:
         return {}, 0, ["The files hold no actual words: --glove was not used."]
     vectors, dim = read_glove(glove, outline.words)

@@ -104,7 +104,7 @@ def _name_present(rows: Sequence, splits: Sequence[str | None]) -> tuple[list[Na
             # The first cell alone does not tell the rows apart.
             texts = [", ".join(cells_of(row)) for row in rows]
         return _name_by_id(texts, splits, "are of no known style") if texts else ([], [])
-    if _begin_anew(texts, splits):
+    if style != "brackets" and _begin_anew(texts, splits):
         return _name_by_id(texts, splits, "stand in several splits")
     names, notes = _read_style(texts, style)
     if len(set(names)) < len(set(texts)):

@@ -18,6 +18,7 @@ from mmtrans.data.convert import convert, parse_max_steps
 from mmtrans.data.inspect import verify
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.csd import open_csd
+from mmtrans.sources.labels import Labels
 from tests.data.test_statistics import oracle
 from tests.sources.csd_files import words_of, write_csd
 from tests.tfrecords.segments import DIMS, assert_equal_segments, make_corpus, make_segment, make_segments
@@ -395,3 +396,28 @@ def test_a_kill_at_any_moment_leaves_old_records_or_new_ones_or_none(tmp_path):
         assert process.wait() == 0
     assert bytes_of(records) == expected
     assert sorted(os.listdir(tmp_path)) == ["records", "source"]
+
+
+def _read_by_a_reader(segments, format="mult"):
+    return replace(make_corpus(segments), labels=Labels(), format=format)
+
+
+@pytest.mark.parametrize("format", ["csd", "mult"])
+def test_what_is_absent_is_said(tmp_path, format):
+    bare = [replace(segment, features={"audio": segment.features["audio"]}) for segment in make_segments(8)]
+    bare = [replace(s, label=None, features=s.features if SPLIT_OF[s.video_id] == "train" else {}) for s in bare]
+    notes = convert(_read_by_a_reader(bare, format), tmp_path / "records").notes
+    remedy = "Give word vectors with --glove FILE." if format == "csd" else "Recipes cannot read T."
+    assert notes == (
+        "No segment has a label: only translations can be trained on these records.",
+        f"The words have no vectors, so that there is no text modality. {remedy}",
+        "No segment has video.",
+        "No segment of valid has audio.",
+        "No segment of test has audio.",
+    )
+
+
+def test_what_a_split_lacks_is_said(tmp_path):
+    segments = [s if SPLIT_OF[s.video_id] != "test" else replace(s, label=None, tokens=()) for s in make_segments(8)]
+    notes = convert(_read_by_a_reader(segments), tmp_path / "records").notes
+    assert notes == ("No segment has video.", "No segment of test has labels.")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmtrans.data.convert import convert
 from mmtrans.data.folds import assign_folds
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.misa import open_misa
@@ -72,7 +73,9 @@ def test_one_file_with_a_dict_of_folds(tmp_path, keys):
     corpus = open_misa(_dump(tmp_path / "mosi.pkl", content))
     assert corpus.folds == {"train": ["a"], "valid": ["b"], "test": ["c"]}
     assert [set(segment.features) for segment in corpus.read()] == [{"audio", "video"}] * 3
-    assert corpus.notes == ["The files hold no word vectors: no text modality. Word vectors come with --glove FILE."]
+    manifest = convert(corpus, tmp_path / "records")
+    remedy = "Give word vectors with --glove FILE."
+    assert f"The words have no vectors, so that there is no text modality. {remedy}" in manifest.notes
 
 
 def test_a_list_whose_name_says_no_fold(tmp_path):
