@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfrecords.directories import named, partial_path, recover
@@ -32,3 +32,29 @@ def new_file(path: Path) -> Iterator[Path]:
     finally:
         # Gone already after the rename.
         partial.unlink(missing_ok=True)
+
+
+def check_file(path: str | Path, flag: str) -> None:
+    """Raises a ValueError where no file can be put, before the work whose result it is to hold.
+
+    Args:
+        path: the file; it may be there, and neither need its folder be.
+        flag: that named it, for the message.
+    """
+    path = Path(path)
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.exists() and not path.is_file():
+        problem = "it is a folder" if path.is_dir() else "it is no regular file"
+    elif not nearest.is_dir():
+        problem = f"{nearest} is no folder"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        problem = f"{nearest} may not be written to"
+    else:
+        # A name that is too long for the file system is an OSError, which names it.
+        with suppress(FileNotFoundError), named(partial_path(path), path):
+            partial_path(path).lstat()
+        return
+    raise ValueError(
+        f"No file can be written there. Expected the name of a new file, or of one to replace. "
+        f"Received: {flag.removeprefix('--')}={path} ({problem}). Give another name with {flag}."
+    )

@@ -15,6 +15,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
+from mmtrans.evaluation.translation_quality import TranslationQuality
 from mmtrans.files import new_file
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.translator import Translator
@@ -51,19 +52,23 @@ class Translated:
         hypotheses: best first.
         reference: the words as spoken, or codewords, of the true target; empty for a features target, and where the
             segment has none.
+        target: `(steps, dim)` float32 raw features of the true target; `None` for tokens, and where there is none.
     """
 
     id: str
     words: tuple[str, ...]
     hypotheses: tuple[Hypothesis, ...]
     reference: tuple[str, ...] = field(default=())
+    target: np.ndarray | None = None
 
     def to_json(self) -> dict:
-        """What one line of `mmtrans translate` says."""
-        best = [
-            {"tokens": list(h.tokens), "length": len(h.frames), "log_prob": h.log_prob, "score": h.score}
-            for h in self.hypotheses
-        ]
+        """What one line of `mmtrans translate` says; the frames of a features target have six digits."""
+        best = []
+        for h in self.hypotheses:
+            line = {"tokens": list(h.tokens), "length": len(h.frames), "log_prob": h.log_prob, "score": h.score}
+            if h.log_prob is None:
+                line["frames"] = [[float(f"{value:.6g}") for value in frame] for frame in h.frames]
+            best.append(line)
         return {"id": self.id, "words": list(self.words), "hypotheses": best, "reference": list(self.reference)}
 
 
@@ -101,6 +106,8 @@ def translate(
             f"The run has no latent to draw. Expected one trained with --bottleneck vae. "
             f"Received: latent={latent} ({run.path}). Train it so, or leave --latent out."
         )
+    if length == "free" and codebook is None:
+        translator.check_stop_head()
     recipe = phase.recipe
     parts = [
         make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
@@ -108,7 +115,9 @@ def translate(
     ]
     source_specs = [parts[0].element_spec[name] for name in ("source", "source_length")]
     seeds_spec = tf.TensorSpec([None, 2], tf.int32)
-    decode = tf.function(_decoder(translator, options, length), input_signature=[seeds_spec, *source_specs])
+    decode = tf.function(
+        _decoder(translator, options, length), input_signature=[seeds_spec, *source_specs], autograph=False
+    )
     mean, std = run.statistics.target(recipe.target)
     with corruption_named(records):
         for batch in itertools.chain.from_iterable(parts):
@@ -122,7 +131,28 @@ def translate(
                 words = batch["tokens"][row].numpy()[: int(batch["source_length"][row])]
                 if codebook is not None and codebook.is_words:
                     reference = _texts(words)  # as spoken, in the vocabulary or not
-                yield Translated(batch["id"][row].numpy().decode(), _texts(words), tuple(hypotheses), reference)
+                target = _true_frames(batch, row) if codebook is None else None
+                yield Translated(batch["id"][row].numpy().decode(), _texts(words), tuple(hypotheses), reference, target)
+
+
+def features_r2(run: Run, translated: Sequence[Translated]) -> float | None:
+    """R² of decoded frames against the train mean, over the steps that they share with the true target.
+
+    It is `None` where no segment has a target.
+    """
+    target = run.translations[-1].recipe.target
+    quality, (mean, std) = TranslationQuality(run.statistics.blocks(target)), run.statistics.target(target)
+    for item in translated:
+        if item.target is not None:
+            frames = item.hypotheses[0].frames
+            steps = min(len(frames), len(item.target))
+            prediction, true = ((values[None, :steps] - mean) / std for values in (frames, item.target))
+            quality.update(prediction, true, np.array([steps]))
+    return quality.result()["r2"]
+
+
+def _true_frames(batch: Mapping, row: int) -> np.ndarray | None:
+    return batch["target"][row, : batch["target_length"][row]].numpy() if "target" in batch else None
 
 
 def selections(recipe: Translation, records: Records, split: str) -> list[Selection]:
@@ -203,5 +233,6 @@ def _texts(words: np.ndarray) -> tuple[str, ...]:
 
 def save_features(path: Path, translated: list[Translated]) -> None:
     """Writes the best hypothesis' features of each segment to an .npz file: id → `(steps, dim)` float32."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as partial, open(partial, "wb") as file:
         np.savez(file, **{item.id: item.hypotheses[0].frames for item in translated})

@@ -14,7 +14,7 @@ from pathlib import Path
 from mmtrans.cli.source import add_source_arguments, open_source
 from mmtrans.console import say, warn
 from mmtrans.escape import for_json, for_terminal
-from mmtrans.files import new_file
+from mmtrans.files import check_file, new_file
 
 FIELDS = ("id", "score", "polarity", "words", "attention")
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality."""
-    suffix = check_suffix(arguments.out)
+    suffix = check_out(arguments.out)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
@@ -57,11 +57,13 @@ def run(arguments: argparse.Namespace) -> dict:
     return dict(counts)
 
 
-def check_suffix(out: str | None) -> str:
-    """The kind of rows, `.csv` or `.jsonl`; a ValueError for another file name."""
+def check_out(out: str | None) -> str:
+    """The kind of rows, `.csv` or `.jsonl`; a ValueError for another file name, and where no file can be put."""
     suffix = ".csv" if out is None else Path(out).suffix
     if suffix not in (".csv", ".jsonl"):
         raise ValueError(f"The rows have two forms. Expected FILE.csv or FILE.jsonl. Received: out={out}. Rename it.")
+    if out is not None:
+        check_file(out, "--out")
     return suffix
 
 

@@ -22,18 +22,19 @@ def run(arguments: argparse.Namespace) -> dict:
     """Writes the report and returns its paths, its sentences and the errors."""
     if arguments.out is not None:
         _check_out(Path(arguments.out))
-    from mmtrans.files import write_atomically
+    from mmtrans.files import check_file, write_atomically
     from mmtrans.report.collect import collect
     from mmtrans.report.compare import compute
     from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
 
     grid = collect(arguments.grid_dir)
+    out = Path(arguments.out or grid.path / "report.html")
+    paths = [out.with_suffix(suffix) for suffix in (".html", ".md", ".csv")]
+    for path in paths:
+        check_file(path, "--out")
     results = compute(grid)
     report = make_report(grid, results)
-    out = Path(arguments.out or grid.path / "report.html")
-    texts = {".html": to_html(report), ".md": to_markdown(report), ".csv": to_csv(results)}
-    paths = [out.with_suffix(suffix) for suffix in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
+    for path, text in zip(paths, (to_html(report), to_markdown(report), to_csv(results)), strict=True):
         write_atomically(path, text)
     for sentence in report.summary:
         say(f"- {sentence}")

@@ -11,7 +11,7 @@ from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
 from mmtrans.console import say, warn
 from mmtrans.escape import for_file_name, for_json
-from mmtrans.files import write_atomically
+from mmtrans.files import check_file, write_atomically
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
@@ -27,6 +27,10 @@ SEARCH_FLAGS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
+    parser.description = (
+        "Decode the target modality of a split, one JSON line a segment: its words, and hypotheses of tokens or of "
+        "frames in the target's raw units."
+    )
     parser.add_argument("run_dir", metavar="RUN", help="run directory made by `mmtrans train`")
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="default: test")
     parser.add_argument(
@@ -50,12 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict:
-    """Decodes a split, and returns counts and, for words, chrF."""
+    """Decodes a split, and returns counts and, for words, chrF, for features R²."""
     given = [flag for flag, _, _ in SEARCH_FLAGS if getattr(arguments, name_of(flag)) is not None]
     for flag, default, _ in SEARCH_FLAGS:
         if flag not in given:
             setattr(arguments, name_of(flag), default)
     check(arguments, given)
+    for flag, path in (("--out", arguments.out), ("--features", arguments.features)):
+        if path is not None:
+            check_file(path, flag)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
@@ -93,13 +100,15 @@ def run(arguments: argparse.Namespace) -> dict:
     for note in chosen.notes:
         warn(note)
     translated = list(translate(trained, chosen.records, split, options, arguments.length, arguments.latent))
-    write_lines(arguments.out, [for_json(json.dumps(item.to_json(), ensure_ascii=False)) for item in translated])
+    lines = (json.dumps(item.to_json(), ensure_ascii=False, allow_nan=False) for item in translated)
+    write_lines(arguments.out, list(map(for_json, lines)))
     if arguments.features:
         save_features(Path(arguments.features), translated)
     if arguments.plot_attention:
         plot(plots, translated[: arguments.plot_attention])
     counts = {"segments": len(translated), "left_out": chosen.left_out}
-    return {"split": split, "records": records.manifest.manifest_hash, **counts, **chrf(trained, translated)}
+    figures = {**chrf(trained, translated), **frames_r2(trained, translated, arguments)}
+    return {"split": split, "records": records.manifest.manifest_hash, **counts, **figures}
 
 
 def name_of(flag: str) -> str:
@@ -146,6 +155,19 @@ def chrf(trained, translated) -> dict:
     score = sacrebleu.corpus_chrf(hypotheses, [references]).score
     warn(f"chrF: {score:.1f} (0 to 100, against the words as spoken; <unk> matches none)")
     return {"chrf": score}
+
+
+def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict:
+    """R² of the decoded frames where the target is features; says where they are."""
+    if trained.config.target != "features":
+        return {}
+    from mmtrans.cli.show import number
+    from mmtrans.translate import features_r2
+
+    r2 = features_r2(trained, translated)
+    places = " and in ".join(["the lines of JSON", *filter(None, [arguments.features])])
+    warn(f"R² of the frames, free-running: {number(r2)} (1 is perfect, 0 the train mean). They are in {places}.")
+    return {"r2": r2}
 
 
 def plot(directory: Path, translated) -> None:

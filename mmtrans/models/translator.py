@@ -167,17 +167,21 @@ class Translator:
         Raises:
             ValueError: a tokens target, or a model without a stop head.
         """
-        if not self.target.is_tokens and self.target.stop_head is None:
-            raise ValueError(
-                "The model has not learned when to stop. Expected a run trained with --stop. Received: length=free. "
-                "Train with --stop, or decode with --length source."
-            )
+        self.check_stop_head()
         written, attention_weights = self._rollout(source, source_length, max_length)
         stops = written["stop"][:, :, 0] > 0
         last = tf.argmax(tf.concat([stops, tf.ones_like(stops[:, :1])], 1), 1, tf.int32)
         length = tf.minimum(last + 1, tf.cast(max_length, tf.int32))
         mask = tf.sequence_mask(length, tf.shape(stops)[1])[:, :, None]
         return tf.where(mask, written["prediction"], 0.0), length, tf.where(mask, attention_weights, 0.0)
+
+    def check_stop_head(self) -> None:
+        """Raises a ValueError where a features target has not learned when to end."""
+        if not self.target.is_tokens and self.target.stop_head is None:
+            raise ValueError(
+                "The model has not learned when to stop. Expected a run trained with --stop. Received: length=free. "
+                "Train with --stop, or decode with --length source."
+            )
 
     def _rollout(self, source, source_length, target_length):
         """What the head writes along a rollout, `(batch, max target_length, …)`, and the attention weights."""

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -97,24 +98,47 @@ def test_free_length_sampling_and_plots(words_run, tmp_path, capsys):
 
 
 def test_features_are_rolled_out(translation_run, tmp_path, capsys):
-    out, features = tmp_path / "out.jsonl", tmp_path / "features.npz"
-    command = ["translate", translation_run, "--split", "valid", "--out", out, "--features", features]
+    out, features = tmp_path / "out.jsonl", tmp_path / "new" / "features.npz"
+    command = ["translate", translation_run, "--split", "valid", "--out", out, "--features", features, "--json"]
     assert main([str(argument) for argument in command]) == 0
+    captured = capsys.readouterr()
+    quality = json.loads((translation_run / "metrics.json").read_text())["valid"]["translation"]
+    r2 = json.loads(captured.out.splitlines()[-1])["r2"]
+    assert r2 == pytest.approx(quality["r2"], abs=1e-4)
+    assert f"R² of the frames, free-running: {r2:.3f} (1 is perfect, 0 the train mean)." in captured.err
+    assert f"They are in the lines of JSON and in {features}." in captured.err
     for item in lines_of(out):
         (hypothesis,) = item["hypotheses"]
         assert (hypothesis["tokens"], hypothesis["score"], hypothesis["length"]) == ([], None, len(item["words"]))
         assert np.load(features)[item["id"]].shape == (len(item["words"]), 74)
+        np.testing.assert_allclose(hypothesis["frames"], np.load(features)[item["id"]], rtol=1e-5)
 
 
 def test_what_cannot_be_done_is_one_sentence(translation_run, baseline_run, capsys):
     assert "Beam search needs a distribution" in refused(["translate", translation_run, "--beam-width", "3"], capsys)
-    assert "not learned when to stop" in refused(["translate", translation_run, "--length", "free"], capsys)
+    sentence = refused(["translate", translation_run, "--length", "free"], capsys)
+    assert sentence.startswith("mmtrans: The model has not learned when to stop.")
+    assert sentence.endswith("or decode with --length source.")
     assert "translates nothing" in refused(["translate", baseline_run], capsys)
     assert "No run there" in refused(["translate", "nowhere"], capsys)
     assert "at most its width" in refused(["translate", translation_run, "--n-best", "9"], capsys)
     drawn = ["translate", translation_run, "--sample-top-k", "2"]
     assert "Drawing has no beam." in refused([*drawn, "--beam-width", "4"], capsys)
     assert "Beam search needs a distribution" in refused([*drawn, "--n-best", "9"], capsys)
+
+
+@pytest.mark.parametrize("flag", ["--out", "--features"])
+def test_a_place_for_no_file_is_refused_before_the_work(flag, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for place, problem in (("", "it is a folder"), ("file/x", "file is no folder"), ("file/x/y", "is no folder")):
+        error = refused(["translate", "nowhere", flag, tmp_path / place], capsys)
+        assert error.startswith("mmtrans: No file can be written there.")
+        assert problem in error
+    os.mkfifo(tmp_path / "pipe")  # a rename would put a file in its place, and in that of a device
+    assert "no regular file" in refused(["translate", "nowhere", flag, tmp_path / "pipe"], capsys)
+    assert "No run there" in refused(["translate", "nowhere", flag, tmp_path / "new" / "x"], capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(
