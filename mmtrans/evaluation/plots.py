@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from mmtrans.escape import for_plot
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
+from mmtrans.files import new_file
 from tfrecords.schema import LabelScale
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -52,7 +53,12 @@ def tidy(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path | IO, **options) -> None:
-    """Writes a figure; where no font has a character there is a box, and no warning of each."""
+    """Writes a figure, a file whole or not at all; where no font has a character there is a box, and no warning of
+    each."""
+    if isinstance(path, Path):
+        with new_file(path) as partial, open(partial, "wb") as file:
+            save(figure, file, format=path.suffix[1:], **options)
+        return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(path, **options)

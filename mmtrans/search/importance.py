@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +14,6 @@ from sklearn.inspection import permutation_importance
 
 from mmtrans.escape import for_plot
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
-from mmtrans.files import new_file
 from mmtrans.search.plan import Search
 from mmtrans.search.results import Trial, best_first
 from mmtrans.search.space import Choices, Interval
@@ -94,7 +92,7 @@ def plot_parameters(search: Search, trials: Sequence[Trial]) -> None:
         axes.set_ylabel(for_plot(f"valid {search.objective}"), fontsize=9, color=INK)
     path = search.path / "plots" / "parameters.png"
     path.parent.mkdir(exist_ok=True)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _title(search: Search, number: int, found: tuple[dict[str, float], float] | None) -> str:
@@ -123,8 +121,3 @@ def _label(axes: Axes, search: Search, name: str) -> None:
         places = range(0, len(parameter.values), -(-len(parameter.values) // MAX_TICKS))
         axes.set_xticks(places, [for_plot(str(parameter.values[place]), 16) for place in places])
         axes.margins(x=0.25 if len(places) < 4 else 0.05)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with new_file(path) as partial:
-        save(figure, partial, format="png")

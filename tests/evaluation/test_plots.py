@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mmtrans.evaluation.metrics import sentiment_metrics
-from mmtrans.evaluation.plots import plot_confusion, plot_history, plot_predictions
+from mmtrans.evaluation.plots import new_figure, plot_confusion, plot_history, plot_predictions, save
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
@@ -151,3 +151,18 @@ def test_drawing_never_loads_pyplot(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_picture_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    figure, path = new_figure(2, 2), tmp_path / "x.png"
+    save(figure, path)
+    before = path.read_bytes()
+
+    def half(figure, file, **options):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(KeyboardInterrupt):
+        save(figure, path)
+    assert path.read_bytes() == before

@@ -16,7 +16,8 @@ from mmtrans.evaluation import together
 from mmtrans.evaluation.board import HEADER, write_projector
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.predictions import Predictions
-from mmtrans.evaluation.results import check_place, check_writable, read_results, save, to_csv
+from mmtrans.evaluation.results import check_place, check_writable, save, to_csv
+from mmtrans.evaluation.shapes import read_splits
 from mmtrans.training.run import Run
 from mmtrans.training.train import train
 from tests.tfrecords.segments import make_corpus, make_segment
@@ -102,7 +103,7 @@ def test_a_place_that_holds_something_else_is_refused(run, baseline_run, transla
         check_place(tmp_path / "file", lambda result: True)
     assert files_of(out) == before
     evaluate(run, records, "test", run.path)  # which is where its results go anyway
-    assert list(read_results(run.path / "metrics.json")) == ["valid", "test"]
+    assert list(read_splits(run.path / "metrics.json", dict)) == ["valid", "test"]
 
 
 def test_a_place_that_a_kill_left_half_made_is_taken(tmp_path):
@@ -150,7 +151,7 @@ def test_damaged_results_are_named_and_left(tmp_path, name, content, sentence):
     assert files_of(tmp_path) == before
     (tmp_path / name).unlink()
     save(tmp_path, "test", points(["v[1]"]), {"mae": 2.0})
-    assert read_results(tmp_path / "metrics.json")["test"] == {"mae": 2.0}
+    assert read_splits(tmp_path / "metrics.json", dict)["test"] == {"mae": 2.0}
 
 
 @pytest.mark.parametrize("kill", range(5))  # the last one is none

@@ -129,7 +129,9 @@ def test_areas_are_of_their_curves(of_concat):
 
 def test_the_plot_shows_the_curves(of_translation, tmp_path, monkeypatch):
     figures, save = [], Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure) or save(figure, path))
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *args, **kw: figures.append(figure) or save(figure, *args, **kw)
+    )
     curves = of_translation["curves"]
     plot_robustness(tmp_path / "r.png", curves, 1.25, "T->A, valid")
     for axes, of_kind in zip(figures[0].axes, curves.values(), strict=True):
