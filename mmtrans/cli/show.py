@@ -109,11 +109,11 @@ def _lengths(split: Mapping) -> list[str]:
 
 
 def _add_labels(table: Table, splits: Mapping) -> None:
-    classes = list(next(iter(splits.values()))["labels"])
+    classes = list(dict.fromkeys(label for split in splits.values() for label in split["labels"]))
     for heading in ("split", *classes):
         table.add_column(heading, justify="left" if heading == "split" else "right")
     for name, split in splits.items():
-        table.add_row(name, *(str(split["labels"][c]) for c in classes))
+        table.add_row(name, *(str(split["labels"].get(c, "-")) for c in classes))
 
 
 def _add_modalities(table: Table, description: Mapping) -> None:

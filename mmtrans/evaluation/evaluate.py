@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
 from mmtrans.evaluation.results import check_place, check_writable, place_of, save, save_metrics
+from mmtrans.evaluation.shapes import HISTORY
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, unseen
 from mmtrans.evaluation.translation import evaluate_translation
@@ -16,6 +16,7 @@ from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
 from mmtrans.training.status import check_finished
 from tfrecords.schema import LabelScale
+from tfrecords.stored import read_csv
 
 #: Seed of everything random in an evaluation: resampled videos, permuted sources.
 SEED = 0
@@ -146,5 +147,5 @@ def plot(directory: Path, split: str, predictions: Predictions, scale: LabelScal
 def _plot_history(run: Run, place: Path) -> None:
     from mmtrans.evaluation.plots import plot_history
 
-    with open(run.path / "history.csv", newline="", encoding="utf-8") as file:
-        plot_history(place / "plots" / "history.png", list(csv.DictReader(file)))
+    remedy = "Give the same `mmtrans train` command again, which writes it anew."
+    plot_history(place / "plots" / "history.png", read_csv(run.path / "history.csv", HISTORY, remedy))

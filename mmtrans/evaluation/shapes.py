@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from mmtrans.evaluation.metrics import METRICS
-from tfrecords.stored import Count, read_json, shaped
+from tfrecords.stored import Count, Finite, read_json, shaped
 
 Shape = TypeVar("Shape")
 
@@ -18,8 +18,11 @@ REMEDY = "Delete it, and evaluate each split again."
 #: The columns of `predictions.csv`.
 COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction": float}
 
-#: Every metric, `None` where it is undefined.
-Figures = TypedDict("Figures", dict.fromkeys(METRICS, float | None))
+#: Those of `history.csv` that every run has.
+HISTORY = {"phase": str, "epoch": float, "loss": float, "valid_loss": float, "learning_rate": float}
+
+#: Every metric, `None` where it is undefined; the error never is.
+Figures = TypedDict("Figures", {**dict.fromkeys(METRICS, float | None), "mae": Finite})
 
 Intervals = TypedDict("Intervals", {f"{name}_{end}": float | None for name in METRICS for end in ("low", "high")})
 
