@@ -13,15 +13,14 @@ from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.formats import detect_format as detect_format
 from mmtrans.sources.formats import find_csd_files as find_csd_files
 from mmtrans.sources.labels import stated_scale
+from mmtrans.sources.modalities import NAMES
 from mmtrans.user_files import check_file
 
 #: Parts of root and file names, without case and punctuation, by the role they tell; looked up in this order.
 ROLE_NAMES = {
     "phones": ("phone",),
     "labels": ("label", "opinion"),
-    "text": ("glove", "wordvector", "word2vec", "bert"),
-    "audio": ("covarep", "coavarep", "opensmile", "acoustic", "audio"),
-    "video": ("facet", "openface", "facial", "visual", "video"),
+    **NAMES,
 }
 
 #: Dimensions of the published sequences, for files whose names tell nothing.

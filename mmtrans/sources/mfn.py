@@ -18,7 +18,9 @@ from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.hdf5 import DAMAGE, find_child, find_dataset, open_hdf5, read_values, refusal
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.isolated import read_isolated
-from mmtrans.sources.padded import Fold, open_padded
+from mmtrans.sources.modalities import modality_of
+from mmtrans.sources.padded import open_padded
+from mmtrans.sources.padded_folds import Fold
 from mmtrans.user_files import check_file
 from tfrecords.schema import SPLITS
 
@@ -29,18 +31,8 @@ DATASETS = ("data", "d1")
 JOINT_COLUMNS = {"text": slice(0, 300), "audio": slice(300, 305), "video": slice(305, 325)}
 JOINT_DIM = 325
 
-_PARTS = {
-    "x": "joint",
-    "text": "text",
-    "audio": "audio",
-    "covarep": "audio",
-    "video": "video",
-    "vision": "video",
-    "facet": "video",
-    "y": "labels",
-    "label": "labels",
-    "labels": "labels",
-}
+#: Words of file names that tell other parts than modalities.
+_PARTS = {"x": "joint", "y": "labels", "label": "labels", "labels": "labels"}
 _SUFFIXES = (".h5", ".hdf5", ".hdf")
 _LAYOUT = "one dataset, data or d1, at the root: (segments, steps, dim), or (segments, labels) in y_*.h5"
 
@@ -133,7 +125,7 @@ def _find_parts(path: Path) -> tuple[dict[str, dict[str, Path]], list[str]]:
             continue
         words = [word for word in re.split(r"[^a-z0-9]+", file.stem.lower()) if word]
         split = next(filter(None, map(split_name, words)), None)
-        part = next((_PARTS[word] for word in words if word in _PARTS), None)
+        part = next(filter(None, (_PARTS.get(word) or modality_of(word) for word in words)), None)
         if split is None or part is None:
             notes.append(
                 f"{file.name} is left aside: its name does not tell its part and split, as text_train_emb does."

@@ -15,6 +15,7 @@ from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.ids import id_text, segment_id, split_name
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
+from mmtrans.sources.modalities import other_columns, usual_width
 from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.sources.unpickle import load_pickle
 from mmtrans.sources.words import is_missing, is_text, read_words
@@ -54,7 +55,7 @@ class _Outline:
     splits: list[str | None] = field(default_factory=list)
     raw_ids: list[object] = field(default_factory=list)
     words: Counter = field(default_factory=Counter)
-    dims: dict[str, int] = field(default_factory=dict)
+    widths: dict[str, Counter[int]] = field(default_factory=dict)
     labels: list[float | None] = field(default_factory=list)
 
 
@@ -72,9 +73,9 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
         glove: word vectors in GloVe's text format.
 
     Returns:
-        A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is zero throughout a segment
-        is absent from it. Left out, with the reason: segments without steps or of zeros only, with modalities that
-        disagree in length or width, and the second of two with one id.
+        A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is zero throughout a segment,
+        or has other columns than in most, is absent from it, counted. Left out, with the reason: segments without steps
+        or of zeros only, with modalities that disagree in length, and the second of two with one id.
 
     Raises:
         FileNotFoundError: there is no such file or no pickle in the folder.
@@ -83,8 +84,8 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
     files = _find_files(Path(path))
     outline = _survey(files)
     vectors, dim, notes = _word_vectors(outline, glove)
-    if vectors:
-        outline.dims["text"] = dim
+    dims = {name: usual_width(widths) for name, widths in outline.widths.items()}
+    dims |= {"text": dim} if vectors else {}
     names, folds, found = name_rows(outline.raw_ids, outline.splits)
     notes += found
     if not any(outline.splits):
@@ -96,10 +97,10 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
         files=files,
         label=choose_scale(labels, folds)[0],
         labels=labels,
-        read=lambda: _read(corpus, names, vectors, outline.dims),
+        read=lambda: _read(corpus, names, vectors, dims),
         video_ids=list(dict.fromkeys(videos)),
         folds=folds,
-        aligned=dict.fromkeys(outline.dims, True),
+        aligned=dict.fromkeys(dims, True),
         notes=notes,
     )
     return corpus
@@ -128,7 +129,7 @@ def _survey(files: Sequence[Path]) -> _Outline:
             outline.labels.append(sample.label)
             for name, array in sample.features.items():
                 if array.size:
-                    outline.dims.setdefault(name, array.shape[1])
+                    outline.widths.setdefault(name, Counter())[array.shape[1]] += 1
     if not outline.splits:
         raise ValueError(
             f"There are no samples. Expected at least one. Received: files={[str(file) for file in files]}. "
@@ -168,28 +169,25 @@ def _read(
             video, index = next(following)
             by_video.setdefault(video, []).append((segment_id(video, index), sample))
         for video, (name, sample) in ((video, named) for video, samples in by_video.items() for named in samples):
-            reason = "duplicate id, the first is kept" if name in seen else _misfit(sample, vectors, dims)
+            reason = "duplicate id, the first is kept" if name in seen else _misfit(sample)
             if reason:
                 corpus.dropped.append(Dropped(name, reason))
                 continue
             seen.add(name)
             segment = _segment((name, video), sample, vectors, dims, corpus.cleaning)
             if segment is None:
-                corpus.dropped.append(Dropped(name, "every modality is zero throughout"))
+                corpus.dropped.append(Dropped(name, "no modality is other than zero, with the columns of most"))
             else:
                 yield segment
 
 
-def _misfit(sample: _Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> str | None:
+def _misfit(sample: _Sample) -> str | None:
     if len(set(sample.steps.values())) > 1:
         return "lengths disagree: " + ", ".join(f"{name} {steps}" for name, steps in sample.steps.items())
     if not any(sample.steps.values()):
         return "no steps"
     if sample.words and not sample.spoken.any():
         return "no word of it is spoken"
-    for name, array in sample.features.items():
-        if array.shape[1] != dims[name] and not (name == "text" and vectors):
-            return f"{name} has {array.shape[1]} columns, others {dims[name]}"
     return None
 
 
@@ -214,6 +212,9 @@ def _segment(
             unknown = sum(word not in vectors for word in tokens)
             cleaning.update({"text: words without a vector set to 0": unknown} if unknown else {})
     for modality, array in arrays.items():
+        if array.shape[1] != dims[modality]:
+            cleaning[other_columns(modality)] += 1
+            continue
         cleaned, counts = clean(array)
         cleaning.update({f"{modality}: {what}": count for what, count in counts.items()})
         if cleaned.any():

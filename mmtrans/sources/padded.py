@@ -10,7 +10,7 @@ is zero throughout a segment is absent from it. The second segment of an id is d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.ids import segment_id
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
+from mmtrans.sources.modalities import other_columns
+from mmtrans.sources.padded_folds import Fold, without_deviants, without_ids
 from mmtrans.sources.padding import (
     find_side,
     nonzero_steps,
@@ -28,34 +30,7 @@ from mmtrans.sources.padding import (
 )
 from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.sources.words import read_transcript
-from tfrecords.schema import MODALITIES, SPLITS, Segment
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One split of a file, in our names.
-
-    Args:
-        split: `train`, `valid` or `test`.
-        arrays: modality → `(n, steps, dim)` numbers, padded, as the file has them.
-        labels: `(n, num_labels)` float64 with NaN for none, or `None`.
-        ids: n ids as the file spells them, or `None`.
-        lengths: modality → `(n,)` steps as the file claims them; such a modality is not aligned.
-        masks: modality → `(n, steps)` bool, the steps that the file says are real.
-        transcripts: of each segment, as the file has it; its words are tokens where nothing is aligned.
-    """
-
-    split: str
-    arrays: Mapping[str, np.ndarray]
-    labels: np.ndarray | None = None
-    ids: Sequence | np.ndarray | None = None
-    lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
-    masks: Mapping[str, np.ndarray] = field(default_factory=dict)
-    transcripts: Sequence[object] | None = None
-
-    @property
-    def size(self) -> int:
-        return len(next(iter(self.arrays.values())))
+from tfrecords.schema import SPLITS, Segment
 
 
 @dataclass(frozen=True)
@@ -93,18 +68,19 @@ def open_padded(
         The corpus; `folds` are the files' splits by video.
 
     Raises:
-        ValueError: arrays of one split differ in their number of segments, or a modality's width between splits; no
-            segments; no such label column.
+        ValueError: arrays of one split differ in their number of segments; a split whose columns are all others than
+            most segments', or which has only numbers of tokens; no segments; no such label column.
     """
-    folds = sorted(folds, key=lambda fold: SPLITS.index(fold.split))
-    dims = _check(folds, files[0])
+    notes = list(notes)
+    folds = without_ids(sorted(folds, key=lambda fold: SPLITS.index(fold.split)), files[0], notes)
+    folds, dims = without_deviants(folds, files[0])
     named, own_folds, id_notes = name_rows(
         [raw for fold in folds for raw in (fold.ids if fold.ids is not None else [None] * fold.size)],
         [fold.split for fold in folds for _ in range(fold.size)],
     )
     names = {fold.split: [next(following) for _ in range(fold.size)] for following in [iter(named)] for fold in folds}
     aligned = _find_aligned(folds, dims)
-    notes = [*notes, *id_notes]
+    notes += id_notes
     tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
     column, name = _choose(folds, label, label_names, files[0])
     values = by_video(*_labelled(tables, column))
@@ -121,29 +97,6 @@ def open_padded(
         notes=notes,
     )
     return corpus
-
-
-def _check(folds: Sequence[Fold], path: Path) -> dict[str, int]:
-    dims: dict[str, int] = {}
-    for fold in folds:
-        sizes = {name: len(array) for name, array in fold.arrays.items()}
-        claims = {"labels": fold.labels, "ids": fold.ids, "transcripts": fold.transcripts}
-        claims |= {f"lengths of {name}": lengths for name, lengths in fold.lengths.items()}
-        sizes |= {name: len(claim) for name, claim in claims.items() if claim is not None}
-        if not fold.arrays or len(set(sizes.values())) > 1:
-            raise ValueError(
-                f"The parts of a split do not fit together. Expected features, and as many rows in every part. "
-                f"Received: {fold.split} with rows={sizes} ({path}). Get the file from another mirror."
-            )
-        for name, array in fold.arrays.items():
-            if array.shape[2] != dims.setdefault(name, array.shape[2]):
-                raise ValueError(
-                    f"A modality must have the same columns in all splits. Expected {dims[name]}. "
-                    f"Received: {name} {array.shape} in {fold.split} ({path}). Give files of one data set."
-                )
-    if not any(fold.size for fold in folds):
-        raise ValueError(f"There are no segments. Expected at least one. Received: {path}. Check where it comes from.")
-    return {name: dims[name] for name in MODALITIES if name in dims}
 
 
 def _find_aligned(folds: Sequence[Fold], dims: Mapping[str, int]) -> dict[str, bool]:
@@ -164,13 +117,22 @@ def _find_aligned(folds: Sequence[Fold], dims: Mapping[str, int]) -> dict[str, b
 
 
 def _same_steps(folds: Sequence[Fold], name: str, reference: str) -> bool:
-    both = [fold.arrays for fold in folds if name in fold.arrays and reference in fold.arrays]
-    return all(arrays[name].shape[1] == arrays[reference].shape[1] for arrays in both)
+    both = [fold for fold in folds if name in fold.arrays and reference in fold.arrays]
+    return all(_lengths_agree(fold, name, reference) for fold in both)
+
+
+def _lengths_agree(fold: Fold, name: str, reference: str) -> bool:
+    exact = [fold.exact.get(modality) for modality in (name, reference)]
+    if any(lengths is None for lengths in exact):
+        return fold.arrays[name].shape[1] == fold.arrays[reference].shape[1]
+    # A segment without the modality has no steps of it.
+    both = (exact[0] > 0) & (exact[1] > 0)
+    return bool((exact[0] == exact[1])[both].all())
 
 
 def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
     nonzero = {name: nonzero_steps(array) & fold.masks.get(name, True) for name, array in fold.arrays.items()}
-    sides = {name: find_side(real) for name, real in nonzero.items()}
+    sides = {name: "right" if name in fold.exact else find_side(real) for name, real in nonzero.items()}
     shared = [name for name in aligned if aligned[name] and name in nonzero]
     found = {sides[name] for name in shared} - {"none"}
     if len(found) > 1:
@@ -179,6 +141,7 @@ def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], not
     elif found:
         sides |= dict.fromkeys(shared, found.pop())
     lengths = {name: real_lengths(real, sides[name]) for name, real in nonzero.items()}
+    lengths |= fold.exact
     for name, claimed in fold.lengths.items():
         # A modality that is zero throughout has no length, whatever the file claims.
         differ = int(((claimed != lengths[name]) & (lengths[name] > 0)).sum())
@@ -238,6 +201,9 @@ def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Itera
     fold, (video, index) = table.fold, table.names[row]
     name, features = segment_id(video, index), {}
     for modality in corpus.aligned:
+        if modality in fold.deviants and fold.deviants[modality][row]:
+            corpus.cleaning[other_columns(modality)] += 1
+            continue
         if modality not in fold.arrays:
             corpus.cleaning[f"{modality}: segments without it"] += 1
             continue

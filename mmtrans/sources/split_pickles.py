@@ -15,6 +15,7 @@ All four are one layout with other names; keys are text or bytes. What differs:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,20 +23,11 @@ import numpy as np
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.ids import split_name
-from mmtrans.sources.padded import Fold, open_padded
+from mmtrans.sources.modalities import modality_of
+from mmtrans.sources.padded import open_padded
+from mmtrans.sources.padded_folds import Fold
+from mmtrans.sources.stacking import Stacked, stack
 from mmtrans.sources.unpickle import load_pickle
-
-#: part of a split → modality.
-MODALITY_KEYS = {
-    "text": "text",
-    "glove": "text",
-    "audio": "audio",
-    "covarep": "audio",
-    "vision": "video",
-    "video": "video",
-    "visual": "video",
-    "facet": "video",
-}
 
 #: Parts that only MMSA's files have, and only LMF's.
 _MMSA_KEYS = {"text_bert", "raw_text", "regression_labels", "classification_labels"}
@@ -48,8 +40,8 @@ _MMSA_LABELS = {
     "A": "regression_labels_A",
     "V": "regression_labels_V",
 }
-_USED = {"id", "labels", "label", "raw_text", "text_bert", *MODALITY_KEYS, *_MMSA_LABELS.values()}
-_LENGTHS = {f"{key}_lengths": modality for key, modality in MODALITY_KEYS.items()}
+_USED = {"id", "labels", "label", "raw_text", "text_bert", *_MMSA_LABELS.values()}
+_LENGTHS = re.compile(r"(.+?)_?len(?:gths?)?")
 
 _NEEDS = "train, valid or test → text, audio or vision of shape (segments, steps, dim)"
 
@@ -62,7 +54,7 @@ def classify(content: object) -> str | None:
     """
     splits = _splits(content)
     keys = {key for parts in splits.values() for key in parts}
-    if not keys & set(MODALITY_KEYS):
+    if not any(map(_modality_of, keys)):
         return None
     if keys & _MMSA_KEYS:
         return "mmsa"
@@ -100,11 +92,14 @@ def open_split_pickle(
     if len(known) != len(splits):
         raise _layout(path, f"keys {known}, of which some are one split or hold no parts")
     others = sorted(_text(key) for key in content if split_name_of(key) is None)
-    ignored = sorted({key for parts in splits.values() for key in parts} - _USED - set(_LENGTHS))
+    keys = {key for parts in splits.values() for key in parts}
+    ignored = sorted(key for key in keys - _USED if _modality_of(key) is None and _modality_of_lengths(key) is None)
     if others or ignored:
         notes.append(f"Parts of the file that are not used: {', '.join(others + ignored)}.")
     columns = [name for name, key in _MMSA_LABELS.items() if any(key in parts for parts in splits.values())]
     folds = [_read_fold(split, parts, columns, path) for split, parts in splits.items()]
+    if "text_bert" in keys and not any("text" in fold.arrays for fold in folds):
+        notes.append("text_bert holds the numbers of tokens, and no vectors: no text modality.")
     if not columns:
         return open_padded(format or found, [path], folds, label=label, notes=notes)
     label = columns[0] if label is None else _short_name(label)
@@ -129,24 +124,46 @@ def _splits(content: object) -> dict[str, dict[str, object]]:
 
 
 def _read_fold(split: str, parts: Mapping[str, object], columns: list[str], path: Path) -> Fold:
-    arrays: dict[str, np.ndarray] = {}
-    for key, modality in MODALITY_KEYS.items():
-        if key in parts:
-            if modality in arrays:
-                raise _layout(path, f"{split} with two parts for {modality}, one of them {key}")
-            arrays[modality] = _array(parts[key], f"{split}/{key}", path)
-    if not arrays:
+    found: dict[str, Stacked] = {}
+    for key, part in parts.items():
+        modality = _modality_of(key)
+        if modality in found:
+            raise _layout(path, f"{split} with two parts for {modality}, one of them {key}")
+        if modality is not None:
+            found[modality] = _stack(part, f"{split}/{key}", path)
+    if not found:
         raise _layout(path, f"{split} with {sorted(parts)}")
+    arrays = {name: stacked.array for name, stacked in found.items()}
     size = len(next(iter(arrays.values())))
     ids = _rows(parts["id"]) if "id" in parts else None
     lengths = {
-        modality: _numbers(parts[key], f"{split}/{key}", path).reshape(-1)
-        for key, modality in _LENGTHS.items()
-        if key in parts and modality in arrays
+        _modality_of_lengths(key): _numbers(part, f"{split}/{key}", path).reshape(-1)
+        for key, part in parts.items()
+        if _modality_of_lengths(key) in arrays
     }
     words = _rows(parts["raw_text"]) if "raw_text" in parts else None
     labels = _labels(split, parts, columns, size, path)
-    return Fold(split, arrays, labels, ids, lengths, _masks(split, parts, arrays, path), words)
+    return Fold(
+        split,
+        arrays,
+        labels,
+        ids,
+        lengths,
+        masks=_masks(split, parts, arrays, path),
+        exact={name: stacked.lengths for name, stacked in found.items() if stacked.lengths is not None},
+        deviants={name: stacked.deviants for name, stacked in found.items() if stacked.deviants is not None},
+        transcripts=words,
+    )
+
+
+def _modality_of(key: str) -> str | None:
+    # Of its kinds of ids only the mask is used.
+    return None if key == "text_bert" else modality_of(key)
+
+
+def _modality_of_lengths(key: str) -> str | None:
+    match = _LENGTHS.fullmatch(key)
+    return _modality_of(match[1]) if match else None
 
 
 def _labels(split: str, parts: Mapping[str, object], columns: list[str], size: int, path: Path) -> np.ndarray | None:
@@ -182,13 +199,11 @@ def _short_name(label: str | int) -> str | int:
     return next((name for name, key in _MMSA_LABELS.items() if label in (name, key)), label)
 
 
-def _array(value: object, where: str, path: Path) -> np.ndarray:
-    array = value if isinstance(value, np.ndarray) else _numbers(value, where, path)
-    if array.ndim == 2:
-        array = array[:, None, :]
-    if array.ndim != 3 or array.dtype.kind not in "fiub" or 0 in array.shape[1:]:
-        raise _layout(path, f"{where} {array.dtype}{array.shape}")
-    return array
+def _stack(value: object, where: str, path: Path) -> Stacked:
+    try:
+        return stack(value)
+    except ValueError as error:
+        raise _layout(path, f"{where} {error}") from error
 
 
 def _numbers(value: object, where: str, path: Path) -> np.ndarray:

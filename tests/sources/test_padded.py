@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.padded import Fold, open_padded
+from mmtrans.sources.padded import open_padded
+from mmtrans.sources.padded_folds import Fold
 from tfrecords.schema import LabelScale
 
 
@@ -170,7 +171,7 @@ def test_the_label_column(tmp_path):
         ([Fold("train", {"text": _ones(2)}, lengths={"text": np.ones(2)})], r"do not fit.*'lengths of text': 2"),
         (
             [Fold("train", {"text": _ones(2)}), Fold("test", {"text": _ones(2, dim=3)})],
-            r"same columns.*Expected 2.*test",
+            r"some modality with the columns of the others.*'text': 2.*test with .'text': 3",
         ),
         ([Fold("train", {"text": _ones()})], "There are no segments"),
         (
