@@ -89,7 +89,7 @@ def plan_reading(
             f"Received: compat={compat!r}, {path} with {sorted(sequences)}. Leave --compat out."
         )
     anchors = [sequences[role] for role in ([reference] if reference else modalities)]
-    units, told = _plan_units(sequences.get("labels"), anchors, label, label_shift)
+    units, told = _plan_units(sequences.get("labels"), anchors, label, label_shift, notes)
     plan = Plan(sequences, modalities, reference, compat, units, told)
     unlabelled = {video for anchor in anchors for video in anchor.entries} - {split_id(unit.key)[0] for unit in units}
     if unlabelled:
@@ -158,7 +158,7 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
 
 
 def _plan_units(
-    labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float
+    labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float, notes: list[str]
 ) -> tuple[tuple[Unit, ...], Labels]:
     if not math.isfinite(shift) or (labels is None and (shift or label is not None)):
         raise ValueError(
@@ -171,15 +171,19 @@ def _plan_units(
         ids = [key if split_id(key)[1] >= 0 else f"{key}[0]" for key in keys]
         return tuple(Unit(key, (id,), whole, (None,)) for key, id in zip(keys, ids, strict=True)), Labels()
     column, name = choose_label(labels.names, labels.dim, label, labels.path)
-    units = []
+    units, odd = [], []
     with open_file(labels.path) as file:
         for key in (entry for ids in labels.entries.values() for entry in ids):
-            spans, values = labels.load(file, key) or (np.zeros((0, 2)), np.zeros((0, labels.dim), np.float32))
+            spans, values = labels.load(file, key, odd) or (np.zeros((0, 2)), np.zeros((0, labels.dim), np.float32))
             single = split_id(key)[1] >= 0
+            if key in odd:
+                continue
             if single and len(spans) != 1:
                 raise refusal(labels.path, key, f"an entry of one segment has {len(spans)} rows of labels")
             ids = (key,) if single else tuple(f"{key}[{row}]" for row in range(len(spans)))
             units.append(Unit(key, ids, spans + shift, tuple(values[:, column].tolist())))
+    if odd:
+        notes.append(f"{labels.path}: entries with other columns than most, left out: {len(odd)} ({odd[0]}, …).")
     videos = [split_id(unit.key)[0] for unit in units for _ in unit.labels]
     values = by_video(videos, [value for unit in units for value in unit.labels])
     return tuple(units), Labels(name, values, is_sentiment=name == "sentiment")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,12 @@ import numpy as np
 
 from mmtrans.sources import hdf5
 from mmtrans.sources.hdf5 import DAMAGE
+from mmtrans.sources.modalities import usual_width
 
 LAYOUT = "a computational sequence, /<root>/data/<id> with features (steps, dim) and intervals (steps, 2)"
+
+#: Entries that are looked at to tell what a file holds.
+MAX_LOOKED_AT = 100
 
 refusal = partial(hdf5.refusal, layout=LAYOUT)
 open_file = partial(hdf5.open_hdf5, layout=LAYOUT)
@@ -51,26 +56,36 @@ class Sequence:
         entries = self.entries.get(video, ())
         return (key,) if key in entries else tuple(e for e in entries if key == split_id(e)[0] or e == video)
 
-    def load(self, file: h5py.File, key: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Reads what `find` finds.
+    def load(self, file: h5py.File, key: str, odd: list[str] | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Reads what `find` finds, without entries of other columns than the file's.
+
+        Args:
+            file: opened.
+            key: of a video or segment.
+            odd: where such entries are named.
 
         Returns:
             `(steps, 2)` float64 seconds and `(steps, dim)` float32, or `(steps,)` words as `read_words` takes them;
             `None` where there are no rows.
 
         Raises:
-            ValueError: an entry that is damaged or does not fit the file's other entries.
+            ValueError: an entry that is damaged.
         """
         data = _child(_child(file, self.root, h5py.Group), "data", h5py.Group)
-        parts = [_load_entry(data, entry, self) for entry in self.find(key)]
-        parts = [part for part in parts if len(part[0])]
+        parts = []
+        for entry in self.find(key):
+            part = _load_entry(data, entry, self)
+            if part is None and odd is not None:
+                odd.append(entry)
+            if part is not None and len(part[0]):
+                parts.append(part)
         if len(parts) < 2:
             return parts[0] if parts else None
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def open_sequence(path: Path) -> Sequence:
-    """Tells what a .csd file holds, from its first entry that has rows.
+    """Tells what a .csd file holds, from its entries that have rows: all, or `MAX_LOOKED_AT` of many.
 
     Raises:
         ValueError: it is not a computational sequence, or a damaged or empty one.
@@ -83,12 +98,7 @@ def open_sequence(path: Path) -> Sequence:
             ids = sorted(data, key=split_id)
         except (OSError, RuntimeError, TypeError, KeyError) as error:
             raise refusal(path, "/", error) from error
-        found = (_find_entry(data, entry) for entry in ids)
-        first = next((entry for entry in found if entry[1].shape[0]), None)
-        if first is None:
-            raise refusal(path, data.name, "no entry has rows")
-        _, features, holds_text = first
-        dim = math.prod(features.shape[1:])
+        holds_text, dim = _usual_kind(data, ids)
         names = _dimension_names(group) if not holds_text else ()
         # Some files number their columns, which names nothing.
         if len(names) != dim or names == tuple(map(str, range(dim))):
@@ -98,6 +108,23 @@ def open_sequence(path: Path) -> Sequence:
         entries.setdefault(split_id(entry)[0], []).append(entry)
     frozen = {video: tuple(of_video) for video, of_video in entries.items()}
     return Sequence(path, root, holds_text, dim, names, frozen)
+
+
+def _usual_kind(data: h5py.Group, ids: list[str]) -> tuple[bool, int]:
+    """Whether most entries with rows hold text, and how many columns they have."""
+    step = max(1, -(-len(ids) // MAX_LOOKED_AT))
+    kinds: Counter[tuple[bool, int]] = Counter()
+    for chosen in (ids[::step], ids):
+        for entry in chosen if not kinds else ():
+            _, features, holds_text = _find_entry(data, entry)
+            if features.shape[0]:
+                kinds[holds_text, math.prod(features.shape[1:])] += 1
+    if not kinds:
+        raise refusal(data.file.filename, data.name, "no entry has rows")
+    holds_text, dim = usual_width(kinds)
+    if holds_text and dim != 1:
+        raise refusal(data.file.filename, data.name, f"its rows are {dim} strings each, and a row is one word")
+    return holds_text, dim
 
 
 def split_id(entry: str) -> tuple[str, int]:
@@ -119,12 +146,13 @@ def _find_entry(data: h5py.Group, entry: str) -> tuple[h5py.Dataset, h5py.Datase
     return intervals, features, holds_text
 
 
-def _load_entry(data: h5py.Group, entry: str, sequence: Sequence) -> tuple[np.ndarray, np.ndarray]:
+def _load_entry(data: h5py.Group, entry: str, sequence: Sequence) -> tuple[np.ndarray, np.ndarray] | None:
+    """Times and content of an entry, or `None` where its columns are not the file's."""
     intervals, features, holds_text = _find_entry(data, entry)
     dim = math.prod(features.shape[1:])
-    if holds_text != sequence.holds_text or dim != sequence.dim or (holds_text and dim != 1):
-        problem = f"features {features.dtype}{features.shape} where the file has {sequence.dim} columns elsewhere"
-        raise refusal(sequence.path, features.name, problem)
+    if (holds_text, dim) != (sequence.holds_text, sequence.dim):
+        # Of an entry without rows nothing is lost.
+        return None if features.shape[0] else (np.zeros((0, 2)), np.zeros((0, sequence.dim), np.float32))
     times, content = _values(intervals).astype(np.float64), _values(features)
     if holds_text:
         return times, content.reshape(-1)

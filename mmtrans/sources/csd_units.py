@@ -23,14 +23,20 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
     """Yields the segments of every `step`-th unit, counting from `first`, and adds to the plan's account.
 
     Raises:
-        ValueError: an entry that is damaged or does not fit the others.
+        ValueError: an entry that is damaged.
     """
     with ExitStack() as stack:
         files = {role: stack.enter_context(open_file(s.path)) for role, s in plan.sequences.items() if role != "labels"}
         for unit in plan.units[first::step]:
             unit = replace(unit, labels=tuple(storable(label, plan.cleaning) for label in unit.labels))
-            loaded = {role: plan.sequences[role].load(file, unit.key) for role, file in files.items()}
-            loaded = {role: part for role, part in loaded.items() if part is not None}
+            loaded = {}
+            for role, file in files.items():
+                odd: list[str] = []
+                part = plan.sequences[role].load(file, unit.key, odd)
+                if odd:
+                    plan.cleaning[f"{role}: entries with other columns than most, left out"] += len(odd)
+                if part is not None:
+                    loaded[role] = part
             yield list(_cut(plan, unit, loaded))
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import TypeVar
 
 import numpy as np
+
+Width = TypeVar("Width")
 
 #: modality → what files call it, without case and punctuation.
 NAMES = {
@@ -34,7 +37,7 @@ def modality_of(name: str) -> str | None:
     return None
 
 
-def usual_width(widths: Counter[int]) -> int:
+def usual_width(widths: Counter[Width]) -> Width:
     """The width that most have; of equals the one that was counted first."""
     return max(widths, key=widths.__getitem__)
 

@@ -21,9 +21,9 @@ infinities become 0; a modality that is zero throughout a segment is absent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,23 +31,15 @@ import numpy as np
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
+from mmtrans.sources.neutral_arrays import Place, find_arrays
 from mmtrans.sources.neutral_settings import read_settings
 from mmtrans.sources.neutral_table import TABLE, Row, read_table
-from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
+from mmtrans.sources.npz import open_npz, read_array
 from mmtrans.sources.words import read_words
 from mmtrans.user_files import check_file, has_file
 from tfrecords.schema import MODALITIES, Segment
 
 SETTINGS = "corpus.json"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where the array of one segment and modality is."""
-
-    path: Path
-    name: str
-    shape: tuple[int, ...]
 
 
 def open_neutral(path: str | Path) -> Corpus:
@@ -65,7 +57,7 @@ def open_neutral(path: str | Path) -> Corpus:
     notes: list[str] = []
     rows, folds = read_table(folder / TABLE, notes)
     settings = read_settings(folder / SETTINGS)
-    places = _find_arrays(folder, rows, notes)
+    places, counts = find_arrays(folder, rows, notes)
     if not any(places):
         raise ValueError(
             f"There are no features of the segments. Expected text.npz, audio.npz or video.npz with arrays named by "
@@ -82,7 +74,7 @@ def open_neutral(path: str | Path) -> Corpus:
         files=sorted(files | ({folder / SETTINGS} if has_file(folder / SETTINGS, "corpus.json") else set())),
         label=choose_scale(labels, folds)[0],
         labels=labels,
-        read=lambda: _read(corpus, rows, places),
+        read=lambda: _read(corpus, rows, places, counts),
         video_ids=list(dict.fromkeys(row.video_id for row in rows)),
         feature_names=settings.columns,
         folds=folds,
@@ -92,52 +84,8 @@ def open_neutral(path: str | Path) -> Corpus:
     return corpus
 
 
-def _find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> list[dict[str, _Place]]:
-    """The arrays of each row, by modality."""
-    places: list[dict[str, _Place]] = [{} for _ in rows]
-    unused = 0
-    for modality in MODALITIES:
-        path = folder / f"{modality}.npz"
-        if not has_file(path, ".npz archive"):
-            continue
-        with open_npz(path) as archive:
-            names = set(array_names(archive))
-            for row, of_row in zip(rows, places, strict=True):
-                name = next((name for name in (row.id, row.spelling) if name in names), None)
-                if name is not None:
-                    of_row[modality] = _Place(path, name, _shape(archive, name))
-            unused += len(names - {name for row in rows for name in (row.id, row.spelling)})
-    if unused:
-        notes.append(f"{unused} arrays belong to no segment of the table and are not used.")
-    # Looked up among the files that are there: an id is no path, and "../x" must not lead out of the folder.
-    own = {file.name.removesuffix(".npz"): file for file in sorted((folder / "segments").glob("*.npz"))}
-    for row, of_row in zip(rows, places, strict=True):
-        path = own.get(row.id, own.get(row.spelling))
-        if path is None:
-            continue
-        with open_npz(path) as archive:
-            for modality in set(array_names(archive)) & set(MODALITIES):
-                if modality in of_row:
-                    raise ValueError(
-                        f"Two files hold one array. Expected it in one. Received: {modality} in "
-                        f"{of_row[modality].path} and {path} ({row.id}). Remove one."
-                    )
-                of_row[modality] = _Place(path, modality, _shape(archive, modality))
-    return places
-
-
-def _shape(archive: object, name: str) -> tuple[int, ...]:
-    shape = array_shape(archive, name)
-    if len(shape) != 2 or (shape[0] and not shape[1]):
-        raise ValueError(
-            f"A modality is no matrix. Expected (steps, dim). Received: shape={shape} ({archive.filename}, {name}). "
-            f"Write one array (steps, dim) per segment."
-        )
-    return shape
-
-
 def _find_aligned(
-    rows: Sequence[Row], places: Sequence[Mapping[str, _Place]], stated: Mapping[str, bool], notes: list[str]
+    rows: Sequence[Row], places: Sequence[Mapping[str, Place]], stated: Mapping[str, bool], notes: list[str]
 ) -> dict[str, bool]:
     present = [name for name in MODALITIES if any(name in of_row for of_row in places)]
     breaks = dict.fromkeys(present, 0)
@@ -152,16 +100,19 @@ def _find_aligned(
     return {name: stated.get(name, breaks[name] == 0) for name in present}
 
 
-def _read(corpus: Corpus, rows: Sequence[Row], places: Sequence[Mapping[str, _Place]]) -> Iterator[Segment]:
+def _read(
+    corpus: Corpus, rows: Sequence[Row], places: Sequence[Mapping[str, Place]], counts: Counter
+) -> Iterator[Segment]:
     corpus.dropped.clear()
     corpus.cleaning.clear()
+    corpus.cleaning.update(counts)
     seen: set[str] = set()
     by_video: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
         by_video.setdefault(row.video_id, []).append(number)
     with ExitStack() as stack:
         # The archives of a whole modality stay open: their directories are long.
-        joint = {place.path for of_row in places for name, place in of_row.items() if place.path.stem == name}
+        joint = {place.path for of_row in places for place in of_row.values() if place.is_joint}
         archives = {path: stack.enter_context(open_npz(path)) for path in sorted(joint)}
         for number in (number for numbers in by_video.values() for number in numbers):
             row = rows[number]

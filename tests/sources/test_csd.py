@@ -299,8 +299,6 @@ def test_an_infinite_shift_and_an_unknown_label_are_refused(tmp_path):
         (np.ones((2, 74)), np.ones(2), "the shapes do not fit together"),
         (np.ones((2, 74), complex), np.ones((2, 2)), "the values are neither numbers nor strings"),
         (np.ones((2, 74)), words_of("a", "b").repeat(2, axis=1), "the values are neither numbers nor strings"),
-        (np.ones((2, 73)), np.ones((2, 2)), "where the file has 74 columns elsewhere"),
-        (words_of("a"), np.ones((1, 2)), "where the file has 74 columns elsewhere"),
     ],
 )
 def test_entries_that_are_not_well_formed_are_refused(tmp_path, features, intervals, message):
@@ -408,3 +406,27 @@ def test_no_file_stays_open(tmp_path):
     for path in folder.rglob("*.csd"):
         with h5py.File(path, "r+"):
             os.utime(path)
+
+
+@pytest.mark.parametrize("odd", [np.ones((1, 3)), words_of("a")], ids=["fewer columns", "text"])
+def test_a_video_of_other_columns_lacks_the_modality(tmp_path, odd):
+    words = {name: (words_of("a"), ONES[:1]) for name in "pqr"}
+    write_csd(tmp_path / "words.csd", "words", words)
+    write_csd(
+        tmp_path / "audio.csd", "COVAREP", {name: (odd if name == "p" else np.ones((1, 5)), ONES[:1]) for name in "pqr"}
+    )
+    corpus, segments = read(tmp_path)
+    assert [list(segments[f"{name}[0]"].features) for name in "pqr"] == [[], ["audio"], ["audio"]]
+    assert corpus.cleaning == {
+        "audio: entries with other columns than most, left out": 1,
+        "audio: segments without it": 1,
+    }
+
+
+def test_labels_of_other_columns_are_left_out_with_a_note(tmp_path):
+    write_csd(tmp_path / "words.csd", "words", {name: (words_of("a"), ONES[:1]) for name in "pqr"})
+    labels = {name: (np.ones((1, 2 if name == "p" else 1)), ONES[:1]) for name in "pqr"}
+    write_csd(tmp_path / "labels.csd", "labels", labels)
+    corpus, segments = read(tmp_path)
+    assert list(segments) == ["q[0]", "r[0]"]
+    assert any("entries with other columns than most, left out: 1 (p" in note for note in corpus.notes)

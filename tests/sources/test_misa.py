@@ -151,14 +151,15 @@ def test_what_is_left_out_says_why(tmp_path):
     for _ in range(2):
         assert [(segment.id, segment.tokens) for segment in corpus.read()] == [
             ("a[0]", ("x",)),
+            ("a[4]", ("x",)),
             ("b[0]", ("x",)),
             ("a[1]", ("y",)),
         ]
+        assert corpus.cleaning == {"video: segments with other columns than most, taken as without it": 1}
         assert corpus.dropped == [
             Dropped("a[1]", "lengths disagree: audio 2, video 1, words 2, actual words 2"),
             Dropped("a[2]", "lengths disagree: audio 1, video 1, words 1, actual words 2"),
             Dropped("a[3]", "no steps"),
-            Dropped("a[4]", "video has 5 columns, others 3"),
             Dropped("b[0]", "duplicate id, the first is kept"),
         ]
 

@@ -1,0 +1,137 @@
+"""The arrays of our plain format: which file and name each segment's modality has, and which of them can be read."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.sources.modalities import holds_ids, modality_of, other_columns, usual_width
+from mmtrans.sources.neutral_table import Row
+from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
+
+#: Texts that are read to tell whether they are the numbers of tokens.
+_LOOKED_AT = 50
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the array of one segment and modality is.
+
+    Args:
+        path: the archive.
+        name: in it.
+        shape: `(steps, dim)`.
+        is_joint: whether the archive has the modality of all segments, or else all modalities of one.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    is_joint: bool
+
+
+def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[list[dict[str, Place]], Counter]:
+    """The arrays of each row, by modality, and what of them is not read and counted.
+
+    A modality of other columns than in most segments is left out of a segment. A text that is numbers of tokens is left
+    out altogether, which is noted, as are files and arrays that belong to nothing.
+
+    Raises:
+        ValueError: two files for one modality, an array in two files, an array that is no matrix, a damaged archive.
+    """
+    places: list[dict[str, Place]] = [{} for _ in rows]
+    _find_joint(folder, rows, places, notes)
+    _find_own(folder, rows, places, notes)
+    counts: Counter = Counter()
+    widths: dict[str, Counter[int]] = {}
+    for modality, place in ((modality, place) for of_row in places for modality, place in of_row.items()):
+        if place.shape[0]:
+            widths.setdefault(modality, Counter())[place.shape[1]] += 1
+    dims = {modality: usual_width(found) for modality, found in widths.items()}
+    for of_row in places:
+        odd = [name for name, place in of_row.items() if place.shape[0] and place.shape[1] != dims[name]]
+        counts.update(map(other_columns, odd))
+        for name in odd:
+            del of_row[name]
+    texts = [of_row["text"] for of_row in places if "text" in of_row and of_row["text"].shape[0]]
+    if texts and _hold_ids(texts):
+        notes.append(f"{texts[0].path.name} holds the numbers of tokens, and no vectors: no text modality.")
+        for of_row in places:
+            of_row.pop("text", None)
+    return places, counts
+
+
+def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[str]) -> None:
+    archives: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.npz")):
+        modality = modality_of(path.stem)
+        if modality is None:
+            notes.append(f"{path.name} is not used: its name tells no modality, as text.npz, audio.npz, video.npz do.")
+        elif modality in archives:
+            raise ValueError(
+                f"Two files hold one modality. Expected one for each. Received: {archives[modality]} and {path}. "
+                f"Move one of them out of the folder."
+            )
+        else:
+            archives[modality] = path
+    unused = 0
+    for modality, path in archives.items():
+        with open_npz(path) as archive:
+            names = set(array_names(archive))
+            for row, of_row in zip(rows, places, strict=True):
+                name = next((name for name in (row.id, row.spelling) if name in names), None)
+                if name is not None:
+                    of_row[modality] = Place(path, name, _shape(archive, name), is_joint=True)
+            unused += len(names - {name for row in rows for name in (row.id, row.spelling)})
+    if unused:
+        notes.append(f"{unused} arrays belong to no segment of the table and are not used.")
+
+
+def _find_own(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[str]) -> None:
+    # Looked up among the files that are there: an id is no path, and "../x" must not lead out of the folder.
+    own = {file.name.removesuffix(".npz"): file for file in sorted((folder / "segments").glob("*.npz"))}
+    strange: set[str] = set()
+    for row, of_row in zip(rows, places, strict=True):
+        path = own.get(row.id, own.get(row.spelling))
+        if path is None:
+            continue
+        with open_npz(path) as archive:
+            for name in array_names(archive):
+                modality = modality_of(name)
+                if modality is None:
+                    strange.add(name)
+                    continue
+                if modality in of_row:
+                    raise ValueError(
+                        f"Two files hold one array. Expected it in one. Received: {modality} in "
+                        f"{of_row[modality].path} and {path} ({row.id}). Remove one."
+                    )
+                of_row[modality] = Place(path, name, _shape(archive, name), is_joint=False)
+    if strange:
+        notes.append(f"Arrays of segments/*.npz that are not used: {', '.join(sorted(strange)[:8])}.")
+    lost = len(set(own) - {name for row in rows for name in (row.id, row.spelling)})
+    if lost:
+        notes.append(f"{lost} files of segments/*.npz belong to no segment of the table and are not used.")
+
+
+def _shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    shape = array_shape(archive, name)
+    if len(shape) != 2 or (shape[0] and not shape[1]):
+        raise ValueError(
+            f"A modality is no matrix. Expected (steps, dim). Received: shape={shape} ({archive.filename}, {name}). "
+            f"Write one array (steps, dim) per segment."
+        )
+    return shape
+
+
+def _hold_ids(texts: Sequence[Place]) -> bool:
+    if not all(place.shape[0] in (1, 3) or place.shape[1] == 1 for place in texts):
+        return False
+    for place in texts[:: max(1, len(texts) // _LOOKED_AT)]:
+        with open_npz(place.path) as archive:
+            if not holds_ids(read_array(archive, place.name)[None]):
+                return False
+    return True

@@ -1,0 +1,295 @@
+"""Kinds of columns: another width in few segments, other names, rows of their own, and numbers that are no vectors."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mmtrans.sources.modalities import other_columns
+from tests.sources.format_files import d1, dump, truth
+from tests.sources.kinds import WRITE, Kinds, Row
+
+PICKLES = ("mult", "mmsa", "multibench", "lmf")
+AUDIO = {"mult": "audio", "mmsa": "audio", "multibench": "audio", "lmf": "covarep"}
+TEXT = {"mult": "text", "mmsa": "text", "multibench": "text", "lmf": "glove"}
+
+
+def _pickled(format: str, change: Callable[[dict], object]) -> Callable[[Path], Path]:
+    """A writer of the common corpus in a pickle of splits, each of whose parts (with text keys) undergo `change`."""
+
+    def write(folder: Path) -> Path:
+        path = WRITE[format](folder)
+        content = {_text(split): parts for split, parts in pickle.loads(path.read_bytes()).items()}
+        content = {split: {_text(key): value for key, value in parts.items()} for split, parts in content.items()}
+        for parts in content.values():
+            change(parts)
+        return dump(path, content, 4)
+
+    return write
+
+
+def _text(key: object) -> str:
+    return key.decode() if isinstance(key, bytes) else key
+
+
+def _segments(narrow: str) -> list:
+    """The common corpus, in which one segment has audio of fewer columns."""
+    segments = truth()
+    for segment in segments:
+        if segment.id == narrow:
+            segment.raw["audio"] = segment.raw["audio"][:, :3]
+    return segments
+
+
+def _lacks_audio(narrow: tuple[str, ...], count: str) -> Callable:
+    def check(corpus, segments) -> None:
+        assert {id for id, segment in segments.items() if "audio" not in segment.features} == set(narrow)
+        assert {segment.features["audio"].shape[1] for id, segment in segments.items() if id not in narrow} == {5}
+        assert corpus.cleaning[count] == len(narrow)
+        assert corpus.dropped == []
+
+    return check
+
+
+FIRST = "a_-1[0]"
+TRAIN = ("a_-1[0]", "a_-1[2]", "-b_5[0]")
+TEST_ROWS = {"multibench": ("d$_[3]", "e[0]"), "mult": ("d$_[3]", "e[0]"), "mmsa": ("d$_[3]", "e[0]")}
+TEST_ROWS["lmf"] = TEST_ROWS["mfn"] = ("test_0[0]", "test_1[0]")
+
+
+def _narrow_split(format: str) -> Row:
+    """Whole splits have one width in these formats; that of test differs."""
+    narrow = TEST_ROWS[format]
+
+    def write(folder: Path) -> Path:
+        path = WRITE[format](folder)
+        content = pickle.loads(path.read_bytes())
+        test = next(split for split in content if _text(split) == "test")
+        part = next(key for key in content[test] if _text(key) == AUDIO[format])
+        content[test][part] = content[test][part][..., :3]
+        return dump(path, content, 4)
+
+    return Row(write, check=_lacks_audio(narrow, other_columns("audio")))
+
+
+def _d1_narrow(folder: Path) -> Path:
+    d1(folder)
+    with h5py.File(folder / "audio_test.h5", "r+") as file:
+        values = file["d1"][()]
+        del file["d1"]
+        file["d1"] = values[:, :, :3]
+    return folder
+
+
+def _row_by_row(format: str) -> Row:
+    """Audio as a list of matrices, the first of other columns and the second without padding."""
+
+    def change(parts: dict) -> None:
+        rows = [np.array(row) for row in parts[AUDIO[format]]]
+        parts[AUDIO[format]] = [rows[0][..., :3] if k == 0 and len(rows) > 2 else row for k, row in enumerate(rows)]
+
+    narrow = "train_0[0]" if format == "lmf" else FIRST
+    return Row(_pickled(format, change), check=_lacks_audio((narrow,), other_columns("audio")))
+
+
+def _object_rows(format: str) -> Row:
+    """An object array of equal matrices where an array of numbers is read."""
+
+    def change(parts: dict) -> None:
+        rows = np.empty(len(parts[AUDIO[format]]), object)
+        rows[:] = list(parts[AUDIO[format]])
+        parts[AUDIO[format]] = rows
+
+    return Row(_pickled(format, change), check=_all_modalities)
+
+
+def _all_modalities(corpus, segments) -> None:
+    assert len(segments) == 7
+    has = [set(segment.features) for segment in segments.values()]
+    assert has.count({"text", "audio", "video"}) == 6
+    assert has.count({"text", "audio"}) == 1
+    widths = {name: array.shape[1] for s in segments.values() for name, array in s.features.items()}
+    assert widths == {"text": 300, "audio": 5, "video": 20}
+    assert not [note for note in corpus.notes if "not used" in note and "annotations" not in note]
+
+
+def _renamed(format: str) -> Row:
+    names = {"text": "language", "glove": "linguistic", "audio": "acoustic", "covarep": "speech"}
+    names |= {"vision": "visual", "facet": "face_features"}
+
+    def change(parts: dict) -> None:
+        for key in list(parts):
+            if key in names:
+                parts[names[key]] = parts.pop(key)
+
+    return Row(_pickled(format, change), check=_all_modalities)
+
+
+def _renamed_files(format: str, names: dict[str, str]) -> Row:
+    def write(folder: Path) -> Path:
+        path = WRITE[format](folder)
+        for old, new in names.items():
+            (folder / old).rename(folder / new)
+        return path
+
+    return Row(write, check=_all_modalities)
+
+
+def _d1_renamed(folder: Path) -> Path:
+    d1(folder)
+    for path in sorted(folder.glob("*.h5")):
+        for old, new in (("text", "language"), ("audio", "acoustic"), ("video", "visual")):
+            if path.name.startswith(old):
+                path.rename(path.with_name(path.name.replace(old, new)))
+    return folder
+
+
+def _roots_renamed(folder: Path) -> Path:
+    WRITE["csd"](folder)
+    for name, root in (("text", "language"), ("audio", "speech"), ("video", "face")):
+        with h5py.File(folder / f"{name}.csd", "r+") as file:
+            (old,) = file
+            file.move(old, root)
+        (folder / f"{name}.csd").rename(folder / f"{len(root)}{name[0]}.csd")
+    return folder
+
+
+def _no_text(corpus, segments) -> None:
+    assert "text" not in corpus.aligned
+    assert all("text" not in segment.features for segment in segments.values())
+    assert any("holds the numbers of tokens, and no vectors: no text modality." in note for note in corpus.notes)
+
+
+def _ids(shape: str) -> Callable[[int], np.ndarray]:
+    rng = np.random.default_rng(3)
+    if shape == "ids":
+        return lambda n: rng.integers(0, 30522, (n, 50))
+
+    def triples(n: int) -> np.ndarray:
+        ids = rng.integers(0, 30522, (n, 50))
+        return np.stack([ids, np.ones_like(ids), np.zeros_like(ids)], axis=1)
+
+    return triples
+
+
+def _pickled_ids(format: str, shape: str) -> Row:
+    make = _ids(shape)
+
+    def change(parts: dict) -> None:
+        parts.pop("text_bert", None)
+        parts[TEXT[format]] = make(len(parts[TEXT[format]]))
+
+    return Row(_pickled(format, change), check=_no_text)
+
+
+def _d1_ids(shape: str) -> Row:
+    make = _ids(shape)
+
+    def write(folder: Path) -> Path:
+        d1(folder)
+        for path in folder.glob("text_*.h5"):
+            with h5py.File(path, "r+") as file:
+                n = len(file["d1"])
+                del file["d1"]
+                file["d1"] = make(n).astype(float)
+        return folder
+
+    return Row(write, check=_no_text)
+
+
+def _neutral_ids(shape: str) -> Row:
+    make = _ids(shape)
+
+    def write(folder: Path) -> Path:
+        WRITE["neutral"](folder)
+        np.savez(folder / "text.npz", **{s.id: make(1)[0].reshape(-1, 50) for s in truth()})
+        return folder
+
+    return Row(write, check=_no_text)
+
+
+def _vectors_only(format: str) -> str:
+    return {
+        "csd": "A sequence of text has one vector a time; numbers of tokens have no times of their own.",
+        "misa": "Its first part is numbers of words, and is never read as vectors.",
+    }[format]
+
+
+def _strange(corpus, segments) -> None:
+    assert len(segments) == 7
+    assert any("wishes" in note and ("not used" in note or "left aside" in note) for note in corpus.notes)
+
+
+def _with_strange_part(format: str) -> Row:
+    return Row(_pickled(format, lambda parts: parts.update(wishes=[1])), check=_strange)
+
+
+def _with_strange_file(format: str) -> Row:
+    def write(folder: Path) -> Path:
+        path = WRITE[format](folder)
+        if format == "neutral":
+            np.savez(folder / "wishes.npz", a=np.ones((1, 2)))
+        elif format == "mfn":
+            (folder / "wishes.h5").write_bytes((folder / "X_train.h5").read_bytes())
+        else:
+            with h5py.File(folder / "wishes.csd", "w") as file:
+                entry = file.create_group("wishes/data/e[0]")
+                entry["features"], entry["intervals"] = np.ones((1, 9)), np.float64([[0, 1]])
+        return path
+
+    return Row(write, check=_strange)
+
+
+_ODD_ENTRY = "audio: entries with other columns than most, left out"
+
+KINDS: Kinds = {
+    "other columns in the first segment, or in a split": {
+        "csd": Row(lambda p: WRITE["csd"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), _ODD_ENTRY)),
+        "misa": Row(lambda p: WRITE["misa"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), other_columns("audio"))),
+        "neutral": Row(
+            lambda p: WRITE["neutral"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), other_columns("audio"))
+        ),
+        "mfn": Row(_d1_narrow, check=_lacks_audio(TEST_ROWS["mfn"], other_columns("audio"))),
+        **{format: _narrow_split(format) for format in PICKLES},
+    },
+    "rows that are stored one by one": {
+        **{format: _row_by_row(format) for format in PICKLES},
+        **dict.fromkeys(("csd", "misa", "neutral"), "Segments are always stored one by one."),
+        "mfn": "HDF5 holds one array for all.",
+    },
+    "an object array of equal matrices": {
+        **{format: _object_rows(format) for format in PICKLES},
+        **dict.fromkeys(("csd", "neutral", "mfn"), "The format holds no Python objects."),
+        "misa": "Segments are always stored one by one.",
+    },
+    "other names of the modalities": {
+        "csd": Row(_roots_renamed, check=_all_modalities),
+        "misa": "Parts have no names.",
+        "neutral": _renamed_files(
+            "neutral", {"text.npz": "language.npz", "audio.npz": "COVAREP.npz", "video.npz": "visual_features.npz"}
+        ),
+        "mfn": Row(_d1_renamed, check=_all_modalities),
+        **{format: _renamed(format) for format in PICKLES},
+    },
+    "numbers of tokens as text": {
+        **{format: _pickled_ids(format, "ids") for format in PICKLES},
+        "mfn": _d1_ids("ids"),
+        "neutral": _neutral_ids("ids"),
+        **{format: _vectors_only(format) for format in ("csd", "misa")},
+    },
+    "BERT's ids, mask and kinds as text": {
+        **{format: _pickled_ids(format, "triple") for format in PICKLES},
+        "mfn": _d1_ids("triple"),
+        "neutral": _neutral_ids("triple"),
+        **{format: _vectors_only(format) for format in ("csd", "misa")},
+    },
+    "parts that nothing uses": {
+        **{format: _with_strange_part(format) for format in PICKLES},
+        **{format: _with_strange_file(format) for format in ("csd", "mfn", "neutral")},
+        "misa": "A sample has three parts, and any other number of them is refused.",
+    },
+}
