@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,39 +12,15 @@ import numpy as np
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.glove import read_glove
-from mmtrans.sources.ids import id_text, segment_id, split_name
+from mmtrans.sources.ids import segment_id
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
+from mmtrans.sources.misa_samples import Sample, samples_of
 from mmtrans.sources.modalities import other_columns, usual_width
 from mmtrans.sources.segment_names import Name, name_rows
-from mmtrans.sources.unpickle import load_pickle
-from mmtrans.sources.words import is_missing, is_text, read_words
 from mmtrans.user_files import check_file, has_file
 from tfrecords.schema import Segment
 
 _SUFFIXES = (".pkl", ".pickle")
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """One tuple of a file, in our names.
-
-    Args:
-        raw_id: of the segment, as the file spells it.
-        features: modality → `(steps, dim)` float32 as the file has it, NaN included.
-        words: the actual words in lower case, if there are any, silence among them.
-        spoken: `(steps,)` bool, which words are spoken.
-        treated: what was found about the words, to be counted where the sample becomes a segment.
-        steps: name in the file → number of steps, which should all be one.
-        label: the first number of the label; NaN as the file has it.
-    """
-
-    raw_id: object
-    features: dict[str, np.ndarray]
-    words: tuple[str, ...]
-    spoken: np.ndarray
-    treated: Counter
-    steps: dict[str, int]
-    label: float | None
 
 
 @dataclass
@@ -122,7 +97,7 @@ def _find_files(path: Path) -> list[Path]:
 def _survey(files: Sequence[Path]) -> _Outline:
     outline = _Outline()
     for path in files:
-        for split, sample in _samples(path):
+        for split, sample in samples_of(path):
             outline.splits.append(split)
             outline.raw_ids.append(sample.raw_id)
             outline.words.update(np.array(sample.words, object)[sample.spoken].tolist())
@@ -164,8 +139,8 @@ def _read(
     seen: set[str] = set()
     following = iter(names)
     for path in corpus.files:
-        by_video: dict[str, list[tuple[str, _Sample]]] = {}
-        for _, sample in _samples(path):
+        by_video: dict[str, list[tuple[str, Sample]]] = {}
+        for _, sample in samples_of(path):
             video, index = next(following)
             by_video.setdefault(video, []).append((segment_id(video, index), sample))
         for video, (name, sample) in ((video, named) for video, samples in by_video.items() for named in samples):
@@ -181,7 +156,7 @@ def _read(
                 yield segment
 
 
-def _misfit(sample: _Sample) -> str | None:
+def _misfit(sample: Sample) -> str | None:
     if len(set(sample.steps.values())) > 1:
         return "lengths disagree: " + ", ".join(f"{name} {steps}" for name, steps in sample.steps.items())
     if not any(sample.steps.values()):
@@ -193,7 +168,7 @@ def _misfit(sample: _Sample) -> str | None:
 
 def _segment(
     names: tuple[str, str],
-    sample: _Sample,
+    sample: Sample,
     vectors: Mapping[str, np.ndarray],
     dims: Mapping[str, int],
     cleaning: Counter,
@@ -224,86 +199,3 @@ def _segment(
     if not features:
         return None
     return Segment(*names, features, storable(sample.label, cleaning), tokens)
-
-
-def _samples(path: Path) -> Iterator[tuple[str | None, _Sample]]:
-    content = load_pickle(path)
-    if isinstance(content, dict):
-        folds = [
-            (split_name(key) if isinstance(key, (str, bytes)) else None, key, rows) for key, rows in content.items()
-        ]
-    else:
-        parts = re.split(r"[^a-z]+", path.stem.lower())
-        folds = [(next(filter(None, map(split_name, parts)), None), None, content)]
-    for split, key, rows in folds:
-        if key is not None and split is None:
-            raise _layout(path, f"key {key!r}")
-        if not isinstance(rows, (list, tuple)):
-            raise _layout(path, f"{type(rows).__name__} for fold {key or split}")
-        for place, row in enumerate(rows):
-            if not isinstance(row, (list, tuple)) or len(row) != 3 or not isinstance(row[0], (list, tuple)):
-                raise _layout(path, f"a {type(row).__name__} as sample {place}")
-            if len(row[0]) not in (3, 4):
-                raise _layout(path, f"{len(row[0])} features in sample {place}")
-        for place, row in enumerate(rows):
-            yield split, _parse(row, path, id_text(row[2]) or f"sample {place}")
-
-
-def _layout(path: Path, received: str) -> ValueError:
-    return ValueError(
-        f"The pickle is not laid out like MISA's. Expected lists of ((words, visual, acoustic[, actual words]), label, "
-        f"segment), alone or in a dict by fold. Received: {received} ({path}). Check the file or name its --format."
-    )
-
-
-def _parse(row: Sequence, path: Path, id: str) -> _Sample:
-    (words, visual, acoustic, *actual), label, raw_id = row
-    where = f"{path}, {id}"
-    features = {"audio": _matrix(acoustic, "audio", where), "video": _matrix(visual, "video", where)}
-    steps = {name: len(array) for name, array in features.items()}
-    for name, value in (("words", words), *(("actual words", value) for value in actual)):
-        if not isinstance(value, (list, tuple, np.ndarray)):
-            raise _layout(path, f"{name} as {type(value).__name__} in {id}")
-        steps[name] = len(value)
-    if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
-        features["text"] = _matrix(words, "text", where)
-    numbers = _numbers(label, "label", where).reshape(-1)
-    treated: Counter = Counter()
-    found, is_spoken = read_words(_cells(actual[0] if actual else words), treated)
-    lower = tuple(word.lower() for word in found)
-    return _Sample(raw_id, features, lower, is_spoken, treated, steps, _first(numbers))
-
-
-def _first(numbers: np.ndarray) -> float | None:
-    # MOSEI's label has seven numbers, of which the first is the sentiment.
-    return float(numbers[0]) if numbers.size else None
-
-
-def _cells(words: Sequence) -> list:
-    """The words if they are text, some perhaps missing; nothing where they are numbers of words, or vectors."""
-    cells = words.tolist() if isinstance(words, np.ndarray) else list(words)
-    has_text = any(is_text(cell) for cell in cells) and all(is_text(cell) or is_missing(cell) for cell in cells)
-    return cells if has_text else []
-
-
-def _matrix(value: object, name: str, where: str) -> np.ndarray:
-    array = _numbers(value, name, where)
-    if array.size == 0:
-        return np.zeros((0, 0), np.float32)
-    if array.ndim != 2:
-        raise ValueError(
-            f"A modality is no matrix. Expected {name} of shape (steps, dim). Received: shape={array.shape} ({where}). "
-            f"Check the file or name its --format."
-        )
-    return array
-
-
-def _numbers(value: object, name: str, where: str) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):
-            return np.asarray([] if value is None else value).astype(np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"The values of {name} are no numbers. Expected an array of numbers. "
-            f"Received: {name}={type(value).__name__} ({where}). Check the file or name its --format."
-        ) from error

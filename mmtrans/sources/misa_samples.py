@@ -1,0 +1,126 @@
+"""The samples of MISA's and MAG's pickles in our names, each with the fold that its file or key tells."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.sources.ids import id_text, split_name
+from mmtrans.sources.unpickle import load_pickle
+from mmtrans.sources.words import is_missing, is_text, read_words
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One tuple of a file, in our names.
+
+    Args:
+        raw_id: of the segment, as the file spells it.
+        features: modality → `(steps, dim)` float32 as the file has it, NaN included.
+        words: the actual words in lower case, if there are any, silence among them.
+        spoken: `(steps,)` bool, which words are spoken.
+        treated: what was found about the words, to be counted where the sample becomes a segment.
+        steps: name in the file → number of steps, which should all be one.
+        label: the first number of the label; NaN as the file has it.
+    """
+
+    raw_id: object
+    features: dict[str, np.ndarray]
+    words: tuple[str, ...]
+    spoken: np.ndarray
+    treated: Counter
+    steps: dict[str, int]
+    label: float | None
+
+
+def samples_of(path: Path) -> Iterator[tuple[str | None, Sample]]:
+    """Yields the samples of a file and their folds, `None` where nothing tells them.
+
+    Raises:
+        ValueError: the file is no pickle of data, or is not laid out like this.
+    """
+    content = load_pickle(path)
+    if isinstance(content, dict):
+        folds = [
+            (split_name(key) if isinstance(key, (str, bytes)) else None, key, rows) for key, rows in content.items()
+        ]
+    else:
+        parts = re.split(r"[^a-z]+", path.stem.lower())
+        folds = [(next(filter(None, map(split_name, parts)), None), None, content)]
+    for split, key, rows in folds:
+        if key is not None and split is None:
+            raise _layout(path, f"key {key!r}")
+        if not isinstance(rows, (list, tuple)):
+            raise _layout(path, f"{type(rows).__name__} for fold {key or split}")
+        for place, row in enumerate(rows):
+            if not isinstance(row, (list, tuple)) or len(row) != 3 or not isinstance(row[0], (list, tuple)):
+                raise _layout(path, f"a {type(row).__name__} as sample {place}")
+            if len(row[0]) not in (3, 4):
+                raise _layout(path, f"{len(row[0])} features in sample {place}")
+        for place, row in enumerate(rows):
+            yield split, _parse(row, path, id_text(row[2]) or f"sample {place}")
+
+
+def _layout(path: Path, received: str) -> ValueError:
+    return ValueError(
+        f"The pickle is not laid out like MISA's. Expected lists of ((words, visual, acoustic[, actual words]), label, "
+        f"segment), alone or in a dict by fold. Received: {received} ({path}). Check the file or name its --format."
+    )
+
+
+def _parse(row: Sequence, path: Path, id: str) -> Sample:
+    (words, visual, acoustic, *actual), label, raw_id = row
+    where = f"{path}, {id}"
+    features = {"audio": _matrix(acoustic, "audio", where), "video": _matrix(visual, "video", where)}
+    steps = {name: len(array) for name, array in features.items()}
+    for name, value in (("words", words), *(("actual words", value) for value in actual)):
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            raise _layout(path, f"{name} as {type(value).__name__} in {id}")
+        steps[name] = len(value)
+    if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
+        features["text"] = _matrix(words, "text", where)
+    numbers = _numbers(label, "label", where).reshape(-1)
+    treated: Counter = Counter()
+    found, is_spoken = read_words(_cells(actual[0] if actual else words), treated)
+    lower = tuple(word.lower() for word in found)
+    return Sample(raw_id, features, lower, is_spoken, treated, steps, _first(numbers))
+
+
+def _first(numbers: np.ndarray) -> float | None:
+    # MOSEI's label has seven numbers, of which the first is the sentiment.
+    return float(numbers[0]) if numbers.size else None
+
+
+def _cells(words: Sequence) -> list:
+    """The words if they are text, some perhaps missing; nothing where they are numbers of words, or vectors."""
+    cells = words.tolist() if isinstance(words, np.ndarray) else list(words)
+    has_text = any(is_text(cell) for cell in cells) and all(is_text(cell) or is_missing(cell) for cell in cells)
+    return cells if has_text else []
+
+
+def _matrix(value: object, name: str, where: str) -> np.ndarray:
+    array = _numbers(value, name, where)
+    if array.size == 0:
+        return np.zeros((0, 0), np.float32)
+    if array.ndim != 2:
+        raise ValueError(
+            f"A modality is no matrix. Expected {name} of shape (steps, dim). Received: shape={array.shape} ({where}). "
+            f"Check the file or name its --format."
+        )
+    return array
+
+
+def _numbers(value: object, name: str, where: str) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray([] if value is None else value).astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The values of {name} are no numbers. Expected an array of numbers. "
+            f"Received: {name}={type(value).__name__} ({where}). Check the file or name its --format."
+        ) from error
