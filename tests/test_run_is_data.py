@@ -15,20 +15,8 @@ from tests.test_opening import save
 
 RUN = EARLIER / "runs" / "unaligned-tokens"
 
-#: Ends of the names of all files of a run: text, arrays, TensorBoard's events, TensorFlow's checkpoints, pictures.
-SUFFIXES = {
-    ".yaml",
-    ".json",
-    ".npz",
-    ".csv",
-    ".tsv",
-    ".pbtxt",
-    ".png",
-    ".index",
-    ".data-00000-of-00001",
-    ".lock",
-    ".lease",
-}
+#: Ends of the names of a run's files: text, arrays, pictures, TensorFlow's checkpoints. TensorBoard's events have none.
+SUFFIXES = {".yaml", ".json", ".npz", ".csv", ".tsv", ".pbtxt", ".png", ".index", ".data-00000-of-00001", ".lease"}
 
 
 class Evil:

@@ -21,6 +21,17 @@ def grid(tmp_path):
     return Grid(tmp_path, tmp_path / "r", "abc", recipes, (0,), False, (), config, "test", variants=NAMED)
 
 
+@pytest.mark.parametrize("name", ["../../outside", "a/b", ".hidden", ""])
+def test_a_stored_name_leads_nowhere(grid, name):
+    """A grid of a stranger goes on inside of its directory."""
+    grid.save()
+    path = grid.path / "grid.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**description, "variants": {name: {"regressor_units": 8}}}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"Expected variants named by letters, .*Received: .*grid\.json"):
+        grid.merged()
+
+
 def test_rows_are_recipes_variants_controls_then_fewer_labels():
     whole = [Variant("T->A"), Variant("T"), Variant("T->A", name="small"), Variant("T->A", name="mae")]
     whole.append(Variant("T->A", untrained=True))
