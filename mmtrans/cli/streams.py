@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,6 +11,7 @@ def open_streams() -> None:
     """Gives the process all three: in the place of one that the shell has closed (`>&-`) comes the null device.
 
     Else the next file that is opened would get the number of the stream, and whatever is printed would go there.
+    Characters that the encoding of an output lacks become escapes.
     """
     for number in range(3):
         try:
@@ -22,6 +24,9 @@ def open_streams() -> None:
         if getattr(sys, name) is None:
             mode = "w" if number else "r"
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def leave_stdout() -> None:

@@ -25,10 +25,10 @@ BLUE, ORANGE = "#2563eb", "#ea580c"
 
 #: Inches of a picture of attention, at which steps become narrower and their names give way to numbers: matplotlib
 #: draws nothing of more than 65,535 pixels.
-MAX_INCHES = 60.0
+MAX_INCHES = 40.0
 
 #: Characters of a word at an axis, and numbers of steps without words.
-WORD_LIMIT, MAX_NUMBERS = 24, 200
+WORD_LIMIT, MAX_NUMBERS = 24, 50
 
 BEST_LINE = {"color": ORANGE, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 1}
 CLASS_NAMES = ("-3", "-2", "-1", "0", "+1", "+2", "+3")

@@ -150,3 +150,17 @@ def test_few_file_descriptors_are_told_of(most, corpus_dir, tmp_path):
 
 def test_terminated_is_an_interrupt():
     assert issubclass(Terminated, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", r"\u5b57 \u2265"), ("cp1252", r"\u5b57 \u2265"), ("utf-8", "字 ≥")]
+)
+def test_characters_that_an_encoding_lacks_are_escapes(encoding, shown):
+    code = (
+        "from mmtrans.cli.streams import open_streams\nfrom mmtrans.console import Console, say\n"
+        "open_streams()\nsay('字 ≥')\nConsole().print('字 ≥')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=environment)
+    assert done.stderr == b""
+    assert done.stdout.decode(encoding).splitlines() == [shown, shown]

@@ -10,7 +10,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from mmtrans.evaluation.metrics import sentiment_metrics
-from mmtrans.evaluation.plots import new_figure, plot_confusion, plot_history, plot_predictions, save
+from mmtrans.evaluation.plots import (
+    new_figure,
+    plot_attention,
+    plot_confusion,
+    plot_history,
+    plot_predictions,
+    save,
+)
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
@@ -166,3 +173,29 @@ def test_a_picture_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         save(figure, path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_attention_names_steps_as_the_corpus_spells_them(tmp_path, drawn):
+    words = ["$\\x{$", "_a", "b\nc", "字🙂", "d" * 99]
+    plot_attention(tmp_path / "a.png", np.eye(2, 5), words, ["x$y"], "\x1b[31m$v$[0]")
+    axes = drawn[0].axes[0]
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert shown == [r"\$\x{\$", " _a", r"b\nc", "字🙂", "d" * 23 + "…"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [r"x\$y", "<eos>"]
+    assert texts(axes)[0] == r"\x1b[31m\$v\$[0]"
+
+
+def test_attention_over_thousands_of_steps_is_drawn(tmp_path, drawn):
+    plot_attention(tmp_path / "a.png", np.ones((3, 3000)), ["w"] * 3000, (), "v[0]")
+    assert is_png(tmp_path / "a.png")
+    axes = drawn[0].axes[0]
+    assert max(drawn[0].get_size_inches()) == 40
+    assert [label.get_text() for label in axes.get_xticklabels()][:2] == ["1", "61"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "2", "3"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_history_of_a_stranger_is_text(tmp_path, drawn):
+    plot_history(tmp_path / "h.png", [{"phase": "$\\x{$\n", "epoch": 1, "loss": 0.5}])
+    assert texts(drawn[0].axes[0])[0] == r"\$\x{\$\n"
