@@ -28,7 +28,6 @@ REQUIRED = [
 EXTRAS = {
     "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
-    "bayes": ["scipy>=1.11", "scikit-learn>=1.3"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
 }
 

@@ -13,6 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tfrecords.stored import shown
+
+#: Most translations that a hierarchical recipe chains before its last; file names hold so many.
+MOST_EMBEDS = 6
+
 LETTERS = {"T": "text", "A": "audio", "V": "video"}
 LETTER_OF = {name: letter for letter, name in LETTERS.items()}
 
@@ -109,6 +114,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
+        self.depth = 0
 
     def recipe(self) -> Recipe:
         source = self.source()
@@ -127,6 +133,12 @@ class _Parser:
     def source(self) -> Recipe:
         if not self.accept("embed("):
             return self.features("one of T, A, V, concat(…) or embed(…)")
+        self.depth += 1
+        if self.depth > MOST_EMBEDS:
+            raise ValueError(
+                f"Not a recipe that can be trained. Expected at most {MOST_EMBEDS} times embed(…). "
+                f"Received: more in {shown(self.text)}. Translate fewer times."
+            )
         source = self.source()
         self.expect(",")
         target = self.features()
@@ -175,5 +187,5 @@ class _Parser:
         received = repr(self.text[self.position]) if self.position < len(self.text) else "the end"
         raise ValueError(
             f"Not a recipe. Expected {expected} at character {self.position + 1}. "
-            f"Received: {received} in {self.text!r}. See `mmtrans train --help` for the notation."
+            f"Received: {received} in {shown(self.text)}. See `mmtrans train --help` for the notation."
         )

@@ -151,3 +151,16 @@ def test_an_embedding_alone_is_refused():
     message = r"embed\(…\) alone.*Received: 'embed\(embed\(T,A\),V\)'\. Write 'embed\(T,A\)->V'\."
     with pytest.raises(ValueError, match=message):
         parse("embed(embed(T,A),V)")
+
+
+def test_a_recipe_without_end_is_refused_in_a_short_sentence():
+    assert len(parse("embed(" * 6 + "T" + ",A)" * 6 + "->V").translations) == 7
+    for text in ("embed(" * 7 + "T" + ",A)" * 7 + "->V", "embed(" * 3000):
+        with pytest.raises(
+            ValueError, match=r"Expected at most 6 times embed\(…\)\. Received: more in 'embed"
+        ) as caught:
+            parse(text)
+        assert len(str(caught.value)) < 300
+    with pytest.raises(ValueError, match="Not a recipe") as caught:
+        parse("T->A" + "->A" * 2000)
+    assert len(str(caught.value)) < 300

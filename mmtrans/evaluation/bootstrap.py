@@ -15,7 +15,6 @@ from mmtrans.evaluation.metrics import (
     CONSTANT_SPREAD,
     METRICS,
     check_pair,
-    check_values,
     has_seven_classes,
     to_classes,
     to_sides,
@@ -182,50 +181,6 @@ def _weighted_scores(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     recall = _divide(hits, support, 0.0)
     f1 = _divide(2 * hits, support + predicted, 0.0)
     return tuple(np.einsum("dt,dt->d", share, score) for score in (precision, recall, f1))
-
-
-def paired_test(
-    values_a: np.ndarray, values_b: np.ndarray, videos: Sequence[str], *, draws: int = 10_000, seed: int = 0
-) -> float:
-    """Two-sided p-value of "A and B are equally good", by swapping A and B in whole videos (sign flips): exact where
-    the videos that differ have at most `draws` sign patterns, else Monte Carlo with the observed one counted in.
-
-    Args:
-        values_a: `(n,)` a value a segment that averages to the metric: absolute error, or 0/1 correctness.
-        values_b: `(n,)` the same of the other model, on the same segments.
-        videos: `(n,)` the video of each segment.
-        draws: number of random sign patterns.
-        seed: of the patterns.
-
-    Returns:
-        p in (0, 1]; 1 where A and B are identical.
-
-    Raises:
-        ValueError: different or wrong shapes, no segments, values that are not finite, or `draws` below 1.
-    """
-    values_a, values_b = check_values("values_a", values_a), check_values("values_b", values_b)
-    if values_a.shape != values_b.shape:
-        raise ValueError(
-            f"The two models have different segments. Expected equal lengths. "
-            f"Received: values_a={values_a.size}, values_b={values_b.size}. Pair them by segment id first."
-        )
-    codes, num_videos = video_codes(videos, values_a.size)
-    check_draws(draws)
-    differences = np.bincount(codes, weights=values_a - values_b, minlength=num_videos)
-    differences = differences[differences != 0]
-    if not differences.size:
-        return 1.0
-    # Sums that are equal but for the order of addition must count as equal.
-    observed = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()
-    if differences.size <= np.log2(draws):
-        patterns = np.arange(2**differences.size)[:, None] >> np.arange(differences.size) & 1
-        return float(np.mean(np.abs((2 * patterns - 1) @ differences) >= observed))
-    rng = np.random.default_rng(seed)
-    piece, extreme = max(1, MAX_ENTRIES // differences.size), 0
-    for start in range(0, draws, piece):
-        signs = rng.choice([-1.0, 1.0], size=(min(piece, draws - start), differences.size))
-        extreme += int((np.abs(signs @ differences) >= observed).sum())
-    return (1 + extreme) / (1 + draws)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

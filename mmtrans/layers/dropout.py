@@ -63,8 +63,6 @@ class Dropout(keras.layers.Layer):
     Args:
         rate: the share, in [0, 1).
         seed_name: what tells this layer's masks from those of the others; stable when a model is rebuilt.
-        whole_steps: drop whole time steps rather than single cells, and leave the rest unscaled:
-            hidden frames are missing, the shown ones are true.
 
     Call arguments:
         inputs: `(batch, steps, dim)` float32.
@@ -74,24 +72,25 @@ class Dropout(keras.layers.Layer):
         the same shape as `inputs`.
     """
 
-    def __init__(self, rate, seed_name, whole_steps=False, **kwargs):
+    def __init__(self, rate, seed_name, **kwargs):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed_name = seed_name
-        self.whole_steps = whole_steps
         self.supports_masking = True
 
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
         seed = named_seed(self.seed_name)
-        if self.whole_steps:
-            shape = tf.concat([tf.shape(inputs)[:-1], [1]], 0)
-            return inputs * tf.cast(tf.random.stateless_uniform(shape, seed) >= self.rate, inputs.dtype)
         return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "rate": self.rate, "seed_name": self.seed_name, "whole_steps": self.whole_steps}
+        return {**super().get_config(), "rate": self.rate, "seed_name": self.seed_name}
+
+    @classmethod
+    def from_config(cls, config):
+        # Models that earlier releases saved name an option that none of them used.
+        return cls(**{name: value for name, value in config.items() if name != "whole_steps"})

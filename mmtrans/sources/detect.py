@@ -10,8 +10,6 @@ from pathlib import Path
 from mmtrans.bounds import LABEL_SHIFT, check_number
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
-from mmtrans.sources.formats import detect_format as detect_format
-from mmtrans.sources.formats import find_csd_files as find_csd_files
 from mmtrans.sources.labels import stated_scale
 from mmtrans.sources.modalities import NAMES
 from mmtrans.user_files import check_file

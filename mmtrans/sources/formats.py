@@ -12,9 +12,6 @@ from mmtrans.user_files import HDF5_SIGNATURE, has_file, what_is
 
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
 
-#: Pickles that map split → part → array; one reader has them all.
-SPLIT_PICKLES = ("mult", "mmsa", "multibench", "lmf")
-
 _PICKLE_NAMES = ("train", "dev", "valid", "val", "test")
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _HDF5_SUFFIXES = (".csd", ".h5", ".hdf5", ".hdf")
@@ -28,29 +25,18 @@ NEEDS = (
 )
 
 
-def detect_format(path: Path) -> str:
+def detect(path: Path) -> tuple[str, object]:
     """Tells the format of an existing file or folder by its content.
 
     Returns:
+        The format, and what the file holds where it had to be unpickled to tell (it may be large), else `None`.
         `neutral` where there is a table of segments with .npz files. `csd` where there is an HDF5 file (or one named
         .csd), nested ones too, and `mfn` where that file has its arrays at the root. `misa` where there are pickle
-        files named by fold, or a pickle of lists; for a pickle of arrays the one of `SPLIT_PICKLES` that its parts
-        tell.
+        files named by fold, or a pickle of lists; for a pickle of arrays `mult`, `mmsa`, `multibench` or `lmf`, as its
+        parts tell.
 
     Raises:
         ValueError: there is none of them, several of them, or a pickle that is damaged or holds something else.
-    """
-    return detect(Path(path))[0]
-
-
-def detect(path: Path) -> tuple[str, object]:
-    """Tells the format, as `detect_format` does.
-
-    Returns:
-        The format, and what the file holds where it had to be unpickled to tell (it may be large), else `None`.
-
-    Raises:
-        ValueError: as `detect_format`.
     """
     if path.is_dir():
         # A table alone is no neutral corpus: people keep one beside other formats.

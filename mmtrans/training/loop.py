@@ -128,11 +128,6 @@ def valid_losses(valid_step: Callable, batches: tf.data.Dataset) -> tuple[float,
     return float(sum(rows[name][0, 2] * mean for name, mean in means.items())), means
 
 
-def valid_loss(valid_step: Callable, batches: tf.data.Dataset) -> float:
-    """The first result of `valid_losses`."""
-    return valid_losses(valid_step, batches)[0]
-
-
 def fit(
     objective: Objective,
     data: PhaseData,

@@ -1,7 +1,6 @@
 """Vectorised resampling against the literal loop, real label facts, and exact tests by enumeration."""
 
 import csv
-import itertools
 import json
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mmtrans.evaluation import bootstrap
-from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, holm, paired_test
+from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, holm
 from mmtrans.evaluation.intervals import SCALES
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.split_metrics import evaluate_predictions
@@ -138,51 +137,6 @@ def test_always_positive_on_the_real_valid_fold():
     assert by_segment == pytest.approx((0.537, 0.664), abs=0.012)
 
 
-def exact_sign_flip(a, b, videos):
-    sums = [sum(x - y for x, y, v in zip(a, b, videos, strict=True) if v == name) for name in sorted(set(videos))]
-    observed = abs(sum(sums))
-    flips = [
-        abs(sum(s * d for s, d in zip(signs, sums, strict=True)))
-        for signs in itertools.product((-1, 1), repeat=len(sums))
-    ]
-    return sum(flip >= observed - 1e-12 for flip in flips) / len(flips)
-
-
-@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(0, 4)), min_size=1, max_size=20))
-def test_paired_test_equals_enumeration(rows):
-    a, b, videos = zip(*rows, strict=True)
-    assert paired_test(a, b, videos) == pytest.approx(exact_sign_flip(a, b, videos))
-    assert paired_test(b, a, videos) == paired_test(a, b, videos)
-
-
-def test_paired_test_by_monte_carlo_is_near_the_exact_value():
-    rng = np.random.default_rng(0)
-    a, b, videos = rng.normal(0.25, 1, 60), rng.normal(size=60), np.repeat(np.arange(12), 5)
-    exact = paired_test(a, b, videos)
-    assert exact == pytest.approx(exact_sign_flip(a, b, videos))
-    assert paired_test(a, b, videos, draws=4000) == pytest.approx(exact, abs=0.03)
-    assert exact != paired_test(a, b, videos, draws=4000)
-
-
-def test_paired_test_extremes():
-    errors, videos = np.random.default_rng(0).random(200), np.repeat(np.arange(20), 10)
-    assert paired_test(errors, errors.copy(), videos) == 1.0
-    assert paired_test(errors, errors + 0.1, videos) == pytest.approx(1 / 10_001)
-    # Two hundred agreeing segments of one video are one observation.
-    assert paired_test(errors, errors + 0.1, np.zeros(200)) == 1.0
-
-
-@pytest.mark.slow
-def test_paired_test_holds_its_level_on_clustered_differences():
-    rng = np.random.default_rng(5)
-    videos = np.repeat(np.arange(15), 12)
-    rejected = 0
-    for _ in range(200):
-        difference = np.repeat(rng.normal(size=15), 12) + rng.normal(size=180)
-        rejected += paired_test(difference, np.zeros(180), videos, draws=400) <= 0.05
-    assert rejected / 200 <= 0.1
-
-
 def test_holm_by_hand_and_in_the_given_order():
     np.testing.assert_allclose(holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
     np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
@@ -251,14 +205,6 @@ def test_bad_arguments_are_refused():
         bootstrap_intervals(zeros, zeros, ["a", "b"], MOSI)
     with pytest.raises(ValueError, match=r"Too few draws\. .*Received: draws=0\."):
         bootstrap_intervals(zeros, zeros, list("abc"), MOSI, draws=0)
-    with pytest.raises(ValueError, match=r"Too few draws\. .*Received: draws=-1\."):
-        paired_test(zeros, zeros, list("abc"), draws=-1)
-    with pytest.raises(ValueError, match=r"different segments\. .*Received: values_a=3, values_b=2"):
-        paired_test(zeros, zeros[:2], list("abc"))
-    with pytest.raises(ValueError, match=r"finite values_b\. Received: values_b\[2\]=nan"):
-        paired_test(zeros, np.array([0, 0, np.nan]), list("abc"))
-    with pytest.raises(ValueError, match=r"Received: videos=1"):
-        paired_test(zeros, zeros, ["a"])
     for bad in ([0.1, 1.2], [np.nan], [[0.1]]):
         with pytest.raises(
             ValueError, match=r"Not a list of p-values\. Expected numbers in \[0, 1\]\. Received: p_values="

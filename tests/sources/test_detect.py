@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mmtrans.sources import open_corpus
-from mmtrans.sources.detect import detect_format, find_csd_files, role_of
+from mmtrans.sources.detect import role_of
+from mmtrans.sources.formats import detect, find_csd_files
 from tests.sources.csd_files import words_of, write_csd
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
@@ -16,7 +17,7 @@ def test_a_nested_sequence_is_found_by_its_signature(tmp_path):
     write_csd(tmp_path / ".cache" / "words.csd", "words", WORDS)
     (tmp_path / "readme.txt").write_text("text")
     assert find_csd_files(tmp_path) == [path]
-    assert detect_format(tmp_path) == detect_format(path) == "csd"
+    assert detect(tmp_path)[0] == detect(path)[0] == "csd"
     corpus = open_corpus(tmp_path)
     assert corpus.format == "csd"
     assert [segment.tokens for segment in corpus.read()] == [("a", "b")]
@@ -31,13 +32,13 @@ def test_a_truncated_sequence_is_reported_and_not_overlooked(tmp_path):
 @pytest.mark.parametrize("name", ["train.pkl", "dev.pickle", "test.p"])
 def test_pickles_are_misa(tmp_path, name):
     (tmp_path / name).write_bytes(pickle.dumps([]))
-    assert detect_format(tmp_path) == "misa"
-    assert detect_format(tmp_path / name) == "misa"
+    assert detect(tmp_path)[0] == "misa"
+    assert detect(tmp_path / name)[0] == "misa"
 
 
 def test_a_pickle_is_told_by_its_content(tmp_path):
     (tmp_path / "mosi").write_bytes(pickle.dumps({}))
-    assert detect_format(tmp_path / "mosi") == "misa"
+    assert detect(tmp_path / "mosi")[0] == "misa"
 
 
 def test_a_mixed_folder_needs_a_choice(tmp_path):
@@ -109,7 +110,7 @@ def test_the_published_sequences_have_their_roles(root, stem, holds_text, dim, r
 def test_a_table_beside_csd_files_is_no_neutral_corpus(tmp_path):
     write_csd(tmp_path / "words.csd", "words", {"v": (np.array([[b"a"]]), np.array([[0.0, 1.0]]))})
     (tmp_path / "segments.csv").write_text("id,label\n", encoding="utf-8")
-    assert detect_format(tmp_path) == "csd"
+    assert detect(tmp_path)[0] == "csd"
     np.savez(tmp_path / "audio.npz", **{"v[0]": np.zeros((2, 3), np.float32)})
     with pytest.raises(ValueError, match=r"several formats \(neutral and csd\)"):
-        detect_format(tmp_path)
+        detect(tmp_path)[0]

@@ -8,8 +8,7 @@ import pytest
 
 from mmtrans.data.convert import convert
 from mmtrans.sources import open_corpus
-from mmtrans.sources.detect import detect_format
-from mmtrans.sources.formats import FORMATS
+from mmtrans.sources.formats import FORMATS, detect
 from tests.sources.format_files import WRITERS, truth
 
 #: Without ids in the files, segments are known by split and row.
@@ -20,7 +19,7 @@ NAMELESS = ("mfn", "d1", "lmf")
 def test_each_format_gives_the_one_corpus(tmp_path, case):
     format, write = WRITERS[case]
     path = write(tmp_path / "source")
-    assert detect_format(path) == format
+    assert detect(path)[0] == format
     corpus = open_corpus(path)
     assert corpus.format == format
     assert (corpus.label.low, corpus.label.high, corpus.label.neutral) == (-3.0, 3.0, 0.0)

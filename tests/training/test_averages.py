@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import load_weights
-from mmtrans.training.loop import make_train_step, make_valid_step, valid_loss
+from mmtrans.training.loop import make_train_step, make_valid_step, valid_losses
 from mmtrans.training.optimizer import make_optimizer
 from tests.training.test_loop import Interrupting, as_batches, figures, make_arrays, make_data, make_objective, run_fit
 
@@ -56,7 +56,7 @@ def test_the_best_weights_are_averages_and_training_goes_on_without_them(tiny, t
     load_weights(tmp_path / "ema" / "best" / "weights.npz", "model", best.model)
     assert any((a != b).any() for a, b in zip(best.model.get_weights(), right.model.get_weights(), strict=True))
     batches = make_data().valid()
-    checked = valid_loss(make_valid_step(best, batches.element_spec), batches)
+    checked = valid_losses(make_valid_step(best, batches.element_spec), batches)[0]
     assert checked == pytest.approx(progress["best_loss"], rel=1e-6)
 
 

@@ -15,7 +15,7 @@ from mmtrans.training.loop import (
     make_train_step,
     make_valid_step,
     out_of_patience,
-    valid_loss,
+    valid_losses,
 )
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.optimizer import HalvingSchedule, make_optimizer
@@ -152,7 +152,7 @@ def test_valid_loss_is_the_mean_over_items_however_they_are_batched():
     expected = np.mean(np.square(error)) + 0.25 * np.mean(np.abs(error[::2]))
     for size in (2, 4, 8):  # even, so that every second of a batch is every second of all
         batches = as_batches(arrays, size)
-        assert valid_loss(make_valid_step(objective, batches.element_spec), batches) == pytest.approx(
+        assert valid_losses(make_valid_step(objective, batches.element_spec), batches)[0] == pytest.approx(
             expected, rel=1e-5
         )
 
@@ -179,7 +179,7 @@ def test_training_stops_when_patience_is_used_up_and_keeps_the_best(tiny, tmp_pa
     best = make_objective(seed=9)
     load_weights(tmp_path / "best" / "weights.npz", "model", best.model)
     batches = make_data(valid_slope=-1.0).valid()
-    assert valid_loss(make_valid_step(best, batches.element_spec), batches) == pytest.approx(min(losses), rel=1e-6)
+    assert valid_losses(make_valid_step(best, batches.element_spec), batches)[0] == pytest.approx(min(losses), rel=1e-6)
     representation = keras.Sequential([keras.layers.Dense(2)])
     representation.build((None, 3))
     load_weights(tmp_path / "best" / "weights.npz", "representation", representation)
