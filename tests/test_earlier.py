@@ -37,7 +37,8 @@ def test_a_run_predicts_what_it_predicted(name, tmp_path, capsys):
     before = json.loads((EARLIER / "runs" / name / "metrics.json").read_text(encoding="utf-8"))["test"]
     now = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert now["mae"] == pytest.approx(before["mae"], abs=1e-6)
-    if "translation" in before:
+    if "r2" in before.get("translation", {}) and "perplexity" not in before["translation"]:
+        # Of tokens other ones may be decoded: earlier versions could write the mark that begins a sequence.
         assert now["translation"]["r2"] == pytest.approx(before["translation"]["r2"], abs=1e-5)
     for was, is_now in zip(
         rows_of(EARLIER / "runs" / name / "predictions.csv"), rows_of(run / "predictions.csv"), strict=True
