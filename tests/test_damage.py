@@ -14,6 +14,8 @@ import tensorflow as tf
 from mmtrans.cli.main import main
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.results import save
+from mmtrans.evaluation.shapes import Shown, read_splits
+from mmtrans.export.card import model_card
 from mmtrans.export.signature import load_signature
 
 EARLIER = Path(__file__).parent / "earlier"
@@ -210,6 +212,22 @@ def test_results_that_are_added_to(name, tmp_path):
         assert (run / name).read_bytes() == content
     assert len(refused) > 5
     assert all(name in text for text in refused)
+
+
+def test_results_that_are_exported(tmp_path):
+    """A card is made of whatever is accepted."""
+    path = Path(shutil.copy(EARLIER / "runs" / "aligned" / "metrics.json", tmp_path))
+    description = load_signature(EARLIER / "export")
+    refused = 0
+    for content in list(damaged_json(path.read_bytes()))[::3]:
+        path.write_bytes(content)
+        try:
+            splits = read_splits(path, Shown)
+        except ValueError:
+            refused += 1
+            continue
+        assert "How well it does" in model_card({**description, "metrics": splits})
+    assert refused > 50
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
+from typing import TypedDict
 
 from rich.table import Table
 
@@ -17,9 +17,36 @@ from mmtrans.evaluation.suitability import open_records
 from mmtrans.sources import open_corpus
 from mmtrans.sources.synthetic import synthesize
 from mmtrans.training.run import Run
+from tfrecords.stored import read_json
 
 #: Part of the cache's directory name; raised when the generator changes.
 CORPUS_VERSION = 1
+
+
+class Best(TypedDict):
+    """What the best predictor of sentiment reaches."""
+
+    acc2_has0: float
+    acc2_non0: float
+
+
+class Text(TypedDict):
+    """Split → what is best for text."""
+
+    splits: dict[str, Best]
+
+
+class Translations(TypedDict):
+    """Split → the best R² of a translation."""
+
+    splits: dict[str, float]
+
+
+class Truth(TypedDict):
+    """What is read of `ground_truth.json`."""
+
+    text: Text
+    translation: dict[str, Translations]
 
 
 def embedded_corpus_dir() -> Path:
@@ -44,7 +71,8 @@ def explain(run: Run) -> dict:
     """Evaluates the embedded run on test, and prints every number beside its planted ceiling."""
     records = open_records(run)
     result = evaluate(run, records, "test")
-    truth = json.loads((embedded_corpus_dir() / "corpus" / "ground_truth.json").read_text(encoding="utf-8"))
+    remedy = f"Delete {embedded_corpus_dir()}, and give the same command again."
+    truth = read_json(embedded_corpus_dir() / "corpus" / "ground_truth.json", Truth, remedy)
     show_metrics(result, f"{run.recipe} on the test split of the synthetic corpus")
     ceilings = Table(title="How far from the planted ceilings (best possible on this test split)", title_justify="left")
     for heading in ("", "measured", "ceiling", "share of ceiling"):

@@ -27,6 +27,14 @@ Figures = TypedDict("Figures", {**dict.fromkeys(METRICS, float | None), "mae": F
 Intervals = TypedDict("Intervals", {f"{name}_{end}": float | None for name in METRICS for end in ("low", "high")})
 
 
+class Baselines(TypedDict):
+    """The figures of predictors that read nothing."""
+
+    mean: Figures
+    median: Figures
+    majority: Figures
+
+
 class Quality(TypedDict):
     """How good a translation is: R² against the train mean, and what it is held against."""
 
@@ -43,7 +51,7 @@ class _Translated(TypedDict, total=False):
 class Evaluated(Figures, _Translated):
     """What is compared of a split: every metric, and those of the trivial baselines."""
 
-    baselines: dict[str, Figures]
+    baselines: Baselines
     collapsed: bool | None
 
 

@@ -126,7 +126,7 @@ def _number(value: float | None) -> str:
 
 def _interval(result: Mapping, name: str) -> str:
     low, high = result[f"{name}_low"], result[f"{name}_high"]
-    return _number(result[name]) + ("" if low is None else f" ({low:.3f} to {high:.3f})")
+    return _number(result[name]) + ("" if None in (low, high) else f" ({low:.3f} to {high:.3f})")
 
 
 def _signatures(signatures: Mapping) -> Iterator[str]:

@@ -6,9 +6,10 @@ import dataclasses
 import platform
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import keras
+import msgspec
 import numpy as np
 import tensorflow as tf
 
@@ -51,6 +52,7 @@ class Environment(_Always, total=False):
     """What is read of `environment.json`; not every release wrote the keys that stand here."""
 
     init_hash: str | None
+    run_format: Annotated[int, msgspec.Meta(ge=1)]
     seed: int
     git_commit: str | None
     mmtrans: str

@@ -92,7 +92,7 @@ def cluster_of(environment: Mapping[str, str], execution: Execution) -> Cluster 
         # TensorFlow's own order: the chief, if one is named, then the workers.
         tasks = [(job, index) for job in ("chief", "worker") for index in range(len(jobs.get(job, ())))]
         cluster = Cluster(tasks.index((task["type"], int(task["index"]))), len(tasks))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f'TF_CONFIG is not understood. Expected {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": '
             f'"worker", "index": 0}}}}. Received: TF_CONFIG={text!r} ({error}).'

@@ -65,6 +65,7 @@ class Run:
 
         Raises:
             FileNotFoundError: the directory holds no run.
+            ValueError: a file of it is damaged, or it was made by a later version.
         """
         path = Path(path)
         if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
@@ -73,6 +74,11 @@ class Run:
                 f"Received: run={path}."
             )
         environment = read_json(path / "environment.json", Environment, REMEDY)
+        if environment.get("run_format", 1) > RUN_FORMAT:
+            raise ValueError(
+                f"The run was made by a later version. Expected run_format up to {RUN_FORMAT}. "
+                f"Received: run_format={environment['run_format']} ({path}). Install the version that made it."
+            )
         config = Config(**load_yaml(path / "config.yaml"))
         modalities = environment.get("data", {}).get("modalities", {})
         return cls(

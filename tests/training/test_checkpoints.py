@@ -115,10 +115,11 @@ def test_damaged_ones_do_not_push_good_ones_out(tmp_path, capsys):
     assert steps_of(tmp_path) == [3, 4]
 
 
-def test_nothing_whole_is_nothing(tmp_path, capsys):
+@pytest.mark.parametrize("content", ["[]", "", "[" * 3000, '{"progress.json": 3}', '{"state.index": "ab"}'])
+def test_nothing_whole_is_nothing(tmp_path, capsys, content):
     keeper = keep(tmp_path, tf.Variable(1.0))
     keeper.save({"step": 3})
-    (tmp_path / "checkpoints" / "step-00000003" / "checksums.json").write_text("[]")
+    (tmp_path / "checkpoints" / "step-00000003" / "checksums.json").write_text(content)
     assert keeper.restore() is None
     assert capsys.readouterr().err.count("\n") == 1
 

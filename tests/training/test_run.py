@@ -172,3 +172,22 @@ def test_a_path_is_the_same_however_it_is_spelled(tmp_path, monkeypatch):
     names = {Config("T->A", init=spelled).digest() for spelled in ("P3", "./P3/", str(tmp_path / "P3"))}
     assert names == {Config("T->A", init="P3").digest()}
     assert Config("T->A", init="P4").digest() not in names
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"run_format": 99}, r"made by a later version\. Expected run_format up to 2\. Received: run_format=99"),
+        (
+            {"run_format": "2"},
+            r"Expected a whole number\. Received: run_format='2' .*environment\.json",
+        ),
+        ({"data": 3}, r"A file is damaged\. Expected a mapping\. Received: data=3 .*environment\.json"),
+    ],
+)
+def test_a_run_that_cannot_be_read_says_why(tiny, small, tmp_path, fields, message):
+    run = Run.open_or_create(tmp_path / "run", tiny(), small)
+    path = run.path / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    with pytest.raises(ValueError, match=message):
+        Run.open(run.path)
