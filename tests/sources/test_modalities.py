@@ -1,0 +1,55 @@
+"""Names of modalities, and text that is numbers of tokens."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mmtrans.sources.modalities import holds_ids, modality_of, usual_width
+
+
+@pytest.mark.parametrize(
+    ("name", "modality"),
+    [
+        ("Language", "text"),
+        ("glove_vectors", "text"),
+        ("text_emb", "text"),
+        ("COVAREP", "audio"),
+        ("acoustic_features", "audio"),
+        ("Speech", "audio"),
+        ("visual", "video"),
+        ("FACET", "video"),
+        ("face_feats", "video"),
+        ("raw_text", None),
+        ("text_bert", None),
+        ("audio_lengths", None),
+        ("labels", None),
+        ("features", None),
+    ],
+)
+def test_names(name, modality):
+    assert modality_of(name) == modality
+
+
+def test_the_usual_width_is_that_of_most_and_of_equals_the_first():
+    assert usual_width(Counter({4: 1, 6: 39})) == 6
+    assert usual_width(Counter([5, 3, 3, 5])) == 5
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([[[101, 2054, 102, 0]]]), True),
+        (np.array([[[101.0], [2054.0], [0.0]]]), True),
+        (np.array([[[101, 7, 102], [1, 1, 1], [0, 0, 0]]]), True),
+        (np.array([[[101, 7, 102], [1, 1, 2], [0, 0, 0]]]), False),
+        (np.array([[[101.5, 2, 3]]]), False),
+        (np.array([[[-101, 2, 3]]]), False),
+        (np.array([[[1, 0, 3]]]), False),  # counts of words
+        (np.array([[[np.nan, 30, 3]]]), False),
+        (np.full((1, 5, 4), 200), False),  # five steps of four columns
+        (np.zeros((0, 1, 4)), False),
+    ],
+)
+def test_numbers_of_tokens_are_told_from_vectors(array, expected):
+    assert holds_ids(array) is expected
