@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from tfrecords.stored import shown
@@ -73,6 +73,12 @@ class Translation:
     def translations(self) -> tuple[Translation, ...]:
         """The translations to train before the regressor, innermost first; the last one is this recipe."""
         return (*self.source.translations, self)
+
+    def has_own_steps(self, unaligned: Set[str]) -> bool:
+        """Whether the target has other steps than the source, given the modalities whose steps are not the words'."""
+        # Features of several modalities are aligned to words, all of them.
+        source, target = self.inputs.modalities[0], self.target.modalities[0]
+        return source != target and not unaligned.isdisjoint((source, target))
 
 
 Recipe = Features | Translation

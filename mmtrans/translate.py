@@ -84,8 +84,9 @@ def translate(
         split: `train`, `valid` or `test`.
         options: how to search, read for tokens only; and the seed of what is drawn, a latent too. What a segment draws
             follows from the first number of the seed and from its id alone.
-        length: `source`, as many steps as the source has, or `free`: EOS or the stop head decides, up to
-            `free_limit` steps.
+        length: `source`, as many steps as the source lets expect, see `Translator.expected_length`; `target`, as many
+            as the true target has, where there is one; or `free`: EOS or the stop head decides, up to
+            `Translator.free_limit` steps.
         latent: of a run with `bottleneck=vae`, what is decoded; see `Translator`.
 
     Raises:
@@ -115,14 +116,14 @@ def translate(
     ]
     source_specs = [parts[0].element_spec[name] for name in ("source", "source_length")]
     seeds_spec = tf.TensorSpec([None, 2], tf.int32)
-    decode = tf.function(
-        _decoder(translator, options, length), input_signature=[seeds_spec, *source_specs], autograph=False
-    )
+    signature = [seeds_spec, *source_specs, source_specs[1]]
+    decode = tf.function(_decoder(translator, options, length == "free"), input_signature=signature, autograph=False)
     mean, std = run.statistics.target(recipe.target)
     with corruption_named(records):
         for batch in itertools.chain.from_iterable(parts):
             seeds = segment_seeds(options.seed[0], batch["id"].numpy())
-            decoded = decode(seeds, batch["source"], batch["source_length"])
+            steps = steps_of(translator, batch, length)
+            decoded = decode(seeds, batch["source"], batch["source_length"], steps)
             if codebook is None:
                 rows = _feature_rows(*(x.numpy() for x in decoded), batch["source_length"].numpy(), mean, std)
             else:
@@ -164,28 +165,30 @@ def selections(recipe: Translation, records: Records, split: str) -> list[Select
     return found or [Selection(split, source)]
 
 
-def free_limit(source_length):
-    """Most steps of a target of free length, given the source's."""
-    return 2 * source_length + 10
+def steps_of(translator: Translator, batch: Mapping, length: str):
+    """The steps that each target has, or is expected to have, `(batch,)` int32; see `translate`."""
+    if length == "target" and "target_length" in batch:
+        return translator.target.steps(batch["target_length"])
+    return translator.expected_length(batch["source_length"])
 
 
-def _decoder(translator: Translator, options: SearchOptions, length: str):
-    """`(seeds (batch, 2), source, source_length) →` hypotheses, or frames, their length and attention weights."""
-    free = length == "free"
+def _decoder(translator: Translator, options: SearchOptions, free: bool):
+    """`(seeds (batch, 2), source, source_length, steps_of) →` hypotheses, or frames, their length and attention
+    weights."""
 
-    def search(seeds, source, source_length):
-        limits = (tf.ones_like(source_length), free_limit(source_length)) if free else (source_length, source_length)
-        return tuple(translator.search(source, source_length, limits, replace(options, seed=seeds)))
+    def search(seeds, source, source_length, steps):
+        limits = (tf.ones_like(steps), translator.free_limit(source_length)) if free else (steps, steps)
+        return tuple(translator.search(source, source_length, limits, replace(options, seed=seeds), steps))
 
-    def roll(source, source_length):
+    def roll(source, source_length, steps):
         if free:
-            return translator.rollout_until_stop(source, source_length, free_limit(source_length))
-        frames, attention_weights = translator.rollout(source, source_length, source_length)
-        return frames, source_length, attention_weights
+            return translator.rollout_until_stop(source, source_length, translator.free_limit(source_length))
+        frames, attention_weights = translator.rollout(source, source_length, steps)
+        return frames, steps, attention_weights
 
-    def decode(seeds, *source):
+    def decode(seeds, *inputs):
         with random_step(seeds):
-            return search(seeds, *source) if translator.target.is_tokens else roll(*source)
+            return search(seeds, *inputs) if translator.target.is_tokens else roll(*inputs)
 
     return decode
 

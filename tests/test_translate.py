@@ -10,7 +10,7 @@ from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
 from mmtrans.training.run import Run
 from mmtrans.training.train import train
-from mmtrans.translate import Translated, _token_rows, free_limit, save_features, translate
+from mmtrans.translate import Translated, _token_rows, save_features, translate
 
 RNG = np.random.default_rng(0)
 FRAMES = RNG.normal(size=(5, 2)).astype(np.float32)
@@ -48,11 +48,6 @@ def test_hypotheses_that_the_limits_forbid_are_left_out():
     _, ((first, _), (second, _)) = make_rows([[-1, FORBIDDEN - 2], [-3, -4]])
     assert [h.tokens for h in first] == [("c0", "c1", "c2")]
     assert len(second) == 2
-
-
-@pytest.mark.parametrize(("source", "limit"), [(0, 10), (1, 12), (50, 110)])
-def test_a_free_target_ends_somewhere(source, limit):
-    assert free_limit(source) == limit
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,19 @@ def read_ids(path: str | Path) -> list[str]:
         ValueError: a corrupt shard.
     """
     return [example.features.feature["id"].bytes_list.value[0].decode("utf-8") for example in read_examples(path)]
+
+
+def read_lengths(path: str | Path, modalities: Sequence[str]) -> np.ndarray:
+    """Steps of the segments of one shard, `(segments, modalities)` int64 in the order of the file; 0 for none.
+
+    Raises:
+        ValueError: a corrupt shard.
+    """
+    lengths = []
+    for example in read_examples(path):
+        stored = [example.features.feature[f"{name}/length"].int64_list.value for name in modalities]
+        lengths.append([values[0] if values else 0 for values in stored])
+    return np.array(lengths, np.int64)
 
 
 def read_labels(path: str | Path) -> np.ndarray:

@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for flag, default, text in SEARCH_FLAGS:
         bounds = SEARCH.get(name_of(flag), {"low": 0})
         add_number(search, flag, type(default), bounds, help=f"{text} (default: {default:g})")
-    parser.add_argument("--length", choices=("source", "free"), default="source", help="default: source")
+    length_help = "steps to decode: as many as the source lets expect (where the target has steps of its own, times "
+    length_help += "the ratio of both over train), as many as the true target has, or as the model decides"
+    lengths = ("source", "target", "free")
+    parser.add_argument("--length", choices=lengths, default="source", help=f"{length_help} (default: source)")
     latent_help = "of a run with --bottleneck vae: its mean, a draw given the source, or one given its length alone"
     parser.add_argument(
         "--latent", choices=("mean", "posterior", "prior"), default="mean", help=f"{latent_help} (default: mean)"

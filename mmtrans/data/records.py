@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.manifest import Manifest, ModalityInfo, Shard, file_sha256
-from tfrecords.reader import read_ids, read_labels
+from tfrecords.reader import read_ids, read_labels, read_lengths
 from tfrecords.schema import SPLITS
 
 _REMEDIES = {
@@ -189,6 +189,11 @@ class Records:
     def count(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> int:
         """Number of segments in `shards` of the same arguments."""
         return sum(shard.segments for shard in self.shards(split, modalities, labelled))
+
+    def lengths(self, split: str, modalities: Sequence[str]) -> np.ndarray:
+        """Steps of the segments that have all `modalities`, `(segments, modalities)` int64."""
+        arrays = [read_lengths(self.directory / shard.file, modalities) for shard in self.shards(split, modalities)]
+        return np.concatenate([np.zeros((0, len(modalities)), np.int64), *arrays])
 
     def labels(self, split: str) -> np.ndarray:
         """Labels of the segments that have one, `(segments,)` float32, in the order of the shards."""

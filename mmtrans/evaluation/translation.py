@@ -11,10 +11,10 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.evaluation.attention_prior import PriorCorrelation
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.token_quality import TokenQuality
 from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
-from mmtrans.models.targets import model_inputs
 from mmtrans.models.translator import Translator
 from mmtrans.training.run import Run
 
@@ -27,8 +27,9 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
     Returns:
         `r2` and `mse` of free-running decoding, and what must stand beside them: `teacher_forced_r2`;
         `source_shuffled_r2`, decoding with each segment given another's source; `copy_last_r2`, the previous true
-        frame as the prediction; `per_modality`, `frames`. For a tokens target decoded tokens (greedy, as long as the
-        source) stand for their frames, and there are also the figures of `TokenQuality`, `quantization_r2`, which
+        frame as the prediction; `attention_prior_correlation`, see `PriorCorrelation`, `None` without attention;
+        `per_modality`, `frames`. For a tokens target decoded tokens (greedy, as long as the target) stand for their
+        frames, and there are also the figures of `TokenQuality`, `quantization_r2`, which
         the codebook alone would reach, and `codewords_used`, the share of its tokens that occur in the split. For a
         variational one there are those of `evaluate_evidence`.
     """
@@ -37,12 +38,12 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook)
     translator = run.load_translator()
     blocks = run.statistics.blocks(run.recipe.target)
-    extra = {}
+    extra, prior = {}, PriorCorrelation()
     if codebook is None:
-        candidates = _feature_candidates(translator, batches)
+        candidates = _feature_candidates(translator, batches, prior)
     else:
         tokens, used = TokenQuality(codebook), set()
-        candidates = _token_candidates(translator, batches, codebook, run, tokens, used)
+        candidates = _token_candidates(translator, batches, codebook, run, tokens, used, prior)
     qualities: dict[str, TranslationQuality] = {}
     for target, length, predictions in candidates:
         for name, prediction in predictions.items():
@@ -54,7 +55,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
         extra = {**tokens.result(), "quantization_r2": results["quantized"]["r2"], "codewords_used": share}
     if translator.is_variational:
         extra.update(evaluate_evidence(translator, batches, run.config.seed))
-    return {**results["decoded"], **companions, **extra}
+    return {**results["decoded"], **companions, "attention_prior_correlation": prior.result(), **extra}
 
 
 def _foreign_sources(batches) -> Iterator[tuple]:
@@ -69,8 +70,16 @@ def _foreign_sources(batches) -> Iterator[tuple]:
         previous = tuple(x[:1] for x in source)
 
 
-def _feature_candidates(translator: Translator, batches) -> Iterator[tuple]:
-    """Yields `(target (batch, steps, dim) standardised, length (batch,), name → prediction like target)`."""
+def _observe(prior: PriorCorrelation, translator: Translator, attention_weights, source_length, length) -> None:
+    """Adds the attention weights of some decoded segments, unless there is no attention."""
+    if translator.target.config.attention != "none":
+        position = translator.positions(attention_weights.shape[1], source_length, length)
+        prior.update(attention_weights, position, length, source_length)
+
+
+def _feature_candidates(translator: Translator, batches, prior: PriorCorrelation) -> Iterator[tuple]:
+    """Yields `(target (batch, steps, dim) standardised, length (batch,), name → prediction like target)`; also adds to
+    `prior`."""
     specs = batches.element_spec
     rollout = tf.function(
         translator.rollout,
@@ -79,15 +88,17 @@ def _feature_candidates(translator: Translator, batches) -> Iterator[tuple]:
     )
     teacher_forced = tf.function(
         lambda inputs: translator.model(inputs, training=False)["prediction"],
-        input_signature=[model_inputs(specs)],
+        input_signature=[translator.model_inputs(specs)],
         autograph=False,
     )
     for batch, source, foreign in _foreign_sources(batches):
         length = batch["target_length"]
         target = translator.target.normalization(batch["target"]).numpy()
+        decoded, attention_weights = rollout(*source, length)
+        _observe(prior, translator, attention_weights, source[1], length)
         predictions = {
-            "decoded": rollout(*source, length)[0].numpy(),
-            "teacher_forced": teacher_forced(model_inputs(batch)).numpy(),
+            "decoded": decoded.numpy(),
+            "teacher_forced": teacher_forced(translator.model_inputs(batch)).numpy(),
             "copy_last": copy_last(target, length.numpy()),
         }
         if foreign is not None:
@@ -96,7 +107,7 @@ def _feature_candidates(translator: Translator, batches) -> Iterator[tuple]:
 
 
 def _token_candidates(
-    translator: Translator, batches, codebook: Codebook, run: Run, tokens: TokenQuality, used: set
+    translator: Translator, batches, codebook: Codebook, run: Run, tokens: TokenQuality, used: set, prior
 ) -> Iterator[tuple]:
     """The same for a tokens target; also adds to `tokens`, and to `used` the tokens that occur."""
     specs = batches.element_spec
@@ -105,11 +116,13 @@ def _token_candidates(
         input_signature=[specs[name] for name in ("source", "source_length", "target_length")], autograph=False
     )
     def search(source, source_length, length):
-        return translator.search(source, source_length, (length, length), SearchOptions(beam_width=1)).ids[:, 0]
+        limits, options = (length, length), SearchOptions(beam_width=1)
+        found = translator.search(source, source_length, limits, options, length)
+        return found.ids[:, 0], found.attention_weights[:, 0]
 
     teacher_forced = tf.function(
         lambda inputs: tf.nn.log_softmax(translator.model(inputs, training=False)["logits"]),
-        input_signature=[model_inputs(specs)],
+        input_signature=[translator.model_inputs(specs)],
         autograph=False,
     )
     mean, std = run.statistics.target(run.recipe.target)
@@ -121,15 +134,17 @@ def _token_candidates(
         length, ids = batch["target_length"] - 1, batch["target"].numpy()
         steps = int(tf.reduce_max(length))
         target = (batch["target_features"].numpy() - mean) / std
-        log_probs = teacher_forced(model_inputs(batch)).numpy()
+        log_probs = teacher_forced(translator.model_inputs(batch)).numpy()
         tokens.update(log_probs, ids, length.numpy() + 1)
         used.update(ids[np.arange(ids.shape[1]) < length.numpy()[:, None]].tolist())
+        decoded, attention_weights = search(*source, length)
+        _observe(prior, translator, attention_weights[:, :steps], source[1], length)
         predictions = {
-            "decoded": frames(search(*source, length).numpy()[:, :steps]),
+            "decoded": frames(decoded.numpy()[:, :steps]),
             "teacher_forced": frames(log_probs.argmax(-1)[:, :steps]),
             "copy_last": copy_last(target, length.numpy()),
             "quantized": frames(ids[:, :steps]),
         }
         if foreign is not None:
-            predictions["source_shuffled"] = frames(search(*foreign, length).numpy()[:, :steps])
+            predictions["source_shuffled"] = frames(search(*foreign, length)[0].numpy()[:, :steps])
         yield target, length.numpy(), predictions

@@ -15,7 +15,6 @@ from mmtrans.models.regressor import representation_outputs
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
-from mmtrans.translate import free_limit
 from tfrecords.reader import parse_batch
 
 #: Scalar inputs of a search: dtype, and the default of `mmtrans translate`.
@@ -161,7 +160,8 @@ def _translate(run: Run, translator: Translator) -> tuple[Callable, Mapping]:
 
 def _search(translator: Translator, codebook: Codebook, source, length, **options) -> dict[str, tf.Tensor]:
     free = options.pop("free_length")
-    limits = tf.where(free, 1, length), tf.where(free, free_limit(length), length)
+    steps = translator.expected_length(length)
+    limits = tf.where(free, 1, steps), tf.where(free, translator.free_limit(length), steps)
     found = translator.search(source, length, limits, SearchOptions(**options))
     written = tf.sequence_mask(found.lengths - 1, tf.shape(found.ids)[2])
     return {
@@ -173,11 +173,12 @@ def _search(translator: Translator, codebook: Codebook, source, length, **option
 
 def _roll(translator: Translator, statistics: tuple, source, length, free_length=None) -> dict[str, tf.Tensor]:
     def roll():
-        frames, attention_weights = translator.rollout(source, length, length)
-        return frames, length, attention_weights
+        steps = translator.expected_length(length)
+        frames, attention_weights = translator.rollout(source, length, steps)
+        return frames, steps, attention_weights
 
     def until_stop():
-        return translator.rollout_until_stop(source, length, free_limit(length))
+        return translator.rollout_until_stop(source, length, translator.free_limit(length))
 
     frames, lengths, attention_weights = roll() if free_length is None else tf.cond(free_length, until_stop, roll)
     mean, std = (tf.constant(values, tf.float32) for values in statistics)

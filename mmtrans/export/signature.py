@@ -45,7 +45,8 @@ MEANINGS = {
     "n_best": "hypotheses returned, at most beam_width",
     "length_penalty": "alpha of Wu et al. (2016), eq. 14; 0 compares log-probabilities",
     "coverage_penalty": "beta of the same",
-    "free_length": "false: as many steps as the source has; true: the model decides, up to 2 length + 10",
+    "free_length": "false: as many steps as the source has, times the mean step_ratio and rounded where there is one; "
+    "true: the model decides, up to 2 length + 10, 2 largest step_ratio length + 10 where there is one",
     "score": "sentiment on the scale of the label",
     "sequence": "joint representation of each step, which the regressor reads; zero after the length; "
     "one step where a latent of the whole is all that passes",
@@ -75,6 +76,7 @@ def describe_export(run: Run, functions: dict) -> dict:
         "reads": {name: {**modalities[name], "unit": _unit(name)} for name in run.recipe.inputs.modalities},
         "writes": {name: {**modalities[name], "unit": _unit(name)} for name in _targets(run)},
         "target": run.config.target if _targets(run) else None,
+        "step_ratio": _step_ratio(run),
         "label": run.data["label"],
         "max_steps": run.data["max_steps"],
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
@@ -120,6 +122,12 @@ def _own_metrics(run: Run) -> dict[str, Shown]:
 
 def _targets(run: Run) -> tuple[str, ...]:
     return run.recipe.target.modalities if run.recipe.translations else ()
+
+
+def _step_ratio(run: Run) -> dict | None:
+    """Target steps for each source step over train, where the target has steps of its own."""
+    ratio = run.statistics.ratio(run.recipe) if _targets(run) else None
+    return None if ratio is None else ratio._asdict()
 
 
 def _unit(modality: str) -> str:

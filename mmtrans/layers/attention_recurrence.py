@@ -30,7 +30,8 @@ def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_
         gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
         state: `[output (batch, units), cell (batch, units)]` before the first step; the context before it is zero.
         memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
-        score_bias: `[(batch, source_steps), (steps, source_steps)]`, added to the attention scores.
+        score_bias: `[(batch, source_steps), (steps, source_steps) or (steps, batch, source_steps)]`, added to the
+            attention scores.
         kernel: `(units + memory_dim, 4 units)`, of output and context; with `own` `(units + memory_dim, 8 units)`, the
             second half for the steps and rows where it is true.
         attention_kernels: `[of the query (units, attention_units), of the scores (attention_units,)]`.
@@ -68,7 +69,7 @@ class _Attended(NamedTuple):
         return tf.concat([self.first_output, context], -1)
 
 
-#: The axis of the batch, in those tensors of `_Attended` that have one.
+#: The axis of the batch, in those tensors of `_Attended` that have one; a step's bias may have one too.
 _BATCH_AXIS = {"gates": 1, "first_output": 0, "first_cell": 0, "values": 0, "keys": 0, "row_bias": 0}
 
 
@@ -77,7 +78,8 @@ def _halves(inputs: _Attended, own):
     rows = tf.shape(inputs.values)[0]
     sizes = tf.stack([rows // 2, rows - rows // 2])
     owns = (None, None) if own is None else tf.split(own, sizes, 1, num=2)
-    pairs = {name: tf.split(getattr(inputs, name), sizes, axis, num=2) for name, axis in _BATCH_AXIS.items()}
+    axes = _BATCH_AXIS if inputs.step_bias.shape.rank == 2 else {**_BATCH_AXIS, "step_bias": 1}
+    pairs = {name: tf.split(getattr(inputs, name), sizes, axis, num=2) for name, axis in axes.items()}
     return [(inputs._replace(**{name: pair[i] for name, pair in pairs.items()}), owns[i]) for i in range(2)]
 
 
@@ -159,7 +161,7 @@ def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
         values=tf.einsum("tbs,tbm->bsm", weights, d_contexts),
         keys=d_keys,
         row_bias=tf.reduce_sum(d_scores, 0),
-        step_bias=tf.reduce_sum(d_scores, 1),
+        step_bias=tf.reduce_sum(d_scores, 1) if inputs.step_bias.shape.rank == 2 else d_scores,
         kernel=weight_gradient(before(inputs.first, outputs), _product_gradient(d_gates, own)),
         query_kernel=weight_gradient(outputs[:, :, :units], d_queries),
         score_kernel=d_score_kernel[:, 0],

@@ -18,12 +18,15 @@ class Memory(NamedTuple):
     Args:
         values: `(batch, source_steps, memory_dim)` float32.
         keys: `(batch, source_steps, attention_units)` float32; an empty last axis without attention.
-        mask: `(batch, source_steps)` bool. Without attention the values, which are not read, may have other steps.
+        mask: `(batch, source_steps)` bool.
+        target_length: `(batch,)` integer, the steps that each target has, or is expected to have, where they are not
+            those of the source; otherwise `None`.
     """
 
     values: tf.Tensor
     keys: tf.Tensor
     mask: tf.Tensor
+    target_length: tf.Tensor | None = None
 
 
 class DecoderState(NamedTuple):
@@ -73,6 +76,7 @@ class AttentionDecoder(keras.layers.Layer):
         inputs: `[decoder_input (batch, target_steps, dim), memory (batch, source_steps, memory_dim), *initial_state]`,
             float32, with as many states `(batch, units)` as the cell has (`num_states`).
         memory_mask: `(batch, source_steps)` bool.
+        target_length: as of a `Memory`.
 
     Returns:
         `(outputs (batch, target_steps, output_dim), attention_weights (batch, target_steps, source_steps))`, where
@@ -123,10 +127,10 @@ class AttentionDecoder(keras.layers.Layer):
         """The inputs' share of the gates, `(…, gates)`, computed for all steps at once."""
         return tf.tensordot(inputs, tf.convert_to_tensor(self.input_kernel), 1) + self.bias
 
-    def prepare(self, memory, memory_mask) -> Memory:
-        """The memory with its keys, computed once for all steps."""
+    def prepare(self, memory, memory_mask, target_length=None) -> Memory:
+        """The memory with its keys, computed once for all steps; `target_length` as of a `Memory`."""
         keys = memory[:, :, :0] if self.attention is None else self.attention.project_memory(memory)
-        return Memory(memory, keys, memory_mask)
+        return Memory(memory, keys, memory_mask, target_length)
 
     def start(self, initial_state, memory: Memory) -> DecoderState:
         """The state before the first step, with one query a row.
@@ -140,9 +144,17 @@ class AttentionDecoder(keras.layers.Layer):
         context = tf.zeros([batch, 1, width], memory.values.dtype)
         return DecoderState(tuple(s[:, None, :] for s in initial_state), context, tf.zeros([batch, 1], tf.int32))
 
-    def position_bias(self, position, source_steps):
-        """Bias of the attention scores by distance, `(…, source_steps)` for any shape of target positions."""
-        distance = position[..., None] - tf.range(source_steps)
+    def position_bias(self, position, memory: Memory):
+        """Bias of the attention scores by distance in source steps, `(…, source_steps)`.
+
+        Args:
+            position: target steps, of any shape; where the memory has a target length `(batch or 1, queries)`.
+            memory: from `prepare`.
+        """
+        if memory.target_length is not None:
+            source_length = tf.reduce_sum(tf.cast(memory.mask, tf.int32), 1)
+            position = source_position(position, source_length, memory.target_length)
+        distance = position[..., None] - tf.range(tf.shape(memory.mask)[1])
         index = tf.clip_by_value(distance, -self.max_distance, self.max_distance) + self.max_distance
         return tf.gather(tf.convert_to_tensor(self.distance_bias), index)
 
@@ -168,17 +180,17 @@ class AttentionDecoder(keras.layers.Layer):
             cell = gru_step(gates, recurrent_gates + self.recurrent_bias, cell)
         output = cell[0]
         if self.attention is None:
-            attention_weights = tf.zeros([tf.shape(output)[0], tf.shape(output)[1], tf.shape(memory.mask)[1]])
+            attention_weights = tf.zeros([tf.shape(output)[0], tf.shape(output)[1], tf.shape(memory.values)[1]])
         else:
             if self.max_distance and position_bias is None:
-                position_bias = self.position_bias(state.position, tf.shape(memory.values)[1])
-            context, attention_weights = self.attention.attend(output, *memory, position_bias)
+                position_bias = self.position_bias(state.position, memory)
+            context, attention_weights = self.attention.attend(output, *memory[:3], position_bias)
             output = tf.concat([output, context], -1)
         return output, DecoderState(cell, context, state.position + 1), attention_weights
 
-    def call(self, inputs, memory_mask):
+    def call(self, inputs, memory_mask, target_length=None):
         decoder_input, values, *initial_state = inputs
-        return self.decode(decoder_input, initial_state, self.prepare(values, memory_mask))
+        return self.decode(decoder_input, initial_state, self.prepare(values, memory_mask, target_length))
 
     def decode(self, decoder_input, initial_state, memory: Memory, feedback: Feedback | None = None):
         """All steps of whole sequences.
@@ -198,16 +210,22 @@ class AttentionDecoder(keras.layers.Layer):
             # Head and inputs are linear, so what the cell reads of an own frame is one product of the output.
             feedback_kernel = tf.matmul(feedback.kernel, tf.convert_to_tensor(self.input_kernel))
             gates = tf.where(own, self.project_inputs(feedback.bias[None]), gates)
-        target_steps, source_steps = tf.shape(gates)[0], tf.shape(memory.mask)[1]
-        if self.attention is None or not self.max_distance:
-            score_bias = tf.zeros([target_steps, source_steps], gates.dtype)
-        else:
-            score_bias = self.position_bias(tf.range(target_steps), source_steps)
+        score_bias = self._score_bias(tf.shape(gates)[0], memory)
         loop = self._fused_loop if self.attention is not None and self.cell == "lstm" else self._loop
         outputs, weights = loop(gates, initial_state, memory, score_bias, own, feedback_kernel)
         outputs, weights = tf.transpose(outputs, [1, 0, 2]), tf.transpose(weights, [1, 0, 2])
         outputs.set_shape([*decoder_input.shape[:2], self.output_dim(memory.values.shape[-1])])
         return outputs, weights
+
+    def _score_bias(self, target_steps, memory: Memory):
+        """Bias of all steps, `(target_steps, source_steps)`, or `(target_steps, batch, source_steps)` where each row
+        has its own."""
+        steps = tf.range(target_steps)
+        if self.attention is None or not self.max_distance:
+            return tf.zeros([target_steps, tf.shape(memory.values)[1]], memory.values.dtype)
+        if memory.target_length is None:
+            return self.position_bias(steps, memory)
+        return tf.transpose(self.position_bias(steps[None], memory), [1, 0, 2])
 
     def _fused_loop(self, gates, initial_state, memory: Memory, score_bias, own, feedback_kernel):
         """All steps of an LSTM with attention: what `_loop` computes, with a gradient of its own."""
@@ -229,7 +247,7 @@ class AttentionDecoder(keras.layers.Layer):
         arrays = tuple(tf.TensorArray(memory.values.dtype, size=target_steps) for _ in range(2))
 
         def body(t, state, outputs, weights):
-            gate, bias = gates.read(t)[:, None, :], score_bias.read(t)[None, None, :]
+            gate, bias = gates.read(t)[:, None, :], score_bias.read(t)[..., None, :]
             if own is not None:
                 fed_back = tf.tensordot(tf.concat([state.cell[0], state.context], -1), feedback_kernel, 1)
                 gate = tf.where(own.read(t)[:, None, :], gate + fed_back, gate)
@@ -248,7 +266,6 @@ class AttentionDecoder(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         (batch, target_steps, _), (_, source_steps, memory_dim) = input_shape[:2]
-        source_steps = None if self.attention is None else source_steps
         return (batch, target_steps, self.output_dim(memory_dim)), (batch, target_steps, source_steps)
 
     def get_config(self):
@@ -259,6 +276,21 @@ class AttentionDecoder(keras.layers.Layer):
             "attention_units": self.attention_units,
             "max_distance": self.max_distance,
         }
+
+
+def source_position(position, source_length, target_length):
+    """The source step on which the middle of a target step falls, `(batch, queries)` int32.
+
+    Of `S` source and `T` target steps, target step `t` lies over the source from `t S / T` to `(t + 1) S / T`; its
+    middle falls on step `⌊(2 t + 1) S / (2 T)⌋`, which is `t` where both are equal. It goes on beyond the last step.
+
+    Args:
+        position: `(batch or 1, queries)` integer, target steps.
+        source_length: `(batch,)` integer, `S`.
+        target_length: `(batch,)` integer, `T`; less than 1 counts as 1.
+    """
+    position, source, target = (tf.cast(x, tf.int64) for x in (position, source_length, target_length))
+    return tf.cast((2 * position + 1) * source[:, None] // (2 * tf.maximum(target, 1)[:, None]), tf.int32)
 
 
 @keras.saving.register_keras_serializable("mmtrans")

@@ -41,7 +41,8 @@ def build_cycle(recipe: Translation, config: Config, statistics: Statistics, tra
     memory, final_state = encoder(inputs["source"], source_mask=mask)
     representation = keras.Model(inputs, {"memory": memory, "final_state": final_state}, name="back_representation")
     target = FeatureTarget(recipe.inputs, replace(config, stop=False, bottleneck="none"), statistics)
-    return join(representation, target, config, "cycle")
+    # The ratio only says that there is one: the way back is not decoded without its target's length.
+    return join(representation, target, config, "cycle", translator.ratio)
 
 
 def cycle_terms(cycle: Translator, decoded, batch, training: bool) -> list[Term]:

@@ -63,7 +63,7 @@ def make_search_step(
             return tf.zeros([batch, tf.shape(output)[1], source_steps])
         all_scores = scores(output)
         if decoder.max_distance:
-            all_scores += decoder.position_bias(position[:1, :1], source_steps)
+            all_scores += decoder.position_bias(position[:1, :1], memory)
         return tf.nn.softmax(all_scores)
 
     def step(tokens, state):

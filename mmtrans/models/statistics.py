@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from mmtrans.recipe import Features
+from mmtrans.recipe import Features, Translation
 from tfrecords.stored import damage, read_npz
+
+
+class StepRatio(NamedTuple):
+    """How many steps a target has for each step of its source, over the train split.
+
+    Args:
+        mean: all steps of targets over all steps of sources.
+        largest: that of a segment.
+    """
+
+    mean: float
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -19,10 +32,13 @@ class Statistics:
     Args:
         mean: modality → `(dim,)` float array.
         std: modality → `(dim,)` float array, positive; 1 for constant columns.
+        ratios: `(source, target)`, the modalities that give a translation its lengths → how these go together, where
+            the target has other steps than the source.
     """
 
     mean: Mapping[str, np.ndarray]
     std: Mapping[str, np.ndarray]
+    ratios: Mapping[tuple[str, str], StepRatio] = field(default_factory=dict)
 
     def dim(self, features: Features) -> int:
         """Width of a step of these features."""
@@ -44,6 +60,10 @@ class Statistics:
         """Mean and deviation that standardise a target."""
         return self._concatenated(features, {})
 
+    def ratio(self, recipe: Translation) -> StepRatio | None:
+        """The ratio of a translation's steps, or `None` where target and source have the same steps."""
+        return self.ratios.get(step_pair(recipe))
+
     def _concatenated(self, features, replaced):
         pairs = [replaced.get(name, (self.mean[name], self.std[name])) for name in features.modalities]
         return np.concatenate([mean for mean, _ in pairs]), np.concatenate([std for _, std in pairs])
@@ -51,6 +71,7 @@ class Statistics:
     def save(self, path: Path) -> None:
         """Writes an .npz file that `load` reads."""
         arrays = {f"{kind}/{name}": values for kind in ("mean", "std") for name, values in getattr(self, kind).items()}
+        arrays |= {f"ratio/{'/'.join(pair)}": np.array(ratio) for pair, ratio in self.ratios.items()}
         with open(path, "wb") as file:
             np.savez(file, **arrays)
 
@@ -72,7 +93,24 @@ class Statistics:
         for name in found:
             if not _is_pair(means[name], stds[name]):
                 raise damage(path, "a mean and a positive deviation a column", f"mean/{name}, std/{name}", remedy)
-        return cls(means, stds)
+        ratios = {}
+        for key in (key for key in arrays if key.startswith("ratio/")):
+            ratio = arrays[key]
+            if ratio.shape != (2,) or ratio.dtype.kind != "f" or not np.isfinite(ratio).all() or not (ratio > 0).all():
+                raise damage(path, "the mean and the largest of ratios", key, remedy)
+            ratios[tuple(key.split("/")[1:])] = StepRatio(*ratio.tolist())
+        return cls(means, stds, ratios)
+
+
+def step_pair(recipe: Translation) -> tuple[str, str]:
+    """The modalities whose steps are those of a translation's source and target."""
+    return recipe.inputs.modalities[0], recipe.target.modalities[0]
+
+
+def step_ratio(lengths: np.ndarray) -> StepRatio:
+    """The ratio of some segments, one or more; `lengths` is `(segments, 2)`, of source and target."""
+    source, target = lengths.T
+    return StepRatio(float(target.sum() / source.sum()), float((target / source).max()))
 
 
 def _is_pair(mean: np.ndarray, std: np.ndarray | None) -> bool:

@@ -47,6 +47,10 @@ class FeatureTarget:
         self.frame_head = keras.layers.Dense(self.dim, name="head")
         self.stop_head = keras.layers.Dense(1, name="stop") if config.stop else None
 
+    def steps(self, target_length):
+        """How many steps are to be written, of a batch's `target_length`: so many."""
+        return target_length
+
     def decoder_input(self) -> keras.KerasTensor:
         """The `Input` of the previous raw frames, `(batch, target_steps, dim)` float32."""
         return keras.Input((None, self.dim), name="decoder_input")
@@ -115,6 +119,10 @@ class TokenTarget:
         width = config.embedding_units if config.tie_weights else vocabulary_size
         self.projection = keras.layers.Dense(width, name="head")
 
+    def steps(self, target_length):
+        """How many steps are to be written, of a batch's `target_length`: so many without EOS."""
+        return target_length - 1
+
     def decoder_input(self) -> keras.KerasTensor:
         """The `Input` of the previous tokens, `(batch, target_steps)` int32, BOS first."""
         return keras.Input((None,), dtype="int32", name="decoder_input")
@@ -171,8 +179,3 @@ Target = FeatureTarget | TokenTarget
 def risen(largest: float, steps: int):
     """A share or weight at the current training step: rises linearly from 0 to `largest` over `steps`."""
     return largest * tf.minimum(1.0, tf.cast(current_step(), tf.float32) / steps)
-
-
-def model_inputs(batch) -> dict:
-    """The part of a batch that a translator's model reads."""
-    return {name: batch[name] for name in ("source", "source_length", "decoder_input")}

@@ -13,13 +13,13 @@ from mmtrans.data.codebook import BOS, EOS
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.bottleneck import sample
-from mmtrans.layers.decoder import AttentionDecoder, Feedback
+from mmtrans.layers.decoder import AttentionDecoder, Feedback, source_position
 from mmtrans.layers.encoder import Bridge
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.models.losses import Term
 from mmtrans.models.representation import build_representation, source_inputs
 from mmtrans.models.search_step import make_search_step
-from mmtrans.models.statistics import Statistics
+from mmtrans.models.statistics import Statistics, StepRatio
 from mmtrans.models.targets import FeatureTarget, Target, TokenTarget
 from mmtrans.models.variational import LOG_VARIANCE, kl_term, segment_kl
 from mmtrans.recipe import Translation
@@ -35,24 +35,55 @@ class Translator:
     """A translation's functional models, and its decoding.
 
     Args:
-        model: `{source, source_length, decoder_input}` → `{"prediction" or "logits": (batch, target_steps, …),
-            "attention_weights": (batch, target_steps, source_steps)}`, teacher-forced.
+        model: `{source, source_length, decoder_input}`, with a `ratio` also `target_length` → `{"prediction" or
+            "logits": (batch, target_steps, …), "attention_weights": (batch, target_steps, source_steps)}`,
+            teacher-forced.
         representation: the model up to the encoder, which the regressor and further translations read.
         target: what the decoder reads and writes.
         latent: what of a variational model is decoded outside of training: the posterior's `mean`; a draw from the
             `posterior`; or one from the `prior`, for which a source only gives its length. Draws need `random_step`
             around them. Training draws from the posterior; `model` itself reads the mean.
+        ratio: of a target that has other steps than the source. Its steps are then told to the attention, whose
+            distance bias counts in source steps, see `source_position`; where they are not known, the ratio tells them.
     """
 
     model: keras.Model
     representation: keras.Model
     target: Target
     latent: Literal["mean", "posterior", "prior"] = "mean"
+    ratio: StepRatio | None = None
 
     @property
     def is_variational(self) -> bool:
         """Whether latents stand between encoder and decoder."""
         return self.target.config.bottleneck == "vae"
+
+    def model_inputs(self, batch) -> dict:
+        """The part of a batch that `model` reads."""
+        return {name: batch[name] for name in self.model.input}
+
+    def expected_length(self, source_length):
+        """How many steps a target has, given its source's alone: `mean` for each, rounded, at least one.
+
+        Args:
+            source_length: `(batch,)` integer.
+        """
+        if self.ratio is None:
+            return source_length
+        steps = tf.floor(self.ratio.mean * tf.cast(source_length, tf.float64) + 0.5)
+        return tf.maximum(tf.cast(steps, source_length.dtype), 1)
+
+    def free_limit(self, source_length):
+        """Most steps of a target of free length, given its source's: twice the `largest` for each, and ten."""
+        if self.ratio is None:
+            return 2 * source_length + 10
+        steps = tf.math.ceil(2.0 * self.ratio.largest * tf.cast(source_length, tf.float64))
+        return tf.cast(steps, source_length.dtype) + 10
+
+    def positions(self, steps: int, source_length, target_length):
+        """The source step on which each of some first target steps falls, `(batch or 1, steps)` integer."""
+        position = tf.range(steps)[None]
+        return position if self.ratio is None else source_position(position, source_length, target_length)
 
     def terms(self, batch, training: bool) -> list[Term]:
         """The loss terms of a batch with a target; see `outputs`."""
@@ -96,7 +127,8 @@ class Translator:
     def write(self, encoded, batch, training: bool) -> dict:
         """What the head writes of a batch with a target, given `represent`'s outputs; see `outputs`."""
         target, config, decoder_input = self.target, self.target.config, batch["decoder_input"]
-        start = self.start(encoded, batch["source"], batch["source_length"], training)
+        steps = target.steps(batch["target_length"])
+        start = self.start(encoded, batch["source_length"], steps, training)
         if not target.is_tokens:
             feedback = target.feedback(decoder_input, training) if config.feature_sampling else None
             return self._decode(decoder_input, start, feedback)
@@ -111,24 +143,28 @@ class Translator:
         outputs, _ = self.model.get_layer("decoder").decode(embedded, initial_state, memory, feedback)
         return self.target.head(outputs)
 
-    def encode(self, source, source_length, training=False):
+    def encode(self, source, source_length, target_length, training=False):
         """What decoding starts from.
 
         Args:
             source: `(batch, source_steps, source_dim)` float32, raw features.
             source_length: `(batch,)` integer.
+            target_length: `(batch,)` integer, the steps that a target has, or is expected to have; without a `ratio` it
+                is not read.
             training: whether the encoder's dropout is on.
 
         Returns:
             the decoder's `Memory`, and its initial state, a list of `(batch, units)`.
         """
-        return self.start(self.represent(source, source_length, training), source, source_length, training)
+        encoded = self.represent(source, source_length, training)
+        return self.start(encoded, source_length, target_length, training)
 
-    def start(self, encoded, source, source_length, training=False):
+    def start(self, encoded, source_length, target_length, training=False):
         """What decoding starts from, given `represent`'s outputs; otherwise as `encode`."""
         latent = {name: self._latent(encoded, name, training) for name in ("memory", "final_state")}
-        mask = self.model.get_layer("memory_mask")([source, source_length])
-        memory = self.model.get_layer("decoder").prepare(latent["memory"], mask)
+        mask = self.model.get_layer("memory_mask")([latent["memory"], source_length])
+        known = target_length if self.ratio else None
+        memory = self.model.get_layer("decoder").prepare(latent["memory"], mask, known)
         return memory, self.model.get_layer("bridge")(latent["final_state"])
 
     def _latent(self, encoded, name, training):
@@ -155,7 +191,7 @@ class Translator:
         Raises:
             ValueError: a tokens target.
         """
-        written, attention_weights = self._rollout(source, source_length, target_length)
+        written, attention_weights = self._rollout(source, source_length, target_length, target_length)
         return written["prediction"], attention_weights
 
     def rollout_until_stop(self, source, source_length, max_length):
@@ -168,7 +204,8 @@ class Translator:
             ValueError: a tokens target, or a model without a stop head.
         """
         self.check_stop_head()
-        written, attention_weights = self._rollout(source, source_length, max_length)
+        expected = self.expected_length(source_length)
+        written, attention_weights = self._rollout(source, source_length, max_length, expected)
         stops = written["stop"][:, :, 0] > 0
         last = tf.argmax(tf.concat([stops, tf.ones_like(stops[:, :1])], 1), 1, tf.int32)
         length = tf.minimum(last + 1, tf.cast(max_length, tf.int32))
@@ -183,13 +220,14 @@ class Translator:
                 "Train with --stop, or decode with --length source."
             )
 
-    def _rollout(self, source, source_length, target_length):
-        """What the head writes along a rollout, `(batch, max target_length, …)`, and the attention weights."""
+    def _rollout(self, source, source_length, steps, target_length):
+        """What the head writes along a rollout, `(batch, max steps, …)`, and the attention weights; the target being
+        expected to have `target_length` steps."""
         if self.target.is_tokens:
             raise ValueError(
                 "Tokens are not rolled out. Expected a features target. Received: target=tokens. Use beam search."
             )
-        memory, initial_state = self.encode(source, source_length)
+        memory, initial_state = self.encode(source, source_length, target_length)
         decoder = self.model.get_layer("decoder")
 
         def step(frame, state):
@@ -199,10 +237,10 @@ class Translator:
             return written["prediction"], state, (written, attention_weights[:, 0])
 
         first = tf.tile(tf.convert_to_tensor(self.target.start_frame.frame)[None], [tf.shape(source)[0], 1])
-        _, written_and_weights = rollout(step, first, decoder.start(initial_state, memory), target_length)
+        _, written_and_weights = rollout(step, first, decoder.start(initial_state, memory), steps)
         return written_and_weights
 
-    def search(self, source, source_length, limits, options: SearchOptions) -> Hypotheses:
+    def search(self, source, source_length, limits, options: SearchOptions, target_length=None) -> Hypotheses:
         """Beam search (or sampling) of a tokens target.
 
         Args:
@@ -210,6 +248,7 @@ class Translator:
             source_length: `(batch,)` integer.
             limits: `(min_length, max_length)`, each `(batch,)` integer, EOS not counted.
             options: see `SearchOptions`.
+            target_length: `(batch,)` integer, as of `encode`; `None` for the `expected_length`.
 
         Returns:
             The hypotheses, without BOS: probabilities are those of the other tokens.
@@ -219,7 +258,8 @@ class Translator:
         """
         if not self.target.is_tokens:
             raise ValueError(SEARCH_NEEDS_TOKENS)
-        memory, initial_state = self.encode(source, source_length)
+        target_length = self.expected_length(source_length) if target_length is None else target_length
+        memory, initial_state = self.encode(source, source_length, target_length)
         step, state = make_search_step(self.model.get_layer("decoder"), self.target, memory, tuple(initial_state))
 
         def speak(tokens, state):
@@ -251,10 +291,12 @@ def build_translator(
         target = TokenTarget(config, vocabulary_size)
     else:
         target = FeatureTarget(recipe.target, config, statistics)
-    return join(representation, target, config, "translator")
+    return join(representation, target, config, "translator", statistics.ratio(recipe))
 
 
-def join(representation: keras.Model, target: Target, config: Config, name: str) -> Translator:
+def join(
+    representation: keras.Model, target: Target, config: Config, name: str, ratio: StepRatio | None = None
+) -> Translator:
     """A translator of an encoder and a target: bridge and attention decoder between the two.
 
     Args:
@@ -262,6 +304,7 @@ def join(representation: keras.Model, target: Target, config: Config, name: str)
         target: what is read and written.
         config: sizes and options of the decoder.
         name: of the model.
+        ratio: of a target that has other steps than the source.
     """
     attention_units = config.attention_units if config.attention == "bahdanau" else None
     decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, config.max_distance, name="decoder")
@@ -270,9 +313,13 @@ def join(representation: keras.Model, target: Target, config: Config, name: str)
     source = source_inputs(representation.input["source"].shape[-1])
     inputs = {**source, "decoder_input": target.decoder_input()}
     encoded = representation(source)
-    memory_mask = SequenceMask(name="memory_mask")([source["source"], source["source_length"]])
+    memory_mask = SequenceMask(name="memory_mask")([encoded["memory"], source["source_length"]])
     embedded, state = target.embed(inputs["decoder_input"]), bridge(encoded["final_state"])
-    outputs, attention_weights = decoder([embedded, encoded["memory"], *state], memory_mask=memory_mask)
+    lengths = {"memory_mask": memory_mask}
+    if ratio is not None:
+        inputs["target_length"] = keras.Input((), dtype="int32", name="target_length")
+        lengths["target_length"] = target.steps(inputs["target_length"])
+    outputs, attention_weights = decoder([embedded, encoded["memory"], *state], **lengths)
 
     written = {**target.head(outputs), "attention_weights": attention_weights}
-    return Translator(keras.Model(inputs, written, name=name), representation, target)
+    return Translator(keras.Model(inputs, written, name=name), representation, target, ratio=ratio)

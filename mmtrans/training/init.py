@@ -2,7 +2,8 @@
 
 A run's n-th translation takes over that of RUN if both read the same source: of the same recipe with a features target
 of the same columns encoder, bridge, decoder and head, otherwise the encoder. All else starts from the run's seed, and
-features are standardised by the run's own train split.
+features are standardised by the run's own train split. Where RUN is of an earlier format, and its translation learned
+something else than it would now, one of features gives its encoder alone, and one of another translation nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmtrans.config import Config
+from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.console import warn
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
 from mmtrans.training.checkpoints import load_weights, read_weights
-from mmtrans.training.phases import Phase
+from mmtrans.training.phases import Phase, learned_otherwise
 from mmtrans.training.run import Run
 
 #: Configuration fields that give the encoder its shape, and the rest of a translation its own.
@@ -84,7 +85,7 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         given = _counterpart(init, translations, index)
         if given is None:
             continue
-        whole = _is_whole(init, given, translations[index], config, dims)
+        whole = not _learned_otherwise(init, given) and _is_whole(init, given, translations[index], config, dims)
         names = (*ENCODER, *DECODER) if whole else ENCODER
         names += BOTTLENECK if config.bottleneck == "vae" else ()
         inputs = translations[index].inputs
@@ -106,21 +107,29 @@ def take_over(init: Run, run: Run, phase: Phase, translator: Translator) -> None
     Raises:
         ValueError: weights of other shapes.
     """
-    given = _counterpart(init, run.recipe.translations, phase.index - 1)
+    given = _counterpart(init, run.recipe.translations, phase.index - 1, run.run_format)
     if given is None:
         return
     group, model = "representation", translator.representation
-    if _is_whole(init, given, phase.recipe, run.config, _dims(run)):
+    is_whole = _is_whole(init, given, phase.recipe, run.config, _dims(run))
+    if is_whole and (reason := _learned_otherwise(init, given, run.run_format)):
+        warn(f"An earlier version made {run.config.init}; its encoder alone is taken over, since {reason}.")
+    elif is_whole:
         group, model = init.translator_group(given), translator.model
     load_weights(init.weights_path(given), group, model)
     if run.config.freeze == "encoder":
         translator.representation.trainable = False
 
 
-def _counterpart(init: Run, translations: tuple[Translation, ...], index: int) -> Phase | None:
-    """The phase from which a run's translation takes over."""
-    phases = init.translations[index : index + 1]
-    return next((phase for phase in phases if str(phase.recipe.source) == str(translations[index].source)), None)
+def _counterpart(
+    init: Run, translations: tuple[Translation, ...], index: int, run_format: int = RUN_FORMAT
+) -> Phase | None:
+    """The phase from which a translation of a run of some format takes over."""
+    for phase in init.translations[index : index + 1]:
+        fits = isinstance(phase.recipe.source, Features) or not _learned_otherwise(init, phase, run_format)
+        if fits and str(phase.recipe.source) == str(translations[index].source):
+            return phase
+    return None
 
 
 def _is_whole(init: Run, given: Phase, recipe: Translation, config: Config, dims: Mapping[str, int]) -> bool:
@@ -128,6 +137,13 @@ def _is_whole(init: Run, given: Phase, recipe: Translation, config: Config, dims
     # Tokens mean something else in each run: its codebook is fitted on its own train split.
     same = str(given.recipe) == str(recipe)
     return features and same and _columns(recipe.target, _dims(init)) == _columns(recipe.target, dims)
+
+
+def _learned_otherwise(init: Run, phase: Phase, run_format: int = RUN_FORMAT) -> str | None:
+    """Why a translation would learn something else in a run of another format; `None` where it would not."""
+    if init.run_format == run_format:
+        return None
+    return learned_otherwise("translation", phase.recipe, init.config, init.unaligned)
 
 
 def _dims(run: Run) -> dict[str, int]:

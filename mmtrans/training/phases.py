@@ -94,6 +94,8 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
     """
     if not isinstance(recipe, Translation):
         return None
+    if recipe.has_own_steps(unaligned) and kind != "sentiment" and config.attention != "none" and config.max_distance:
+        return "the distance bias of the attention now goes by the ratio of source and target steps"
     is_single = config.bottleneck == "vae" and config.attention == "none"
     reads_memory = kind != "translation" and config.representation == "sequence"
     if is_single and (reads_memory or isinstance(recipe.source, Translation)):

@@ -18,7 +18,7 @@ from mmtrans.escape import for_shell
 from mmtrans.files import write_atomically
 from mmtrans.lease import LEASE
 from mmtrans.models.regressor import build_regressor
-from mmtrans.models.statistics import Statistics
+from mmtrans.models.statistics import Statistics, step_pair, step_ratio
 from mmtrans.models.translator import Translator, build_translator
 from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
@@ -80,7 +80,7 @@ class Run:
                 f"Received: run_format={environment['run_format']} ({path}). Install the version that made it."
             )
         config = Config(**load_yaml(path / "config.yaml"))
-        modalities = environment.get("data", {}).get("modalities", {})
+        modalities = environment["data"]["modalities"]
         return cls(
             path,
             config,
@@ -133,7 +133,16 @@ class Run:
         names = sorted({name for phase in self.phases for name in modalities_of(phase.recipe)})
         pairs = {name: records.statistics(name) for name in names}
         means, stds = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
-        return Statistics(means, stds)
+        ratios = {}
+        for phase in self.translations:
+            recipe, pair = phase.recipe, step_pair(phase.recipe)
+            if not recipe.has_own_steps(self.unaligned):
+                continue
+            modalities = dict.fromkeys((*pair, *recipe.inputs.modalities, *recipe.target.modalities))
+            lengths = records.lengths("train", tuple(modalities))[:, :2]
+            if len(lengths):
+                ratios[pair] = step_ratio(lengths)
+        return Statistics(means, stds, ratios)
 
     @cached_property
     def statistics(self) -> Statistics:

@@ -67,8 +67,8 @@ def make_samples(
 
 
 def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int) -> None:
-    length = batch["source_length"]
-    found = translator.search(batch["source"], length, (length, length), SearchOptions(beam_width=1))
+    length, steps = batch["source_length"], translator.target.steps(batch["target_length"])
+    found = translator.search(batch["source"], length, (steps, steps), SearchOptions(beam_width=1), steps)
     for row, id_ in enumerate(batch["id"].numpy()):
         name, source_steps = for_terminal(id_.decode("utf-8")), int(length[row])
         ids, steps = found.ids[row, 0].numpy(), int(found.lengths[row, 0])

@@ -36,8 +36,16 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def place(t, source_steps, target_steps):
+    """The source step on which the middle of target step `t` falls: a loop over the source's ends."""
+    middle, step = (t + 0.5) / target_steps, 0
+    while (step + 1) / source_steps <= middle:
+        step += 1
+    return step
+
+
 def attend(decoder, query, memory, t):
-    """Context and weights of the query of step `t` over the valid steps of one memory."""
+    """Context and weights of a query at the source's step `t` over the valid steps of one memory."""
     attention, bias = decoder.attention, np.array(decoder.distance_bias)
     W, U, v = (np.array(w) for w in (attention.query_kernel, attention.memory_kernel, attention.score_kernel))
     scores = np.array([v[:, 0] @ np.tanh(query @ W + step @ U) for step in memory])
@@ -46,7 +54,7 @@ def attend(decoder, query, memory, t):
     return sum(w * step for w, step in zip(weights, memory, strict=True)), weights
 
 
-def oracle(decoder, states):
+def oracle(decoder, states, target_length=None):
     """The whole teacher-forced decoder with input feeding, row by row and step by step."""
     W, U, b = (np.array(w) for w in (decoder.input_kernel, decoder.recurrent_kernel, decoder.bias))
     if decoder.attention is not None:  # one kernel on the concatenated [previous target; previous context]
@@ -68,7 +76,8 @@ def oracle(decoder, states):
                 z, r = sigmoid(xz + hz), sigmoid(xr + hr)
                 h = z * h + (1 - z) * np.tanh(xh + r * hh)
             if decoder.attention is not None:
-                context, weights[row, t, :n] = attend(decoder, h, MEMORY[row, :n], t)
+                position = t if target_length is None else place(t, n, target_length[row])
+                context, weights[row, t, :n] = attend(decoder, h, MEMORY[row, :n], position)
             outputs[row, t] = np.concatenate([h, context])
     return outputs, weights
 
@@ -83,9 +92,9 @@ def test_teacher_forced_oracle(cell, attention_units):
     np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
 
 
-def stepwise(decoder, states, decoder_input, memory, mask):
+def stepwise(decoder, states, decoder_input, memory, mask, target_length=None):
     """The decoder, one call of `step` at a time."""
-    prepared = decoder.prepare(memory, mask)
+    prepared = decoder.prepare(memory, mask, target_length)
     state, outputs, weights = decoder.start(states, prepared), [], []
     for t in range(decoder_input.shape[1]):
         gates = decoder.project_inputs(decoder_input[:, t : t + 1])
@@ -102,6 +111,42 @@ def test_stepwise_equals_teacher_forced(cell, attention_units):
     actual_outputs, actual_weights = stepwise(decoder, states, INPUT, tf.constant(MEMORY), MASK)
     np.testing.assert_allclose(actual_outputs, outputs, atol=1e-6)
     np.testing.assert_allclose(actual_weights, weights, atol=1e-6)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("target_length", [[3, 2], [2, 3], [1, 3]])
+def test_a_target_of_its_own_steps_looks_where_its_step_lies_over_the_source(cell, target_length):
+    decoder, states = make_decoder(cell, ATTENTION_UNITS)
+    length = tf.constant(target_length)
+    outputs, weights = decoder([INPUT, MEMORY, *states], memory_mask=MASK, target_length=length)
+    expected_outputs, expected_weights = oracle(decoder, states, target_length)
+    np.testing.assert_allclose(outputs, expected_outputs, atol=1e-5)
+    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
+    actual_outputs, actual_weights = stepwise(decoder, states, INPUT, tf.constant(MEMORY), MASK, length)
+    np.testing.assert_allclose(actual_outputs, outputs, atol=1e-6)
+    np.testing.assert_allclose(actual_weights, weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_target_of_the_source_s_steps_is_no_other_where_they_are_counted(cell):
+    decoder, states = make_decoder(cell, ATTENTION_UNITS)
+    plain = decoder([INPUT, MEMORY, *states], memory_mask=MASK)
+    counted = decoder([INPUT, MEMORY, *states], memory_mask=MASK, target_length=tf.constant(LENGTH))
+    for expected, actual in zip(plain, counted, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize(("words", "frames"), [(4, 12), (7, 5), (3, 1)])
+def test_before_it_learns_a_frame_looks_at_its_own_word(words, frames):
+    """Twelve frames a word, or five: with no content in the scores, the likeliest word is the one that is spoken."""
+    decoder = AttentionDecoder(UNITS, "lstm", ATTENTION_UNITS, max_distance=16)
+    inputs = [np.zeros((1, words * frames, DIM)), np.zeros((1, words, MEMORY_DIM)), *np.zeros((2, 1, UNITS))]
+    decoder.build([x.shape for x in inputs])
+    inputs = [x.astype(np.float32) for x in inputs]
+    mask, length = np.ones((1, words), bool), tf.constant([words * frames])
+    _, weights = decoder(inputs, memory_mask=mask, target_length=length)
+    np.testing.assert_array_equal(np.argmax(weights[0], -1), np.repeat(np.arange(words), frames))
 
 
 @pytest.mark.parametrize(("cell", "attention_units"), OPTIONS)

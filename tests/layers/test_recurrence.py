@@ -106,17 +106,18 @@ def gradients_of(function, variables, inputs):
     return [*results, *map(tf.convert_to_tensor, tape.gradient(total, [*variables, *inputs]))]
 
 
-@pytest.mark.parametrize("max_distance", [0, 2])
-def test_the_decoders_two_loops_agree(max_distance):
+@pytest.mark.parametrize(("max_distance", "target_length"), [(0, None), (2, None), (2, [2, 5, 4])])
+def test_the_decoders_two_loops_agree(max_distance, target_length):
     rng = np.random.default_rng(0)
     decoder = AttentionDecoder(UNITS, "lstm", ATTENTION_UNITS, max_distance)
     shapes = [(BATCH, STEPS, 2), (BATCH, SOURCE_STEPS, MEMORY_DIM), (BATCH, UNITS), (BATCH, UNITS)]
     inputs = [tf.cast(normal(rng, *shape), tf.float32) for shape in shapes]
     decoder.build(shapes)
     mask = tf.sequence_mask([6, 1, 3], SOURCE_STEPS)
-    fused = gradients_of(lambda: decoder(inputs, memory_mask=mask), decoder.trainable_variables, inputs)
+    lengths = {} if target_length is None else {"target_length": tf.constant(target_length)}
+    fused = gradients_of(lambda: decoder(inputs, memory_mask=mask, **lengths), decoder.trainable_variables, inputs)
     decoder._fused_loop = decoder._loop
-    stepwise = gradients_of(lambda: decoder(inputs, memory_mask=mask), decoder.trainable_variables, inputs)
+    stepwise = gradients_of(lambda: decoder(inputs, memory_mask=mask, **lengths), decoder.trainable_variables, inputs)
     for ours, expected in zip(fused, stepwise, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-6)
 

@@ -1,17 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.models.search_step import make_search_step
-from mmtrans.models.statistics import Statistics
+from mmtrans.models.statistics import Statistics, StepRatio
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 
 BATCH, QUERIES, STEPS, TARGET_STEPS, TOKENS = 3, 2, 5, 4, 11
-LENGTH = np.array([5, 1, 3], np.int32)
+LENGTH, TARGET_LENGTH = np.array([5, 1, 3], np.int32), np.array([3, 4, 2], np.int32)
 DIMS = {"text": 6, "audio": 2}
 STATISTICS = Statistics(*({name: fill(dim) for name, dim in DIMS.items()} for fill in (np.zeros, np.ones)))
+RATIOS = {("text", "audio"): StepRatio(0.7, 4.0)}
 
 
 @pytest.mark.parametrize(
@@ -23,26 +26,32 @@ STATISTICS = Statistics(*({name: fill(dim) for name, dim in DIMS.items()} for fi
         {"tie_weights": True},
         {"tie_weights": True, "attention": "none"},
         {"cell": "gru", "attention": "none"},
+        {"ratios": RATIOS},
+        {"cell": "gru", "ratios": RATIOS},
     ],
     ids=str,
 )
 def test_the_search_s_step_is_the_decoder_s_own(fields):
     """Hypotheses that are fed the same tokens get the teacher-forced model's numbers, step by step."""
     sizes = {"units": 3, "attention_units": 8, "decoder_units": 9, "embedding_units": 7, "max_distance": 2}
-    config = Config(target="tokens", **{**sizes, **fields})
-    translator = build_translator(parse("T->A"), config, STATISTICS, TOKENS)
+    config = Config(target="tokens", **{**sizes, **{name: fields[name] for name in fields if name != "ratios"}})
+    statistics = replace(STATISTICS, ratios=fields.get("ratios", {}))
+    translator = build_translator(parse("T->A"), config, statistics, TOKENS)
     rng = np.random.default_rng(0)
     translator.model.set_weights([0.6 * rng.normal(size=w.shape) for w in translator.model.get_weights()])
     source = rng.normal(size=(BATCH, STEPS, DIMS["text"])).astype(np.float32)
     tokens = rng.integers(0, TOKENS, (QUERIES, BATCH, TARGET_STEPS)).astype(np.int32)
+    inputs = {"source": source, "source_length": LENGTH, "target_length": TARGET_LENGTH}
     forced = [
-        translator.model({"source": source, "source_length": LENGTH, "decoder_input": tokens[query]})
+        translator.model(translator.model_inputs({**inputs, "decoder_input": tokens[query]}))
         for query in range(QUERIES)
     ]
 
     encoded = translator.representation({"source": source, "source_length": LENGTH})
     decoder = translator.model.get_layer("decoder")
-    memory = decoder.prepare(encoded["memory"], tf.sequence_mask(LENGTH, STEPS))
+    # EOS is no step over the source.
+    steps = TARGET_LENGTH - 1 if "ratios" in fields else None
+    memory = decoder.prepare(encoded["memory"], tf.sequence_mask(LENGTH, STEPS), steps)
     cell = tuple(translator.model.get_layer("bridge")(encoded["final_state"]))
     step, state = make_search_step(decoder, translator.target, memory, cell)
     state = tf.nest.map_structure(lambda x: tf.repeat(x, QUERIES, axis=1), state)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.tfrecords.segments import DIMS, make_segment
-from tfrecords.reader import parse_batch, read_labels, read_segments
+from tfrecords.reader import parse_batch, read_labels, read_lengths, read_segments
 from tfrecords.writer import serialize, write_shards
 
 
@@ -32,6 +32,14 @@ def test_parse_batch_is_the_same_inside_a_dataset():
     for key in eager:
         np.testing.assert_array_equal(mapped[key].numpy(), eager[key].numpy())
     assert mapped["text"].shape == (3, 4, 3)
+
+
+def test_read_lengths_is_in_the_order_of_the_file(tmp_path):
+    segments = [make_segment(i, steps, split="test") for i, steps in enumerate((3, 2))]
+    (shard,) = write_shards(segments, tmp_path)["test"]
+    assert read_lengths(tmp_path / shard.file, ("audio", "text")).tolist() == [[3, 3], [2, 2]]
+    (shard,) = write_shards([make_segment(0, 4, modalities=("text",), split="test")], tmp_path)["test"]
+    assert read_lengths(tmp_path / shard.file, ("audio", "text")).tolist() == [[0, 4]]
 
 
 def test_read_labels_marks_what_is_missing(tmp_path):
