@@ -177,8 +177,7 @@ class Config:
             value = _checked(field, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
         object.__setattr__(self, "recipe", str(parse(self.recipe)))
-        # One spelling of `P`, `./P` and `P/`.
-        object.__setattr__(self, "init", str(Path(self.init)) if self.init else "")
+        object.__setattr__(self, "init", spelled(self.init))
 
     def to_dict(self) -> dict[str, Any]:
         """Field name → value, in the order of declaration."""
@@ -233,6 +232,11 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
     return value
 
 
+def spelled(path: str) -> str:
+    """One spelling of `P`, `./P` and `P/`; an empty path stays empty."""
+    return str(Path(path)) if path else ""
+
+
 def same_place(path: str, other: str) -> bool:
     """Whether two paths, however they are spelled, are of the same file or directory; empty is a place of its own."""
     return path == other or bool(path and other and os.path.realpath(path) == os.path.realpath(other))
@@ -281,7 +285,9 @@ def _taken(name: str, value: Any, where: str) -> Any:
     field = Config.__dataclass_fields__[name]
     try:
         value = _checked(field, number(value) if type_of(field) is float else value)
-        return str(parse(value)) if name == "recipe" else value
+        if name == "recipe":
+            return str(parse(value))
+        return spelled(value) if name == "init" else value
     except ValueError as error:
         raise ValueError(f"{error} It stands in {where}.") from error
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import msgspec
 
 from mmtrans.bounds import MOST_WHOLE
-from mmtrans.config import known_fields
+from mmtrans.config import known_fields, spelled
 from mmtrans.grid.variants import is_name
 from mmtrans.recipe import parse
 from tfrecords.stored import damage, read_json, shown
@@ -46,7 +46,7 @@ class Failure(TypedDict):
 
 
 def read_description(grid: Path) -> Description | None:
-    """The content of a grid's `grid.json`, or `None` where there is none.
+    """The content of a grid's `grid.json`, its fields as `Config` has them, or `None` where there is none.
 
     Raises:
         ValueError: it is damaged, or made by a later version with fields that this one does not know.
@@ -60,12 +60,16 @@ def read_description(grid: Path) -> Description | None:
             parse(recipe)
         except ValueError as error:
             raise damage(path, "recipes", str(error), REMEDY) from error
-    known_fields(description["config"], str(path))
-    for name, fields in description.get("variants", {}).items():
+    variants = description.get("variants", {})
+    for name in variants:
         if not is_name(name):
             raise damage(path, "variants named by letters, digits, dots, hyphens", shown(name), REMEDY)
-        known_fields(fields, f"variant {name}, {path}")
-    return description
+    return {
+        **description,
+        "config": known_fields(description["config"], str(path)),
+        "variants": {name: known_fields(fields, f"variant {name}, {path}") for name, fields in variants.items()},
+        "inits": {spelled(init): init_hash for init, init_hash in description.get("inits", {}).items()},
+    }
 
 
 def read_failures(grid: Path) -> dict[str, Failure]:

@@ -131,13 +131,13 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--variants", "nowhere.yaml"], "No such variant file."),
+        (["--variants", "nowhere.yaml"], "There is no variant file at nowhere.yaml."),
         (["--init", "nowhere"], "No run there."),
         (["--seeds", "0"], "--seeds is out of range. Expected at least 1. Received: seeds=0."),
         (["--jobs", "0"], "--jobs is out of range."),
         (["--label-fractions", "0.5,nan"], "label_fraction is out of range."),
         (["--label-fractions", "0.5,0"], "label_fraction is out of range."),
-        (["--recipes", "nowhere"], "No such list of recipes."),
+        (["--recipes", "nowhere"], "There is no list of recipes at nowhere."),
         (["--recipes", "paper"], "The records have no video."),
         (["--data", "nowhere"], "No records here."),
     ],

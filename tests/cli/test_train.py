@@ -93,7 +93,7 @@ def test_training_never_opens_test(records_dir, flags, tmp_path, capsys):
         (["--recipe", "T->V"], "The records have no video."),
         (["--units", "0"], "units is out of range. Expected at least 1. Received: units=0."),
         (["--dropout", "nan"], "dropout is out of range."),
-        (["--config", "nowhere.yaml"], "No such configuration file."),
+        (["--config", "nowhere.yaml"], "There is no configuration file at nowhere.yaml."),
         (["--data", "nowhere"], "No records here."),
     ],
 )

@@ -161,7 +161,7 @@ def test_the_printed_space_is_a_space_file(tmp_path, capsys):
         (["--recipe", "V"], "The records have no video."),
         (["--tuner", "grid"], "A grid needs values that can be listed."),
         (["--regressor-units", "5"], "These are both searched and fixed."),
-        (["--space", "nowhere.yaml"], "No such space file."),
+        (["--space", "nowhere.yaml"], "There is no space file at nowhere.yaml."),
         (["--data", "nowhere"], "No records here."),
     ],
 )

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from mmtrans.config import Config
-from mmtrans.grid.inits import copy_path, keep_inits, open_inits
+from mmtrans.grid.description import read_description
+from mmtrans.grid.inits import copy_path, keep_inits, open_inits, spelled_as_known
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of, variant_of
 from mmtrans.training.run import Run
@@ -143,3 +144,21 @@ def test_a_grid_keeps_what_its_runs_start_from(grid, tmp_path):
     assert len(keys[0]) == 5
     with pytest.raises(FileNotFoundError, match="No run there"):
         open_inits(grid.path, ["nowhere"])
+
+
+def test_a_grid_knows_a_run_to_start_from_however_it_is_spelled(grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    replace(grid, config=replace(grid.config, init="P3"), inits={"P3": "1234"}).save()
+    # As a grid of the first releases may have it.
+    file = grid.path / "grid.json"
+    old = json.loads(file.read_text())
+    old["config"]["init"] = "./P3"
+    file.write_text(json.dumps({**old, "variants": {"other": {"init": "./P4"}}, "inits": {"./P3": "1234"}}))
+    description = read_description(grid.path)
+    assert (description["config"]["init"], description["inits"]) == ("P3", {"P3": "1234"})
+    assert description["variants"] == {"other": {"init": "P4"}}
+    for path in ("P3", "./P3", "P3/", str(tmp_path / "P3")):
+        assert spelled_as_known(grid.path, {"init": path, "units": 3}) == {"init": "P3", "units": 3}
+    assert spelled_as_known(grid.path, {"init": "P5"}) == {"init": "P5"}
+    assert spelled_as_known(grid.path, {"init": ""}) == {"init": ""}
+    assert spelled_as_known(grid.path, {"units": 3}) == {"units": 3}
