@@ -82,6 +82,7 @@ _SIGNATURES: tuple[tuple[int, bytes, FileKind], ...] = (
     (4, b"ftyp", FileKind("a video file", "Give the features that were taken from it")),
 )
 
+_REGULAR = "a regular file"
 _HEAD_BYTES = 1 << 16
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<?xml", b"<!--")
 
@@ -99,15 +100,13 @@ def has_file(path: str | Path, what: str = "file") -> bool:
     Raises:
         ValueError: there is something, and no regular file: a folder, a named pipe, a device, a link to nothing.
     """
-    problem = _irregular(Path(path))
-    if problem == "":
-        return False
-    if problem is not None:
-        raise ValueError(
-            f"The {what} cannot be read: it is {problem}. Expected a regular file. Received: {path}. "
-            f"Give the file itself, or remove it."
-        )
-    return True
+    found = _found_at(Path(path))
+    if found in (None, _REGULAR):
+        return found is not None
+    raise ValueError(
+        f"The {what} cannot be read: it is {found}. Expected a regular file. Received: {path}. "
+        f"Give the file itself, or remove it."
+    )
 
 
 def check_file(path: str | Path, what: str, expected: str = "a regular file") -> Path:
@@ -123,22 +122,20 @@ def check_file(path: str | Path, what: str, expected: str = "a regular file") ->
     return Path(path)
 
 
-def _irregular(path: Path) -> str | None:
-    """What stands at `path` in place of a regular file; `""` for nothing, `None` where it is one."""
+def _found_at(path: Path) -> str | None:
+    """What stands at `path`, links followed, or `None` for nothing."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return f"a link to nothing ({os.readlink(path)})" if os.path.islink(path) else ""
+        return f"a link to nothing ({os.readlink(path)})" if os.path.islink(path) else None
     except ValueError:
         # A NUL in the name.
-        return ""
+        return None
     except OSError:
         if os.path.islink(path):
             return "a link that cannot be followed"
         raise
-    if stat.S_ISREG(mode):
-        return None
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kinds = {stat.S_IFREG: _REGULAR, stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
@@ -160,11 +157,8 @@ def what_is(path: str | Path) -> FileKind | None:
         return FileKind("a file of zeros, as unfinished downloads leave it", "Download it again")
     # ASCII in UTF-16 without its mark.
     halves = head[0:40:2], head[1:40:2]
-    return (
-        UTF_16
-        if len(head) > 7 and any(all(half) and not any(other) for half, other in (halves, halves[::-1]))
-        else None
-    )
+    is_wide = len(head) > 7 and any(all(half) and not any(other) for half, other in (halves, halves[::-1]))
+    return UTF_16 if is_wide else None
 
 
 def _kind_of_zip(path: Path) -> FileKind:

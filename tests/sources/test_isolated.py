@@ -1,3 +1,4 @@
+import fcntl
 import gc
 import os
 import re
@@ -10,7 +11,7 @@ import pytest
 
 from mmtrans.sources.csd import open_csd, open_sequences
 from mmtrans.sources.isolated import Limits, call_isolated, read_isolated
-from tests.sources.csd_files import write_csd
+from tests.sources.csd_files import words_of, write_csd
 from tests.sources.readers import open_numbers, open_plain, tell
 from tests.sources.test_csd import write_corpus
 
@@ -152,3 +153,11 @@ def test_no_process_stays():
     while children() != before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert children() == before
+
+
+def test_a_locked_file_is_read(tmp_path):
+    path = write_csd(tmp_path / "words.csd", "words", {"v": (words_of("a"), [[0, 1]])})
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for isolated in (False, True):
+            assert [segment.tokens for segment in open_csd(path, isolated=isolated).read()] == [("a",)]
