@@ -93,17 +93,25 @@ def open_split_pickle(
         raise _layout(path, f"keys {known}, of which some are one split or hold no parts")
     others = sorted(_text(key) for key in content if split_name_of(key) is None)
     keys = {key for parts in splits.values() for key in parts}
-    ignored = sorted(key for key in keys - _USED if _modality_of(key) is None and _modality_of_lengths(key) is None)
+    columns = [name for name, key in _MMSA_LABELS.items() if key in keys]
+    # Of several labels the first kind counts.
+    used = _USED - ({"labels", "label"} if columns else {"label"} if "labels" in keys else set())
+    ignored = sorted(key for key in keys - used if _modality_of(key) is None and _modality_of_lengths(key) is None)
     if others or ignored:
         notes.append(f"Parts of the file that are not used: {', '.join(others + ignored)}.")
-    columns = [name for name, key in _MMSA_LABELS.items() if any(key in parts for parts in splits.values())]
     folds = [_read_fold(split, parts, columns, path) for split, parts in splits.items()]
     if "text_bert" in keys and not any("text" in fold.arrays for fold in folds):
         notes.append("text_bert holds the numbers of tokens, and no vectors: no text modality.")
     if not columns:
-        return open_padded(format or found, [path], folds, label=label, notes=notes)
-    label = columns[0] if label is None else _short_name(label)
-    return open_padded(format or found, [path], folds, label=label, label_names=columns, may_be_unit=True, notes=notes)
+        corpus = open_padded(format or found, [path], folds, label=label, notes=notes)
+    else:
+        label, names = columns[0] if label is None else _short_name(label), columns
+        corpus = open_padded(
+            format or found, [path], folds, label=label, label_names=names, may_be_unit=True, notes=notes
+        )
+    if "raw_text" in keys and any(corpus.aligned.values()):
+        corpus.notes.append("raw_text gives no words: the steps of the features are not its words.")
+    return corpus
 
 
 def split_name_of(key: object) -> str | None:

@@ -142,3 +142,15 @@ def test_content_of_another_kind_is_named(tmp_path):
         open_split_pickle(dump(tmp_path / "x.pkl", {"a": 1}))
     with pytest.raises(ValueError, match="Received: a list"):
         open_split_pickle(dump(tmp_path / "x.pkl", [1]))
+
+
+def test_what_is_left_of_the_labels_and_the_transcripts_is_noted(tmp_path):
+    path = format_files.mmsa(tmp_path / "source")
+    content = pickle.loads(path.read_bytes())
+    for parts in content.values():
+        parts["labels"] = parts["regression_labels"]
+    notes = open_corpus(dump(path, content, 4)).notes
+    assert notes[0] == "Parts of the file that are not used: annotations, classification_labels, labels."
+    assert "raw_text gives no words: the steps of the features are not its words." in notes
+    unaligned = open_corpus(format_files.mmsa_unaligned(tmp_path / "unaligned"))
+    assert not any("raw_text" in note for note in unaligned.notes)
