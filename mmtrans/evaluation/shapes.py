@@ -22,9 +22,9 @@ COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction
 HISTORY = {"phase": str, "epoch": float, "loss": float, "valid_loss": float, "learning_rate": float}
 
 #: Every metric, `None` where it is undefined; the error never is.
-Figures = TypedDict("Figures", {**dict.fromkeys(METRICS, float | None), "mae": Finite})
+Figures = TypedDict("Figures", {**dict.fromkeys(METRICS, Finite | None), "mae": Finite})
 
-Intervals = TypedDict("Intervals", {f"{name}_{end}": float | None for name in METRICS for end in ("low", "high")})
+Intervals = TypedDict("Intervals", {f"{name}_{end}": Finite | None for name in METRICS for end in ("low", "high")})
 
 
 class Baselines(TypedDict):
@@ -38,10 +38,10 @@ class Baselines(TypedDict):
 class Quality(TypedDict):
     """How good a translation is: R² against the train mean, and what it is held against."""
 
-    r2: float | None
-    source_shuffled_r2: float | None
-    teacher_forced_r2: float | None
-    copy_last_r2: float | None
+    r2: Finite | None
+    source_shuffled_r2: Finite | None
+    teacher_forced_r2: Finite | None
+    copy_last_r2: Finite | None
 
 
 class _Translated(TypedDict, total=False):
@@ -70,9 +70,9 @@ class Curve:
     """
 
     read: bool
-    levels: list[float]
-    metrics: dict[str, list[float | None]]
-    area: dict[str, float | None]
+    levels: list[Finite]
+    metrics: dict[str, list[Finite | None]]
+    area: dict[str, Finite | None]
 
     def __post_init__(self) -> None:
         if "mae" not in self.metrics or "mae" not in self.area:
