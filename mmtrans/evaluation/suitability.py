@@ -18,7 +18,6 @@ from tfrecords.schema import SPLITS
 #: Whether a modality is aligned → what that means of its steps.
 STEPS = {True: "one step a word", False: "steps at their own rate"}
 
-
 #: So much faster or slower people may speak, with the same frames a second.
 RATE_FACTOR = 1.5
 

@@ -38,8 +38,8 @@ REMEDY = "Copy the run anew from where it is whole, or train it again in a new d
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory: `config.yaml`, `environment.json`, `statistics.npz`, `phases/`, `logs/`, results; in `init/` the
-    translations that it started from, if any, as a run of their own.
+    """A run directory: `config.yaml`, `environment.json`, `segments.json`, `statistics.npz`, `phases/`, `logs/`,
+    results; in `init/` the translations that it started from, if any, as a run of their own.
 
     Args:
         path: the directory.
