@@ -63,7 +63,8 @@ class Scorer:
 
     @classmethod
     def open(cls, path: str | Path) -> Scorer:
-        """Opens a run directory, or a directory made by `mmtrans export`.
+        """Opens a run directory, or a directory made by `mmtrans export`. The latter is a program, whose files and
+        operations are checked before it is loaded; run none that comes from somebody whom you do not trust.
 
         Raises:
             FileNotFoundError: neither is there.

@@ -361,6 +361,18 @@ def test_a_model_of_other_outputs(tmp_path):
         open_export(export)
 
 
+def test_a_model_that_fails_when_it_runs(tmp_path, capsys):
+    def fail(text):
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_max(text) < -1e9, ["\x1b[31mred"])]):
+            return tf.constant(0.0)
+
+    export = save(fail, tmp_path / "export")
+    assert main(["predict", str(export), str(EARLIER / "corpus-unaligned")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "The exported model cannot be used." in line
+    assert "\x1b" not in line
+
+
 def test_a_model_of_other_columns(export):
     content = json.loads((export / "signature.json").read_text(encoding="utf-8"))
     content["reads"]["text"]["dim"] = 4

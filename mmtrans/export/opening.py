@@ -27,6 +27,10 @@ _READ_BY_TENSORFLOW = {".": "saved_model", "variables": "", "debug": "", "assets
 _LOAD_ERRORS = (tf.errors.OpError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError)
 _LOAD_ERRORS += (NotImplementedError, RuntimeError)
 
+#: And when such a graph runs. A want of memory is none of the model's.
+_RUN_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
+_RUN_ERRORS += (tf.errors.InternalError, tf.errors.UnimplementedError, tf.errors.OutOfRangeError)
+
 
 def is_export(directory: Path) -> bool:
     """Whether a directory holds a SavedModel, and no run: a run directory is data, whatever else lies in it."""
@@ -63,8 +67,15 @@ def open_export(directory: Path) -> tuple[dict, Callable]:
         raise _unusable(directory, f"inputs={columns}")
     if not {"score", "attention_weights"} <= outputs:
         raise _unusable(directory, f"outputs={sorted(outputs)}")
-    # TensorFlow's function holds its variables by weak references only: the model must live as long.
-    return signature, lambda **inputs: loaded.signatures["serving_default"](**inputs)
+
+    def serve(**inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        try:
+            # TensorFlow's function holds its variables by weak references only: the model must live as long.
+            return loaded.signatures["serving_default"](**inputs)
+        except _RUN_ERRORS as error:
+            raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
+
+    return signature, serve
 
 
 def _check_files(directory: Path, digests: Mapping[str, str]) -> None:
