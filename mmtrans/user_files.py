@@ -203,7 +203,9 @@ def read_text(path: str | Path, what: str, expected: str) -> str:
     if kind is not None:
         raise unreadable(path, what, expected, kind)
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            # Line ends as they are: one within a quoted cell is no end of a line.
+            return file.read()
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ValueError(

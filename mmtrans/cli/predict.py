@@ -53,6 +53,9 @@ def run(arguments: argparse.Namespace) -> dict:
     with rows_to(arguments.out, suffix) as write:
         for prediction in predict(scorer, corpus, counts):
             write(prediction)
+    for note in corpus.notes:
+        # How ids are read, among others: rows bear the ids of records.
+        warn(f"Note: {note}")
     report(counts, arguments.out)
     return dict(counts)
 

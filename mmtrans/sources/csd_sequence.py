@@ -23,6 +23,9 @@ LAYOUT = "a computational sequence, /<root>/data/<id> with features (steps, dim)
 #: Entries that are looked at to tell what a file holds.
 MAX_LOOKED_AT = 100
 
+#: Whole numbers beyond this lose their differences in float64.
+MAX_WHOLE_SECONDS = float(1 << 53)
+
 refusal = partial(hdf5.refusal, layout=LAYOUT)
 open_file = partial(hdf5.open_hdf5, layout=LAYOUT)
 _child = partial(hdf5.find_child, layout=LAYOUT)
@@ -95,7 +98,12 @@ def open_sequence(path: Path) -> Sequence:
             root = next(iter(file), "<root>")
             group = _child(file, root, h5py.Group)
             data = _child(group, "data", h5py.Group)
-            ids = sorted(data, key=split_id)
+            ids = list(data)
+            # h5py gives the bytes of a name that is no UTF-8.
+            odd = next((entry for entry in ids if not isinstance(entry, str)), None)
+            if odd is not None:
+                raise refusal(path, data.name, f"an id is not UTF-8, {odd!r}", "Name the entries in UTF-8")
+            ids.sort(key=split_id)
         except (OSError, RuntimeError, TypeError, KeyError) as error:
             raise refusal(path, "/", error) from error
         holds_text, dim = _usual_kind(data, ids)
@@ -153,7 +161,10 @@ def _load_entry(data: h5py.Group, entry: str, sequence: Sequence) -> tuple[np.nd
     if (holds_text, dim) != (sequence.holds_text, sequence.dim):
         # Of an entry without rows nothing is lost.
         return None if features.shape[0] else (np.zeros((0, 2)), np.zeros((0, sequence.dim), np.float32))
-    times, content = _values(intervals).astype(np.float64), _values(features)
+    seconds, content = _values(intervals), _values(features)
+    times = seconds.astype(np.float64)
+    if seconds.dtype.kind in "iu" and (abs(times) > MAX_WHOLE_SECONDS).any():
+        raise refusal(sequence.path, intervals.name, f"times beyond {MAX_WHOLE_SECONDS:.0f} are no seconds")
     if holds_text:
         return times, content.reshape(-1)
     # Doubles beyond the range of float32 become infinite here, and are masked with the infinities.

@@ -85,8 +85,9 @@ def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: 
         return 0, names[0]
     if str(label) in names:
         return names.index(str(label)), str(label)
-    if str(label).isdecimal() and int(label) < dim:
-        return int(label), names[int(label)]
+    text = str(label)
+    if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < dim:
+        return int(text), names[int(text)]
     raise ValueError(
         f"There is no such label column. Expected one of {names} or an index below {dim}. "
         f"Received: label={label!r} ({path}). Choose one with --label."

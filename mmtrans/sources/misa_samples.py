@@ -119,7 +119,7 @@ def _numbers(value: object, name: str, where: str) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):
             return np.asarray([] if value is None else value).astype(np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"The values of {name} are no numbers. Expected an array of numbers. "
             f"Received: {name}={type(value).__name__} ({where}). Check the file or name its --format."
