@@ -20,7 +20,7 @@ from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json, read_npz
 
 #: What to do about a damaged file of a trained phase.
-PHASE_REMEDY = "Remove the phase's directory, and give the run's `mmtrans train` command again, which trains it anew."
+PHASE_REMEDY = "Remove the phase's directory, and give the command that trained it again, which trains it anew."
 
 #: Checkpoints kept. One may be damaged by the world outside, so there is another.
 KEEP = 2
