@@ -19,6 +19,21 @@ def masked_softmax(scores, mask):
     return tf.nn.softmax(tf.where(mask, scores, tf.constant(MASKED_SCORE, scores.dtype)), axis=-1)
 
 
+def source_position(position, source_length, target_length):
+    """The source step on which the middle of a target step falls, `(batch, queries)` int32.
+
+    Of `S` source and `T` target steps, target step `t` lies over the source from `t S / T` to `(t + 1) S / T`; its
+    middle falls on step `⌊(2 t + 1) S / (2 T)⌋`, which is `t` where both are equal. It goes on beyond the last step.
+
+    Args:
+        position: `(batch or 1, queries)` integer, target steps.
+        source_length: `(batch,)` integer, `S`.
+        target_length: `(batch,)` integer, `T`; less than 1 counts as 1.
+    """
+    position, source, target = (tf.cast(x, tf.int64) for x in (position, source_length, target_length))
+    return tf.cast((2 * position + 1) * source[:, None] // (2 * tf.maximum(target, 1)[:, None]), tf.int32)
+
+
 @keras.saving.register_keras_serializable("mmtrans")
 class BahdanauAttention(keras.layers.Layer):
     """Additive attention: `score = v · tanh(W query + U memory)`.

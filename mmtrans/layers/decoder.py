@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention
+from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention, source_position
 from mmtrans.layers.attention_recurrence import attention_lstm_sequence
 from mmtrans.layers.recurrence import GATES, gru_step, lstm_step, unstacked
 
@@ -276,21 +276,6 @@ class AttentionDecoder(keras.layers.Layer):
             "attention_units": self.attention_units,
             "max_distance": self.max_distance,
         }
-
-
-def source_position(position, source_length, target_length):
-    """The source step on which the middle of a target step falls, `(batch, queries)` int32.
-
-    Of `S` source and `T` target steps, target step `t` lies over the source from `t S / T` to `(t + 1) S / T`; its
-    middle falls on step `⌊(2 t + 1) S / (2 T)⌋`, which is `t` where both are equal. It goes on beyond the last step.
-
-    Args:
-        position: `(batch or 1, queries)` integer, target steps.
-        source_length: `(batch,)` integer, `S`.
-        target_length: `(batch,)` integer, `T`; less than 1 counts as 1.
-    """
-    position, source, target = (tf.cast(x, tf.int64) for x in (position, source_length, target_length))
-    return tf.cast((2 * position + 1) * source[:, None] // (2 * tf.maximum(target, 1)[:, None]), tf.int32)
 
 
 @keras.saving.register_keras_serializable("mmtrans")

@@ -12,8 +12,9 @@ from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.data.codebook import BOS, EOS
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
+from mmtrans.layers.attention import source_position
 from mmtrans.layers.bottleneck import sample
-from mmtrans.layers.decoder import AttentionDecoder, Feedback, source_position
+from mmtrans.layers.decoder import AttentionDecoder, Feedback
 from mmtrans.layers.encoder import Bridge
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.models.losses import Term
