@@ -430,3 +430,15 @@ def test_labels_of_other_columns_are_left_out_with_a_note(tmp_path):
     corpus, segments = read(tmp_path)
     assert list(segments) == ["q[0]", "r[0]"]
     assert any("entries with other columns than most, left out: 1 (p" in note for note in corpus.notes)
+
+
+def test_times_that_float64_rounds_and_ids_that_are_no_text_are_refused(tmp_path):
+    late = np.array([[0, 1], [2**53, 2**53 + 2]])
+    write_csd(tmp_path / "late" / "words.csd", "words", {VIDEO: (words_of("a", "b"), late)})
+    with pytest.raises(ValueError, match=r"times beyond 9007199254740992 are no seconds.*intervals"):
+        list(open_csd(tmp_path / "late").read())
+    write_csd(tmp_path / "odd" / "words.csd", "words", {VIDEO: (words_of("a", "b"), ONES[:2])})
+    with h5py.File(tmp_path / "odd" / "words.csd", "r+") as file:
+        file["words/data"].create_group(b"v\xff")
+    with pytest.raises(ValueError, match=r"an id is not UTF-8, b'v.xff'.*Name the entries in UTF-8"):
+        open_csd(tmp_path / "odd")

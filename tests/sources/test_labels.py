@@ -42,7 +42,7 @@ def test_the_label_column_is_chosen_by_name_or_index(tmp_path, names, dim, label
     assert choose_label(names, dim, label, tmp_path) == expected
 
 
-@pytest.mark.parametrize(("dim", "label"), [(2, None), (7, "joy"), (7, 7), (7, -1)])
+@pytest.mark.parametrize(("dim", "label"), [(2, None), (7, "joy"), (7, 7), (7, -1), (7, "\u0663"), (7, "1_0")])
 def test_a_label_column_that_is_not_there_is_refused(tmp_path, dim, label):
     with pytest.raises(ValueError, match=rf"There is no such label column\..*Received: label={label!r}"):
         choose_label((), dim, label, tmp_path)

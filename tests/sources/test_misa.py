@@ -196,6 +196,7 @@ def _changed(**parts):
         (_changed(words=4), r"not laid out like MISA's.*words as int in a\[0\]"),
         (_changed(actual="good"), r"not laid out like MISA's.*actual words as str in a\[0\]"),
         (_changed(visual=np.ones(3)), r"no matrix. Expected video of shape.*shape=\(3,\) \(.*train.pkl, a\[0\]\)"),
+        (_changed(acoustic=[[10**400]]), "values of audio are no numbers"),
         (_changed(acoustic=[["x"]]), r"values of audio are no numbers.*audio=list \(.*train.pkl, a\[0\]\)"),
         (_changed(label={}), "values of label are no numbers.*label=dict"),
         ([], "There are no samples.*train.pkl"),

@@ -211,3 +211,9 @@ def test_a_header_that_announces_more_than_there_is(tmp_path):
     (tmp_path / "y.npz").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"BadZipFile .*y\.npz, the archive"):
         open_npz(tmp_path / "y.npz")
+
+
+def test_ids_keep_their_own_line_ends(tmp_path):
+    path = _folder(tmp_path / "s", "id\n", {"text": {"a\rb": _array(1), "a\nb": _array(2)}})
+    (path / "segments.csv").write_bytes(b'id\r\n"a\rb"\r\n"a\nb"\r\n')
+    assert {s.id: len(s.features["text"]) for s in open_corpus(path).read()} == {"a\rb[0]": 1, "a\nb[0]": 2}
