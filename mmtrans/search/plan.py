@@ -175,7 +175,7 @@ def _flat(description: Description, where: str) -> dict[str, Any]:
     """One name for each thing that may differ; fields of the configuration that an earlier release did not have are as
     it had them, at their defaults."""
     nested = {f"space.{name}": spec for name, spec in description["space"].items()}
-    own = {name: value for name, value in description.items() if name not in ("space", "config", "objective")}
+    own = {name: description[name] for name in Description.__annotations__.keys() - {"space", "config", "objective"}}
     config = Config(**known_fields(description["config"], where)).to_dict()
     return {**own, "--objective": description["objective"], **nested, **config}
 

@@ -229,6 +229,27 @@ def test_another_search_is_refused(search):
         other.save()
 
 
+def test_a_search_for_another_metric_is_another_search(search):
+    """Its name is that of a field of the configuration, too."""
+    search.save()
+    with pytest.raises(ValueError, match=r"another search\. .*--objective: 'mae' → 'pearson' \("):
+        replace(search, objective="pearson").save()
+
+
+def test_a_search_of_an_earlier_release_lacks_fields_and_is_the_same(search):
+    search.save()
+    path = search.path / "search.json"
+    description = json.loads(path.read_text())
+    del description["config"]["ema"]
+    path.write_text(json.dumps({**description, "later": 1}))
+    search.save()
+    path.write_text(json.dumps({**description, "config": {**description["config"], "units": "3"}}))
+    with pytest.raises(
+        ValueError, match=r"Wrong type\. Expected int\. Received: units='3'\. It stands in .*search\.json"
+    ):
+        search.save()
+
+
 def test_a_space_must_leave_something_to_search(search):
     with pytest.raises(ValueError, match="nothing to search"):
         replace(search, specs={"units": 3})
