@@ -1,9 +1,9 @@
 """Reader of CMU computational sequences (.csd): words, vectors, audio, video and labels with times, joined per segment.
 
 Segment `k` of a video is row `k` of its label entry, wherever the row lies in time. A word belongs to **every** segment
-that it overlaps by more than 1e-4 s, so it may belong to two. Pauses (`sp`) are no words. Audio, video and text vectors
-become, for each word, the mean of the frames that overlap it. Without words the rows of the text vectors are the steps;
-without either, each modality keeps its own steps: the frames whose midpoint lies in the segment.
+that it overlaps by more than 1e-4 s, so it may belong to two. Pauses (`sp`) and marks of noise are no words. Audio,
+video and text vectors become, for each word, the mean of the frames that overlap it. Without words the rows of the text
+vectors are the steps; without either, each modality keeps its own steps: the frames whose midpoint lies in the segment.
 
 The files are opened and read in child processes (`mmtrans.sources.isolated`); nothing of HDF5 runs in this one.
 """

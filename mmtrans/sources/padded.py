@@ -4,7 +4,8 @@ Rules. The side of the padding is found per array (`mmtrans.sources.padding`) an
 that differ are noted. Modalities whose arrays have as many steps as the text's are aligned and share the steps of a
 segment: the union of the modalities' real steps, which is the text's length unless its outer words lack vectors. Arrays
 padded on different sides are laid against each other by their real ends. NaN and infinities become 0. A modality that
-is zero throughout a segment is absent from it. The second segment of an id is dropped.
+is zero throughout a segment, or has other columns there than in most, is absent from it. The second segment of an id is
+dropped.
 """
 
 from __future__ import annotations

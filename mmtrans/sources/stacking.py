@@ -51,7 +51,8 @@ def _whole(value: object) -> np.ndarray | None:
     """The array that it is, or `None` where its rows have to be looked at one by one."""
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return value
-    if not isinstance(value, (list, tuple, np.ndarray)) or np.ndim(value if isinstance(value, np.ndarray) else [0]) < 1:
+    is_list = isinstance(value, (list, tuple))
+    if not is_list and not (isinstance(value, np.ndarray) and value.ndim):
         raise ValueError(f"as {type(value).__name__}")
     try:
         array = np.asarray(value, np.float64)
