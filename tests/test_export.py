@@ -17,7 +17,7 @@ from mmtrans.export import export
 from mmtrans.export.archive import new_directory, save_graph
 from mmtrans.export.graph import portable, serving_functions
 from mmtrans.export.operations import check_graph
-from mmtrans.export.signature import load_signature
+from mmtrans.export.signature import MEANINGS, load_signature
 from mmtrans.training.run import Run
 from mmtrans.training.status import inherited_by
 from mmtrans.translate import translate
@@ -316,6 +316,46 @@ def test_a_length_out_of_range_is_refused(loaded, length):
         functions["sentiment"](**inputs, length=tf.constant([length], tf.int32))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_an_empty_batch_gives_outputs_of_the_same_rank_and_type(loaded, name):
+    for key, function in loaded(name).signatures.items():
+        options = options_of(name, free=True) if key.startswith("translate") else {}
+        _, specs = function.structured_input_signature
+        for steps in (0, 3):
+            values = {"examples": tf.constant([], tf.string), "length": tf.constant([], tf.int32)}
+            values |= {modality: tf.zeros([0, steps, dim]) for modality, dim in DIMS.items()}
+            values |= {option: tf.constant(value) for option, value in options.items()}
+            outputs = function(**{spec: values[spec] for spec in specs})
+            for output, spec in function.structured_outputs.items():
+                value = outputs[output]
+                assert value.shape[0] == 0, (key, output)
+                assert (value.shape.rank, value.dtype) == (spec.shape.rank, spec.dtype)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_width": np.int32(0)}, r"beam_width is out of range\. Expected 1 to 10000\."),
+        ({"n_best": np.int32(-1)}, r"n_best is out of range\. Expected 1 to 10000\."),
+        ({"n_best": np.int32(5)}, r"A search returns at most its width\. Expected n_best up to beam_width"),
+        ({"length_penalty": np.float32("nan")}, r"length_penalty is out of range\. Expected -5\.0 to 5\.0"),
+        ({"coverage_penalty": np.float32("inf")}, r"coverage_penalty is out of range\. Expected -100\.0 to 100\.0"),
+    ],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_numbers_of_a_search_out_of_range_are_refused(loaded, options, message, empty):
+    options = {**options_of("tokens", free=False), **options}
+    inputs = {"text": tf.zeros([1 - empty, 3, DIMS["text"]]), "length": tf.fill([1 - empty], 3)}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        loaded("tokens").signatures["translate"](**inputs, **{k: tf.constant(v) for k, v in options.items()})
+
+
+def test_lengths_of_other_segments_are_refused(loaded):
+    inputs = {name: tf.zeros([1, 3, DIMS[name]]) for name in ("text", "audio")}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Lengths and features differ in segments"):
+        loaded("baseline").signatures["sentiment"](**inputs, length=tf.constant([3, 2], tf.int32))
+
+
 def test_a_record_without_the_modality_is_refused(loaded):
     functions = loaded("baseline").signatures
     record = serialize(Segment("v[0]", "v", {"text": np.ones((2, 3), np.float32)}), {"text": 4})
@@ -385,6 +425,9 @@ def test_the_signature_file_tells_everything(runs, exports, small_dir):
     assert signatures["sentiment"]["inputs"]["text"]["shape"] == [None, None, 3]
     assert signatures["sentiment"]["inputs"]["text"]["dtype"] == "float32"
     assert signatures["translate"]["inputs"]["beam_width"]["default_of_mmtrans"] == 5
+    records = {"examples": {"dtype": "string", "shape": [None], "meaning": MEANINGS["examples"]}}
+    assert signatures["sentiment_from_examples"]["inputs"] == records
+    assert signatures["translate_from_examples"]["inputs"].keys() == {*records, *SEARCH, "free_length"}
     assert signatures["translate"]["outputs"]["tokens"]["dtype"] == "string"
     provenance = description["provenance"]
     assert provenance["config"] == runs["tokens"].config.to_dict()

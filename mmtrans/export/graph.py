@@ -8,6 +8,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from mmtrans.bounds import SEARCH
 from mmtrans.data.codebook import Codebook
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.layers.encoder import Encoder
@@ -69,15 +70,51 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
         length: `(batch,)` int32; whatever stands beyond it becomes 0.
 
     Returns:
-        `(batch, steps, sum of dims)` float32. Running it raises an InvalidArgumentError where a length is under 1 or
-        over `steps`.
+        `(batch, steps, sum of dims)` float32. Running it raises an InvalidArgumentError where there is not one length a
+        segment, or a length is under 1 or over `steps`.
     """
     source = tf.concat(features, -1)
-    steps = tf.shape(source)[1]
+    segments, steps = tf.unstack(tf.shape(source)[:2])
+    message = "Lengths and features differ in segments. Expected one length a segment. Received: lengths, segments"
+    number = tf.size(length)
+    # A single segment would be taken for as many as there are lengths.
+    with tf.control_dependencies([tf.debugging.Assert(number == segments, [message, number, segments])]):
+        length = tf.identity(length)
     message = "A length is out of range. Expected 1 up to the steps of the features. Received: length, steps"
     tf.debugging.Assert(tf.reduce_all((length >= 1) & (length <= steps)), [message, length, steps])
     valid = tf.sequence_mask(length, steps)[:, :, None]
     return tf.where(valid & tf.math.is_finite(source), source, 0.0)
+
+
+def check_options(options: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The scalar inputs of a search as they are. Running it raises an InvalidArgumentError where one is out of range.
+
+    What reads them waits for that, or the graph would fail elsewhere, and less clearly.
+    """
+    checks = []
+    for name in options.keys() & SEARCH.keys():
+        low, high = SEARCH[name]["low"], SEARCH[name].get("high", SEARCH[name].get("most"))
+        message = f"{name} is out of range. Expected {low} to {high}. Received: {name}"
+        # NaN is within no bounds.
+        checks.append(tf.debugging.Assert((options[name] >= low) & (options[name] <= high), [message, options[name]]))
+    if "n_best" in options:
+        message = "A search returns at most its width. Expected n_best up to beam_width. Received: n_best, beam_width"
+        numbers = [options[name] for name in ("n_best", "beam_width")]
+        checks.append(tf.debugging.Assert(numbers[0] <= numbers[1], [message, *numbers]))
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(value) for name, value in options.items()}
+
+
+def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Source `(batch, steps, dim)` and length; in place of an empty batch one of a single segment of zeros.
+
+    Models and searches then need no care for empty batches; the caller takes the row off again.
+    """
+    segments, steps = tf.unstack(tf.shape(source)[:2])
+    added, dim = tf.cast(segments == 0, tf.int32), source.shape[-1]
+    steps = tf.maximum(steps, added)
+    source = tf.concat([tf.reshape(source, [segments, steps, dim]), tf.zeros([added, steps, dim])], 0)
+    return source, tf.concat([length, tf.ones([added], tf.int32)], 0)
 
 
 def _traced(run: Run, head: Callable, options: Mapping | None = None):
@@ -87,7 +124,10 @@ def _traced(run: Run, head: Callable, options: Mapping | None = None):
     @partial(tf.function, autograph=False)
     def function(**inputs):
         source = clean_source([inputs[name] for name in run.recipe.inputs.modalities], inputs["length"])
-        return head(source, inputs["length"], **{name: inputs[name] for name in options})
+        segments = tf.shape(source)[0]
+        checked = check_options({name: inputs[name] for name in options})
+        outputs = head(*with_a_row(source, inputs["length"]), **checked)
+        return {name: value[:segments] for name, value in outputs.items()}
 
     specs = {name: tf.TensorSpec([None, None, dim], tf.float32) for name, dim in _dims(run).items()}
     return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32)}, options)
@@ -97,8 +137,8 @@ def _from_examples(run: Run, traced, options: Mapping):
     """The same of serialized records; it calls what is traced already, which keeps the graph half as large."""
 
     @partial(tf.function, autograph=False)
-    def function(examples, **inputs):
-        return traced(**_parsed(examples, _dims(run)), **inputs)
+    def function(**inputs):
+        return traced(**_parsed(inputs["examples"], _dims(run)), **{name: inputs[name] for name in options})
 
     return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
 

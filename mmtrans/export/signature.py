@@ -41,10 +41,10 @@ class Signature(TypedDict):
 MEANINGS = {
     "length": "valid steps of each segment, 1 up to the steps sent; what lies beyond is not read",
     "examples": "serialized tf.train.Example records, as `mmtrans convert` writes them",
-    "beam_width": "hypotheses kept at each step, at least 1",
-    "n_best": "hypotheses returned, at most beam_width",
-    "length_penalty": "alpha of Wu et al. (2016), eq. 14; 0 compares log-probabilities",
-    "coverage_penalty": "beta of the same",
+    "beam_width": "hypotheses kept at each step, 1 to 10000",
+    "n_best": "hypotheses returned, 1 to beam_width",
+    "length_penalty": "alpha of Wu et al. (2016), eq. 14, -5 to 5; 0 compares log-probabilities",
+    "coverage_penalty": "beta of the same, -100 to 100",
     "free_length": "false: as many steps as the source has, times the mean step_ratio and rounded where there is one; "
     "true: the model decides, up to 2 length + 10, 2 largest step_ratio length + 10 where there is one",
     "score": "sentiment on the scale of the label",
