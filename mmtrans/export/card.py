@@ -40,6 +40,7 @@ _INSIDE = """## What the graph does to its inputs
 - It takes raw features, one array a modality, and `length`. Batch and steps may have any size.
 - Cells that are NaN or infinite become 0, which is what conversion makes of a word's cell without a finite value.
 - Steps at and beyond `length` are not read, whatever they hold. A length under 1 or over the steps is an error.
+- An empty batch gives empty outputs. A number of a search that is out of range is an error that names it.
 - Audio and video are standardised with the statistics of the train split; word vectors are taken as they are.
 - Features are expected as in training: {alignment}. Training kept the first {max_steps} steps; the graph cuts nothing.
 - It holds no operation of cuDNN, so it runs on a CPU wherever it was exported. A graph exported with Keras 2 holds
