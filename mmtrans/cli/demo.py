@@ -14,6 +14,7 @@ from mmtrans.data.convert import convert
 from mmtrans.escape import for_shell
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.suitability import open_records
+from mmtrans.lease import held
 from mmtrans.sources import open_corpus
 from mmtrans.sources.synthetic import synthesize
 from mmtrans.training.run import Run
@@ -58,12 +59,15 @@ def embedded_corpus_dir() -> Path:
 def embedded_records() -> Path:
     """Directory of the embedded corpus' records; made on first use."""
     corpus, records = embedded_corpus_dir() / "corpus", embedded_corpus_dir() / "records"
-    if not (corpus / "ground_truth.json").is_file():
-        say(f"Making the synthetic corpus in {corpus} …")
-        synthesize(corpus)
-    if not (records / "manifest.json").is_file():
-        say(f"Converting it into {records} …")
-        convert(open_corpus(corpus), records)
+    if (records / "manifest.json").is_file() and (corpus / "ground_truth.json").is_file():
+        return records
+    with held(embedded_corpus_dir()):
+        if not (corpus / "ground_truth.json").is_file():
+            say(f"Making the synthetic corpus in {corpus} …")
+            synthesize(corpus)
+        if not (records / "manifest.json").is_file():
+            say(f"Converting it into {records} …")
+            convert(open_corpus(corpus), records)
     return records
 
 

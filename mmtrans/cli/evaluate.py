@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING
 
 from mmtrans.console import say, warn
+from mmtrans.lease import held
 
 if TYPE_CHECKING:
     from mmtrans.data.records import Records
@@ -80,7 +82,9 @@ def _evaluate_run(trained: Run, records: Records, split: str, arguments: argpars
     from mmtrans.evaluation.results import place_of
     from mmtrans.evaluation.robustness import evaluate_robustness
 
-    result = evaluate(trained, records, split, arguments.out)
+    # Results beside the run are one writer's at a time, as those of a training are.
+    with contextlib.nullcontext() if arguments.out else held(trained.path, "run"):
+        result = evaluate(trained, records, split, arguments.out)
     show_metrics(result, f"{trained.config.recipe} on the {split} split of {records.directory}")
     if arguments.corrupt:
         result = {**result, "robustness": evaluate_robustness(trained, records, split, arguments.out)}

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrecords.manifest import Manifest, ModalityInfo, Shard, file_sha256
+from tfrecords.manifest import MANIFEST_NAME, Manifest, ModalityInfo, Shard, file_sha256
 from tfrecords.reader import read_ids, read_labels, read_lengths
 from tfrecords.schema import SPLITS
 
@@ -35,6 +35,7 @@ class Records:
         kept_rows: where only some train labels are there: shard file → `(segments,)` bool, the rows that keep theirs.
         hidden_ids: of the segments whose labels are not there.
         present_rows: where segments were left out: shard file → `(segments,)` bool, the rows that are still there.
+        stamp: of the manifest's file when it was read, for `check_unchanged`; `None` where it was read from no file.
     """
 
     directory: Path
@@ -43,6 +44,7 @@ class Records:
     kept_rows: Mapping[str, np.ndarray] | None = None
     hidden_ids: tuple[str, ...] = ()
     present_rows: Mapping[str, np.ndarray] | None = None
+    stamp: tuple[int, ...] | None = None
 
     @classmethod
     def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:
@@ -55,11 +57,28 @@ class Records:
         unknown = sorted(set(splits) - set(SPLITS))
         if unknown:
             raise ValueError(f"Unknown split. Expected some of {list(SPLITS)}. Received: splits={unknown}.")
-        records = cls(Path(path), Manifest.load(path), tuple(splits))
+        # Before it is read: what comes after is seen.
+        stamp = _stamp_of(Path(path))
+        records = cls(Path(path), Manifest.load(path), tuple(splits), stamp=stamp)
         for split in splits:
             for shard in records.shards(split):
                 _check_size(records.directory / shard.file, shard.bytes)
         return records
+
+    def check_unchanged(self) -> None:
+        """Raises a ValueError where the directory holds other records by now, whose shards may have the same names."""
+        if self.stamp is None or _stamp_of(self.directory) == self.stamp:
+            return
+        try:
+            now = Manifest.load(self.directory).manifest_hash
+        except (ValueError, FileNotFoundError):
+            now = "none"
+        if now != self.manifest.manifest_hash:
+            raise ValueError(
+                f"The records were replaced while they were read. Expected the same ones to the end, of manifest "
+                f"{self.manifest.manifest_hash[:12]}. Received: {now[:12]} ({self.directory}). Put the old ones back, "
+                f"or begin anew with the new ones."
+            )
 
     def has(self, modality: str) -> bool:
         """Whether some segment of some split has the modality."""
@@ -220,18 +239,35 @@ def corruption_named(records: Records) -> Iterator[None]:
     """Context in which batches of `records` are read: a checksum that fails in the middle of a graph gets a file name.
 
     Raises:
-        ValueError: a shard is corrupt; the message names those that differ from the manifest.
+        ValueError: a shard is corrupt, and the message names those that differ from the manifest; or the records were
+            replaced meanwhile.
+        FileNotFoundError: a shard has gone.
     """
     try:
         yield
-    except tf.errors.DataLossError as error:
+        records.check_unchanged()
+    except (tf.errors.DataLossError, tf.errors.NotFoundError, FileNotFoundError) as error:
+        records.check_unchanged()
         shards = [shard for split in records.splits for shard in records.shards(split)]
+        if not isinstance(error, tf.errors.DataLossError):
+            for shard in shards:
+                _check_size(records.directory / shard.file, shard.bytes)
+            raise
         damaged = [shard.file for shard in shards if file_sha256(records.directory / shard.file) != shard.sha256]
         raise ValueError(
             f"The records are corrupt. Expected shards with the checksums of manifest.json. "
             f"Received: shards={damaged} ({records.directory}, {error.message}). "
             f"Convert the source again, or copy the directory whole."
         ) from error
+
+
+def _stamp_of(directory: Path) -> tuple[int, ...] | None:
+    """What changes where another file takes the place of the manifest; `None` where there is none."""
+    try:
+        found = (directory / MANIFEST_NAME).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _check_size(path: Path, size: int) -> None:

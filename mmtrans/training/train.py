@@ -8,7 +8,6 @@ import io
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 
 import keras
 import numpy as np
@@ -165,7 +164,12 @@ def phase_data(
 ) -> PhaseData:
     """A worker's share of the batches of a phase; of valid it is rows, as the order of valid is of no account."""
     size, selected = config.batch_size, selection(phase, "train")
-    make = partial(make_batches, records, batch_size=size, codebook=codebook)
+
+    def make(*arguments, **options) -> tf.data.Dataset:
+        # Before each pass, so that no epoch counts that has read other records than the one before.
+        records.check_unchanged()
+        return make_batches(records, *arguments, batch_size=size, codebook=codebook, **options)
+
     return PhaseData(
         train=lambda epoch, skip=0: make(selected, shuffle=Order(config.seed, epoch, skip), worker=worker),
         valid=lambda: make(selection(phase, "valid"), worker=worker._replace(sharding="rows")),

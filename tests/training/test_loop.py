@@ -1,5 +1,7 @@
 import json
 import math
+import os
+import signal
 from dataclasses import dataclass
 
 import keras
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.interrupts import Terminated, handled
 from mmtrans.models.losses import Term
 from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import (
@@ -81,6 +84,16 @@ class Interrupting(Monitor):
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
+
+
+class Stopped(Interrupting):
+    """SIGTERM at the n-th batch."""
+
+    def step(self, segments):
+        try:
+            super().step(segments)
+        except KeyboardInterrupt:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run_fit(directory, config, data, monitor=Monitor, objective=None, minutes=5.0, **options):
@@ -211,6 +224,19 @@ def test_a_resumed_phase_equals_an_undisturbed_one(tiny, tmp_path, undisturbed, 
         # As many batches are left as expected, no more.
         run_fit(tmp_path, config, data, monitor=Interrupting, at=left)
     resumed, progress = run_fit(tmp_path, config, make_data(), objective=make_objective(seed=0 if at == 1 else 5))
+    assert figures(progress) == undisturbed[1]
+    for expected, weights in zip(undisturbed[0], resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+
+
+def test_sigterm_loses_nothing_of_what_was_trained(tiny, tmp_path, undisturbed):
+    config, data = tiny(epochs=4, learning_rate=0.05), make_data()
+    with pytest.raises(Terminated), handled():
+        run_fit(tmp_path, config, data, monitor=Stopped, at=8)
+    with pytest.raises(KeyboardInterrupt):
+        # Of 12 batches 4 are left.
+        run_fit(tmp_path, config, data, monitor=Interrupting, at=4)
+    resumed, progress = run_fit(tmp_path, config, make_data(), objective=make_objective(seed=5))
     assert figures(progress) == undisturbed[1]
     for expected, weights in zip(undisturbed[0], resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(weights, expected)

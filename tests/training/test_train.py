@@ -233,6 +233,37 @@ def test_a_corrupt_shard_is_named(tmp_path, monkeypatch, held_bytes):
         ids_of(make_batches(records, Selection("train", ("text",)), batch_size=4))
 
 
+@pytest.mark.parametrize("batch", [1, 6])
+def test_records_that_are_replaced_stop_the_training_that_reads_them(tiny, tmp_path, monkeypatch, batch):
+    """The new shards have the names of the old ones, and hold other segments."""
+    records, left, step = records_of(tmp_path, make_segments(40)), [batch], Monitor.step
+
+    def replacing(self, segments):
+        left[0] -= 1
+        if left[0] == 0:
+            convert(make_corpus(make_segments(40)[::-1]), records.directory, overwrite=True)
+        step(self, segments)
+
+    monkeypatch.setattr(Monitor, "step", replacing)
+    message = (
+        rf"records were replaced while they were read\..*manifest {records.manifest.manifest_hash[:12]}\. Received: "
+    )
+    with pytest.raises(ValueError, match=message):
+        train_run(tmp_path / "run", tiny(epochs=3), records)
+    # What was learned of both is kept nowhere.
+    kept = [path.name for path in (tmp_path / "run").rglob("step-*")]
+    assert kept == ([] if batch == 1 else ["step-00000003"])
+
+
+def test_the_same_records_may_be_put_in_the_place_of_the_old_ones(tmp_path):
+    records = records_of(tmp_path, make_segments(40))
+    with corruption_named(records):
+        convert(make_corpus(make_segments(40)), records.directory, overwrite=True)
+    (records.directory / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"replaced while they were read.*Received: none"):
+        records.check_unchanged()
+
+
 def test_other_errors_pass_through(small):
     with pytest.raises(KeyError, match="mine"), corruption_named(small):
         raise KeyError("mine")
