@@ -9,8 +9,8 @@ states. Otherwise labels of train and valid are looked at, never those of test:
 - A sentiment without labels, or whose labels are all one value within -3 and 3, is on MOSI's scale.
 - Any other label is on the range that it has. A label of one value has a unit to either side of it.
 
-The neutral point of such a range is its middle. What lies beyond a scale is set to
-its end when records are written, and counted.
+The neutral point of such a range is its middle. What lies beyond a scale is set to its end when records are written,
+and counted.
 """
 
 from __future__ import annotations
