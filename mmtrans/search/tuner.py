@@ -174,7 +174,9 @@ def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1
     num_threads = 1 if jobs > 1 else None
     # Those of a cluster sign in apart: a worker that is started again does not wait for the others.
     workers = f"{WORKERS}-{member.tuner_id}" if member.is_worker else WORKERS
-    trainer = Trainer(search.path / "trials", search.objective, search.tuner == "hyperband", num_threads, workers)
+    resumable = search.tuner == "hyperband"
+    place = search.path / "trials"
+    trainer = Trainer(place, search.objective, resumable, num_threads, workers, search.manifest_hash)
     with signed_in(search.path / workers), Pool(trainer, lambda training: _log_path(search.path, training)) as pool:
         Tuner(search, trials, member, pool, jobs, quiet).search()
     return load_trials(search) if member.is_worker else write_results(search)

@@ -21,6 +21,7 @@ class Trainer:
         resumable: whether runs may be given more epochs later.
         num_threads: of one operation; `None` for training's default.
         workers: name of the directory beside `trials_path` in which the processes sign in.
+        manifest_hash: of the search's records, which must stay what they are; `None` trusts them. Folds are its own.
     """
 
     trials_path: Path
@@ -28,6 +29,7 @@ class Trainer:
     resumable: bool = False
     num_threads: int | None = None
     workers: str = WORKERS
+    manifest_hash: str | None = None
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
@@ -52,6 +54,12 @@ class Trainer:
 
         forget_models()
         records = Records.open(training.records_path, splits=("train", "valid"))
+        found = records.manifest.manifest_hash
+        if training.fold is None and self.manifest_hash not in (None, found):
+            raise ValueError(
+                f"The search's records are others by now. Expected manifest {self.manifest_hash[:12]}. "
+                f"Received: {found[:12]} ({training.records_path}). Put them back, or give another --out."
+            )
         run = Run.open_or_create(self.trials_path / training.name, training.config, records)
         train(run, records)
         result = evaluate(run, records, "valid")

@@ -107,6 +107,13 @@ def test_an_undefined_objective_is_a_failure(command, small_dir, tiny, tmp_path,
         trainer(training)
 
 
+def test_records_that_were_replaced_meanwhile_train_nothing(small_dir, tiny, tmp_path):
+    trainer = Trainer(tmp_path, "mae", manifest_hash="ab" * 32)
+    with pytest.raises(ValueError, match=r"The search's records are others by now\. Expected manifest abababababab\."):
+        trainer(Training("0000/seed-0", tiny(), small_dir, None))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_a_chief_and_two_workers_do_each_trial_once(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "space.yaml").write_text(yaml.safe_dump({"regressor_units": [4, 6]}))
