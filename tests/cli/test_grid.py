@@ -125,7 +125,7 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
     assert len(list((out / "phases").iterdir())) == 5  # the translation is shared
     assert Run.open(out / "runs" / "T_to_A+pooled-seed-0").config.pooling == "last"
     assert main(["report", str(out)]) == 0
-    assert "| T->A [pooled] |" in (out / "report.md").read_text()
+    assert r"| T->A \[pooled\] |" in (out / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
