@@ -72,6 +72,7 @@ def npy():
         (b"PAR1\x15", "a Parquet file"),
         (b"\xba\x16\x4f\x2f\x0c", "a binary model of fastText"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # archives hold times, which differ between workers
 )
 def test_the_first_bytes_tell_what_a_file_is(tmp_path, content, name):
     path = tmp_path / "data.pkl"
