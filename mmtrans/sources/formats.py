@@ -13,7 +13,7 @@ from mmtrans.user_files import HDF5_SIGNATURE, has_file, what_is
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
 
 _PICKLE_NAMES = ("train", "dev", "valid", "val", "test")
-_PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
 _HDF5_SUFFIXES = (".csd", ".h5", ".hdf5", ".hdf")
 NEEDS = (
     "csd needs a .csd file or a folder that holds them, "
@@ -44,7 +44,7 @@ def detect(path: Path) -> tuple[str, object]:
         has_arrays = has_table and (any(path.glob("*.npz")) or (path / "segments").is_dir())
         found = (["neutral"] if has_arrays else []) + _tell_hdf5(path, find_csd_files(path))
         by_fold = any(
-            has_file(path / (name + suffix), "pickle") for name in _PICKLE_NAMES for suffix in _PICKLE_SUFFIXES
+            has_file(path / (name + suffix), "pickle") for name in _PICKLE_NAMES for suffix in PICKLE_SUFFIXES
         )
         pickles = [] if by_fold else _pickles(path)
         found += ["misa"] if by_fold else ["a pickle format"] if pickles else []
@@ -129,7 +129,7 @@ def describe_content(content: object, *, depth: int = 2) -> str:
 
 
 def _pickles(path: Path) -> list[Path]:
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _PICKLE_SUFFIXES and not file.is_dir())
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICKLE_SUFFIXES and not file.is_dir())
     return [file for file in files if not file.name.startswith(".") and has_file(file, "pickle")]
 
 
@@ -191,7 +191,7 @@ def _is_csd(path: Path) -> bool:
 
 
 def _is_pickle(path: Path) -> bool:
-    return path.suffix.lower() in _PICKLE_SUFFIXES or _starts_with(path, b"\x80")
+    return path.suffix.lower() in PICKLE_SUFFIXES or _starts_with(path, b"\x80")
 
 
 def _starts_with(path: Path, signature: bytes) -> bool:

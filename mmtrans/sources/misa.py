@@ -11,6 +11,7 @@ import numpy as np
 
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.formats import PICKLE_SUFFIXES
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.ids import segment_id
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
@@ -19,8 +20,6 @@ from mmtrans.sources.modalities import other_columns, usual_width
 from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.user_files import check_file, has_file
 from tfrecords.schema import Segment
-
-_SUFFIXES = (".pkl", ".pickle")
 
 
 @dataclass
@@ -84,11 +83,11 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
 def _find_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [check_file(path, "pickle", "a file, or a folder of them")]
-    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and not file.is_dir())
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICKLE_SUFFIXES and not file.is_dir())
     files = [file for file in files if not file.name.startswith(".") and has_file(file, "pickle")]
     if not files:
         raise FileNotFoundError(
-            f"There are no pickles. Expected a file or a folder of {' or '.join(_SUFFIXES)} files. "
+            f"There are no pickles. Expected a file or a folder of {', '.join(PICKLE_SUFFIXES)} files. "
             f"Received: path={path}. Check the name."
         )
     return files

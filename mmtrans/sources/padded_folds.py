@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,15 +59,7 @@ def without_ids(folds: Sequence[Fold], path: Path, notes: list[str]) -> list[Fol
             f"or video. Received: text {texts[0].shape} ({path}). Store the vectors that a model makes of the tokens."
         )
     notes.append(f"text {texts[0].shape} holds the numbers of tokens, and no vectors: no text modality.")
-    return [
-        replace(
-            fold,
-            arrays={name: array for name, array in fold.arrays.items() if name != "text"},
-            masks={},
-            exact={name: lengths for name, lengths in fold.exact.items() if name != "text"},
-        )
-        for fold in folds
-    ]
+    return [_without(fold, {"text"}) for fold in folds]
 
 
 def without_deviants(folds: Sequence[Fold], path: Path) -> tuple[list[Fold], dict[str, int]]:
@@ -102,5 +94,12 @@ def _without_odd(fold: Fold, dims: Mapping[str, int], path: Path) -> Fold:
             f"A split must have some modality with the columns of the others. Expected {dims}. "
             f"Received: {fold.split} with {odd} ({path}). Give files of one data set."
         )
-    kept = {name: array for name, array in fold.arrays.items() if name not in odd}
-    return replace(fold, arrays=kept, deviants={**fold.deviants, **{name: np.ones(fold.size, bool) for name in odd}})
+    kept = _without(fold, odd)
+    return replace(kept, deviants={**kept.deviants, **{name: np.ones(fold.size, bool) for name in odd}})
+
+
+def _without(fold: Fold, modalities: Collection[str]) -> Fold:
+    """A fold without all that it says of some modalities."""
+    parts = ("arrays", "lengths", "masks", "exact", "deviants")
+    told = {part: {k: v for k, v in getattr(fold, part).items() if k not in modalities} for part in parts}
+    return replace(fold, **told)

@@ -8,6 +8,7 @@ import pytest
 
 from mmtrans.data.convert import convert
 from mmtrans.data.folds import assign_folds
+from mmtrans.sources import open_corpus
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.misa import open_misa
 from mmtrans.sources.unpickle import load_pickle
@@ -65,6 +66,15 @@ def test_a_folder_of_three_folds(tmp_path, glove):
     assert segments[4].label == -3.0
     assert corpus.cleaning == {"text: words without a vector set to 0": 1}
     assert corpus.dropped == []
+
+
+@pytest.mark.parametrize("suffix", [".p", ".PKL"])
+def test_a_folder_of_other_suffixes(tmp_path, suffix):
+    _dump(tmp_path / f"train{suffix}", [_sample("a[0]", ["good"])])
+    _dump(tmp_path / f"test{suffix}", [_sample("b[0]", ["film"])])
+    assert open_corpus(tmp_path, format="misa").folds == {"train": ["a"], "test": ["b"]}
+    if suffix == ".p":
+        assert open_corpus(tmp_path).format == "misa"
 
 
 @pytest.mark.parametrize("keys", [("train", "dev", "test"), (b"train", b"valid", b"test")])

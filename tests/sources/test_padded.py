@@ -186,3 +186,21 @@ def test_the_label_column(tmp_path):
 def test_parts_that_contradict_each_other_are_refused(tmp_path, folds, message):
     with pytest.raises(ValueError, match=message):
         _open(*folds, tmp_path=tmp_path)
+
+
+def test_stored_lengths_go_with_what_is_left_out(tmp_path):
+    numbers = np.random.default_rng(0).integers(0, 30000, (2, 1, 50)).astype(np.float32)
+    lengths = {"text": np.array([50, 50]), "audio": np.array([3, 2])}
+    fold = Fold("train", {"text": numbers, "audio": _ones(3, 2)}, ids=_ids(2), lengths=lengths)
+    other = Fold("test", {"audio": _ones(3, 4, dim=3), "video": _ones(3, 4)}, ids=_ids(2, "w"), lengths=lengths)
+    video = Fold("valid", {"audio": _ones(3), "video": _ones(3)}, ids=_ids(1, "u"), lengths={"audio": np.array([3])})
+    corpus = _open(fold, video, other, tmp_path=tmp_path)
+    kept = [(segment.id, {name: array.shape for name, array in segment.features.items()}) for segment in corpus.read()]
+    assert kept == [
+        ("v[0]", {"audio": (3, 2)}),
+        ("v[1]", {"audio": (2, 2)}),
+        ("u[0]", {"audio": (3, 2), "video": (3, 2)}),
+        ("w[0]", {"video": (3, 2)}),
+        ("w[1]", {"video": (4, 2)}),
+    ]
+    assert corpus.cleaning["audio: segments with other columns than most, taken as without it"] == 2
