@@ -42,19 +42,37 @@ def check_file(path: str | Path, flag: str) -> None:
         flag: that named it, for the message.
     """
     path = Path(path)
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
     if path.exists() and not path.is_file():
         problem = "it is a folder" if path.is_dir() else "it is no regular file"
-    elif not nearest.is_dir():
-        problem = f"{nearest} is no folder"
-    elif not os.access(nearest, os.W_OK | os.X_OK):
-        problem = f"{nearest} may not be written to"
     else:
-        # A name that is too long for the file system is an OSError, which names it.
-        with suppress(FileNotFoundError), named(partial_path(path), path):
-            partial_path(path).lstat()
-        return
-    raise ValueError(
-        f"No file can be written there. Expected the name of a new file, or of one to replace. "
-        f"Received: {flag.removeprefix('--')}={path} ({problem}). Give another name with {flag}."
-    )
+        problem = _problem_of(path.absolute().parent)
+    if problem:
+        raise ValueError(
+            f"No file can be written there. Expected the name of a new file, or of one to replace. "
+            f"Received: {flag.removeprefix('--')}={path} ({problem}). Give another name with {flag}."
+        )
+    # A name that is too long for the file system is an OSError, which names it.
+    with suppress(FileNotFoundError), named(partial_path(path), path):
+        partial_path(path).lstat()
+
+
+def check_directory(path: str | Path, flag: str) -> None:
+    """Raises a ValueError where no files can be put into a directory, before the work whose results they are.
+
+    Args:
+        path: the directory, which need not be there.
+        flag: that names it, or may name another.
+    """
+    if problem := _problem_of(Path(path).absolute()):
+        raise ValueError(
+            f"Nothing can be written there. Expected a directory that may be written to. "
+            f"Received: {path} ({problem}). Name another place with {flag} DIR."
+        )
+
+
+def _problem_of(folder: Path) -> str | None:
+    """Why no file can be put into a folder, which is made if there is none; `None` where it can."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if not nearest.is_dir():
+        return f"{nearest} is no folder"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} may not be written to"

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from mmtrans.files import check_file, new_file, write_atomically
+from mmtrans.files import check_directory, check_file, new_file, write_atomically
 from tests.tfrecords.test_processes import process_of
 
 
@@ -65,4 +65,6 @@ def test_a_file_needs_a_place(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
     with pytest.raises(ValueError, match="may not be written to"):
         check_file(tmp_path / "new", "--out")
+    with pytest.raises(ValueError, match=r"deep \(.* may not be written to\)\. Name another place with --plots DIR"):
+        check_directory(tmp_path / "very" / "deep", "--plots")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from typing import TYPE_CHECKING
 
 from mmtrans.console import say, warn
+from mmtrans.files import check_directory
 from mmtrans.lease import held
 
 if TYPE_CHECKING:
@@ -57,9 +57,13 @@ def run(arguments: argparse.Namespace) -> dict:
     if split == "test" and not records.count("test"):
         warn("the records have no test fold; the valid split stands in.")
         split = "valid"
-    if len(runs) > 1:
-        return {**_evaluate_ensemble(runs, records, split, arguments.out), "split": split}
-    return {**_evaluate_run(runs[0], records, split, arguments), "split": split}
+    place = arguments.out or runs[0].path
+    check_directory(place, "--out")
+    # All splits are in the same files, so one command at a time writes them; beside a run no training does.
+    with held(place, "out" if arguments.out else "run"):
+        if len(runs) > 1:
+            return {**_evaluate_ensemble(runs, records, split, arguments.out), "split": split}
+        return {**_evaluate_run(runs[0], records, split, arguments), "split": split}
 
 
 def _check_flags(arguments: argparse.Namespace) -> None:
@@ -82,9 +86,7 @@ def _evaluate_run(trained: Run, records: Records, split: str, arguments: argpars
     from mmtrans.evaluation.results import place_of
     from mmtrans.evaluation.robustness import evaluate_robustness
 
-    # Results beside the run are one writer's at a time, as those of a training are.
-    with contextlib.nullcontext() if arguments.out else held(trained.path, "run"):
-        result = evaluate(trained, records, split, arguments.out)
+    result = evaluate(trained, records, split, arguments.out)
     show_metrics(result, f"{trained.config.recipe} on the {split} split of {records.directory}")
     if arguments.corrupt:
         result = {**result, "robustness": evaluate_robustness(trained, records, split, arguments.out)}

@@ -11,7 +11,7 @@ from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
 from mmtrans.console import say, warn
 from mmtrans.escape import for_file_name, for_json
-from mmtrans.files import check_file, write_atomically
+from mmtrans.files import check_directory, check_file, write_atomically
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
     import_tensorflow()
     from mmtrans.decoding.beam_search import SearchOptions
-    from mmtrans.evaluation.results import check_writable, place_of
+    from mmtrans.evaluation.results import place_of
     from mmtrans.evaluation.suitability import check_features, open_records, unseen
     from mmtrans.models.translator import SEARCH_NEEDS_TOKENS
     from mmtrans.training.run import Run
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> dict:
     check_features(trained, records)
     plots = Path(arguments.plots) if arguments.plots else place_of(trained, records) / "plots"
     if arguments.plot_attention:
-        check_writable(plots, "--plots")
+        check_directory(plots, "--plots")
     split = arguments.split
     if split == "test" and not records.count("test"):
         warn("the records have no test fold; the valid split stands in.")

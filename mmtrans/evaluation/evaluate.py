@@ -7,11 +7,12 @@ from pathlib import Path
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
-from mmtrans.evaluation.results import check_place, check_writable, place_of, save, save_metrics
+from mmtrans.evaluation.results import check_place, place_of, save, save_metrics
 from mmtrans.evaluation.shapes import HISTORY
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, unseen
 from mmtrans.evaluation.translation import evaluate_translation
+from mmtrans.files import check_directory
 from mmtrans.recipe import Translation
 from mmtrans.training.run import Run
 from mmtrans.training.status import check_finished
@@ -91,7 +92,7 @@ def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
     """The directory that the results of a run go to; a ValueError where it holds something else, or is read-only."""
     place = place_of(run, records, out)
     if out is None or (place.resolve() == run.path.resolve() and is_own(run, records)):
-        check_writable(place)
+        check_directory(place, "--out")
         return place
     expected = {"records": records.manifest.manifest_hash, **identity(run)}
     check_place(place, lambda result: all(result.get(name) == value for name, value in expected.items()))

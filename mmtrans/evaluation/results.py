@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Origin, read_splits
-from mmtrans.files import write_atomically
+from mmtrans.files import check_directory, write_atomically
 from mmtrans.training.run import Run
 from tfrecords.stored import read_csv
 
@@ -41,26 +40,15 @@ def check_place(place: Path, is_same: Callable[[dict], bool]) -> None:
         place: the directory, which need not be there.
         is_same: whether a split's object in metrics.json is of the same models and records.
     """
-    check_writable(place)
+    check_directory(place, "--out")
     if not place.exists():
         return
-    names = {path.name for path in place.iterdir()} if place.is_dir() else None
     # What a kill left has no metrics.json yet, and hidden files that are not whole.
-    foreign = names is None or {name for name in names if not name.startswith(".")} - _NAMES
+    foreign = {path.name for path in place.iterdir() if not path.name.startswith(".")} - _NAMES
     if foreign or not all(map(is_same, read_splits(place / "metrics.json", Origin).values())):
         raise ValueError(
             f"The directory holds something else. Expected a new one, or results of the same runs and records. "
             f"Received: out={place}. Choose another --out."
-        )
-
-
-def check_writable(place: Path, flag: str = "--out") -> None:
-    """Raises a ValueError where a directory cannot be made or written to; before anything is computed."""
-    nearest = next(path for path in (place, *place.absolute().parents) if path.exists())
-    if not os.access(nearest, os.W_OK):
-        raise ValueError(
-            f"Nothing can be written there. Expected a directory that may be written to. Received: {place}. "
-            f"Name another place with {flag} DIR."
         )
 
 

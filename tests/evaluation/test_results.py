@@ -16,8 +16,9 @@ from mmtrans.evaluation import together
 from mmtrans.evaluation.board import HEADER, write_projector
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.predictions import Predictions
-from mmtrans.evaluation.results import check_place, check_writable, save, to_csv
+from mmtrans.evaluation.results import check_place, save, to_csv
 from mmtrans.evaluation.shapes import read_splits
+from mmtrans.lease import held
 from mmtrans.training.run import Run
 from mmtrans.training.train import train
 from tests.tfrecords.segments import make_corpus, make_segment
@@ -99,8 +100,9 @@ def test_a_place_that_holds_something_else_is_refused(run, baseline_run, transla
         with pytest.raises(ValueError, match=r"The directory holds something else\..*Received: out=.*another --out"):
             evaluate(judged, records, "test", place)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ValueError, match="holds something else"):
-        check_place(tmp_path / "file", lambda result: True)
+    for place in ("file", "file/results"):
+        with pytest.raises(ValueError, match=r"Nothing can be written there.*file is no folder\)\. Name another place"):
+            check_place(tmp_path / place, lambda result: True)
     assert files_of(out) == before
     evaluate(run, records, "test", run.path)  # which is where its results go anyway
     assert list(read_splits(run.path / "metrics.json", dict)) == ["valid", "test"]
@@ -119,14 +121,25 @@ def test_a_read_only_run_names_the_way_out_before_anything_is_computed(run, tmp_
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != run.path and access(path, mode))
     before = files_of(run.path)
-    assert main(["evaluate", str(run.path)]) == 2
+    with monkeypatch.context() as patch:
+        # A lease is a file, too.
+        patch.setattr("mmtrans.cli.evaluate.held", None)
+        assert main(["evaluate", str(run.path)]) == 2
     assert "Nothing can be written there." in (message := capsys.readouterr().err)
-    assert f"Received: {run.path}. Name another place with --out DIR." in message
+    assert f"Received: {run.path} ({run.path} may not be written to). Name another place with --out DIR." in message
     assert files_of(run.path) == before
     assert main(["evaluate", str(run.path), "--out", str(tmp_path / "out")]) == 0
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(ValueError, match=r"Received: .*deep\. Name another place with --plots DIR"):
-        check_writable(tmp_path / "very" / "deep", "--plots")
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_one_command_at_a_time_writes_to_a_place(run, translation_run, tmp_path, capsys, monkeypatch, members):
+    monkeypatch.setattr("mmtrans.lease.GRACE_SECONDS", 0.1)
+    out = tmp_path / "out"
+    runs = [str(run.path), str(translation_run)][:members]
+    with held(out):
+        assert main(["evaluate", *runs, "--out", str(out)]) == 2
+        assert f"Expected one at a time. Received: out={out}, held by process" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
