@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         """As argparse's, which takes the value of `--label-range -3,3` for a flag."""
         joined: list[str] = []
         for argument in sys.argv[1:] if args is None else args:
-            is_value = re.fullmatch(r"-[0-9.][^,]*,.*", argument) and joined and joined[-1].startswith("--")
+            is_value = re.fullmatch(r"-[0-9.][^,]*,.*", argument) and joined and re.match("--.", joined[-1])
             if is_value and "=" not in joined[-1]:
                 joined[-1] += f"={argument}"
             else:

@@ -38,8 +38,8 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     Returns:
         the split's object in metrics.json, with `records`, the hash of their manifest, and `left_out`, the number of
         segments that stay out, `None` where nobody knows which would have to; of a pre-trained run it holds
-        `translation` and these alone, and nothing but `metrics.json` is written. `translation` is `None` where no
-        segment has the target.
+        `translation`, these, and `notes` where there are some, and nothing but `metrics.json` is written. `translation`
+        is `None` where no segment has the target.
 
     Raises:
         ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split that it
@@ -53,6 +53,7 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     if run.config.pretrain:
         with corruption_named(records):
             result = {"translation": evaluate_translation(run, chosen.records, split), **provenance}
+        result |= {"notes": list(chosen.notes)} if chosen.notes else {}
         save_metrics(place, split, result)
         return result
     with corruption_named(records):

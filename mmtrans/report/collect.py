@@ -17,6 +17,9 @@ from mmtrans.training.environment import Environment
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 
+#: What to do about a run that does not say what it is.
+_RUN_REMEDY = "Remove the run's directory, and give the same `mmtrans grid` command again."
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -153,7 +156,7 @@ def _read_run(directory: Path, description: dict) -> _Run | None:
     metrics = read_split(directory / "metrics.json", split, Evaluated)
     if metrics is None:
         return None
-    environment = read_json(directory / "environment.json", Environment, REMEDY)
+    environment = read_json(directory / "environment.json", Environment, _RUN_REMEDY)
     manifest_hash = environment["manifest_hash"]
     if manifest_hash != description["manifest_hash"]:
         raise ValueError(

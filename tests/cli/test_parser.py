@@ -76,6 +76,14 @@ def test_a_parser_error_is_one_sentence(capsys):
     )
 
 
+def test_what_follows_two_hyphens_is_no_value_of_theirs():
+    parser = Parser(prog="mmtrans")
+    parser.add_argument("--range")
+    parser.add_argument("places", nargs="*")
+    assert vars(parser.parse_args(["--range", "-3,3"])) == {"range": "-3,3", "places": []}
+    assert vars(parser.parse_args(["--", "-3,3"])) == {"range": None, "places": ["-3,3"]}
+
+
 def test_help_names_every_default(capsys):
     with pytest.raises(SystemExit):
         parse("--help")

@@ -155,6 +155,10 @@ def test_what_a_run_began_from_is_seen_too(tiny, tmp_path):
     assert (chosen.left_out, chosen.records.count("test")) == (8, 7)
     assert unseen([second], records, "valid").left_out == 0
     assert seen_by(second.init) == seen_by(first)
+    result = evaluate(first, records, "test")
+    assert result["left_out"] == 8
+    assert "Left out, as the run was trained on them: 8 of 15 segments." in result["notes"]
+    assert "notes" not in evaluate(first, pretrained, "valid")
     (tmp_path / "second" / "init" / "segments.json").unlink()
     shutil.rmtree(tmp_path / "big")
     assert unseen([second], records, "test").left_out is None

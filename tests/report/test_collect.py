@@ -93,6 +93,11 @@ def test_what_cannot_be_reported_is_told_in_a_sentence(grid_dir, data, tmp_path)
     path.write_text(json.dumps({"test": {**result, "records": "ef" * 32}}))
     with pytest.raises(ValueError, match=r"of other records than their grid's\. Expected manifest abab.*efef.*metrics"):
         collect(grid_dir)
+    (path.parent / "environment.json").write_text("[]")
+    with pytest.raises(
+        ValueError, match=r"environment\.json\)\. Remove the run's directory, and give the same `mmtrans g"
+    ):
+        collect(grid_dir)
     shutil.rmtree(grid_dir / "runs")
     with pytest.raises(ValueError, match=r"nothing to report yet.*evaluated on test\. Received: runs=0 of 8.*again"):
         collect(grid_dir)
