@@ -159,7 +159,15 @@ def _rename(partial: Path, target: Path, overwrite: bool) -> None:
         partial.rename(target)
     finally:
         if partial.exists():
-            # What was there is put back, unless another command was faster.
-            with contextlib.suppress(OSError):
-                old.rename(target)
-        remove(old)
+            _put_back(old, target)
+        else:
+            remove(old)
+
+
+def _put_back(old: Path, target: Path) -> None:
+    """Puts back what was there, unless another command was faster; what cannot be put back is left to `recover`."""
+    try:
+        old.rename(target)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            remove(old)

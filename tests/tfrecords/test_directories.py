@@ -100,6 +100,25 @@ def test_a_rename_that_fails_puts_the_old_one_back(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
+def test_what_cannot_be_put_back_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "mark").write_text("old")
+    rename = type(tmp_path).rename
+
+    def fails(path, target):
+        if path.name.startswith("."):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "rename", fails)
+        with pytest.raises(OSError, match="Input/output error"), new_directory(tmp_path / "one", overwrite=True):
+            pass
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".one.old-")
+    assert content(left) == {"mark": "old"}
+
+
 def test_a_full_disk_is_told_with_the_name_that_was_asked_for(tmp_path):
     with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}/one'"), new_directory(tmp_path / "one"):
         raise OSError(errno.ENOSPC, "No space left on device")
