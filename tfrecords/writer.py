@@ -158,8 +158,11 @@ def _check_target(target: Path, overwrite: bool) -> None:
 
 
 def _has_manifest(directory: Path) -> bool:
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        return False
     try:
-        data = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (RecursionError, ValueError):
         return False
     return isinstance(data, dict) and "format_version" in data

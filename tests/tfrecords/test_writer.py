@@ -159,6 +159,14 @@ def test_a_foreign_manifest_is_not_records(tmp_path):
         pytest.fail("the body must not run")
 
 
+def test_a_damaged_manifest_is_not_records(tmp_path):
+    for make in (lambda path: path.write_text("[" * 100_000), lambda path: os.mkfifo(path)):
+        make(tmp_path / "manifest.json")
+        with pytest.raises(ValueError, match="other things than records"), new_records(tmp_path, overwrite=True):
+            pytest.fail("the body must not run")
+        (tmp_path / "manifest.json").unlink()
+
+
 def test_a_file_is_not_a_records_directory(tmp_path):
     (tmp_path / "records").write_text("x")
     with pytest.raises(ValueError, match="Records are a directory"), new_records(tmp_path / "records"):
