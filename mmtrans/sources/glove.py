@@ -8,6 +8,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from mmtrans.sources.numerals import parse_number
 from mmtrans.user_files import FileKind, check_file, unreadable, what_is
 
 _EXPECTED = "a GloVe text file, a word and its numbers on each line"
@@ -107,10 +108,14 @@ def _dim_of_first_line(line: bytes, path: Path) -> int:
 
 def _is_number(field: bytes) -> bool:
     try:
-        float(field)
+        _parse_number(field)
     except ValueError:
         return False
     return True
+
+
+def _parse_number(field: bytes) -> float:
+    return parse_number(field.decode("ascii", "replace"))
 
 
 def _split_from_right(line: bytes, dim: int, path: Path, number: int) -> tuple[bytes, bytes]:
@@ -125,7 +130,7 @@ def _split_from_right(line: bytes, dim: int, path: Path, number: int) -> tuple[b
 
 def _parse_vector(numbers: bytes, path: Path, number: int) -> np.ndarray:
     try:
-        vector = np.array([float(field) for field in numbers.split(b" ")], np.float64)
+        vector = np.array([_parse_number(field) for field in numbers.split(b" ")], np.float64)
     except ValueError:
         vector = np.array([np.nan])
     with np.errstate(over="ignore"):

@@ -70,6 +70,7 @@ def test_a_missing_file_is_named(tmp_path):
         ("a 1 2 3\nb 1 2 x\n", "must consist of finite numbers. Received: '1 2 x'"),
         ("a 1 2 3\nb 1 2 nan\n", "must consist of finite numbers. Received: '1 2 nan'"),
         ("a 1 2 3\nb 1 2 1e99\n", "must consist of finite numbers."),
+        ("a 1 2 3\nb 1 2_0 3\n", "must consist of finite numbers. Received: '1 2_0 3'"),
         ("a 1 2 3\nb 1  3\n", "must consist of finite numbers. Received: '1  3'"),
     ],
 )
