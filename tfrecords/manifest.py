@@ -219,7 +219,8 @@ class Manifest:
     def save(self, directory: str | Path) -> None:
         """Writes `directory/manifest.json`."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)
-        (Path(directory) / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+        # A file's name need not be Unicode: what is not becomes an escape, which in JSON says the same.
+        (Path(directory) / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
     @property
     def manifest_hash(self) -> str:

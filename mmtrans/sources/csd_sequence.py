@@ -17,6 +17,7 @@ import numpy as np
 from mmtrans.sources import hdf5
 from mmtrans.sources.hdf5 import DAMAGE
 from mmtrans.sources.modalities import usual_width
+from mmtrans.sources.words import storable_text
 
 LAYOUT = "a computational sequence, /<root>/data/<id> with features (steps, dim) and intervals (steps, 2)"
 
@@ -180,4 +181,4 @@ def _dimension_names(group: h5py.Group) -> tuple[str, ...]:
         names = json.loads(np.ravel(_dataset(metadata, "dimension names")[()])[0])
     except (*DAMAGE, IndexError, RecursionError):
         return ()
-    return tuple(str(name) for name in names) if isinstance(names, list) else ()
+    return tuple(map(storable_text, names)) if isinstance(names, list) else ()

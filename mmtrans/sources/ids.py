@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmtrans.sources.words import storable_text
+
 
 @dataclass(frozen=True)
 class Style:
@@ -124,8 +126,8 @@ def _text(raw: object) -> str:
         return ""
     if isinstance(raw, (float, np.floating)) and float(raw).is_integer():
         return str(int(raw))
-    # What is no Unicode cannot be stored, and must not make two ids one.
-    return str(raw).encode("utf-8", "backslashreplace").decode("utf-8")
+    # Escapes, since what is no Unicode must not make two ids one.
+    return storable_text(raw)
 
 
 def split_name(name: str | bytes) -> str | None:

@@ -152,7 +152,7 @@ def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) ->
         corpus.dropped.append(Dropped(row.id, reason))
         return
     tokens = _drop_silence(corpus, row, features)
-    if row.words and not tokens:
+    if row.words and not tokens and any(corpus.aligned[name] for name in features):
         corpus.dropped.append(Dropped(row.id, "no word of it is spoken"))
         return
     yield Segment(row.id, row.video_id, features, storable(row.label, corpus.cleaning), tokens)

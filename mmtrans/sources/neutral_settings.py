@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.sources.labels import stated_scale
+from mmtrans.sources.words import storable_text
 from mmtrans.user_files import has_file, read_text
 from tfrecords.schema import MODALITIES, LabelScale
 
@@ -47,7 +48,7 @@ def read_settings(path: Path) -> Settings:
         if not all(isinstance(column, str) for column in names):
             raise _refusal(path, f"columns of {name} that are no text")
     label = _read_scale(content["label"], path) if "label" in content else None
-    return Settings(label, {name: tuple(names) for name, names in columns.items()}, aligned)
+    return Settings(label, {name: tuple(map(storable_text, names)) for name, names in columns.items()}, aligned)
 
 
 def _read_scale(label: object, path: Path) -> LabelScale:
@@ -55,7 +56,7 @@ def _read_scale(label: object, path: Path) -> LabelScale:
     if not isinstance(label, dict) or set(label) != {"name", *fields} or not isinstance(label["name"], str):
         raise _refusal(path, f"label={label!r:.100}")
     try:
-        return stated_scale(label["name"], [label[field] for field in fields])
+        return stated_scale(storable_text(label["name"]), [label[field] for field in fields])
     except ValueError as error:
         raise _refusal(path, f"label={label!r:.100}") from error
 

@@ -82,6 +82,11 @@ def read_transcript(value: object, counts: Counter) -> tuple[str, ...]:
     return tuple(word for word, speaks in zip(words, is_spoken, strict=True) if speaks)
 
 
+def storable_text(value: object) -> str:
+    """A value as text; what of it is no Unicode, and so cannot be stored, as escapes (`\\udc80`)."""
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _decode(cell: object) -> tuple[str, bool]:
     """The text, and whether it was in another encoding than UTF-8."""
     if isinstance(cell, bytes):
@@ -89,7 +94,7 @@ def _decode(cell: object) -> tuple[str, bool]:
             return _strip(cell.decode("utf-8")), False
         except UnicodeDecodeError:
             return _strip(_from_windows(cell)), True
-    text = str(cell)
+    text = storable_text(cell)
     try:
         return _strip(text.encode("latin-1").decode("utf-8")), False
     except UnicodeError:

@@ -67,6 +67,20 @@ def test_words_make_tokens_and_tell_what_is_aligned(tmp_path):
     assert [segment.tokens for segment in corpus.read()] == [("it", "was", "good"), ("bad",), ("so", "so")]
 
 
+def test_a_segment_of_silence_keeps_what_has_steps_of_its_own(tmp_path):
+    table = "id,words\nv[0],it was good\nv[1],sp\n"
+    audio = {"v[0]": _array(9), "v[1]": _array(4)}
+    corpus = open_corpus(_folder(tmp_path / "s", table, {"audio": audio}))
+    assert [(segment.id, segment.tokens, len(segment.features["audio"])) for segment in corpus.read()] == [
+        ("v[0]", ("it", "was", "good"), 9),
+        ("v[1]", (), 4),
+    ]
+    arrays = {"text": {"v[0]": _array(3), "v[1]": _array(1)}, "audio": audio}
+    corpus = open_corpus(_folder(tmp_path / "t", table, arrays))
+    assert [segment.id for segment in corpus.read()] == ["v[0]"]
+    assert corpus.dropped == [Dropped("v[1]", "no word of it is spoken")]
+
+
 def test_settings(tmp_path):
     settings = {
         "label": {"name": "joy", "low": 0, "high": 10, "neutral": 4},
@@ -146,6 +160,15 @@ def test_a_table_that_is_no_utf8(tmp_path):
         ValueError, match=r"The table of segments cannot be read: it is not UTF-8.*byte 0xff .*segments.csv, line 2"
     ):
         open_corpus(path)
+
+
+def test_settings_with_half_characters_can_be_stored(tmp_path):
+    settings = {
+        "label": {"name": "x\ud800", "low": 0, "high": 1, "neutral": 0},
+        "columns": {"text": ["a\udcff", "b"]},
+    }
+    corpus = open_corpus(_folder(tmp_path / "s", "id\nv[0]\n", {"text": {"v[0]": np.ones((1, 2))}}, settings))
+    assert (corpus.label.name, corpus.feature_names["text"]) == ("x\\ud800", ("a\\udcff", "b"))
 
 
 @pytest.mark.parametrize(

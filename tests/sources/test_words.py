@@ -53,3 +53,8 @@ def test_a_transcript_that_is_missing_is_counted(value):
     counts = Counter()
     assert read_transcript(value, counts) == ()
     assert counts == {rules.NO_TRANSCRIPT: 1}
+
+
+def test_half_characters_become_escapes_that_can_be_stored():
+    assert read_words(["d\udc80"], Counter())[0] == ["d\\udc80"]
+    assert read_transcript("A \ud800b", Counter()) == ("a", "\\ud800b")

@@ -32,6 +32,12 @@ def test_round_trip(tmp_path):
     assert Manifest.load(tmp_path).manifest_hash == MANIFEST.manifest_hash
 
 
+def test_the_name_of_a_file_need_not_be_unicode(tmp_path):
+    manifest = replace(MANIFEST, source=Source("misa", (SourceFile("a\udcff.pkl", "cd" * 32),)))
+    manifest.save(tmp_path)
+    assert Manifest.load(tmp_path) == manifest
+
+
 def test_json_has_the_documented_names(tmp_path):
     MANIFEST.save(tmp_path)
     data = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
