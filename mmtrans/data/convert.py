@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from mmtrans.data.notes import absences, unnamed_videos
 from mmtrans.data.statistics import ColumnStatistics
 from mmtrans.data.summary import SplitSummary
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.labels import check_scale, choose_scale
+from mmtrans.sources.labels import Labels, check_scale, choose_scale
 from tfrecords.manifest import (
     DroppedSegment,
     Folds,
@@ -96,7 +96,7 @@ def convert(
     scale_notes: list[str] = []
     if corpus.labels is not None:
         scale, scale_notes = choose_scale(corpus.labels, folds)
-        scale_notes += check_scale(scale, corpus.labels)
+        scale_notes += check_scale(scale, _labels_in_folds(corpus.labels, folds))
         corpus = replace(corpus, label=scale)
     account = _Account(corpus, dict(max_steps), {video: split for split in folds for video in folds[split]})
     with ThreadPoolExecutor(1) as hashing, new_records(records_dir, overwrite=overwrite) as directory:
@@ -123,6 +123,11 @@ def convert(
         )
         manifest.save(directory)
     return manifest
+
+
+def _labels_in_folds(labels: Labels, folds: Mapping[str, Sequence[str]]) -> Labels:
+    named = {video for videos in folds.values() for video in videos}
+    return replace(labels, values={video: of_video for video, of_video in labels.values.items() if video in named})
 
 
 def _no_segments(account: _Account) -> ValueError:

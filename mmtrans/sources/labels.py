@@ -68,7 +68,8 @@ def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: 
     Args:
         names: the columns' names, or none where the file does not tell.
         dim: how many columns there are.
-        label: name or 0-based index (a number in digits too), or `None` for the only column, or MOSEI's first.
+        label: name or 0-based index (a number in digits too), or `None` for the only column, or the sentiment of as
+            many as MOSEI's.
         path: the file, for messages.
 
     Returns:
@@ -80,16 +81,20 @@ def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: 
     """
     if not names:
         names = MOSEI_LABELS if dim == len(MOSEI_LABELS) else ["sentiment"] if dim == 1 else map(str, range(dim))
-    names = ["sentiment" if "sentiment" in name.lower() else name for name in names]
-    if label is None and (dim == 1 or dim == len(MOSEI_LABELS)):
+    own, names = list(names), ["sentiment" if "sentiment" in name.lower() else name for name in names]
+    if label is None and dim == 1:
         return 0, names[0]
-    if str(label) in names:
-        return names.index(str(label)), str(label)
+    if label is None and dim == len(MOSEI_LABELS) and names.count("sentiment") == 1:
+        return names.index("sentiment"), "sentiment"
+    # As the file names them first: several may be called sentiment.
+    found = next((known.index(str(label)) for known in (own, names) if str(label) in known), None)
+    if found is not None and (str(label) in own or names.count(str(label)) == 1):
+        return found, names[found]
     text = str(label)
     if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < dim:
         return int(text), names[int(text)]
     raise ValueError(
-        f"There is no such label column. Expected one of {names} or an index below {dim}. "
+        f"There is no such label column. Expected one of {own} or an index below {dim}. "
         f"Received: label={label!r} ({path}). Choose one with --label."
     )
 

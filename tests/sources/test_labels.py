@@ -36,6 +36,9 @@ FOLDS = {"train": ["a"], "valid": ["b"], "test": ["c"]}
         ((), 7, "fear", (6, "fear")),
         ((), 7, "2", (2, "sad")),
         (("a", "b"), 2, 1, (1, "b")),
+        (("happy", "sad", "anger", "surprise", "disgust", "fear", "Sentiment"), 7, None, (6, "sentiment")),
+        (("text sentiment", "audio sentiment"), 2, "audio sentiment", (1, "sentiment")),
+        (("arousal", "sentiment score"), 2, "sentiment", (1, "sentiment")),
     ],
 )
 def test_the_label_column_is_chosen_by_name_or_index(tmp_path, names, dim, label, expected):
@@ -188,6 +191,13 @@ def test_every_reader_takes_the_range_of_train_and_valid_or_the_stated_one(tmp_p
     assert not any("is taken from" in note or "nearer end" in note for note in (*stated.notes, *stated.cleaning))
 
 
+@pytest.mark.parametrize("label", [None, "sentiment"])
+def test_of_several_sentiments_none_is_guessed(tmp_path, label):
+    names = ("text sentiment", "audio sentiment", *"abcde")
+    with pytest.raises(ValueError, match=r"no such label column\. Expected one of \['text sentiment', "):
+        choose_label(names, 7, label, tmp_path)
+
+
 def test_the_scale_follows_the_folds_that_a_conversion_is_given(tmp_path):
     videos = {"v0": [1.0, 2.0], "v1": [1.5], "v2": [5.0]}
     segments = [
@@ -203,6 +213,22 @@ def test_the_scale_follows_the_folds_that_a_conversion_is_given(tmp_path):
     assert manifest.label == LabelScale("sentiment", 1.0, 2.0, 1.5)
     assert manifest.cleaning["labels: beyond 1 to 2, set to the nearer end"] == 1
     assert manifest.summary["test"].labels["2"] == 1
+
+
+def test_labels_of_videos_in_no_fold_do_not_contradict_the_scale(tmp_path):
+    videos = ["v0", "v1", "v2"] + ["left"] * 5
+    labels = [-1.0, 1.0, 2.0] + [-99.0] * 5
+    segments = [
+        replace(segment, id=f"{video}[{index}]", video_id=video, label=label)
+        for index, (video, label, segment) in enumerate(zip(videos, labels, make_segments(8), strict=True))
+    ]
+    corpus = make_corpus(segments, labels=Labels(values=by_video(videos, labels)))
+    folds = tmp_path / "folds.csv"
+    folds.write_text("video,split\nv0,train\nv1,valid\nv2,test\n")
+    assert convert(corpus, tmp_path / "records", folds_path=folds).label == LabelScale("sentiment", -3.0, 3.0, 0.0)
+    folds.write_text("video,split\nv0,train\nv1,valid\nleft,test\n")
+    with pytest.raises(ValueError, match=r"The labels of test do not fit.*5 of 7 labels beyond it"):
+        convert(corpus, tmp_path / "others", folds_path=folds)
 
 
 def test_labels_are_whole_where_float32_moves_them_over_the_end(tmp_path):
