@@ -81,16 +81,17 @@ def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: 
     """
     if not names:
         names = MOSEI_LABELS if dim == len(MOSEI_LABELS) else ["sentiment"] if dim == 1 else map(str, range(dim))
-    own, names = list(names), ["sentiment" if "sentiment" in name.lower() else name for name in names]
+    own = list(names)
+    names = ["sentiment" if "sentiment" in name.lower() else name for name in own]
     if label is None and dim == 1:
         return 0, names[0]
     if label is None and dim == len(MOSEI_LABELS) and names.count("sentiment") == 1:
         return names.index("sentiment"), "sentiment"
-    # As the file names them first: several may be called sentiment.
-    found = next((known.index(str(label)) for known in (own, names) if str(label) in known), None)
-    if found is not None and (str(label) in own or names.count(str(label)) == 1):
-        return found, names[found]
     text = str(label)
+    if text in own:
+        return own.index(text), names[own.index(text)]
+    if names.count(text) == 1:
+        return names.index(text), text
     if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < dim:
         return int(text), names[int(text)]
     raise ValueError(

@@ -35,6 +35,8 @@ FOLDS = {"train": ["a"], "valid": ["b"], "test": ["c"]}
         ((), 7, None, (0, "sentiment")),
         ((), 7, "fear", (6, "fear")),
         ((), 7, "2", (2, "sad")),
+        ((), 2, 1, (1, "1")),
+        ((), 2, "0", (0, "0")),
         (("a", "b"), 2, 1, (1, "b")),
         (("happy", "sad", "anger", "surprise", "disgust", "fear", "Sentiment"), 7, None, (6, "sentiment")),
         (("text sentiment", "audio sentiment"), 2, "audio sentiment", (1, "sentiment")),
