@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.ids import id_text, split_name
+from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.unpickle import load_pickle
 from mmtrans.sources.words import is_missing, is_text, read_words
 
@@ -118,7 +119,7 @@ def _matrix(value: object, name: str, where: str) -> np.ndarray:
 def _numbers(value: object, name: str, where: str) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):
-            return np.asarray([] if value is None else value).astype(np.float32)
+            return to_numbers([] if value is None else value).astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"The values of {name} are no numbers. Expected an array of numbers. "

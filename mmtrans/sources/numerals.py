@@ -1,8 +1,10 @@
-"""Numbers that come as text: what Python takes beyond them ("1_0", digits of other scripts) is none."""
+"""Numbers as text and as pickles hold them: what Python takes beyond them ("1_0", other scripts' digits) is none."""
 
 from __future__ import annotations
 
 import re
+
+import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
@@ -16,3 +18,26 @@ def parse_number(text: str) -> float:
     if _NUMBER.fullmatch(text.strip()) is None:
         raise ValueError(f"A number is not understood. Expected one like -0.5. Received: {text!r:.60}. Correct it.")
     return float(text)
+
+
+def to_numbers(value: object) -> np.ndarray:
+    """What a pickle holds as an array of float64: numbers, text that spells them, and `None`, which is NaN.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is something else, such as rows of several lengths.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind in "SUO":
+        cells = np.empty(array.size, object)
+        for place, cell in enumerate(array.reshape(-1).tolist()):
+            cells[place] = _number_of(cell)
+        array = cells.reshape(array.shape)
+    elif array.dtype.kind not in "fiub":
+        raise TypeError(f"values of type {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
+def _number_of(cell: object) -> object:
+    if isinstance(cell, bytes):
+        cell = cell.decode("ascii", "replace")
+    return parse_number(cell) if isinstance(cell, str) else cell

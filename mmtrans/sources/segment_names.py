@@ -107,6 +107,10 @@ def _name_present(rows: Sequence, splits: Sequence[str | None]) -> tuple[list[Na
     if style != "brackets" and _begin_anew(texts, splits):
         return _name_by_id(texts, splits, "stand in several splits")
     names, notes = _read_style(texts, style)
+    if _begin_anew(texts, splits):
+        # Brackets leave no doubt: they are the same segments.
+        example = _shared(list(zip(splits, texts, strict=True)))[0]
+        notes.append(f"Most ids of a split (like {example!r}) stand in another one too: the first of each is kept.")
     if len(set(names)) < len(set(texts)):
         return _name_by_id(texts, splits, "would be fewer segments than ids, as 01 and 1 are one number")
     videos = [video for video, _ in names]

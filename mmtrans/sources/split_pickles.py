@@ -24,6 +24,7 @@ import numpy as np
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.modalities import modality_of
+from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.padded import open_padded
 from mmtrans.sources.padded_folds import Fold
 from mmtrans.sources.stacking import Stacked, stack
@@ -216,7 +217,7 @@ def _stack(value: object, where: str, path: Path) -> Stacked:
 
 def _numbers(value: object, where: str, path: Path) -> np.ndarray:
     try:
-        array = np.asarray(value, np.float64)
+        array = to_numbers(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise _layout(path, f"{where} as {type(value).__name__} that is not all numbers") from error
     if not array.ndim:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmtrans.sources.modalities import usual_width
+from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.words import is_missing
 
 
@@ -55,7 +56,7 @@ def _whole(value: object) -> np.ndarray | None:
     if not is_list and not (isinstance(value, np.ndarray) and value.ndim):
         raise ValueError(f"as {type(value).__name__}")
     try:
-        array = np.asarray(value, np.float64)
+        array = to_numbers(value)
     except (TypeError, ValueError, OverflowError):
         return None
     # A list of missing rows is an array of NaN.
@@ -89,7 +90,7 @@ def _matrix(row: object) -> np.ndarray | None:
     if is_missing(row):
         return None
     try:
-        matrix = np.asarray(row, np.float64)
+        matrix = to_numbers(row)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"with a row of {type(row).__name__} that is not all numbers") from error
     if not matrix.size:

@@ -1,10 +1,11 @@
-"""Numbers as text: what is one, and what Python alone takes for one."""
+"""Numbers as text and in pickles: what is one, and what Python alone takes for one."""
 
 import math
 
+import numpy as np
 import pytest
 
-from mmtrans.sources.numerals import parse_number
+from mmtrans.sources.numerals import parse_number, to_numbers
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,26 @@ def test_nan():
 def test_what_is_no_number_is_refused(text):
     with pytest.raises(ValueError, match="A number is not understood"):
         parse_number(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[[1.0, 2.5]], [[1, 2.5]], [["1.0", b"2.5"]], np.array([["1", "2.5"]]), np.array([[b" 1", b"2.5"]])],
+)
+def test_text_in_pickles_is_read_by_the_same_rule(value):
+    assert to_numbers(value).tolist() == [[1.0, 2.5]]
+
+
+def test_none_is_nan_and_whole_arrays_are_not_copied():
+    np.testing.assert_array_equal(to_numbers([None, 1.5, True, "nan"]), [np.nan, 1.5, 1.0, np.nan])
+    array = np.ones((2, 3))
+    assert to_numbers(array) is array
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1_0", ["1_0"], np.array([b"1_0"]), [None, "\uff11"], [[1], [1, 2]], [1j], np.array(["2020"], "M8[Y]"), [{}]],
+)
+def test_what_is_no_number_in_a_pickle_is_refused(value):
+    with pytest.raises((ValueError, TypeError)):
+        to_numbers(value)

@@ -119,6 +119,13 @@ def test_few_ids_in_two_splits_stay_one_segment_and_few_repeats_too():
     assert (names[3], folds, notes) == (("v", 0), {"train": ["v"], "test": ["w"]}, [])
 
 
+def test_splits_that_hold_the_same_segments_are_noted():
+    names, folds, notes = name_splits(train=["v[0]", "v[1]"], test=["v[0]", "v[1]"])
+    assert names == [("v", 0), ("v", 1)] * 2
+    assert folds == {"train": ["v"], "test": []}
+    assert notes == ["Most ids of a split (like 'v[0]') stand in another one too: the first of each is kept."]
+
+
 def test_ids_that_repeat_are_videos_of_several_segments():
     names, folds, notes = name_splits(train=["talk", "talk", "walk", "talk"], test=["zoo", "zoo"])
     assert names == [("talk", 0), ("talk", 1), ("walk", 0), ("talk", 2), ("zoo", 0), ("zoo", 1)]
