@@ -42,6 +42,17 @@ def handled() -> Iterator[None]:
             _Deferral.came, _Deferral.is_urgent = None, False
 
 
+def handle_again() -> None:
+    """Takes the signals back, within `handled`, from a library that has put a handler of its own in place.
+
+    TensorFlow does so for SIGTERM where a training has several processes, and then nothing ends it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) == _on_signal and threading.current_thread() is threading.main_thread():
+            # Python knows nothing of the other handler.
+            signal.signal(number, _on_signal)
+
+
 def _on_signal(number: int, _frame: object) -> None:
     error = Terminated if number == signal.SIGTERM else KeyboardInterrupt
     if _Deferral.depth and _Deferral.came is None and not _Deferral.is_urgent:

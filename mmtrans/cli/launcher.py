@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -14,12 +15,16 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from mmtrans.escape import for_terminal
+from mmtrans.interrupts import Terminated
 from mmtrans.training.execution import WorkerLostError
 
 #: Bad input is seen by each worker. The chief, whose output is shown, has this long to say so.
 GRACE_SECONDS = 10.0
 
 BAD_INPUT = 2
+
+#: After Ctrl-C or SIGTERM the chief has this long to end its batch and write a checkpoint; the others go on meanwhile.
+STOP_SECONDS = 10.0
 
 
 def launch(argv: Sequence[str], workers: int) -> None:
@@ -31,17 +36,16 @@ def launch(argv: Sequence[str], workers: int) -> None:
 
     Raises:
         WorkerLostError: one ended otherwise than by its own error; the rest is killed at once.
-        SystemExit: one failed and has said why: its exit code.
+        SystemExit: one failed, or was stopped by a signal to this process, and has said so: its exit code.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came, and the chief has not said so.
     """
     with _processes(argv, workers) as (processes, errors):
-        ended: queue.Queue[int] = queue.Queue()
-        for index in range(workers):
-            threading.Thread(target=lambda i=index: (processes[i].wait(), ended.put(i)), daemon=True).start()
-        for _ in range(workers):
-            index = ended.get()
-            if processes[index].returncode:
-                break
-        else:
+        try:
+            index = _first_failed(processes)
+        except KeyboardInterrupt as interrupt:
+            _stop(processes[0], interrupt)
+            raise
+        if index is None:
             return
         if processes[index].returncode == BAD_INPUT and index:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -55,6 +59,31 @@ def launch(argv: Sequence[str], workers: int) -> None:
             for line in errors[index].read().decode(errors="replace").rstrip().splitlines():
                 print(for_terminal(line), file=sys.stderr)
         raise SystemExit(code)
+
+
+def _first_failed(processes: Sequence[subprocess.Popen]) -> int | None:
+    """Waits for processes, and returns which was the first to fail, or `None` when all have ended well."""
+    ended: queue.Queue[int] = queue.Queue()
+    for index in range(len(processes)):
+        threading.Thread(target=lambda i=index: (processes[i].wait(), ended.put(i)), daemon=True).start()
+    for _ in processes:
+        index = ended.get()
+        if processes[index].returncode:
+            return index
+    return None
+
+
+def _stop(chief: subprocess.Popen, interrupt: KeyboardInterrupt) -> None:
+    """Hands a signal on to the chief, and waits until it has made its work safe.
+
+    Raises:
+        SystemExit: it has, and has said so.
+    """
+    number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
+    chief.send_signal(number)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        if chief.wait(STOP_SECONDS) == 128 + number:
+            raise SystemExit(128 + number)
 
 
 @contextlib.contextmanager
@@ -74,7 +103,7 @@ def _processes(argv: Sequence[str], workers: int) -> Iterator[tuple[list[subproc
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL if index else None,
                     stderr=errors[index] if index else None,
-                    # Ctrl-C is for this process, which then ends them all: else each would say so.
+                    # Ctrl-C is for this process, which hands it on to the chief alone: else each would say so.
                     start_new_session=True,
                 )
             )

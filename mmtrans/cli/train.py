@@ -13,6 +13,7 @@ from mmtrans.cli.parser import add_config_flags, config_from, number_type
 from mmtrans.config import Config, dump_yaml
 from mmtrans.console import say
 from mmtrans.escape import for_shell
+from mmtrans.interrupts import handle_again
 from mmtrans.lease import held
 from mmtrans.recipe import parse, slug
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
@@ -84,6 +85,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.cli.quiet import import_devices
 
     devices = import_devices(execution)
+    handle_again()
     from mmtrans.cli.demo import embedded_records, explain
     from mmtrans.cli.show import show_metrics
     from mmtrans.data.records import Records

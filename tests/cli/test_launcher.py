@@ -1,11 +1,13 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from mmtrans.cli.launcher import free_ports, launch
+from mmtrans.interrupts import Terminated
 from mmtrans.training.execution import WorkerLostError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,12 +78,52 @@ def test_bad_input_is_said_by_the_chief_though_another_worker_was_faster(workers
     assert capfd.readouterr() == ("", "mmtrans: bad\n")
 
 
-def test_ctrl_c_ends_all(workers, monkeypatch):
-    started = workers("time.sleep(600)")
-    monkeypatch.setattr("queue.Queue.get", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """`interrupted(error)` raises it in the launcher as soon as the chief has made the file `ready`."""
+
+    def get(error):
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.01)
+        raise error
+
+    return lambda error: monkeypatch.setattr("queue.Queue.get", lambda self: get(error))
+
+
+#: What the chief does after a signal is put in.
+CHIEF = """
+import signal
+def stop(number, frame):
+    {then}
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, stop)
+if index == 0:
+    open({ready!r}, "w").close()
+while True:
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
+def test_a_signal_lets_the_chief_make_its_work_safe_and_ends_all(workers, interrupted, tmp_path, capfd, error, code):
+    then = "time.sleep(0.3); print('safe', file=sys.stderr); sys.exit(128 + number)"
+    started = workers(CHIEF.format(then=then, ready=str(tmp_path / "ready")))
+    interrupted(error)
+    with pytest.raises(SystemExit) as caught:
+        launch([], 2)
+    assert caught.value.code == code
+    assert capfd.readouterr().err == "safe\n"
+    assert [process.returncode for process in started] == [code, -9]
+
+
+@pytest.mark.parametrize("then", ["pass", "sys.exit(1)"])
+def test_a_chief_that_does_not_obey_a_signal_is_killed(workers, interrupted, tmp_path, monkeypatch, then):
+    monkeypatch.setattr("mmtrans.cli.launcher.STOP_SECONDS", 0.3)
+    started = workers(CHIEF.format(then=then, ready=str(tmp_path / "ready")))
+    interrupted(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         launch([], 2)
-    assert [process.returncode for process in started] == [-9] * 2
+    assert [process.returncode for process in started] == [-9 if then == "pass" else 1, -9]
 
 
 def test_the_real_worker_runs_the_command_and_ends_with_its_parent():

@@ -135,6 +135,23 @@ def test_two_processes_equal_one_also_after_one_was_killed(small_dir, tmp_path):
     assert len(list((run / "logs" / "1-sentiment-T").iterdir())) == 2  # the chief's, twice
 
 
+@pytest.mark.slow
+def test_several_processes_end_at_sigterm_and_go_on(small_dir, tmp_path):
+    more = ("--strategy", "multiworker", "--workers", "2", "--epochs", "100000", "--patience", "100000")
+    arguments = [*arguments_of(small_dir, tmp_path / "run", *more), "--checkpoint-minutes", "5"]
+    command = [sys.executable, "-m", "mmtrans.cli.main", *(text for text in arguments if text != "--quiet")]
+    for resumed in (False, True):
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as launcher:
+            said = [launcher.stderr.readline() for _ in range(3)]
+            launcher.send_signal(signal.SIGTERM)
+            _, rest = launcher.communicate(timeout=60)
+        assert launcher.returncode == 143
+        assert rest.endswith("mmtrans: Terminated. The same command goes on from the last checkpoint.\n")
+        assert rest.count("mmtrans:") == 1
+        assert any("resumes after epoch" in line for line in said) == resumed
+        assert not (tmp_path / "run" / ".lease").exists()
+
+
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
 def test_what_is_not_there_is_refused(small_dir, flags, tmp_path, capsys):
     for more, message in (
