@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def read_examples(path: str | Path) -> Iterator[tf.train.Example]:
     """
     count = 0
     try:
-        for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        for serialized in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
             yield tf.train.Example.FromString(serialized)
             count += 1
     except (tf.errors.DataLossError, DecodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def _streamed(files: list[tuple], buffer_size: int, rng: np.random.Generator | N
 @functools.lru_cache(maxsize=256)
 def _whole_reader(paths: tuple[str, ...]) -> tf.data.Dataset:
     # It opens nothing until iterated, and making one takes 5 ms: a dozen of them each epoch are worth keeping.
-    return tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BUFFER_BYTES)
+    return tf.data.TFRecordDataset(list(map(os.fsencode, paths)), buffer_size=_READ_BUFFER_BYTES)
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from itertools import chain
 
@@ -102,6 +103,13 @@ def test_selections(records, selection, expected):
     assert sum(len(batch["id"]) for batch in batches) == expected
     assert sorted(batches[0]) == ["id", "label", "source", "source_length"]
     assert selection.labelled != any(np.isnan(batch["label"]).any() for batch in batches)
+
+
+def test_the_name_of_the_records_need_not_be_unicode(tmp_path):
+    path = tmp_path / os.fsdecode(b"records\xff")
+    convert(make_corpus([make_segment(0, 3, video="v0")], folds={"train": ["v0"]}), path)
+    (batch,) = read(make_batches(Records.open(path), Selection("train", ("text",)), batch_size=4))
+    assert batch["id"].tolist() == [b"v0[0]"]
 
 
 def test_the_static_shapes_are_known(records):

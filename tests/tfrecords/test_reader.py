@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.tfrecords.segments import DIMS, make_segment
-from tfrecords.reader import parse_batch, read_labels, read_lengths, read_segments
+from tfrecords.reader import parse_batch, read_ids, read_labels, read_lengths, read_segments
 from tfrecords.writer import serialize, write_shards
 
 
@@ -32,6 +34,13 @@ def test_parse_batch_is_the_same_inside_a_dataset():
     for key in eager:
         np.testing.assert_array_equal(mapped[key].numpy(), eager[key].numpy())
     assert mapped["text"].shape == (3, 4, 3)
+
+
+def test_the_name_of_a_directory_need_not_be_unicode(tmp_path):
+    directory = tmp_path / os.fsdecode(b"records\xff")
+    directory.mkdir()
+    (shard,) = write_shards([make_segment(0, 3, split="test")], directory)["test"]
+    assert read_ids(directory / shard.file) == ["v[0]"]
 
 
 def test_read_lengths_is_in_the_order_of_the_file(tmp_path):
