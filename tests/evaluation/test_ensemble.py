@@ -101,8 +101,10 @@ def test_the_same_ensemble_adds_a_split_and_another_one_is_refused(runs, records
     metrics = json.loads((out / "metrics.json").read_text())
     assert (list(metrics), metrics["test"]) == (["valid", "test"], test)
     before = (out / "metrics.json").read_bytes()
-    for place in (out, runs[0].path, out / "metrics.json"):
-        with pytest.raises(ValueError, match=r"holds something else.*Received: out=.*another --out"):
+    foreign = r"holds something else.*Received: out=.*another --out"
+    file = r"Nothing can be written there.*metrics\.json is no folder\)\. Name another place with --out"
+    for place, sentence in ((out, foreign), (runs[0].path, foreign), (out / "metrics.json", file)):
+        with pytest.raises(ValueError, match=sentence):
             evaluate_ensemble([runs[0], replace(runs[1], path=tmp_path)], records, "valid", place)
     assert (out / "metrics.json").read_bytes() == before
 
