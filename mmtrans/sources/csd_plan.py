@@ -6,16 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd_sequence import Sequence, open_file, open_sequence, refusal, split_id
+from mmtrans.sources.csd_sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
 from mmtrans.sources.detect import role_of
 from mmtrans.sources.formats import find_csd_files
 from mmtrans.sources.label_times import measure_label_times
 from mmtrans.sources.labels import Labels, by_video, choose_label
+from mmtrans.sources.modalities import holds_ids
 from mmtrans.sources.words import read_words
 from mmtrans.user_files import check_file
 from tfrecords.schema import MODALITIES
@@ -140,6 +142,8 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
         if role is None or role == "phones":
             what = "phones are not used" if role else f"nothing tells what its {sequence.dim} columns are"
             notes.append(f"{file} is left aside: {what}.")
+        elif role == "text" and sequence.dim == 1 and _holds_tokens(sequence):
+            notes.append(f"{file} holds the numbers of tokens, and no vectors: no text modality.")
         elif role in found:
             raise ValueError(
                 f"Two computational sequences hold {role}. Expected one per role. "
@@ -156,6 +160,14 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
             f"Received: {path} with {sorted(found) or 'none'}. Give a folder with at least one of them."
         )
     return found
+
+
+def _holds_tokens(sequence: Sequence) -> bool:
+    """Whether rows of one number each are numbers of tokens, as the first entries tell."""
+    with open_file(sequence.path) as file:
+        loaded = [sequence.load(file, video) for video in islice(sequence.entries, MAX_LOOKED_AT)]
+    rows = [content for _, content in filter(None, loaded)]
+    return bool(rows) and holds_ids(np.concatenate(rows)[None])
 
 
 def _plan_units(

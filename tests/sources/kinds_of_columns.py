@@ -212,11 +212,18 @@ def _neutral_ids(shape: str) -> Row:
     return Row(write, check=_no_text)
 
 
-def _vectors_only(format: str) -> str:
-    return {
-        "csd": "A sequence of text has one vector a time; numbers of tokens have no times of their own.",
-        "misa": "Its first part is numbers of words, and is never read as vectors.",
-    }[format]
+def _csd_ids(folder: Path) -> Path:
+    WRITE["csd"](folder)
+    with h5py.File(folder / "text.csd", "r+") as file:
+        (root,) = file
+        for entry in file[root]["data"].values():
+            count = len(entry["features"])
+            del entry["features"]
+            entry["features"] = _ids("ids")(1).reshape(-1, 1)[:count]
+    return folder
+
+
+_NEVER_READ = "Its first part is numbers of words, and is never read as vectors."
 
 
 def _strange(corpus, segments) -> None:
@@ -279,13 +286,15 @@ KINDS: Kinds = {
         **{format: _pickled_ids(format, "ids") for format in PICKLES},
         "mfn": _d1_ids("ids"),
         "neutral": _neutral_ids("ids"),
-        **{format: _vectors_only(format) for format in ("csd", "misa")},
+        "csd": Row(_csd_ids, check=_no_text),
+        "misa": _NEVER_READ,
     },
     "BERT's ids, mask and kinds as text": {
         **{format: _pickled_ids(format, "triple") for format in PICKLES},
         "mfn": _d1_ids("triple"),
         "neutral": _neutral_ids("triple"),
-        **{format: _vectors_only(format) for format in ("csd", "misa")},
+        "csd": "A sequence of text has one row a time, and no mask.",
+        "misa": _NEVER_READ,
     },
     "parts that nothing uses": {
         **{format: _with_strange_part(format) for format in PICKLES},
