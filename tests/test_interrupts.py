@@ -6,6 +6,14 @@ import pytest
 from mmtrans.interrupts import Terminated, deferred, handled
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """Ctrl-C reaches this process, even where the tests run in the background of a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def come(number):
     os.kill(os.getpid(), number)
 

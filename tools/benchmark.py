@@ -62,7 +62,9 @@ def build_parser() -> Parser:
     parser.add_argument("--profile", metavar="DIR", help="write a TensorBoard trace of a few training steps")
     parser.add_argument("--against", metavar="FILE", help="alternate with a script that prints one JSON line")
     parser.add_argument("--python", metavar="INTERPRETER", default=sys.executable, help="what runs that script")
-    parser.add_argument("--args", metavar="TEXT", default="", help='arguments of that script, e.g. "--only frames"')
+    parser.add_argument(
+        "--args", type=str, metavar="TEXT", default="", help='arguments of that script: "--only frames"'
+    )
     return parser
 
 

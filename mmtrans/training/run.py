@@ -24,7 +24,7 @@ from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
 from mmtrans.training.environment import Data, Environment, describe_data, describe_environment
 from mmtrans.training.phases import Phase, phases_of
-from mmtrans.training.seen import SEEN, save_seen
+from mmtrans.training.seen import SEEN, ids_to_see, save_seen
 from tfrecords.directories import is_leftover, new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import damage, read_json
@@ -117,12 +117,12 @@ class Run:
         init_hash = init.translations_hash if init else None
         unaligned = records.unaligned
         run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash, unaligned=unaligned)
-        statistics = run._statistics_of(records)
+        statistics, seen = run._statistics_of(records), ids_to_see(records, init)
         path.mkdir(parents=True, exist_ok=True)
         if init:
             init.copy_translations(path / INIT)
         statistics.save(path / "statistics.npz")
-        save_seen(path, records, init)
+        save_seen(path, seen)
         write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
         # Last, as it is what makes the directory a run.
         description = {**describe_environment(run), "data": describe_data(records.manifest)}

@@ -22,12 +22,20 @@ SEEN_SPLITS = ("train", "valid")
 _REMEDY = "Delete it: the run's records are asked in its place."
 
 
-def save_seen(run_path: Path, records: Records, init: Run | None) -> None:
-    """Writes the ids of the segments that a run is to be trained on, and in `init` those of the run that it starts
-    from: a list, empty where there is none, or null where nobody knows."""
+def ids_to_see(records: Records, init: Run | None) -> dict[str, list[str] | None]:
+    """Ids of the segments that a run is to be trained on, by split, and in `init` those of the run that it starts from:
+    an empty list where there is none, `None` where nobody knows.
+
+    Raises:
+        ValueError: a shard is corrupt.
+    """
     ids: dict[str, list[str] | None] = {split: records.ids(split) for split in SEEN_SPLITS}
     given = seen_by(init) if init else frozenset()
-    ids["init"] = None if given is None else sorted(given)
+    return {**ids, "init": None if given is None else sorted(given)}
+
+
+def save_seen(run_path: Path, ids: dict[str, list[str] | None]) -> None:
+    """Writes what `ids_to_see` gives into a run directory."""
     write_atomically(run_path / SEEN, json.dumps(ids, indent=0))
 
 

@@ -33,7 +33,7 @@ def test_the_corpus_is_made_and_converted_once(monkeypatch, tmp_path, corpus_dir
 
     def link_corpus(directory):
         made.append(directory)
-        directory.parent.mkdir(parents=True)
+        directory.parent.mkdir(parents=True, exist_ok=True)
         os.symlink(corpus_dir, directory)
 
     monkeypatch.setattr(demo, "synthesize", link_corpus)

@@ -53,7 +53,7 @@ def test_a_worker_does_many_tasks_and_survives_a_refusal(pool, tmp_path):
     assert first.result.split(": ")[1] == second.result.split(": ")[1] != str(os.getpid())
     assert (tmp_path / "a.log").read_text() == "started\ndoes a\n"
     assert (tmp_path / "b.log").read_text() == "does b\n"
-    assert "ValueError: Two\nlines." in (tmp_path / "refuse.log").read_text()
+    assert r"ValueError: Two\nlines." in (tmp_path / "refuse.log").read_text()
 
 
 def test_the_death_of_a_worker_is_the_failure_of_its_task(pool, tmp_path):
