@@ -29,7 +29,8 @@ def ids_to_see(records: Records, init: Run | None) -> dict[str, list[str] | None
     Raises:
         ValueError: a shard is corrupt.
     """
-    ids: dict[str, list[str] | None] = {split: records.ids(split) for split in SEEN_SPLITS}
+    readable = [split for split in SEEN_SPLITS if split in records.splits]
+    ids: dict[str, list[str] | None] = {split: records.ids(split) for split in readable}
     given = seen_by(init) if init else frozenset()
     return {**ids, "init": None if given is None else sorted(given)}
 
