@@ -34,7 +34,7 @@ def new_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def check_file(path: str | Path, flag: str) -> None:
+def check_new_file(path: str | Path, flag: str) -> None:
     """Raises a ValueError where no file can be put, before the work whose result it is to hold.
 
     Args:

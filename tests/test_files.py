@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from mmtrans.files import check_directory, check_file, new_file, write_atomically
+from mmtrans.files import check_directory, check_new_file, new_file, write_atomically
 from tests.tfrecords.test_processes import process_of
 
 
@@ -51,20 +51,20 @@ def test_what_a_killed_process_has_left_goes(tmp_path):
 
 
 def test_a_file_needs_a_place(tmp_path, monkeypatch):
-    check_file(tmp_path / "new", "--out")
-    check_file(tmp_path / "some" / "folders" / "new", "--out")
+    check_new_file(tmp_path / "new", "--out")
+    check_new_file(tmp_path / "some" / "folders" / "new", "--out")
     (tmp_path / "old").write_text("mine")
-    check_file(tmp_path / "old", "--out")
+    check_new_file(tmp_path / "old", "--out")
     with pytest.raises(ValueError, match=r"No file can be written there\. .*Received: out=.*\(it is a folder\)"):
-        check_file(tmp_path, "--out")
+        check_new_file(tmp_path, "--out")
     with pytest.raises(ValueError, match=r"Received: features=.*old is no folder\)\. Give .* --features\."):
-        check_file(tmp_path / "old" / "new", "--features")
+        check_new_file(tmp_path / "old" / "new", "--features")
     with pytest.raises(OSError, match="too long"):
-        check_file(tmp_path / ("x" * 250), "--out")
+        check_new_file(tmp_path / ("x" * 250), "--out")
     # Root may write everywhere, so a refusal is made up.
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
     with pytest.raises(ValueError, match="may not be written to"):
-        check_file(tmp_path / "new", "--out")
+        check_new_file(tmp_path / "new", "--out")
     with pytest.raises(ValueError, match=r"deep \(.* may not be written to\)\. Name another place with --plots DIR"):
         check_directory(tmp_path / "very" / "deep", "--plots")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]

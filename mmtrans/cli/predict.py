@@ -14,7 +14,7 @@ from pathlib import Path
 from mmtrans.cli.source import add_source_arguments, open_source
 from mmtrans.console import say, warn
 from mmtrans.escape import for_json, for_terminal
-from mmtrans.files import check_file, new_file
+from mmtrans.files import check_new_file, new_file
 
 FIELDS = ("id", "score", "polarity", "words", "attention")
 
@@ -66,7 +66,7 @@ def check_out(out: str | None) -> str:
     if suffix not in (".csv", ".jsonl"):
         raise ValueError(f"The rows have two forms. Expected FILE.csv or FILE.jsonl. Received: out={out}. Rename it.")
     if out is not None:
-        check_file(out, "--out")
+        check_new_file(out, "--out")
     return suffix
 
 

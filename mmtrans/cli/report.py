@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> dict:
     """Writes the report and returns its paths, its sentences and the errors."""
     if arguments.out is not None:
         _check_out(Path(arguments.out))
-    from mmtrans.files import check_file, write_atomically
+    from mmtrans.files import check_new_file, write_atomically
     from mmtrans.report.collect import collect
     from mmtrans.report.compare import compute
     from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> dict:
     out = Path(arguments.out or grid.path / "report.html")
     paths = [out.with_suffix(suffix) for suffix in (".html", ".md", ".csv")]
     for path in paths:
-        check_file(path, "--out")
+        check_new_file(path, "--out")
     results = compute(grid)
     report = make_report(grid, results)
     for path, text in zip(paths, (to_html(report), to_markdown(report), to_csv(results)), strict=True):

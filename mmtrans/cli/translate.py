@@ -11,7 +11,7 @@ from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
 from mmtrans.console import say, warn
 from mmtrans.escape import for_file_name, for_json
-from mmtrans.files import check_directory, check_file, write_atomically
+from mmtrans.files import check_directory, check_new_file, write_atomically
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> dict:
     check(arguments, given)
     for flag, path in (("--out", arguments.out), ("--features", arguments.features)):
         if path is not None:
-            check_file(path, flag)
+            check_new_file(path, flag)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
