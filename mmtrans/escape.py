@@ -1,8 +1,8 @@
 """Text from strangers (ids, words, names of labels, columns, runs and files) as each place that shows it needs it.
 
 Corpora, records, runs and exports come from others, and what they say is text, never an instruction: to a terminal, to
-a reader of Markdown, to a browser, to LaTeX, to a file system or to matplotlib. Each place has one function. It takes
-plain text, and is applied once, where the text is put in. Files for programs (CSV, JSON) hold the text as it is.
+a reader of Markdown, to a browser, to a file system or to matplotlib. Each place has one function. It takes plain text,
+and is applied once, where the text is put in. Files for programs (CSV, JSON) hold the text as it is.
 """
 
 from __future__ import annotations
@@ -27,10 +27,6 @@ _MARKDOWN |= {character: f"\\{character}" for character in "\\`*_[]"}
 _BLOCK = re.compile(r"#|>|[-+=](?=$|[-+= ])| |(?P<number>\d{1,9})(?=[.)]($| ))")
 
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-
-_LATEX = {character: f"\\{character}" for character in "{}$&#%_"}
-_LATEX |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", '"': r"\textquotedbl{}"}
-_LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}"}
 
 #: A file name that says itself: it means the same to every file system, also to those that ignore case.
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._\[\]-]{0,99}")
@@ -79,11 +75,6 @@ def for_markdown(text: str) -> str:
 def for_html(text: str) -> str:
     """Text of an HTML element, or of an attribute between quotes."""
     return "".join(_HTML.get(character, character) for character in for_terminal(text))
-
-
-def for_latex(text: str) -> str:
-    """Text of LaTeX, outside of mathematics and of `verbatim`."""
-    return "".join(_LATEX.get(character, character) for character in for_terminal(text))
 
 
 def for_file_name(text: str) -> str:

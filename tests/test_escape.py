@@ -12,7 +12,6 @@ from mmtrans.escape import (
     for_file_name,
     for_html,
     for_json,
-    for_latex,
     for_markdown,
     for_plot,
     for_shell,
@@ -128,23 +127,6 @@ def test_html_holds_text_and_attribute_values_only(text):
     page = Page(f'<i title="{for_html(text)}">{for_html(text)}</i>')
     assert page.tags == [("i", [("title", for_terminal(text))])]
     assert page.text == for_terminal(text)
-
-
-def test_latex_shows_the_text_itself():
-    assert for_latex(r"50 % of $x_1$ & {a} #~^") == (
-        r"50 \% of \$x\_1\$ \& \{a\} \#\textasciitilde{}\textasciicircum{}"
-    )
-    assert for_latex("\\input{/etc/passwd}") == r"\textbackslash{}input\{/etc/passwd\}"
-    assert for_latex('T->A | "q" `r`\n') == (
-        r"T-\textgreater{}A \textbar{} \textquotedbl{}q\textquotedbl{} "
-        r"\textasciigrave{}r\textasciigrave{}\textbackslash{}n"
-    )
-
-
-@given(any_text)
-def test_latex_has_no_command_but_ours(text):
-    ours = r"\\(text[a-z]+\{\}|[{}$&#%_])"
-    assert not set(re.sub(ours, "", for_latex(text))) & set("\\{}$&#%_^~")
 
 
 @pytest.mark.parametrize("text", ["video3[0]", "a-b_c.d", "2024", "x" * 100])
