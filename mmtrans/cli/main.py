@@ -66,17 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((argument for argument in argv if argument in COMMANDS), None)
     try:
-        # The command itself may start others like it.
-        arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
-    except ValueError as error:
-        return fail(error, 2)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
         with interrupts.handled():
-            code = _run(arguments)
+            code = _run(command, argv)
             sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
-        code = _stop(arguments.command, interrupt)
+        code = _stop(command, interrupt)
     except BrokenPipeError:
         # As of `| head -1`.
         code = 1
@@ -90,7 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(command: str | None, argv: list[str]) -> int:
+    try:
+        # The command itself may start others like it.
+        arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
+    except ValueError as error:
+        return fail(error, 2)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return int(is_failure(arguments.command, result))
 
 
-def _stop(command: str, interrupt: KeyboardInterrupt) -> int:
+def _stop(command: str | None, interrupt: KeyboardInterrupt) -> int:
     """Says that a signal has ended a command, and returns the exit code that a shell would give."""
     terminated = isinstance(interrupt, interrupts.Terminated)
     goes_on = " The same command goes on from the last checkpoint." if command in ("train", "tune", "grid") else ""

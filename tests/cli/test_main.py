@@ -126,7 +126,7 @@ def test_fail_prints_one_line(capsys):
     assert capsys.readouterr().err == "mmtrans: a b\n"
 
 
-@pytest.mark.parametrize("argv", [["inspect", "{records}"], ["train", "--print-config"]])
+@pytest.mark.parametrize("argv", [["inspect", "{records}"], ["train", "--print-config"], ["tune", "--help"]])
 def test_a_reader_that_goes_away_is_no_traceback(records_dir, argv):
     argv = [argument.format(records=records_dir) for argument in argv]
     command = [sys.executable, "-m", "mmtrans.cli.main", *argv]

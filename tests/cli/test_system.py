@@ -106,11 +106,20 @@ def test_synthesize_on_a_full_disk_ends_by_no_signal(full):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_device_that_takes_nothing(records_dir):
-    done = shell(f"mmtrans inspect {records_dir} > /dev/full")
+@pytest.mark.parametrize(
+    "line", ["mmtrans inspect {records}", "mmtrans --help", "mmtrans --version", "mmtrans train --help"]
+)
+@pytest.mark.parametrize("before", ["", "PYTHONUNBUFFERED=1 "])
+def test_a_device_that_takes_nothing(line, before, records_dir):
+    done = shell(f"{before}{line.format(records=records_dir)} > /dev/full")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("mmtrans: The disk is full.")
-    assert shell("mmtrans inspect /none 2> /dev/full").returncode == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("line", ["mmtrans inspect /none", "mmtrans inspect", "mmtrans train --units 0"])
+def test_where_stderr_takes_nothing_the_exit_code_tells(line):
+    assert shell(f"{line} 2> /dev/full").returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,8 @@ def test_a_device_that_takes_nothing(records_dir):
         ("mmtrans convert {corpus} {new} <&-", 0, ""),
         ("mmtrans convert {corpus} {new} <&- >&-", 0, ""),
         ("mmtrans train --print-config --json 2>&- <&-", 0, ""),
+        ("mmtrans --help >&-", 0, ""),
+        ("mmtrans --version >&- 2>&-", 0, ""),
     ],
 )
 def test_closed_streams_take_nothing_and_break_nothing(line, code, err, records_dir, corpus_dir, tmp_path):
