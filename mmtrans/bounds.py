@@ -42,13 +42,15 @@ def check_number(
             or `MOST_REAL` unless given.
     """
     most = most or (MOST_WHOLE if isinstance(value, int) else MOST_REAL)
-    if (-most if low is None else low) <= value <= (most if high is None else high):
+    least, upper = -most if low is None else low, most if high is None else high
+    if least <= value <= upper:
         return
     if high is not None:
-        expected = f"a value between {low} and {high}"
+        expected = f"a value between {least} and {high}"
     elif value > most:
         expected = f"at most {most}"
     else:
-        expected = "a finite number" if low is None else f"at least {low}"
+        expected = "a finite number" if low is None and value != value else f"at least {least}"
+    remedy = "a smaller one" if value > upper else "a larger one" if value < least else "a number"
     field = name.removeprefix("--").replace("-", "_")
-    raise ValueError(f"{name} is out of range. Expected {expected}. Received: {field}={shown(value)}.")
+    raise ValueError(f"{name} is out of range. Expected {expected}. Received: {field}={shown(value)}. Give {remedy}.")

@@ -220,13 +220,16 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
         choices = typing.get_args(kind)
         if value not in choices:
             raise ValueError(
-                f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={shown(value)}."
+                f"Unknown {field.name}. Expected one of {list(choices)}. Received: {field.name}={shown(value)}. "
+                f"Choose one of these."
             )
         return value
     if kind is float and type(value) is int:
         value = float(value) if abs(value) <= MOST_REAL else math.inf if value > 0 else -math.inf
     if type(value) is not kind:
-        raise ValueError(f"Wrong type. Expected {kind.__name__}. Received: {field.name}={shown(value)}.")
+        raise ValueError(
+            f"Wrong type. Expected {kind.__name__}. Received: {field.name}={shown(value)}. Give a value of that type."
+        )
     if kind in (int, float):
         check_number(field.name, value, **{bound: field.metadata[bound] for bound in ("low", "high", "most")})
     return value
@@ -289,7 +292,7 @@ def _taken(name: str, value: Any, where: str) -> Any:
             return str(parse(value))
         return spelled(value) if name == "init" else value
     except ValueError as error:
-        raise ValueError(f"{error} It stands in {where}.") from error
+        raise ValueError(f"{error} The value stands in {where}.") from error
 
 
 def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:

@@ -144,15 +144,31 @@ def test_a_place_for_no_file_is_refused_before_the_work(flag, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flag", "value", "expected"),
     [
-        ("--temperature", "0", "Expected a value between 0.001 and 1000.0. Received: temperature=0.0."),
-        ("--temperature", "1e-38", "Expected a value between 0.001 and 1000.0. Received: temperature=1e-38."),
-        ("--length-penalty", "nan", "Expected a value between -5.0 and 5.0. Received: length_penalty=nan."),
-        ("--coverage-penalty", "inf", "Expected a value between -100.0 and 100.0. Received: coverage_penalty=inf."),
-        ("--beam-width", "0", "Expected at least 1. Received: beam_width=0."),
-        ("--n-best", str(10**35), f"Expected at most 10000. Received: n_best={10**35}."),
-        ("--sample-top-k", "-3", "Expected at least 0. Received: sample_top_k=-3."),
-        ("--seed", "2147483648", "Expected at most 2147483647. Received: seed=2147483648."),
-        ("--plot-attention", "-1", "Expected at least 0. Received: plot_attention=-1."),
+        (
+            "--temperature",
+            "0",
+            "Expected a value between 0.001 and 1000.0. Received: temperature=0.0. Give a larger one.",
+        ),
+        (
+            "--temperature",
+            "1e-38",
+            "Expected a value between 0.001 and 1000.0. Received: temperature=1e-38. Give a larger one.",
+        ),
+        (
+            "--length-penalty",
+            "nan",
+            "Expected a value between -5.0 and 5.0. Received: length_penalty=nan. Give a number.",
+        ),
+        (
+            "--coverage-penalty",
+            "inf",
+            "Expected a value between -100.0 and 100.0. Received: coverage_penalty=inf. Give a smaller one.",
+        ),
+        ("--beam-width", "0", "Expected at least 1. Received: beam_width=0. Give a larger one."),
+        ("--n-best", str(10**35), f"Expected at most 10000. Received: n_best={10**35}. Give a smaller one."),
+        ("--sample-top-k", "-3", "Expected at least 0. Received: sample_top_k=-3. Give a larger one."),
+        ("--seed", "2147483648", "Expected at most 2147483647. Received: seed=2147483648. Give a smaller one."),
+        ("--plot-attention", "-1", "Expected at least 0. Received: plot_attention=-1. Give a larger one."),
     ],
 )
 def test_numbers_out_of_range_are_refused(flag, value, expected, capsys):

@@ -65,7 +65,7 @@ def test_what_is_tried(name, spec, expected):
     [
         ({"unit": 3, "seed": [1]}, r"cannot be searched\. .*Received: \['seed', 'unit'\] \(here\)"),
         ({3: 4}, r"cannot be searched\. .*\['3'\]"),
-        ({"units": [0]}, r"units is out of range\. .*units=0\. Correct the space \(here\)"),
+        ({"units": [0]}, r"units is out of range\. .*units=0\. Give a larger one\. Correct the space \(here\)"),
         ({"units": [4.5]}, r"Wrong type\. Expected int\. Received: units=4\.5"),
         ({"units": None}, r"Wrong type\. .*units=None"),
         ({"units": []}, r"units has no values"),

@@ -245,7 +245,7 @@ def test_a_search_of_an_earlier_release_lacks_fields_and_is_the_same(search):
     search.save()
     path.write_text(json.dumps({**description, "config": {**description["config"], "units": "3"}}))
     with pytest.raises(
-        ValueError, match=r"Wrong type\. Expected int\. Received: units='3'\. It stands in .*search\.json"
+        ValueError, match=r"Wrong type\. Expected int\. Received: units='3'\. .*The value stands in .*search\.json"
     ):
         search.save()
 

@@ -327,8 +327,8 @@ def test_a_directory_that_holds_something_is_refused_and_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"videos": 2}, r"^--videos is out of range\. Expected at least 3\. Received: videos=2\.$"),
-        ({"seed": -1}, r"^--seed is out of range\. Expected at least 0\. Received: seed=-1\.$"),
+        ({"videos": 2}, r"^--videos is out of range\. Expected at least 3\. Received: videos=2\. Give a larger one\.$"),
+        ({"seed": -1}, r"^--seed is out of range\. Expected at least 0\. Received: seed=-1\. Give a larger one\.$"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, arguments, message):
