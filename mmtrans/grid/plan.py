@@ -12,7 +12,7 @@ from mmtrans.config import Config
 from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
 from mmtrans.grid.description import read_description
-from mmtrans.grid.variants import Variant, config_of, rows_of
+from mmtrans.grid.variants import Variant, config_of, fitted, rows_of
 from mmtrans.training.environment import versions
 from mmtrans.training.phases import Phase, phases_of
 from mmtrans.training.run import Run, check_unchanged
@@ -152,7 +152,7 @@ class Task:
     @property
     def name(self) -> str:
         """Of its working directory and its log; for a regressor, of its run."""
-        return f"{'' if self.completes_run else 'translation-'}{self.row.run_name(self.config.seed)}"
+        return fitted(f"{'' if self.completes_run else 'translation-'}{self.row.run_name(self.config.seed)}")
 
     @property
     def completes_run(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,9 @@ from mmtrans.search.space import read_fields
 
 #: Fields that a variant cannot change: a grid's own, and those that decide what a run consists of.
 RESERVED = (*VARIED, "epochs", "pretrain")
+
+#: Most bytes of the name of a run or a training: its log is `<name>.log`, and file systems take 255.
+MOST_NAME = 251
 
 
 @dataclass(frozen=True, order=True)
@@ -54,7 +58,17 @@ class Variant:
         untrained = "-untrained" if self.untrained else ""
         labels = f"-labels-{self.label_fraction}" if self.label_fraction < 1 else ""
         name = f"+{self.name}" if self.name else ""
-        return f"{slug(parse(self.recipe))}{untrained}{labels}{name}-seed-{seed}"
+        return fitted(f"{slug(parse(self.recipe))}{untrained}{labels}{name}-seed-{seed}")
+
+
+def fitted(name: str) -> str:
+    """The name of a run or a training; of one that a file system would refuse its start, and a digest of it all."""
+    data = name.encode()
+    if len(data) <= MOST_NAME:
+        return name
+    ending = f"-{hashlib.sha256(data).hexdigest()[:12]}"
+    # Half a character at the cut goes.
+    return data[: MOST_NAME - len(ending)].decode(errors="ignore") + ending
 
 
 def rows_of(

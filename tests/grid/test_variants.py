@@ -8,8 +8,10 @@ import pytest
 from mmtrans.config import Config
 from mmtrans.grid.description import read_description
 from mmtrans.grid.inits import copy_path, keep_inits, open_inits, spelled_as_known
-from mmtrans.grid.plan import Grid
+from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of, variant_of
+from mmtrans.recipe import MOST_EMBEDS, parse
+from mmtrans.training.phases import Phase
 from mmtrans.training.run import Run
 from tests.grid.test_store import finish
 
@@ -52,6 +54,26 @@ def test_names():
     assert Variant("T").title == "T"
     assert Variant("T->A", False, 0.5, "joint").run_name(3) == "T_to_A-labels-0.5+joint-seed-3"
     assert Variant("T->A", untrained=True).run_name(0) == "T_to_A-untrained-seed-0"
+
+
+def test_a_name_that_a_file_system_refuses_is_cut_and_still_its_own(grid):
+    """The longest recipe, and the longest name of a variant."""
+    recipe = "concat(T,A,V)"
+    for _ in range(MOST_EMBEDS):
+        recipe = f"embed({recipe},concat(T,A,V))"
+    recipe = f"{recipe}->concat(T,A,V)"
+    variants = [Variant(recipe, untrained, share, "é" * 50) for untrained in (False, True) for share in (1.0, 0.123456)]
+    names = {variant.run_name(seed) for variant in variants for seed in (2**31 - 2, 2**31 - 1)}
+    assert len(names) == 8
+    for name in names:
+        (grid.path / f"{name}.log").touch()
+        assert len(name.encode()) <= 251
+    # A name that there was room for stays as it is.
+    variant = Variant(recipe, name="n" * (251 - len(Variant(recipe).run_name(0)) - 1))
+    assert variant.run_name(0).endswith(f"+{variant.name}-seed-0")
+    task = Task.of(Phase(1, "translation", parse(recipe), "key", None), variant, Config())
+    assert len(task.name) == 251
+    assert task.name.startswith("translation-embed_embed_")
 
 
 def test_phases_that_variants_share_are_trained_once(grid):
