@@ -18,7 +18,8 @@ NAMES = {
 }
 
 #: What may follow a modality's name without a change of what it is.
-_ENDINGS = re.compile(r"(features?|feats?|emb|embeddings?|vectors?|s)$")
+ENDINGS = r"features?|feats?|emb|embeddings?|vectors?|s"
+_ENDING = re.compile(rf"(?:{ENDINGS})$")
 
 #: Numbers of tokens go beyond this; counts and flags of words seldom do.
 _LARGEST_COUNT = 20
@@ -30,7 +31,7 @@ _LOOKED_AT = 200
 def modality_of(name: str) -> str | None:
     """The modality that a part, a file or a word of its name is called by (`visual`, `audio_features`), or `None`."""
     letters = re.sub(r"[^a-z0-9]", "", name.lower())
-    for spelling in (letters, _ENDINGS.sub("", letters)):
+    for spelling in (letters, _ENDING.sub("", letters)):
         for modality, names in NAMES.items():
             if spelling in names:
                 return modality

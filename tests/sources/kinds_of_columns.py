@@ -226,29 +226,40 @@ def _csd_ids(folder: Path) -> Path:
 _NEVER_READ = "Its first part is numbers of words, and is never read as vectors."
 
 
-def _strange(corpus, segments) -> None:
-    assert len(segments) == 7
-    assert any("wishes" in note and ("not used" in note or "left aside" in note) for note in corpus.notes)
+def _says_unused(name: str) -> Callable:
+    def check(corpus, segments) -> None:
+        assert len(segments) == 7
+        assert any(name in note and ("not used" in note or "left aside" in note) for note in corpus.notes)
+
+    return check
 
 
-def _with_strange_part(format: str) -> Row:
-    return Row(_pickled(format, lambda parts: parts.update(wishes=[1])), check=_strange)
+def _with_part(format: str, name: str) -> Row:
+    return Row(_pickled(format, lambda parts: parts.update({name: [1]})), check=_says_unused(name))
 
 
-def _with_strange_file(format: str) -> Row:
+def _with_file(format: str, name: str) -> Row:
     def write(folder: Path) -> Path:
         path = WRITE[format](folder)
         if format == "neutral":
-            np.savez(folder / "wishes.npz", a=np.ones((1, 2)))
+            np.savez(folder / f"{name}.npz", a=np.ones((1, 2)))
         elif format == "mfn":
-            (folder / "wishes.h5").write_bytes((folder / "X_train.h5").read_bytes())
+            (folder / f"{name}.h5").write_bytes((folder / "X_train.h5").read_bytes())
         else:
-            with h5py.File(folder / "wishes.csd", "w") as file:
-                entry = file.create_group("wishes/data/e[0]")
+            with h5py.File(folder / f"{name}.csd", "w") as file:
+                entry = file.create_group(f"{name}/data/e[0]")
                 entry["features"], entry["intervals"] = np.ones((1, 9)), np.float64([[0, 1]])
         return path
 
-    return Row(write, check=_strange)
+    return Row(write, check=_says_unused(name))
+
+
+def _beside_the_others(name: str) -> dict[str, Row | str]:
+    return {
+        **{format: _with_part(format, name) for format in PICKLES},
+        **{format: _with_file(format, name) for format in ("csd", "mfn", "neutral")},
+        "misa": "A sample has three parts, and any other number of them is refused.",
+    }
 
 
 _ODD_ENTRY = "audio: entries with other columns than most, left out"
@@ -296,9 +307,6 @@ KINDS: Kinds = {
         "csd": "A sequence of text has one row a time, and no mask.",
         "misa": _NEVER_READ,
     },
-    "parts that nothing uses": {
-        **{format: _with_strange_part(format) for format in PICKLES},
-        **{format: _with_strange_file(format) for format in ("csd", "mfn", "neutral")},
-        "misa": "A sample has three parts, and any other number of them is refused.",
-    },
+    "parts that nothing uses": _beside_the_others("wishes"),
+    "parts that a modality's name is only within": _beside_the_others("surface"),
 }

@@ -97,6 +97,14 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
         ("OpenFace_2", "x", False, 713, "video"),
         ("Opinion Segment Labels", "x", False, 1, "labels"),
         ("All Labels", "CMU_MOSEI_Labels", False, 7, "labels"),
+        ("CMU_MOSI_TimestampedWordVectors", "x", False, 200, "text"),
+        ("x", "cmu_mosi_timestampedwordvectors", False, 200, "text"),
+        ("FACET42", "x", False, 30, "video"),
+        ("VisualOpenFace2", "x", False, 30, "video"),
+        ("open_face", "x", False, 30, "video"),
+        ("openSMILE_IS09", "x", False, 30, "audio"),
+        ("word2vec", "x", False, 200, "text"),
+        ("CMU_MOSEI_LabelsSentiment", "x", False, 1, "labels"),
         ("x", "y", False, 300, "text"),
         ("x", "y", False, 43, "audio"),
         ("x", "y", False, 35, "video"),
@@ -105,6 +113,12 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
 )
 def test_the_published_sequences_have_their_roles(root, stem, holds_text, dim, role):
     assert role_of(root, stem, holds_text=holds_text, dim=dim) == role
+
+
+@pytest.mark.parametrize("name", ["surface", "Texture 2", "invoice_totals", "television", "phonetics", "Opinionated"])
+def test_a_role_is_a_whole_word_of_a_name(name):
+    assert role_of(name, name, holds_text=False, dim=9) is None
+    assert role_of(name, "audio", holds_text=False, dim=9) == "audio"
 
 
 def test_a_table_beside_csd_files_is_no_neutral_corpus(tmp_path):
