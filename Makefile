@@ -22,6 +22,7 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
@@ -48,7 +49,7 @@ endif
 $(VENV)/.installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10-3.13 on PATH; set PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
 	touch $@
 
 $(VENV_ADDONS)/.installed: setup.py constraints-addons.txt

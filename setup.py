@@ -26,7 +26,8 @@ REQUIRED = [
 ]
 
 EXTRAS = {
-    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"],
+    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+    "dev": ["ruff>=0.6", "basedpyright>=1.40"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
 }

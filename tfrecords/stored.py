@@ -232,6 +232,7 @@ def _is_refused(content: Any, shape: type, problem: str, path: list[str | int], 
 def _replaced(content: Any, path: list[str | int], value: Any) -> Any:
     if not path:
         return value
-    changed = dict(content) if isinstance(content, dict) else list(content)
-    changed[path[0]] = _replaced(content[path[0]], path[1:], value)
-    return changed
+    inner = _replaced(content[path[0]], path[1:], value)
+    if isinstance(content, dict):
+        return {**content, path[0]: inner}
+    return [inner if number == path[0] else item for number, item in enumerate(content)]

@@ -53,7 +53,7 @@ def write_shards(
         ValueError: a segment without a split.
     """
     open_shards: dict[tuple, _OpenShard] = {}
-    numbers = dict.fromkeys(SPLITS, 0)
+    numbers: dict[str, int] = dict.fromkeys(SPLITS, 0)
     closed: dict[str, list[Shard]] = {split: [] for split in SPLITS}
     try:
         for segment in segments:

@@ -142,9 +142,11 @@ def beam_search(step: Callable, state, source_mask, bos: int, eos: int, limits, 
     tokens, parents, attention_weights = (array.gather(tf.range(t)) for array in history)
     best = tf.math.top_k(search.final_scores(beams), options.n_best).indices
     ids, attention_weights = trace_back(tokens, parents, attention_weights, best)
-    picked = [tf.gather(value, best, batch_dims=1) for value in (beams.lengths, beams.log_probs, search.scores(beams))]
+    lengths, log_probs, scores = (
+        tf.gather(value, best, batch_dims=1) for value in (beams.lengths, beams.log_probs, search.scores(beams))
+    )
     ids.set_shape([source_mask.shape[0], None, None])
-    return Hypotheses(ids, *picked, attention_weights)
+    return Hypotheses(ids, lengths, log_probs, scores, attention_weights)
 
 
 class _Search:
