@@ -17,7 +17,8 @@ Without `aligned`, a modality is aligned where it has one step a word in every s
 modalities of every segment have equal steps); the words then are the tokens. With `aligned`, segments that break it are
 dropped. Without `label`, `mmtrans.sources.labels` tells the scale. Without `split` the folds are drawn. NaN and
 infinities become 0; a modality that is zero throughout a segment, or has other columns there than in most, is absent.
-Other names of the modalities, such as `visual.npz`, are understood. Steps of words that are silence go with them.
+Other names of the modalities, such as `visual`, are understood, in `corpus.json` too.
+Steps of words that are silence go with them.
 """
 
 from __future__ import annotations

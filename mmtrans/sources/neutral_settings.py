@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.sources.labels import stated_scale
+from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.words import storable_text
 from mmtrans.user_files import has_file, read_text
-from tfrecords.schema import MODALITIES, LabelScale
+from tfrecords.schema import LabelScale
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Reads `{"label": {name, low, high, neutral}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
+
+    Modalities go by any of their names, as those of the arrays do.
 
     Returns:
         The settings; empty ones where there is no file.
@@ -39,16 +42,21 @@ def read_settings(path: Path) -> Settings:
         raise _refusal(path, " ".join(str(error).split())) from error
     if not isinstance(content, dict) or set(content) - {"label", "columns", "aligned"}:
         raise _refusal(path, f"{sorted(content) if isinstance(content, dict) else type(content).__name__}")
-    columns, aligned = content.get("columns", {}), content.get("aligned", {})
-    for part, kind in ((columns, list), (aligned, bool)):
-        well = isinstance(part, dict) and all(name in MODALITIES and isinstance(v, kind) for name, v in part.items())
-        if not well:
-            raise _refusal(path, f"{part!r:.100}")
+    columns = _by_modality(content.get("columns", {}), list, path)
+    aligned = _by_modality(content.get("aligned", {}), bool, path)
     for name, names in columns.items():
         if not all(isinstance(column, str) for column in names):
             raise _refusal(path, f"columns of {name} that are no text")
     label = _read_scale(content["label"], path) if "label" in content else None
     return Settings(label, {name: tuple(map(storable_text, names)) for name, names in columns.items()}, aligned)
+
+
+def _by_modality(part: object, kind: type, path: Path) -> dict:
+    well = isinstance(part, dict) and all(isinstance(value, kind) for value in part.values())
+    found = {modality_of(name): value for name, value in part.items()} if well else {None: part}
+    if None in found or len(found) < len(part):
+        raise _refusal(path, f"{part!r:.100}")
+    return found
 
 
 def _read_scale(label: object, path: Path) -> LabelScale:
@@ -64,6 +72,6 @@ def _read_scale(label: object, path: Path) -> LabelScale:
 def _refusal(path: Path, received: str) -> ValueError:
     return ValueError(
         f"The settings of the corpus cannot be read. Expected JSON with some of label (name, low, high, neutral: "
-        f"finite, low < high, neutral between), columns (modality: names) and aligned (modality: true or false). "
-        f"Received: {received} ({path}). Correct or remove the file."
+        f"finite, low < high, neutral between), columns (modality: names) and aligned (modality: true or false), with "
+        f"each modality once, by a known name. Received: {received} ({path}). Correct or remove the file."
     )

@@ -162,6 +162,17 @@ def test_a_table_that_is_no_utf8(tmp_path):
         open_corpus(path)
 
 
+def test_settings_call_modalities_by_any_of_their_names(tmp_path):
+    settings = {
+        "columns": {"acoustic": ["a", "b"], "visual_features": ["c", "d"]},
+        "aligned": {"Language": False, "COVAREP": True},
+    }
+    arrays = {name: {"v[0]": _array(2), "v[1]": _array(1)} for name in ("text", "audio", "video")}
+    corpus = open_corpus(_folder(tmp_path / "s", "id,words\nv[0],a b\nv[1],a\n", arrays, settings))
+    assert corpus.feature_names == {"audio": ("a", "b"), "video": ("c", "d")}
+    assert corpus.aligned == {"text": False, "audio": True, "video": True}
+
+
 def test_settings_with_half_characters_can_be_stored(tmp_path):
     settings = {
         "label": {"name": "x\ud800", "low": 0, "high": 1, "neutral": 0},
@@ -179,6 +190,7 @@ def test_settings_with_half_characters_can_be_stored(tmp_path):
         {"extra": 1},
         {"aligned": {"text": 1}},
         {"columns": {"smell": []}},
+        {"aligned": {"audio": True, "acoustic": False}},
         {"columns": {"text": [1]}},
         {"label": {"name": "x"}},
         {"label": {"name": "x", "low": 0, "high": "1", "neutral": 0}},
