@@ -24,6 +24,9 @@ _ENDING = re.compile(rf"(?:{ENDINGS})$")
 #: Numbers of tokens go beyond this; counts and flags of words seldom do.
 _LARGEST_COUNT = 20
 
+#: What stands for no token after the last one, besides 0.
+_NO_TOKEN = (-1, -100)
+
 #: Segments whose text is looked at to tell whether it is ids.
 _LOOKED_AT = 200
 
@@ -46,15 +49,20 @@ def usual_width(widths: Counter[Width]) -> Width:
 def holds_ids(array: np.ndarray) -> bool:
     """Whether a text's array `(segments, steps, dim)` holds the numbers of tokens, as BERT reads them, and no vectors.
 
-    They are whole numbers from 0, one a step, or all of a segment in one step, or in three steps of which the second is
-    the mask and the third the kind of each token.
+    They are numbers that may be tokens', one a step, or all of a segment in one step, or in three steps of which the
+    second is the mask and the third the kind of each token.
     """
     _, steps, dim = array.shape
     seen = array[:: max(1, len(array) // _LOOKED_AT)]
     if not seen.size or (steps not in (1, 3) and dim != 1):
         return False
-    whole = bool((seen >= 0).all() and seen.max() > _LARGEST_COUNT and (seen == np.floor(seen)).all())
-    return whole and (steps != 3 or dim == 1 or bool((seen[:, 1:] <= 1).all()))
+    may_be = may_be_ids(seen) and bool(seen.max() > _LARGEST_COUNT)
+    return may_be and (steps != 3 or dim == 1 or bool((seen[:, 1:] <= 1).all()))
+
+
+def may_be_ids(array: np.ndarray) -> bool:
+    """Whether an array of any shape holds nothing but whole numbers from 0, and what stands for no token."""
+    return bool((((array >= 0) & (array == np.floor(array))) | np.isin(array, _NO_TOKEN)).all())
 
 
 def other_columns(modality: str) -> str:

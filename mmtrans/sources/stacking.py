@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmtrans.sources.modalities import usual_width
+from mmtrans.sources.modalities import may_be_ids, usual_width
 from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.words import is_missing
 
@@ -101,4 +101,4 @@ def _matrix(row: object) -> np.ndarray | None:
 
 
 def _are_ids(matrix: np.ndarray) -> bool:
-    return len(matrix) == 1 and bool((matrix >= 0).all() and (matrix == np.floor(matrix)).all())
+    return len(matrix) == 1 and may_be_ids(matrix)

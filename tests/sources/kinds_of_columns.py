@@ -165,15 +165,18 @@ def _no_text(corpus, segments) -> None:
 
 
 def _ids(shape: str) -> Callable[[int], np.ndarray]:
+    """`n` → numbers of tokens of n segments, 50 each, of which the last are padding where the shape says so."""
     rng = np.random.default_rng(3)
-    if shape == "ids":
-        return lambda n: rng.integers(0, 30522, (n, 50))
 
-    def triples(n: int) -> np.ndarray:
+    def make(n: int) -> np.ndarray:
         ids = rng.integers(0, 30522, (n, 50))
-        return np.stack([ids, np.ones_like(ids), np.zeros_like(ids)], axis=1)
+        if shape == "triple":
+            return np.stack([ids, np.ones_like(ids), np.zeros_like(ids)], axis=1)
+        if shape == "padded":
+            ids[:, -2:] = -1, -100
+        return ids
 
-    return triples
+    return make
 
 
 def _pickled_ids(format: str, shape: str) -> Row:
@@ -212,15 +215,29 @@ def _neutral_ids(shape: str) -> Row:
     return Row(write, check=_no_text)
 
 
-def _csd_ids(folder: Path) -> Path:
-    WRITE["csd"](folder)
-    with h5py.File(folder / "text.csd", "r+") as file:
-        (root,) = file
-        for entry in file[root]["data"].values():
-            count = len(entry["features"])
-            del entry["features"]
-            entry["features"] = _ids("ids")(1).reshape(-1, 1)[:count]
-    return folder
+def _csd_ids(shape: str) -> Row:
+    make = _ids(shape)
+
+    def write(folder: Path) -> Path:
+        WRITE["csd"](folder)
+        with h5py.File(folder / "text.csd", "r+") as file:
+            (root,) = file
+            for entry in file[root]["data"].values():
+                count = len(entry["features"])
+                del entry["features"]
+                entry["features"] = make(1).reshape(-1, 1)[-count:]
+        return folder
+
+    return Row(write, check=_no_text)
+
+
+def _all_ids(shape: str) -> dict[str, Row | str]:
+    return {
+        **{format: _pickled_ids(format, shape) for format in PICKLES},
+        "mfn": _d1_ids(shape),
+        "neutral": _neutral_ids(shape),
+        "misa": _NEVER_READ,
+    }
 
 
 _NEVER_READ = "Its first part is numbers of words, and is never read as vectors."
@@ -293,19 +310,11 @@ KINDS: Kinds = {
         "mfn": Row(_d1_renamed, check=_all_modalities),
         **{format: _renamed(format) for format in PICKLES},
     },
-    "numbers of tokens as text": {
-        **{format: _pickled_ids(format, "ids") for format in PICKLES},
-        "mfn": _d1_ids("ids"),
-        "neutral": _neutral_ids("ids"),
-        "csd": Row(_csd_ids, check=_no_text),
-        "misa": _NEVER_READ,
-    },
+    "numbers of tokens as text": {**_all_ids("ids"), "csd": _csd_ids("ids")},
+    "numbers of tokens that are padded with -1 or -100": {**_all_ids("padded"), "csd": _csd_ids("padded")},
     "BERT's ids, mask and kinds as text": {
-        **{format: _pickled_ids(format, "triple") for format in PICKLES},
-        "mfn": _d1_ids("triple"),
-        "neutral": _neutral_ids("triple"),
+        **_all_ids("triple"),
         "csd": "A sequence of text has one row a time, and no mask.",
-        "misa": _NEVER_READ,
     },
     "parts that nothing uses": _beside_the_others("wishes"),
     "parts that a modality's name is only within": _beside_the_others("surface"),

@@ -43,6 +43,11 @@ def test_the_usual_width_is_that_of_most_and_of_equals_the_first():
         (np.array([[[101.0], [2054.0], [0.0]]]), True),
         (np.array([[[101, 7, 102], [1, 1, 1], [0, 0, 0]]]), True),
         (np.array([[[101, 7, 102], [1, 1, 2], [0, 0, 0]]]), False),
+        (np.array([[[101, 2054, 102, -1]]]), True),
+        (np.array([[[101.0], [102.0], [-100.0]]]), True),
+        (np.array([[[101, 102, -100], [1, 1, 0], [0, 0, -100]]]), True),
+        (np.array([[[101, 102, -2]]]), False),
+        (np.array([[[-1, 1, -100]]]), False),
         (np.array([[[101.5, 2, 3]]]), False),
         (np.array([[[-101, 2, 3]]]), False),
         (np.array([[[1, 0, 3]]]), False),  # counts of words

@@ -76,11 +76,11 @@ def test_a_file_of_ragged_rows_has_the_steps_that_are_stored(tmp_path):
 
 def test_ragged_lists_of_token_numbers_are_no_text(tmp_path):
     content = {
-        "train": {"text": [[101, 7, 102], [101, 9, 8, 102]], "audio": np.ones((2, 3, 5)), "id": ["v[0]", "v[1]"]}
+        "train": {"text": [[101, 7, 102], [101, 9, 8, 102, -100]], "audio": np.ones((2, 3, 5)), "id": ["v[0]", "v[1]"]}
     }
     corpus = open_corpus(dump(tmp_path / "mine.pkl", content, 4))
     assert set(corpus.aligned) == {"audio"}
-    assert "text (2, 1, 4) holds the numbers of tokens, and no vectors: no text modality." in corpus.notes
+    assert "text (2, 1, 5) holds the numbers of tokens, and no vectors: no text modality." in corpus.notes
     del content["train"]["audio"]
     with pytest.raises(ValueError, match=r"The text holds the numbers of tokens, and there is nothing else\. .*text"):
         open_corpus(dump(tmp_path / "mine.pkl", content, 4))
