@@ -1,5 +1,6 @@
 """Package of mmtrans: `mmtrans` and `tfrecords` are installed, `tools` and `tests` are run from a checkout."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -25,6 +26,18 @@ REQUIRED = [
     "sacrebleu>=2.4",
 ]
 
+CLASSIFIERS = [
+    "Environment :: Console",
+    "Intended Audience :: Science/Research",
+    "License :: OSI Approved :: Apache Software License",
+    "Operating System :: POSIX :: Linux",
+    "Programming Language :: Python :: 3 :: Only",
+    *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+    "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    "Topic :: Text Processing :: Linguistic",
+    "Typing :: Typed",
+]
+
 EXTRAS = {
     "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
     "dev": ["ruff>=0.6", "basedpyright>=1.40"],
@@ -32,16 +45,22 @@ EXTRAS = {
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
 }
 
+# Read, not imported: a package that is being built may lack what it needs.
+VERSION = re.findall(r'^__version__ = "(.+)"$', Path("mmtrans/__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+
 setup(
     name="mmtrans",
-    version="0.1.0",
+    version=VERSION[0],
+    author="mmtrans authors",
     description="Multimodal sequence-to-sequence sentiment analysis",
+    keywords="multimodal sentiment analysis, sequence-to-sequence, machine translation, CMU-MOSI, TensorFlow, Keras",
+    classifiers=CLASSIFIERS,
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["mmtrans", "mmtrans.*", "tfrecords", "tfrecords.*"]),
-    package_data={"mmtrans.report": ["*.j2"]},
+    package_data={"mmtrans": ["py.typed"], "mmtrans.report": ["*.j2"], "tfrecords": ["py.typed"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={

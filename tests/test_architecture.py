@@ -1,4 +1,4 @@
-"""The shape of the source: who imports whom, what is packaged, and what no module may do."""
+"""The shape of the source: who imports whom, and what no module may do."""
 
 import ast
 import json
@@ -221,37 +221,7 @@ def test_help_of_every_command_needs_no_tensorflow():
     assert loaded & {"tensorflow", "keras", "sklearn", "matplotlib"} == set()
 
 
-def allow_list():
-    """The literal `find_packages(include=[…])` of setup.py."""
-    for node in ast.walk(tree_of("setup.py")):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "find_packages":
-            return ast.literal_eval(next(keyword.value for keyword in node.keywords if keyword.arg == "include"))
-    pytest.fail("setup.py calls no find_packages(include=[…])")
-
-
-def test_packages_are_exactly_ours():
-    setuptools = pytest.importorskip("setuptools")
-    packages = set(setuptools.find_packages(str(ROOT), include=allow_list()))
-    expected = {".".join(path.parent.parts) for path in SOURCES if path.parts[0] != "tools"}
-    assert packages == expected
-    assert not any(name.split(".")[0] in ("tools", "tests") for name in packages)
-
-
 @pytest.mark.parametrize("top", ["mmtrans", "tfrecords", "tools", "tests"])
 def test_every_folder_with_modules_is_a_package(top):
     folders = {path.parent for path in (ROOT / top).rglob("*.py")}
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
-
-
-def test_the_page_of_the_report_is_packaged():
-    globs = next(
-        ast.literal_eval(keyword.value)
-        for node in ast.walk(tree_of("setup.py"))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "setup"
-        for keyword in node.keywords
-        if keyword.arg == "package_data"
-    )
-    packaged = {
-        path for room, names in globs.items() for name in names for path in (ROOT / room.replace(".", "/")).glob(name)
-    }
-    assert packaged == {path for path in (ROOT / "mmtrans").rglob("*") if path.suffix in (".j2", ".csv", ".json")}

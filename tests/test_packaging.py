@@ -1,0 +1,56 @@
+"""What a wheel holds and says of itself."""
+
+import subprocess
+import sys
+from email import message_from_string
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmtrans import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytest.importorskip("setuptools")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder with what setup.py builds: metadata below `mmtrans.egg-info`, and in `lib` the files of a wheel."""
+    out = tmp_path_factory.mktemp("built")
+    command = ["egg_info", "--egg-base", str(out), "build", "--build-base", str(out), "--build-lib", str(out / "lib")]
+    subprocess.run([sys.executable, "setup.py", "-q", *command], cwd=ROOT, check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def metadata(built):
+    return message_from_string((built / "mmtrans.egg-info" / "PKG-INFO").read_text(encoding="utf-8"))
+
+
+def test_a_wheel_holds_all_modules_and_the_files_beside_them(built):
+    names = {path.relative_to(built / "lib").as_posix() for path in (built / "lib").rglob("*") if path.is_file()}
+    ours = (path for top in ("mmtrans", "tfrecords") for path in (ROOT / top).rglob("*") if path.is_file())
+    expected = {path.relative_to(ROOT).as_posix() for path in ours if "__pycache__" not in path.parts}
+    assert names == expected
+    assert names >= {"mmtrans/py.typed", "tfrecords/py.typed", "mmtrans/report/page.html.j2", "tfrecords/schema.py"}
+
+
+def test_the_version_has_one_home(metadata):
+    assert metadata["Version"] == __version__
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
+
+
+def test_the_metadata_are_complete(metadata):
+    assert metadata["Name"] == "mmtrans"
+    assert metadata["Author"] == "mmtrans authors"
+    assert metadata["License"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.10,<3.14"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload().strip() == (ROOT / "README.md").read_text(encoding="utf-8").strip()
+    pythons = {
+        line for line in metadata.get_all("Classifier") if line.startswith("Programming Language :: Python :: 3.")
+    }
+    assert pythons == {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)}
+    assert {"test", "dev", "cuda", "addons"} == set(metadata.get_all("Provides-Extra"))
