@@ -170,7 +170,7 @@ def _load_entry(data: h5py.Group, entry: str, sequence: Sequence) -> tuple[np.nd
         return times, content.reshape(-1)
     # Doubles beyond the range of float32 become infinite here, and are masked with the infinities.
     with np.errstate(over="ignore"):
-        return times, content.reshape(len(content), -1).astype(np.float32, copy=False)
+        return times, content.reshape(len(content), dim).astype(np.float32, copy=False)
 
 
 def _dimension_names(group: h5py.Group) -> tuple[str, ...]:

@@ -47,9 +47,10 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
         glove: word vectors in GloVe's text format.
 
     Returns:
-        A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is zero throughout a segment,
-        or has other columns than in most, is absent from it, counted. Left out, with the reason: segments without steps
-        or of zeros only, with modalities that disagree in length, and the second of two with one id.
+        A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is missing from a segment,
+        zero throughout it or of other columns than in most is absent from it, counted. Left out, with the reason:
+        segments without steps or of zeros only, with modalities that disagree in length, and the second of two with one
+        id.
 
     Raises:
         FileNotFoundError: there is no such file or no pickle in the folder.
@@ -156,9 +157,11 @@ def _read(
 
 
 def _misfit(sample: Sample) -> str | None:
-    if len(set(sample.steps.values())) > 1:
-        return "lengths disagree: " + ", ".join(f"{name} {steps}" for name, steps in sample.steps.items())
-    if not any(sample.steps.values()):
+    # A modality without steps is one that the segment lacks.
+    steps = {name: count for name, count in sample.steps.items() if count}
+    if len(set(steps.values())) > 1:
+        return "lengths disagree: " + ", ".join(f"{name} {count}" for name, count in steps.items())
+    if not steps:
         return "no steps"
     if sample.words and not sample.spoken.any():
         return "no word of it is spoken"
@@ -172,7 +175,8 @@ def _segment(
     dims: Mapping[str, int],
     cleaning: Counter,
 ) -> Segment | None:
-    arrays, features, tokens = dict(sample.features), {}, sample.words
+    arrays = {name: array for name, array in sample.features.items() if len(array)}
+    features, tokens = {}, sample.words
     cleaning.update(sample.treated)
     if not sample.spoken.all():
         # The steps of silence go with its words.
@@ -185,6 +189,7 @@ def _segment(
             arrays["text"] = np.stack([vectors.get(word, zeros) for word in tokens])
             unknown = sum(word not in vectors for word in tokens)
             cleaning.update({"text: words without a vector set to 0": unknown} if unknown else {})
+    cleaning.update(f"{modality}: segments without it" for modality in dims if modality not in arrays)
     for modality, array in arrays.items():
         if array.shape[1] != dims[modality]:
             cleaning[other_columns(modality)] += 1

@@ -22,11 +22,11 @@ class Sample:
 
     Args:
         raw_id: of the segment, as the file spells it.
-        features: modality → `(steps, dim)` float32 as the file has it, NaN included.
+        features: modality → `(steps, dim)` float32 as the file has it, NaN included; `(0, 0)` where it lacks it.
         words: the actual words in lower case, if there are any, silence among them.
         spoken: `(steps,)` bool, which words are spoken.
         treated: what was found about the words, to be counted where the sample becomes a segment.
-        steps: name in the file → number of steps, which should all be one.
+        steps: name in the file → number of steps, of which those that are not 0 should all be one.
         label: the first number of the label; NaN as the file has it.
     """
 
@@ -77,6 +77,7 @@ def _layout(path: Path, received: str) -> ValueError:
 def _parse(row: Sequence, path: Path, id: str) -> Sample:
     (words, visual, acoustic, *actual), label, raw_id = row
     where = f"{path}, {id}"
+    words, *actual = ([] if is_missing(part) else part for part in (words, *actual))
     features = {"audio": _matrix(acoustic, "audio", where), "video": _matrix(visual, "video", where)}
     steps = {name: len(array) for name, array in features.items()}
     for name, value in (("words", words), *(("actual words", value) for value in actual)):
@@ -105,7 +106,7 @@ def _cells(words: Sequence) -> list:
 
 
 def _matrix(value: object, name: str, where: str) -> np.ndarray:
-    array = _numbers(value, name, where)
+    array = _numbers(None if is_missing(value) else value, name, where)
     if array.size == 0:
         return np.zeros((0, 0), np.float32)
     if array.ndim != 2:

@@ -9,19 +9,25 @@ The modules `kinds_of_*.py` hold the entries, each a `KINDS`: kind → format �
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.sources.corpus import Corpus
 from tests.sources.csd_files import write_truth
-from tests.sources.format_files import WRITERS
+from tests.sources.format_files import WRITERS, dump
 from tfrecords.schema import Segment
 
 #: format → what writes the common corpus in it: `write(folder, segments) -> path`.
 WRITE: dict[str, Callable[..., Path]] = {"csd": write_truth}
 for _format, _write in WRITERS.values():
     WRITE.setdefault(_format, _write)
+
+#: Formats of pickles that map split → part → array, and what they call audio and text.
+PICKLES = ("mult", "mmsa", "multibench", "lmf")
+AUDIO = {"mult": "audio", "mmsa": "audio", "multibench": "audio", "lmf": "covarep"}
+TEXT = {"mult": "text", "mmsa": "text", "multibench": "text", "lmf": "glove"}
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,22 @@ def after(change: Callable[[Path], object]) -> Callable[[str], Callable[[Path], 
         return write
 
     return of_format
+
+
+def pickled(format: str, change: Callable[[dict], object]) -> Callable[[Path], Path]:
+    """A writer of the common corpus in a pickle of splits, each of whose parts (with text keys) undergo `change`."""
+
+    def write(folder: Path) -> Path:
+        path = WRITE[format](folder)
+        content = {text_of(split): parts for split, parts in pickle.loads(path.read_bytes()).items()}
+        content = {split: {text_of(key): value for key, value in parts.items()} for split, parts in content.items()}
+        for parts in content.values():
+            change(parts)
+        return dump(path, content, 4)
+
+    return write
+
+
+def text_of(key: object) -> str:
+    """A key as text, however the pickle has it."""
+    return key.decode() if isinstance(key, bytes) else key

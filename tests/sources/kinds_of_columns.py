@@ -11,29 +11,7 @@ import numpy as np
 
 from mmtrans.sources.modalities import other_columns
 from tests.sources.format_files import d1, dump, truth
-from tests.sources.kinds import WRITE, Kinds, Row
-
-PICKLES = ("mult", "mmsa", "multibench", "lmf")
-AUDIO = {"mult": "audio", "mmsa": "audio", "multibench": "audio", "lmf": "covarep"}
-TEXT = {"mult": "text", "mmsa": "text", "multibench": "text", "lmf": "glove"}
-
-
-def _pickled(format: str, change: Callable[[dict], object]) -> Callable[[Path], Path]:
-    """A writer of the common corpus in a pickle of splits, each of whose parts (with text keys) undergo `change`."""
-
-    def write(folder: Path) -> Path:
-        path = WRITE[format](folder)
-        content = {_text(split): parts for split, parts in pickle.loads(path.read_bytes()).items()}
-        content = {split: {_text(key): value for key, value in parts.items()} for split, parts in content.items()}
-        for parts in content.values():
-            change(parts)
-        return dump(path, content, 4)
-
-    return write
-
-
-def _text(key: object) -> str:
-    return key.decode() if isinstance(key, bytes) else key
+from tests.sources.kinds import AUDIO, PICKLES, TEXT, WRITE, Kinds, Row, pickled, text_of
 
 
 def _segments(narrow: str) -> list:
@@ -68,8 +46,8 @@ def _narrow_split(format: str) -> Row:
     def write(folder: Path) -> Path:
         path = WRITE[format](folder)
         content = pickle.loads(path.read_bytes())
-        test = next(split for split in content if _text(split) == "test")
-        part = next(key for key in content[test] if _text(key) == AUDIO[format])
+        test = next(split for split in content if text_of(split) == "test")
+        part = next(key for key in content[test] if text_of(key) == AUDIO[format])
         content[test][part] = content[test][part][..., :3]
         return dump(path, content, 4)
 
@@ -93,7 +71,7 @@ def _row_by_row(format: str) -> Row:
         parts[AUDIO[format]] = [rows[0][..., :3] if k == 0 and len(rows) > 2 else row for k, row in enumerate(rows)]
 
     narrow = "train_0[0]" if format == "lmf" else FIRST
-    return Row(_pickled(format, change), check=_lacks_audio((narrow,), other_columns("audio")))
+    return Row(pickled(format, change), check=_lacks_audio((narrow,), other_columns("audio")))
 
 
 def _object_rows(format: str) -> Row:
@@ -104,7 +82,7 @@ def _object_rows(format: str) -> Row:
         rows[:] = list(parts[AUDIO[format]])
         parts[AUDIO[format]] = rows
 
-    return Row(_pickled(format, change), check=_all_modalities)
+    return Row(pickled(format, change), check=_all_modalities)
 
 
 def _all_modalities(corpus, segments) -> None:
@@ -126,7 +104,7 @@ def _renamed(format: str) -> Row:
             if key in names:
                 parts[names[key]] = parts.pop(key)
 
-    return Row(_pickled(format, change), check=_all_modalities)
+    return Row(pickled(format, change), check=_all_modalities)
 
 
 def _renamed_files(format: str, names: dict[str, str]) -> Row:
@@ -186,7 +164,7 @@ def _pickled_ids(format: str, shape: str) -> Row:
         parts.pop("text_bert", None)
         parts[TEXT[format]] = make(len(parts[TEXT[format]]))
 
-    return Row(_pickled(format, change), check=_no_text)
+    return Row(pickled(format, change), check=_no_text)
 
 
 def _d1_ids(shape: str) -> Row:
@@ -252,7 +230,7 @@ def _says_unused(name: str) -> Callable:
 
 
 def _with_part(format: str, name: str) -> Row:
-    return Row(_pickled(format, lambda parts: parts.update({name: [1]})), check=_says_unused(name))
+    return Row(pickled(format, lambda parts: parts.update({name: [1]})), check=_says_unused(name))
 
 
 def _with_file(format: str, name: str) -> Row:

@@ -174,6 +174,24 @@ def test_what_is_left_out_says_why(tmp_path):
         ]
 
 
+@pytest.mark.parametrize("nothing", [None, float("nan"), [], np.zeros((0, 3)), np.zeros(0)])
+def test_a_segment_keeps_the_modalities_that_it_has(tmp_path, nothing):
+    features = (np.full((2, 5), 7.0), np.ones((2, 3)), np.ones((2, 4)), ["x", "y"])
+    rows = [(features, 1.0, "a[0]")]
+    rows += [((*features[:k], nothing, *features[k + 1 :]), 1.0, f"b[{k}]") for k in range(4)]
+    rows.append(((nothing, nothing, nothing, ["x", "y"]), 1.0, "c[0]"))
+    corpus = open_misa(_dump(tmp_path / "train.pkl", rows))
+    assert [(segment.id, set(segment.features), segment.tokens) for segment in corpus.read()] == [
+        ("a[0]", {"text", "audio", "video"}, ("x", "y")),
+        ("b[0]", {"audio", "video"}, ("x", "y")),
+        ("b[1]", {"text", "audio"}, ("x", "y")),
+        ("b[2]", {"text", "video"}, ("x", "y")),
+        ("b[3]", {"text", "audio", "video"}, ()),
+    ]
+    assert corpus.cleaning == {f"{name}: segments without it": 2 for name in ("text", "audio", "video")}
+    assert corpus.dropped == [Dropped("c[0]", "no modality is other than zero, with the columns of most")]
+
+
 def test_one_based_ids(tmp_path):
     corpus = open_misa(_dump(tmp_path / "train.pkl", [_sample("v_x_3", ["x"]), _sample("v_x_1", ["x"])]))
     assert [segment.id for segment in corpus.read()] == ["v_x[2]", "v_x[0]"]
