@@ -17,8 +17,7 @@ from mmtrans.evaluation.results import save
 from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.export.card import model_card
 from mmtrans.export.signature import load_signature
-
-EARLIER = Path(__file__).parent / "earlier"
+from tests.earlier import EARLIER
 
 #: In place of any value of JSON.
 OTHERS = (None, True, 10**34, "text", [], {})

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from mmtrans.cli.main import main
 from mmtrans.export.opening import open_export
 from mmtrans.export.operations import check_graph
 from mmtrans.predict import Scorer
+from tests.earlier import EARLIER
 from tfrecords.manifest import file_sha256
-
-EARLIER = Path(__file__).parent / "earlier"
 
 SECRET = "known to the user alone"
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.cli.main import main
-from tests.test_earlier import EARLIER
+from tests.earlier import EARLIER
 from tests.test_opening import save
 
 RUN = EARLIER / "runs" / "unaligned-tokens"

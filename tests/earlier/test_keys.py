@@ -1,20 +1,20 @@
 """Phase keys, digests and the names of runs: by them runs, grids and searches find again what earlier versions made."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from mmtrans.cli.train import default_run
 from mmtrans.config import Config
 from mmtrans.training.phases import phases_of
-from tests.earlier import EARLIER
 
 MANIFEST_HASH = "0" * 64
 
 #: Of the run that configurations with an `init` start from.
 INIT_HASH = "1" * 64
 
-ENTRIES = json.loads((EARLIER / "keys.json").read_text(encoding="utf-8"))
+ENTRIES = json.loads(Path(__file__).with_name("keys.json").read_text(encoding="utf-8"))
 
 
 def entry_of(fields):

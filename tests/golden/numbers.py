@@ -12,8 +12,9 @@ from mmtrans.training.run import Run
 from mmtrans.training.status import read_status
 from mmtrans.training.train import train
 from mmtrans.translate import translate
+from tests.earlier import EARLIER
 
-RECORDS = Path(__file__).parents[1] / "earlier" / "records-aligned"
+RECORDS = EARLIER / "records-aligned"
 
 #: The numbers of one major version of Keras, since initial weights and optimisers differ between them.
 PATH = Path(__file__).parent / f"keras-{keras.__version__.split('.')[0]}.json"

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +16,8 @@ from mmtrans.grid.work import Workplace
 from mmtrans.training.phases import phases_of
 from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, check_recipe, make_deterministic, train
+from tests.earlier import EARLIER
 
-#: What an earlier version wrote, see its README.
-EARLIER = Path(__file__).parents[1] / "earlier"
 RECORDS = EARLIER / "records-unaligned"
 
 #: Without attention a latent of the final state alone passes.
