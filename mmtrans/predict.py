@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.evaluation.suitability import STEPS, check_names
+from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
 from mmtrans.export.graph import sentiment_function
 from mmtrans.export.opening import is_export, open_export
 from mmtrans.sources.corpus import Corpus
@@ -53,6 +53,7 @@ class Scorer:
         modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
         max_steps: stream → longest stream that training read; the first steps count, as in conversion.
         label: the label's scale.
+        steps_per_word: modality with steps at its own rate → its mean steps a word in training, where that is known.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Scorer:
     modalities: Mapping[str, Mapping]
     max_steps: Mapping[str, int]
     label: LabelScale
+    steps_per_word: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path) -> Scorer:
@@ -73,13 +75,14 @@ class Scorer:
         path = Path(path)
         if is_export(path):
             signature, function = open_export(path)
-            modalities, label, max_steps = signature["reads"], signature["label"], signature["max_steps"]
+            modalities, data = signature["reads"], signature
         else:
             run = Run.open(path)
             check_finished(run)
-            function, label, max_steps = sentiment_function(run), run.data["label"], run.data["max_steps"]
-            modalities = {name: run.data["modalities"][name] for name in run.recipe.inputs.modalities}
-        return cls(str(path), function, modalities, max_steps, msgspec.convert(label, LabelScale))
+            function, data = sentiment_function(run), run.data
+            modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
+        label = msgspec.convert(data["label"], LabelScale)
+        return cls(str(path), function, modalities, data["max_steps"], label, data.get("steps_per_word", {}))
 
     def score(self, features: list[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
@@ -107,7 +110,8 @@ class Scorer:
 def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> Iterator[Prediction]:
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
-    Segments without the modalities that the model reads are passed over, and long ones cut as in training.
+    Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
+    a word than in training are told by a note of the corpus, since few segments may be of people who speak so.
 
     Args:
         scorer: the model.
@@ -120,7 +124,8 @@ def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> It
     """
     counts = Counter() if counts is None else counts
     _check_corpus(scorer, corpus)
-    chosen = _choose(scorer, corpus, counts)
+    lengths = Counter()
+    chosen = _choose(scorer, corpus, counts, lengths)
     while batch := list(islice(chosen, BATCH_SIZE)):
         features = [features for _, features in batch]
         for (segment, arrays), score, weights in zip(batch, *scorer.score(features), strict=True):
@@ -129,6 +134,7 @@ def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> It
             yield Prediction(segment.id, float(score), scorer.polarity(score), words, weights[:steps])
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
+    corpus.notes += _compare_rates(scorer, lengths)
 
 
 def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
@@ -145,8 +151,10 @@ def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
         check_names(name, info.get("feature_names"), corpus.feature_names.get(name), _place(corpus))
 
 
-def _choose(scorer: Scorer, corpus: Corpus, counts: Counter) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
-    """Segments and what of them is read."""
+def _choose(
+    scorer: Scorer, corpus: Corpus, counts: Counter, lengths_read: Counter
+) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
+    """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
     for segment in corpus.read():
         missing = [name for name in scorer.modalities if name not in segment.features]
         counts.update(f"without {name}" for name in missing)
@@ -170,7 +178,22 @@ def _choose(scorer: Scorer, corpus: Corpus, counts: Counter) -> Iterator[tuple[S
             features[name] = array[: scorer.max_steps.get(stream)]
         counts["cut"] += any(len(array) < lengths[name] for name, array in features.items())
         counts["predicted"] += 1
+        if segment.tokens:
+            lengths_read["words"] += len(segment.tokens[: scorer.max_steps.get("aligned")])
+            lengths_read.update({name: len(array) for name, array in features.items()})
         yield segment, features
+
+
+def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
+    """Notes on modalities that have another rate of steps than in training."""
+    words = lengths["words"]
+    found = {name: lengths[name] / words for name in scorer.modalities if words}
+    for name in other_rates(found, scorer.steps_per_word):
+        yield (
+            f"The source has another rate of steps than training had: {found[name]:.3g} steps of {name} a word, not "
+            f"about {scorer.steps_per_word[name]:.3g}. Give features of the same frame rate, unless the speech is so "
+            f"fast or slow."
+        )
 
 
 def _nothing(scorer: Scorer, corpus: Corpus, counts: Counter) -> ValueError:

@@ -416,6 +416,7 @@ def test_the_signature_file_tells_everything(runs, exports, small_dir):
     assert description["target"] == "tokens"
     assert description["label"] == {"name": "sentiment", "low": -3.0, "high": 3.0, "neutral": 0.0}
     assert description["max_steps"] == {"aligned": 50}
+    assert description["steps_per_word"] == runs["tokens"].data["steps_per_word"]
     assert description["reads"]["text"]["dim"] == 3
     assert description["reads"]["text"]["aligned"] is True
     assert description["writes"]["audio"]["dim"] == 2

@@ -1,7 +1,9 @@
 import csv
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from tests.sources.format_files import dump
 from tests.tfrecords.segments import make_corpus, make_segment
 from tfrecords.reader import read_segments
 from tfrecords.schema import LabelScale, Segment
+
+EARLIER = Path(__file__).parent / "earlier"
 
 
 def scorer_of(modalities=("text",), *, aligned=True, max_steps=None, neutral=0.0):
@@ -229,6 +233,35 @@ def test_no_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"does not say what it reads\."):
         Scorer.open(tmp_path)
+
+
+@pytest.mark.parametrize(("steps", "other"), [(1, "1"), (7, None), (10, None), (14, None), (16, "16")])
+def test_another_rate_of_steps_is_noted(steps, other):
+    features = [{"audio": np.ones((count * steps, 2), np.float32)} for count in (1, 2, 3)]
+    segments = [Segment(f"v[{k}]", "v", array, tokens=("x",) * (k + 1)) for k, array in enumerate(features)]
+    # Segments without words tell nothing.
+    segments.append(Segment("w[0]", "w", {"audio": np.ones((900, 2), np.float32)}))
+    corpus = make_corpus(segments, aligned={"audio": False})
+    scorer = replace(scorer_of(("audio",), aligned=False), steps_per_word={"audio": 10.0, "video": 3.0})
+    assert len(list(predict(scorer, corpus))) == 4
+    note = (
+        f"The source has another rate of steps than training had: {other} steps of audio a word, not about 10. Give "
+        f"features of the same frame rate, unless the speech is so fast or slow."
+    )
+    assert corpus.notes == ([note] if other else [])
+    corpus = make_corpus(segments, aligned={"audio": False})
+    assert len(list(predict(replace(scorer, steps_per_word={}), corpus))) == 4
+    assert corpus.notes == []
+
+
+@pytest.mark.parametrize("model", ["run", "export"])
+def test_a_model_says_how_many_steps_a_word_it_read(model, tmp_path):
+    directory = shutil.copytree(EARLIER / ("runs/unaligned" if model == "run" else "export"), tmp_path / "model")
+    path = directory / ("environment.json" if model == "run" else "signature.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    (content["data"] if model == "run" else content)["steps_per_word"] = {"audio": 5.0}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert Scorer.open(directory).steps_per_word == {"audio": 5.0}
 
 
 def test_columns_that_are_named_otherwise_are_refused():

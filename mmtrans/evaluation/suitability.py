@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +95,18 @@ def check_features(run: Run, records: Records) -> None:
 
 def _check_rates(run: Run, records: Records) -> None:
     found, trained = steps_per_word(records.manifest), run.data.get("steps_per_word", {})
-    for name in run.statistics.mean:
-        rate, expected = found.get(name), trained.get(name)
-        if rate and expected and not 1 / RATE_FACTOR <= rate / expected <= RATE_FACTOR:
-            raise ValueError(
-                f"The records have another rate of steps than the run's. Expected about {expected:.3g} steps of {name} "
-                f"a word. Received: {rate:.3g} ({records.directory}). Convert features of the same frame rate."
-            )
+    for name in other_rates(found, {name: trained[name] for name in run.statistics.mean if name in trained}):
+        raise ValueError(
+            f"The records have another rate of steps than the run's. Expected about {trained[name]:.3g} steps of "
+            f"{name} a word. Received: {found[name]:.3g} ({records.directory}). Convert features of the same frame "
+            f"rate."
+        )
+
+
+def other_rates(found: Mapping[str, float], trained: Mapping[str, float]) -> list[str]:
+    """Modalities whose steps a word, where both sides know them, differ by more than people's speech does."""
+    rates = {name: (found[name], trained[name]) for name in trained if name in found and trained[name]}
+    return [name for name, (rate, own) in rates.items() if not 1 / RATE_FACTOR <= rate / own <= RATE_FACTOR]
 
 
 def check_names(modality: str, expected: Sequence[str] | None, found: Sequence[str] | None, place: str) -> None:

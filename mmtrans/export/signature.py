@@ -14,7 +14,7 @@ from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.export.graph import SEARCH_INPUTS
 from mmtrans.training.run import Run
 from tfrecords.schema import LabelScale
-from tfrecords.stored import Count, read_json, shaped, shown
+from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
 SIGNATURE_NAME = "signature.json"
 
@@ -28,13 +28,17 @@ class Read(TypedDict):
     aligned: bool
 
 
-class Signature(TypedDict):
-    """What is read of `signature.json`."""
-
+class _Always(TypedDict):
     reads: Annotated[dict[str, Read], msgspec.Meta(min_length=1)]
     label: LabelScale
     max_steps: dict[str, Count]
     sha256: dict[str, str]
+
+
+class Signature(_Always, total=False):
+    """What is read of `signature.json`; not every release wrote the key that stands here."""
+
+    steps_per_word: dict[str, Finite]
 
 
 #: Name of an input or output → what it is, and its unit.
@@ -79,6 +83,7 @@ def describe_export(run: Run, functions: dict) -> dict:
         "step_ratio": _step_ratio(run),
         "label": run.data["label"],
         "max_steps": run.data["max_steps"],
+        "steps_per_word": run.data.get("steps_per_word", {}),
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
         "metrics": _own_metrics(run),
         "provenance": {
