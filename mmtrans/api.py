@@ -32,23 +32,23 @@ Importing this module imports TensorFlow; `import mmtrans` alone imports nothing
 """
 
 from mmtrans.config import Config
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness
-from mmtrans.export import export
+from mmtrans.inference.export import export
+from mmtrans.inference.predict import Scorer, predict
+from mmtrans.inference.translate import translate
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
-from mmtrans.predict import Scorer, predict
 from mmtrans.recipe import parse
+from mmtrans.runs.run import Run
 from mmtrans.sources import open_corpus
-from mmtrans.sources.synthetic import synthesize
-from mmtrans.training.run import Run
+from mmtrans.synthetic.corpus import synthesize
 from mmtrans.training.train import train
-from mmtrans.translate import translate
 
 __all__ = [
     "Config",

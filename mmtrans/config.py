@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from mmtrans.bounds import MOST_REAL, check_number
 from mmtrans.recipe import parse
-from mmtrans.user_files import read_text
+from mmtrans.system.user_files import read_text
 from tfrecords.stored import shown
 
 BOTH = ("translation", "sentiment")

@@ -14,7 +14,7 @@ import pytest
 
 from mmtrans.cli.main import main
 from mmtrans.config import Config
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from tests.test_escape import HOSTILE
+from tests.system.test_escape import HOSTILE
 
 #: Steps of a segment: one a word.
 STEPS = 4

@@ -15,22 +15,41 @@ SOURCES = sorted(
 
 #: Rooms from the ground up. A room may import those of lower ranks and, where the pair is in PEERS, of its own.
 RANKS = (
-    {"tfrecords", "mmtrans.escape", "mmtrans.user_files", "mmtrans.system_errors"},
+    {"tfrecords", "mmtrans.system.escape", "mmtrans.system.user_files", "mmtrans.system.errors"},
     {"mmtrans.bounds"},
-    {"mmtrans.layers", "mmtrans.decoding", "mmtrans.recipe", "mmtrans.config", "mmtrans.files", "mmtrans.console"}
-    | {"mmtrans.interrupts", "mmtrans.lease"},
+    {
+        "mmtrans.layers",
+        "mmtrans.decoding",
+        "mmtrans.recipe",
+        "mmtrans.config",
+        "mmtrans.system.files",
+        "mmtrans.system.console",
+    }
+    | {"mmtrans.system.interrupts", "mmtrans.system.lease"},
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
-    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
+    {
+        "mmtrans.training",
+        "mmtrans.evaluation",
+        "mmtrans.inference.translate",
+        "mmtrans.export",
+        "mmtrans.inference.predict",
+    },
     {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
     {"mmtrans.cli", "mmtrans.api"},
     {"tools"},
 )
 PEERS = (
     {"mmtrans.models", "mmtrans.data", "mmtrans.sources"},
-    {"mmtrans.training", "mmtrans.evaluation", "mmtrans.translate", "mmtrans.export", "mmtrans.predict"},
+    {
+        "mmtrans.training",
+        "mmtrans.evaluation",
+        "mmtrans.inference.translate",
+        "mmtrans.export",
+        "mmtrans.inference.predict",
+    },
     {"mmtrans.grid", "mmtrans.report", "mmtrans.search"},
     {"mmtrans.recipe", "mmtrans.config"},
-    {"mmtrans.interrupts", "mmtrans.lease", "mmtrans.console"},
+    {"mmtrans.system.interrupts", "mmtrans.system.lease", "mmtrans.system.console"},
 )
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 
@@ -99,7 +118,7 @@ def test_imports_point_down(path):
         ("tools", "from tests.segments import x", ["tests.segments"]),
         (
             "mmtrans.evaluation",
-            "from mmtrans.training.run import Run\nimport numpy\nfrom mmtrans import __version__",
+            "from mmtrans.runs.run import Run\nimport numpy\nfrom mmtrans import __version__",
             [],
         ),
         ("mmtrans.config", "from mmtrans.recipe import parse", []),
@@ -163,12 +182,12 @@ def test_the_forbidden_test_can_fail(code):
     assert len(list(forbidden(ast.parse(code)))) == 1
 
 
-#: Modules that print otherwise than by `mmtrans.console`, which shows what a stranger's text would do to a terminal.
-PRINTERS = {"mmtrans/console.py", "mmtrans/cli/main.py", "mmtrans/cli/launcher.py"}
+#: Modules that print otherwise than by `mmtrans.system.console`, which shows what a stranger's text would do to a terminal.
+PRINTERS = {"mmtrans/system/console.py", "mmtrans/cli/main.py", "mmtrans/cli/launcher.py"}
 
 
 def printed(tree):
-    """Lines that print, or make a console of rich, past `mmtrans.console`."""
+    """Lines that print, or make a console of rich, past `mmtrans.system.console`."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write", "sys.stderr.write")
@@ -193,7 +212,7 @@ def unsafe_loads(tree):
 
 
 def test_a_saved_model_is_loaded_in_one_place():
-    assert [str(path) for path in SOURCES if unsafe_loads(tree_of(path))] == ["mmtrans/export/opening.py"]
+    assert [str(path) for path in SOURCES if unsafe_loads(tree_of(path))] == ["mmtrans/inference/opening.py"]
 
 
 def test_names_of_modules_say_what_is_inside():

@@ -133,7 +133,7 @@ def predicting(monkeypatch):
 
         return zeros_of
 
-    monkeypatch.setattr("mmtrans.predict.sentiment_function", stand_in)
+    monkeypatch.setattr("mmtrans.inference.predict.sentiment_function", stand_in)
 
 
 @pytest.mark.parametrize("file", [*FILES, "phases/*/codebook.npz"])
@@ -188,7 +188,7 @@ def test_a_search(file, tmp_path, capsys, monkeypatch):
 
 
 def test_an_export(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("mmtrans.predict.open_export", lambda path: (load_signature(path), zeros_of))
+    monkeypatch.setattr("mmtrans.inference.predict.open_export", lambda path: (load_signature(path), zeros_of))
     export = shutil.copytree(EARLIER / "export", tmp_path / "export")
     argv = ["predict", str(export), str(EARLIER / "corpus-unaligned"), "--out", str(tmp_path / "out.csv")]
     check_every_damage(argv, export / "signature.json", export, capsys, most=100)

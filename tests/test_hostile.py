@@ -7,9 +7,9 @@ import pytest
 from tensorflow.python.summary.summary_iterator import summary_iterator
 
 from mmtrans.cli.main import main
-from mmtrans.escape import for_terminal
+from mmtrans.system.escape import for_terminal
 from tests.hostile import write_hostile_corpus
-from tests.test_escape import HOSTILE, Page
+from tests.system.test_escape import HOSTILE, Page
 
 #: Tags of a report's page, and of its pictures.
 TAGS = {

@@ -46,7 +46,7 @@ def measure_convert(options: Options) -> dict:
 
 
 def _synthesize(options: Options, directory: Path) -> Path:
-    from mmtrans.sources.synthetic import synthesize
+    from mmtrans.synthetic.corpus import synthesize
 
     synthesize(directory, videos=max(3, round(options.segments / SEGMENTS_PER_VIDEO)))
     return directory

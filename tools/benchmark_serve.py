@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mmtrans.config import Config
 from mmtrans.data.records import Records
-from mmtrans.export.archive import save_graph
+from mmtrans.inference.export import save_graph
+from mmtrans.runs.run import Run
 from mmtrans.training.checkpoints import save_weights
 from mmtrans.training.objectives import representation_of
-from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, phase_codebook
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options

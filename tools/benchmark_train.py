@@ -12,15 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
+from mmtrans.runs.run import Run
 from mmtrans.sources.corpus import Corpus
 from mmtrans.training.loop import make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective
 from mmtrans.training.optimizer import make_optimizer
-from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
 from tools.benchmark_figures import spread

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict:
     """Converts, shows the account, and returns it."""
     from mmtrans.cli.show import show_records
-    from mmtrans.data.convert import convert, parse_max_steps
-    from mmtrans.data.inspect import describe
+    from mmtrans.conversion.convert import convert, parse_max_steps
+    from mmtrans.conversion.inspect import describe
 
     max_steps = parse_max_steps(arguments.max_steps)
     corpus = open_source(arguments)

@@ -9,15 +9,15 @@ from typing import TypedDict
 from rich.table import Table
 
 from mmtrans.cli.show import console, number, show_metrics
-from mmtrans.console import say
-from mmtrans.data.convert import convert
-from mmtrans.escape import for_shell
+from mmtrans.conversion.convert import convert
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.suitability import open_records
-from mmtrans.lease import held
+from mmtrans.runs.run import Run
 from mmtrans.sources import open_corpus
-from mmtrans.sources.synthetic import synthesize
-from mmtrans.training.run import Run
+from mmtrans.synthetic.corpus import synthesize
+from mmtrans.system.console import say
+from mmtrans.system.escape import for_shell
+from mmtrans.system.lease import held
 from tfrecords.stored import read_json
 
 #: Part of the cache's directory name; raised when the generator changes.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mmtrans.console import say, warn
-from mmtrans.files import check_directory
-from mmtrans.lease import held
+from mmtrans.system.console import say, warn
+from mmtrans.system.files import check_directory
+from mmtrans.system.lease import held
 
 if TYPE_CHECKING:
     from mmtrans.data.records import Records
-    from mmtrans.training.run import Run
+    from mmtrans.runs.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
     import_tensorflow()
     from mmtrans.evaluation.suitability import open_records
-    from mmtrans.training.run import Run
+    from mmtrans.runs.run import Run
     from mmtrans.training.train import make_deterministic
 
     make_deterministic()

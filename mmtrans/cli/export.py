@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from mmtrans.console import say
-from mmtrans.escape import for_shell
+from mmtrans.system.console import say
+from mmtrans.system.escape import for_shell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> dict:
     import_tensorflow()
     import tensorflow as tf
 
-    from mmtrans.export import export
-    from mmtrans.training.run import Run
+    from mmtrans.inference.export import export
+    from mmtrans.runs.run import Run
 
     tf.get_logger().setLevel("WARNING")
     description = export(Run.open(arguments.run_dir), arguments.directory, arguments.overwrite)

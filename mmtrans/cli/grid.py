@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mmtrans.cli.parser import add_config_flags, add_number, config_from, number_type
 from mmtrans.config import Config
-from mmtrans.console import warn
-from mmtrans.escape import for_shell
 from mmtrans.grid import VARIED
+from mmtrans.system.console import warn
+from mmtrans.system.escape import for_shell
 
 #: Fields of the configuration that are the grid's own.
 OWN = (*VARIED, "pretrain")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmtrans.console import say
+from mmtrans.system.console import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict:
     """Shows what the records hold; with `--verify`, fails on the first report of problems."""
     from mmtrans.cli.show import show_records
-    from mmtrans.data.inspect import describe, verify
+    from mmtrans.conversion.inspect import describe, verify
     from tfrecords.manifest import Manifest
 
     description = describe(arguments.records)

@@ -14,8 +14,8 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 
-from mmtrans.escape import for_terminal
-from mmtrans.interrupts import Terminated
+from mmtrans.system.escape import for_terminal
+from mmtrans.system.interrupts import Terminated
 from mmtrans.training.execution import WorkerLostError
 
 #: Bad input is seen by each worker. The chief, whose output is shown, has this long to say so.

@@ -10,10 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mmtrans import __version__, interrupts, system_errors
+from mmtrans import __version__
 from mmtrans.cli.parser import Parser
 from mmtrans.cli.streams import leave_stdout, open_streams
-from mmtrans.escape import for_json, for_terminal
+from mmtrans.system import errors as system_errors
+from mmtrans.system import interrupts
+from mmtrans.system.escape import for_json, for_terminal
 from mmtrans.training.execution import WorkerLostError
 
 #: Command → what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments)`.

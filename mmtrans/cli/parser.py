@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn
 
 from mmtrans.bounds import check_number
 from mmtrans.config import Config, load_yaml, type_of
-from mmtrans.escape import for_terminal
+from mmtrans.system.escape import for_terminal
 
 
 class Parser(argparse.ArgumentParser):

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.predict import Scorer, predict
+    from mmtrans.inference.predict import Scorer, predict
 
     scorer = Scorer.open(arguments.model)
     corpus = open_source(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmtrans.console import say
+from mmtrans.system.console import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.report.collect import collect
     from mmtrans.report.compare import compute
     from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
+    from mmtrans.system.files import check_file, write_atomically
 
     grid = collect(arguments.grid_dir)
     out = Path(arguments.out or grid.path / "report.html")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from mmtrans.console import Console
+from mmtrans.system.console import Console
 
 #: Metric → heading, in the order of the field's tables; better is up, but for MAE.
 HEADINGS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from mmtrans.cli.parser import number_type
-from mmtrans.console import say
-from mmtrans.escape import for_shell
+from mmtrans.system.console import say
+from mmtrans.system.escape import for_shell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Writes the corpus and returns its ground truth."""
-    from mmtrans.sources.synthetic import synthesize
+    from mmtrans.synthetic.corpus import synthesize
 
     truth = synthesize(
         arguments.directory, videos=arguments.videos, seed=arguments.seed, unlabelled=arguments.unlabelled

@@ -11,11 +11,11 @@ from pathlib import Path
 from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from, number_type
 from mmtrans.config import Config, dump_yaml
-from mmtrans.console import say
-from mmtrans.escape import for_shell
-from mmtrans.interrupts import handle_again
-from mmtrans.lease import held
 from mmtrans.recipe import parse, slug
+from mmtrans.system.console import say
+from mmtrans.system.escape import for_shell
+from mmtrans.system.interrupts import handle_again
+from mmtrans.system.lease import held
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
 
 
@@ -90,8 +90,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.cli.show import show_metrics
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
+    from mmtrans.runs.run import INIT, Run, check_place
     from mmtrans.training.init import open_init
-    from mmtrans.training.run import INIT, Run, check_place
     from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
 
     make_deterministic()

@@ -72,9 +72,9 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.decoding.beam_search import SearchOptions
     from mmtrans.evaluation.results import place_of
     from mmtrans.evaluation.suitability import check_features, open_records, unseen
+    from mmtrans.inference.translate import save_features, translate
     from mmtrans.models.translator import SEARCH_NEEDS_TOKENS
-    from mmtrans.training.run import Run
-    from mmtrans.translate import save_features, translate
+    from mmtrans.runs.run import Run
 
     trained = Run.open(arguments.run_dir)
     if arguments.latent != "mean":
@@ -165,7 +165,7 @@ def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict:
     if trained.config.target != "features":
         return {}
     from mmtrans.cli.show import number
-    from mmtrans.translate import features_r2
+    from mmtrans.inference.translate import features_r2
 
     r2 = features_r2(trained, translated)
     places = " and in ".join(["the lines of JSON", *filter(None, [arguments.features])])

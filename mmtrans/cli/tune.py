@@ -10,9 +10,9 @@ from pathlib import Path
 from mmtrans.bounds import check_number
 from mmtrans.cli.parser import add_config_flags, add_number, config_from
 from mmtrans.config import Config, dump_yaml, read_yaml
-from mmtrans.console import say, warn
-from mmtrans.escape import for_shell
 from mmtrans.search import TUNERS
+from mmtrans.system.console import say, warn
+from mmtrans.system.escape import for_shell
 
 #: Trials of the tuners that have no end of their own.
 TRIALS = {"random": 20, "bayesian": 20}

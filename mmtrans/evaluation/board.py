@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.console import warn
-from mmtrans.escape import for_terminal
 from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.together import finish, write_together
-from mmtrans.training.run import Run
-from mmtrans.training.status import read_status
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import read_status
+from mmtrans.system.console import warn
+from mmtrans.system.escape import for_terminal
 
 #: Segments of a split that the projector gets: it is sluggish with many more.
 MAX_POINTS = 1000

@@ -14,8 +14,8 @@ from mmtrans.evaluation.predictions import Predictions, predict
 from mmtrans.evaluation.results import check_place, save
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import unseen
-from mmtrans.training.run import Run
-from mmtrans.training.status import check_finished
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import check_finished
 
 
 def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: str | Path) -> dict:

@@ -12,10 +12,10 @@ from mmtrans.evaluation.shapes import HISTORY
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, unseen
 from mmtrans.evaluation.translation import evaluate_translation
-from mmtrans.files import check_directory
 from mmtrans.recipe import Translation
-from mmtrans.training.run import Run
-from mmtrans.training.status import check_finished
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import check_finished
+from mmtrans.system.files import check_directory
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv
 

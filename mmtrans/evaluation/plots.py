@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from mmtrans.escape import for_plot
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
-from mmtrans.files import new_file
+from mmtrans.system.escape import for_plot
+from mmtrans.system.files import new_file
 from tfrecords.schema import LabelScale
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"

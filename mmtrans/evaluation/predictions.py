@@ -13,8 +13,8 @@ from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.models.regressor import representation_outputs
 from mmtrans.recipe import Translation
+from mmtrans.runs.run import Run
 from mmtrans.sources.ids import parse_segment_id
-from mmtrans.training.run import Run
 
 
 @dataclass(frozen=True)

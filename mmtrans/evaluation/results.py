@@ -11,8 +11,8 @@ from pathlib import Path
 from mmtrans.data.records import Records
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Origin, read_splits
-from mmtrans.files import check_directory, write_atomically
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
+from mmtrans.system.files import check_directory, write_atomically
 from tfrecords.stored import read_csv
 
 #: In a run directory: results of other records than the run's own, in a directory named by the hash of their manifest.

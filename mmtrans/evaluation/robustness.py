@@ -18,9 +18,9 @@ from mmtrans.evaluation.results import to_csv, to_json
 from mmtrans.evaluation.robustness_plot import plot_robustness
 from mmtrans.evaluation.shapes import Curves, read_splits
 from mmtrans.evaluation.suitability import unseen
-from mmtrans.files import write_atomically
-from mmtrans.training.run import Run
-from mmtrans.training.status import check_finished
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import check_finished
+from mmtrans.system.files import write_atomically
 
 #: The scores without any corruption.
 CLEAN = None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.results import SHOWN
+from mmtrans.runs.environment import steps_per_word
+from mmtrans.runs.run import Run
+from mmtrans.runs.seen import SEEN_SPLITS, seen_by
 from mmtrans.sources.ids import parse_segment_id
-from mmtrans.training.environment import steps_per_word
-from mmtrans.training.run import Run
-from mmtrans.training.seen import SEEN_SPLITS, seen_by
 from tfrecords.manifest import Manifest
 from tfrecords.schema import SPLITS
 

@@ -16,7 +16,7 @@ from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.token_quality import TokenQuality
 from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
 from mmtrans.models.translator import Translator
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 
 COMPANIONS = ("teacher_forced", "source_shuffled", "copy_last")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from mmtrans.config import same_place
 from mmtrans.grid.description import read_description
+from mmtrans.runs.run import Run
 from mmtrans.training.init import open_init
-from mmtrans.training.run import Run
 
 #: In a grid's directory, a directory for each, named by the first 16 digits of the hash of its translations.
 INITS = "inits"

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from mmtrans.config import Config
-from mmtrans.files import write_atomically
 from mmtrans.grid import VARIED
 from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import Variant, config_of, fitted, rows_of
 from mmtrans.training.environment import versions
 from mmtrans.training.phases import Phase, phases_of
 from mmtrans.training.run import Run, check_unchanged
+from mmtrans.grid.variants import Variant, config_of, rows_of
+from mmtrans.runs.environment import versions
+from mmtrans.runs.phases import Phase, phases_of
+from mmtrans.runs.run import Run, check_unchanged
+from mmtrans.system.files import write_atomically
 
 
 @dataclass(frozen=True)

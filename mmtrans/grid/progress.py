@@ -6,9 +6,9 @@ import time
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mmtrans.console import Console
-from mmtrans.escape import for_terminal
 from mmtrans.grid.plan import Task
+from mmtrans.system.console import Console
+from mmtrans.system.escape import for_terminal
 
 
 class Display:

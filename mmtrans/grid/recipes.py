@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmtrans.grid.paper import PAPER as PUBLISHED
 from mmtrans.recipe import parse
-from mmtrans.report.paper import PAPER as PUBLISHED
-from mmtrans.user_files import read_text
+from mmtrans.system.user_files import read_text
 
 #: The rows of the paper's tables, in their order.
 PAPER = tuple(PUBLISHED)

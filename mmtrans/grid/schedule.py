@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmtrans.config import RUN_FORMAT
-from mmtrans.files import write_atomically
 from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
-from mmtrans.grid.pool import WORKERS, Pool, signed_in
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
 from mmtrans.grid.work import Workplace
-from mmtrans.lease import held
-from mmtrans.training.phases import Phase, learned_otherwise
-from mmtrans.training.run import Run
+from mmtrans.runs.phases import Phase, learned_otherwise
+from mmtrans.runs.run import Run
+from mmtrans.system.files import write_atomically
+from mmtrans.system.lease import held
+from mmtrans.workers.pool import WORKERS, Pool, signed_in
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.training.phases import Phase
-from mmtrans.training.run import Run
-from mmtrans.training.status import is_done, read_phase_file, weights_hash
+from mmtrans.runs.phases import Phase
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import is_done, read_phase_file, weights_hash
 from tfrecords.directories import new_directory
 
 _LOGS = "logs"

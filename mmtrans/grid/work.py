@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.grid.plan import Task
-from mmtrans.grid.pool import WORKERS, sign_in
+from mmtrans.workers.pool import WORKERS, sign_in
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Workplace:
         """
         from mmtrans.data.records import Records, corruption_named
         from mmtrans.grid.store import Store
+        from mmtrans.runs.run import Run
+        from mmtrans.runs.status import read_status
         from mmtrans.training.devices import Devices
         from mmtrans.training.execution import Execution
-        from mmtrans.training.run import Run
-        from mmtrans.training.status import read_status
         from mmtrans.training.train import train_phase
 
         forget_models()

@@ -13,7 +13,7 @@ from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_s
 from mmtrans.grid.description import Description, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
-from mmtrans.training.environment import Environment
+from mmtrans.runs.environment import Environment
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 

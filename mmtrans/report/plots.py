@@ -13,13 +13,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmtrans.escape import for_plot
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
 from mmtrans.evaluation.robustness_plot import PANELS, STYLES
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Translation, parse
 from mmtrans.report.compare import Comparison, Results, Row
 from mmtrans.report.tables import number
+from mmtrans.system.escape import for_plot
 
 #: A finding: Holm's p-value below this.
 LEVEL = 0.05

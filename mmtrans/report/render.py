@@ -11,15 +11,15 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from mmtrans.escape import for_html, for_markdown
 from mmtrans.evaluation.metrics import METRICS
+from mmtrans.grid.paper import COLUMNS, GENERAL, PAPER, SOURCE
 from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import Grid
 from mmtrans.report.compare import KINDS, Comparison, Results
-from mmtrans.report.paper import COLUMNS, GENERAL, PAPER, SOURCE
 from mmtrans.report.plots import Plot, draw
 from mmtrans.report.summary import summarize
 from mmtrans.report.tables import Table, make_tables
+from mmtrans.system.escape import for_html, for_markdown
 
 TITLE = "Multimodal translation for sentiment: paper beside measured"
 

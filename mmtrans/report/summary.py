@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from scipy.stats import spearmanr
 
 from mmtrans.evaluation.bootstrap import MIN_VIDEOS
+from mmtrans.grid.paper import PAPER
 from mmtrans.report.collect import Grid
 from mmtrans.report.compare import KINDS, Comparison, Results
-from mmtrans.report.paper import PAPER
 from mmtrans.report.plots import LEVEL
 from mmtrans.report.tables import number
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from mmtrans.grid.paper import PAPER, remarks_on
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import LETTER_OF, parse
 from mmtrans.report.collect import Grid
 from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Figure, Results, Row
-from mmtrans.report.paper import PAPER, remarks_on
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 

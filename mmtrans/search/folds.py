@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.search.plan import Search
 from mmtrans.sources.corpus import Corpus

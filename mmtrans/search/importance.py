@@ -12,11 +12,11 @@ from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-from mmtrans.escape import for_plot
 from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
 from mmtrans.search.plan import Search
 from mmtrans.search.results import Trial, best_first
 from mmtrans.search.space import Choices, Interval
+from mmtrans.system.escape import for_plot
 
 #: Under so many trials a forest says nothing.
 MIN_TRIALS = 10

@@ -14,9 +14,9 @@ import keras_tuner
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from mmtrans.files import write_atomically
 from mmtrans.search.plan import REMEDY, Search
 from mmtrans.search.space import Choices, Parameter
+from mmtrans.system.files import write_atomically
 from tfrecords.stored import damage, read_json
 
 #: Budgets of hyperband grow by this factor; each time one in so many trials goes on.

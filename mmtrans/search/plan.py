@@ -13,9 +13,9 @@ from typing import Any, TypedDict
 
 from mmtrans.bounds import MOST_WHOLE
 from mmtrans.config import Config, known_fields
-from mmtrans.files import write_atomically
-from mmtrans.lease import LEASE, held
 from mmtrans.search.space import Choices, Interval, Parameter, parse_space
+from mmtrans.system.files import write_atomically
+from mmtrans.system.lease import LEASE, held
 from tfrecords.stored import read_json
 
 #: What to do about a damaged file of a search.

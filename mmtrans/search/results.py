@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mmtrans.config import dump_yaml
-from mmtrans.files import write_atomically
 from mmtrans.search.plan import REMEDY, Search
 from mmtrans.search.space import is_value
+from mmtrans.system.files import write_atomically
 from tfrecords.stored import Count, Finite, damage, read_json, shown
 
 

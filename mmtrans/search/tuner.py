@@ -9,16 +9,16 @@ from pathlib import Path
 
 import keras_tuner
 
-from mmtrans import system_errors
-from mmtrans.console import Console
-from mmtrans.files import write_atomically
-from mmtrans.grid.pool import WORKERS, Outcome, Pool, signed_in
 from mmtrans.search.cluster import Member
 from mmtrans.search.oracles import make_oracle
 from mmtrans.search.plan import Search, Training
 from mmtrans.search.results import Score, Trial, best_first, load_trials, write_results
 from mmtrans.search.space import from_keras_tuner
 from mmtrans.search.work import Trainer
+from mmtrans.system import errors as system_errors
+from mmtrans.system.console import Console
+from mmtrans.system.files import write_atomically
+from mmtrans.workers.pool import WORKERS, Outcome, Pool, signed_in
 
 
 class Tuner(keras_tuner.Tuner):

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.grid.pool import WORKERS, sign_in
 from mmtrans.grid.work import forget_models, set_up_tensorflow
 from mmtrans.search.plan import Training
+from mmtrans.workers.pool import WORKERS, sign_in
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Trainer:
         """
         from mmtrans.data.records import Records
         from mmtrans.evaluation.evaluate import evaluate
-        from mmtrans.training.run import Run
-        from mmtrans.training.status import read_status
+        from mmtrans.runs.run import Run
+        from mmtrans.runs.status import read_status
         from mmtrans.training.train import train
 
         forget_models()

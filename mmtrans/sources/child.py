@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from mmtrans.sources import hdf5
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.frames import UnitCorpus, encode, encode_corpus, encode_segment
-from mmtrans.system_errors import sentence_of
+from mmtrans.system.errors import sentence_of
 from tfrecords.schema import Segment
 
 try:

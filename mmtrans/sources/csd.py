@@ -28,7 +28,7 @@ from mmtrans.sources.glove import read_glove
 from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.labels import choose_scale
 from mmtrans.sources.sdk import COMPATIBILITIES
-from mmtrans.user_files import has_file
+from mmtrans.system.user_files import has_file
 from tfrecords.schema import Segment
 
 

@@ -19,7 +19,7 @@ from mmtrans.sources.label_times import measure_label_times
 from mmtrans.sources.labels import Labels, by_video, choose_label
 from mmtrans.sources.modalities import holds_ids
 from mmtrans.sources.words import read_words
-from mmtrans.user_files import check_file
+from mmtrans.system.user_files import check_file
 from tfrecords.schema import MODALITIES
 
 #: Label times are compared with the words of so many videos, evenly chosen: more would tell the same.

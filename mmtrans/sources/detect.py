@@ -13,6 +13,8 @@ from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.labels import stated_scale
 from mmtrans.sources.modalities import ENDINGS, NAMES
 from mmtrans.user_files import check_file
+from mmtrans.sources.modalities import NAMES
+from mmtrans.system.user_files import check_file
 
 #: Words of root and file names, in lower case, by the role they tell; looked up in this order.
 ROLE_NAMES = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmtrans.sources.ids import split_name
-from mmtrans.user_files import read_text
+from mmtrans.system.user_files import read_text
 from tfrecords.schema import SPLITS
 
 _FORM = 'JSON like {"train": ["v1"], "valid": ["v2"], "test": ["v3"]}, or CSV with the columns video and split'

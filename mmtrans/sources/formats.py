@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.folders import files_within
-from mmtrans.user_files import HDF5_SIGNATURE, has_file, what_is
+from mmtrans.system.user_files import HDF5_SIGNATURE, has_file, what_is
 
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
 

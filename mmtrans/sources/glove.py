@@ -9,7 +9,7 @@ from unicodedata import normalize
 import numpy as np
 
 from mmtrans.sources.numerals import parse_number
-from mmtrans.user_files import FileKind, check_file, unreadable, what_is
+from mmtrans.system.user_files import FileKind, check_file, unreadable, what_is
 
 _EXPECTED = "a GloVe text file, a word and its numbers on each line"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -15,8 +15,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mmtrans.system_errors import refusal_of
-from mmtrans.user_files import HDF5, check_file, unreadable, what_is
+from mmtrans.system.errors import refusal_of
+from mmtrans.system.user_files import HDF5, check_file, unreadable, what_is
 
 #: A dataset whose header announces more is refused before memory is asked for.
 MAX_DATASET_BYTES = 4 << 30

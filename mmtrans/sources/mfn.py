@@ -21,7 +21,7 @@ from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.padded import open_padded
 from mmtrans.sources.padded_folds import Fold
-from mmtrans.user_files import check_file
+from mmtrans.system.user_files import check_file
 from tfrecords.schema import SPLITS
 
 #: Names of the one dataset of a file.

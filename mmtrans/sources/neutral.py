@@ -38,7 +38,7 @@ from mmtrans.sources.neutral_settings import read_settings
 from mmtrans.sources.neutral_table import TABLE, Row, read_table
 from mmtrans.sources.npz import open_npz, read_array
 from mmtrans.sources.words import read_words
-from mmtrans.user_files import check_file, has_file
+from mmtrans.system.user_files import check_file, has_file
 from tfrecords.schema import MODALITIES, Segment
 
 SETTINGS = "corpus.json"

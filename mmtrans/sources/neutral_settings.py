@@ -12,6 +12,8 @@ from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.words import storable_text
 from mmtrans.user_files import has_file, read_text
 from tfrecords.schema import LabelScale
+from mmtrans.system.user_files import has_file, read_text
+from tfrecords.schema import MODALITIES, LabelScale
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmtrans.sources.ids import segment_id, split_name
 from mmtrans.sources.numerals import parse_number
 from mmtrans.sources.segment_names import Name, name_rows, split_folds
-from mmtrans.user_files import read_text
+from mmtrans.system.user_files import read_text
 
 TABLE = "segments.csv"
 _COLUMNS = ("id", "video_id", "index", "split", "label", "words")

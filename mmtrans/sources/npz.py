@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.system_errors import refusal_of
-from mmtrans.user_files import PLAIN_ZIP, check_file, unreadable, what_is
+from mmtrans.system.errors import refusal_of
+from mmtrans.system.user_files import PLAIN_ZIP, check_file, unreadable, what_is
 
 #: An array whose header announces more is refused before memory is asked for.
 MAX_ARRAY_BYTES = 4 << 30

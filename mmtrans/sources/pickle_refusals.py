@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from mmtrans.user_files import CRLF, FileKind, unreadable, what_is
+from mmtrans.system.user_files import CRLF, FileKind, unreadable, what_is
 
 _NEEDS = "numbers, text, containers and numpy arrays"
 _EXPECTED = f"a whole pickle of {_NEEDS}"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.pickle_refusals import check_content, corrupt, refused
-from mmtrans.user_files import check_file
+from mmtrans.system.user_files import check_file
 
 #: Room for MOSEI's unaligned arrays: 23,000 segments of 93,000 float32 values are 8.5 GB.
 MAX_PICKLE_BYTES = 16 << 30

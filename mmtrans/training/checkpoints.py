@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.console import warn
-from mmtrans.files import new_file
-from mmtrans.lease import check_held
+from mmtrans.system.console import warn
+from mmtrans.system.files import new_file
+from mmtrans.system.lease import check_held
 from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json, read_npz

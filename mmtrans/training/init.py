@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmtrans.config import RUN_FORMAT, Config
-from mmtrans.console import warn
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
+from mmtrans.runs.phases import Phase, learned_otherwise
+from mmtrans.runs.run import Run
+from mmtrans.system.console import warn
 from mmtrans.training.checkpoints import load_weights, read_weights
-from mmtrans.training.phases import Phase, learned_otherwise
-from mmtrans.training.run import Run
 
 #: Configuration fields that give the encoder its shape, and the rest of a translation its own.
 ENCODER = ("cell", "units", "num_layers", "bidirectional", "bottleneck")

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.interrupts import deferred
 from mmtrans.layers.dropout import random_step
+from mmtrans.system.interrupts import deferred
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import Keeper
 from mmtrans.training.devices import Devices

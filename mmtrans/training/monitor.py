@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmtrans.console import Console
+from mmtrans.system.console import Console
 from mmtrans.training.samples import is_due
 
 #: Scalars of a history row that TensorBoard shows.

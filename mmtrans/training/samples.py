@@ -12,9 +12,9 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
-from mmtrans.escape import for_markdown, for_terminal
 from mmtrans.models.translator import Translator
 from mmtrans.models.variational import segment_kl
+from mmtrans.system.escape import for_markdown, for_terminal
 
 #: Segments that are shown, and the epochs between two looks at them.
 NUM_SEGMENTS, EVERY_EPOCHS = 3, 5

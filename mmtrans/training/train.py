@@ -17,11 +17,14 @@ from mmtrans.config import Config
 from mmtrans.data.codebook import Codebook, fit_codebook
 from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
-from mmtrans.files import new_file, write_atomically
-from mmtrans.lease import held, is_held
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
+from mmtrans.runs.phases import Phase, phases_of
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import check_finished, inherited_by, is_done, read_status
+from mmtrans.system.files import new_file, write_atomically
+from mmtrans.system.lease import held, is_held
 from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
@@ -36,10 +39,7 @@ from mmtrans.training.objectives import (
     kept_weights,
     representation_of,
 )
-from mmtrans.training.phases import Phase, phases_of
-from mmtrans.training.run import Run
 from mmtrans.training.samples import make_samples
-from mmtrans.training.status import check_finished, inherited_by, is_done, read_status
 
 HISTORY_FIELDS = ("phase", "epoch", "loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmtrans.cli import demo
 from mmtrans.cli.main import main
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 
 
 @pytest.fixture

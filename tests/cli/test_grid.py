@@ -14,8 +14,8 @@ import yaml
 
 from mmtrans.cli.main import main
 from mmtrans.grid import schedule
-from mmtrans.training.run import Run
-from mmtrans.training.status import is_finished
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import is_finished
 from tests.cli.test_train import refused
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmtrans.cli.launcher import free_ports, launch
-from mmtrans.interrupts import Terminated
+from mmtrans.system.interrupts import Terminated
 from mmtrans.training.execution import WorkerLostError
 
 ROOT = Path(__file__).resolve().parents[2]

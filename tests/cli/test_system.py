@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmtrans.cli.main import COMMANDS, main
-from mmtrans.interrupts import Terminated
+from mmtrans.system.interrupts import Terminated
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The least arguments of each command.
@@ -168,7 +168,7 @@ def test_terminated_is_an_interrupt():
 )
 def test_characters_that_an_encoding_lacks_are_escapes(encoding, shown):
     code = (
-        "from mmtrans.cli.streams import open_streams\nfrom mmtrans.console import Console, say\n"
+        "from mmtrans.cli.streams import open_streams\nfrom mmtrans.system.console import Console, say\n"
         "open_streams()\nsay('字 ≥')\nConsole().print('字 ≥')"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}

@@ -13,7 +13,7 @@ import yaml
 from mmtrans.cli.main import main
 from mmtrans.cli.train import is_demo
 from mmtrans.config import Config
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from tests.tfrecords.segments import make_corpus, make_segment
 from tfrecords.manifest import Manifest
 

@@ -11,12 +11,12 @@ import yaml
 from mmtrans.cli.main import main
 from mmtrans.config import load_yaml
 from mmtrans.evaluation import evaluate as evaluation
+from mmtrans.runs.run import Run
 from mmtrans.search import tuner
 from mmtrans.search.work import Trainer, Training
-from mmtrans.training.run import Run
 from tests.cli.test_train import refused
-from tests.grid.pools import InlinePool
 from tests.search.test_cluster import free_port
+from tests.workers.pools import InlinePool
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = {"regressor_units": [4, 6], "learning_rate": {"low": 1e-3, "high": 3e-2, "sampling": "log"}}
@@ -25,7 +25,7 @@ SPACE = {"regressor_units": [4, 6], "learning_rate": {"low": 1e-3, "high": 3e-2,
 WORKER = """
 from mmtrans.cli.main import main
 from mmtrans.search import tuner
-from tests.grid.pools import InlinePool
+from tests.workers.pools import InlinePool
 
 tuner.Pool = InlinePool
 raise SystemExit(main())

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.conversion.convert import convert
 from mmtrans.data.codebook import BOS, EOS, STEPS_PER_CODEWORD, UNK, Codebook, fit_codebook
-from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches, token_target
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment

@@ -5,8 +5,8 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
-from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Order, Selection, Share, make_batches, num_batches
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments

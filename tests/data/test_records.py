@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.reader import read_ids

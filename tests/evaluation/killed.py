@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from mmtrans.training.train import make_deterministic
 from tests.training.killed import count_moments
 

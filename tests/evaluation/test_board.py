@@ -13,7 +13,7 @@ from mmtrans.data.records import Records
 from mmtrans.evaluation import board
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.predictions import predict
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from tfrecords.reader import read_segments
 
 

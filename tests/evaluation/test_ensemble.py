@@ -11,7 +11,7 @@ from mmtrans.evaluation.ensemble import check_members, combine, evaluate_ensembl
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.split_metrics import evaluate_predictions
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 
 
 def predictions_of(ids, scores):

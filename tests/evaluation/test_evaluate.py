@@ -8,7 +8,7 @@ import pytest
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import check_records, evaluate
 from mmtrans.evaluation.predictions import predict
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 from tfrecords.reader import read_segments
 

@@ -11,7 +11,7 @@ from mmtrans.data.records import Records
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.layers.dropout import named_seed, random_step
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from mmtrans.training.train import make_deterministic
 from tests.training.test_train import assert_equal_runs, interrupt_at, train_run
 

@@ -5,7 +5,7 @@ import pytest
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 
 KILLS = 4

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness
 from mmtrans.evaluation.suitability import check_features, check_label, open_records, unseen
-from mmtrans.export.signature import describe_export
-from mmtrans.training.run import Run
-from mmtrans.training.seen import seen_by
+from mmtrans.inference.signature import describe_export
+from mmtrans.runs.run import Run
+from mmtrans.runs.seen import seen_by
 from mmtrans.training.train import train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.schema import LabelScale

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation import together
 from mmtrans.evaluation.board import HEADER, write_projector
@@ -18,8 +18,8 @@ from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.results import check_place, save, to_csv
 from mmtrans.evaluation.shapes import read_splits
-from mmtrans.lease import held
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
+from mmtrans.system.lease import held
 from mmtrans.training.train import train
 from tests.tfrecords.segments import make_corpus, make_segment
 
@@ -133,7 +133,7 @@ def test_a_read_only_run_names_the_way_out_before_anything_is_computed(run, tmp_
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_one_command_at_a_time_writes_to_a_place(run, translation_run, tmp_path, capsys, monkeypatch, members):
-    monkeypatch.setattr("mmtrans.lease.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("mmtrans.system.lease.GRACE_SECONDS", 0.1)
     out = tmp_path / "out"
     runs = [str(run.path), str(translation_run)][:members]
     with held(out):

@@ -16,7 +16,7 @@ from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.predictions import make_scorer
 from mmtrans.evaluation.robustness import evaluate_robustness, normalized_area
 from mmtrans.evaluation.robustness_plot import plot_robustness
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 
 

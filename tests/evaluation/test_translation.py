@@ -7,7 +7,7 @@ from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.translation import COMPANIONS, evaluate_translation
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 
 pytestmark = pytest.mark.slow

@@ -5,16 +5,16 @@ import json
 import pytest
 
 from mmtrans.cli.main import main
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness
-from mmtrans.training.run import Run
+from mmtrans.inference.translate import selections, translate
+from mmtrans.runs.run import Run
 from mmtrans.training.train import train
-from mmtrans.translate import selections, translate
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
 

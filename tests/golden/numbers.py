@@ -8,8 +8,9 @@ from mmtrans.config import Config
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.evaluate import evaluate
-from mmtrans.training.run import Run
-from mmtrans.training.status import read_status
+from mmtrans.inference.translate import translate
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import read_status
 from mmtrans.training.train import train
 from mmtrans.translate import translate
 from tests.earlier import EARLIER

@@ -6,7 +6,7 @@ import pytest
 from mmtrans.config import Config
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.recipes import PAPER
-from mmtrans.training.phases import phases_of
+from mmtrans.runs.phases import phases_of
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from mmtrans.grid import schedule
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.schedule import locked, pending_tasks, run_grid
 from mmtrans.grid.store import Store
-from mmtrans.training.run import Run
-from tests.grid.pools import InlinePool
+from mmtrans.runs.run import Run
 from tests.grid.test_store import finish
+from tests.workers.pools import InlinePool
 from tfrecords.schema import LabelScale
 
 

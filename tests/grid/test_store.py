@@ -6,8 +6,8 @@ import pytest
 
 from mmtrans.config import Config
 from mmtrans.grid.store import Store, link_tree
-from mmtrans.training.run import Run
-from mmtrans.training.status import weights_hash
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import weights_hash
 
 
 def finish(run, phase, weights=b"w", epochs=2, stopped_by="epochs"):

@@ -13,6 +13,7 @@ from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of, va
 from mmtrans.recipe import MOST_EMBEDS, parse
 from mmtrans.training.phases import Phase
 from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from tests.grid.test_store import finish
 
 NAMED = {"small": {"regressor_units": 8}, "mae": {"translation_loss": "mae"}}

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.schedule import pending_tasks
 from mmtrans.grid.work import Workplace
+from mmtrans.runs.run import Run
 from mmtrans.training import train as train_module
-from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, make_deterministic, records_of
 from tests.tfrecords.segments import make_corpus, make_segments
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mmtrans.config import Config
+from mmtrans.conversion.statistics import ColumnStatistics
 from mmtrans.data.records import Records
-from mmtrans.data.statistics import ColumnStatistics
 from mmtrans.search.folds import fold_videos, make_folds
 from mmtrans.search.plan import Search
 from tfrecords.reader import read_segments

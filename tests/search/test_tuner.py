@@ -14,7 +14,7 @@ from mmtrans.search.cluster import Member
 from mmtrans.search.oracles import Durable
 from mmtrans.search.plan import Search
 from mmtrans.search.results import best_first, load_trials
-from tests.grid.pools import InlinePool
+from tests.workers.pools import InlinePool
 
 SPACE = {"units": [2, 4, 6, 8], "dropout": {"low": 0.1, "high": 0.3, "step": 0.1}}
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from mmtrans.data.convert import convert
-from mmtrans.data.inspect import verify
+from mmtrans.conversion.convert import convert
+from mmtrans.conversion.inspect import verify
 from mmtrans.sources import open_corpus
 from tests.sources.format_files import WRITERS
 from tests.sources.test_csd import write_corpus

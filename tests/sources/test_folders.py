@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.sources import open_corpus
 from mmtrans.sources.folders import files_within
 from tests.sources.csd_files import write_truth

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.sources import open_corpus
 from mmtrans.sources.formats import FORMATS, detect
 from tests.sources.format_files import WRITERS, truth

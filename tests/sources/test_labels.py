@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
-from mmtrans.data.inspect import verify
+from mmtrans.conversion.convert import convert
+from mmtrans.conversion.inspect import verify
 from mmtrans.sources import open_corpus
 from mmtrans.sources.labels import (
     Labels,

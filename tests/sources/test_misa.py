@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
-from mmtrans.data.folds import assign_folds
+from mmtrans.conversion.convert import convert
+from mmtrans.conversion.folds import assign_folds
 from mmtrans.sources import open_corpus
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.misa import open_misa

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.sources import open_corpus
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.npz import array_shape, open_npz, read_array

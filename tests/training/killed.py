@@ -14,9 +14,9 @@ from pathlib import Path
 import tests.conftest as conftest
 from mmtrans.config import Config
 from mmtrans.data.records import Records
+from mmtrans.runs.run import Run
 from mmtrans.training.execution import Execution
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.run import Run
 from mmtrans.training.train import make_deterministic, train
 
 

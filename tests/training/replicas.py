@@ -15,11 +15,11 @@ from mmtrans.data.records import Records
 from mmtrans.layers.dropout import named_seed, random_step
 from mmtrans.models.losses import Term
 from mmtrans.models.variational import at_least
+from mmtrans.runs.run import Run
 from mmtrans.training.devices import Devices, open_devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.loop import make_train_step
 from mmtrans.training.replicas import replica_seed, replica_share
-from mmtrans.training.run import Run
 from mmtrans.training.train import make_deterministic, train_phase
 from tests import conftest
 

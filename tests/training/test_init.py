@@ -7,12 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
+from mmtrans.runs.phases import phases_of
+from mmtrans.runs.run import Run
 from mmtrans.training.init import check_init, open_init
-from mmtrans.training.phases import phases_of
-from mmtrans.training.run import Run
 from mmtrans.training.train import build_objective, check_recipe, make_deterministic, phase_codebook, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 

@@ -6,16 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
-from mmtrans.export import export
-from mmtrans.predict import Scorer
+from mmtrans.inference.export import export
+from mmtrans.inference.predict import Scorer
+from mmtrans.runs.phases import phases_of
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import is_finished, read_status
 from mmtrans.training.checkpoints import save_weights
 from mmtrans.training.objectives import kept_weights
-from mmtrans.training.phases import phases_of
-from mmtrans.training.run import Run
-from mmtrans.training.status import is_finished, read_status
 from mmtrans.training.train import build_objective, check_recipe, phase_data, records_of
 from tests.tfrecords.segments import make_corpus, make_segment
 from tests.training.test_train import assert_equal_runs, train_run

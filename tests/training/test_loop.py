@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.interrupts import Terminated, handled
 from mmtrans.models.losses import Term
+from mmtrans.system.interrupts import Terminated, handled
 from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import (
     PhaseData,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtrans.training.run import Run
+from mmtrans.runs.run import Run
 from tests.training.test_train import assert_equal_runs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,11 +7,11 @@ import tensorflow as tf
 from mmtrans.data.codebook import fit_codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.decoding.beam_search import SearchOptions
-from mmtrans.escape import for_markdown
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
+from mmtrans.runs.run import Run
+from mmtrans.system.escape import for_markdown
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.run import Run
 from mmtrans.training.samples import BLUE, NUM_SEGMENTS, ORANGE, attention_image, frames_image, is_due, make_samples
 from mmtrans.training.train import train
 

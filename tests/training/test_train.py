@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
+from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
-from mmtrans.data.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, corruption_named
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import is_finished, read_status
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.run import Run
-from mmtrans.training.status import is_finished, read_status
 from mmtrans.training.train import (
     HISTORY_FIELDS,
     begin_phase,

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.data.convert import convert
+from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.translation import evaluate_translation
-from mmtrans.export.graph import serving_functions
+from mmtrans.inference.graph import serving_functions
+from mmtrans.inference.translate import translate
 from mmtrans.models.cycle import build_cycle, cycle_terms
 from mmtrans.models.statistics import Statistics, StepRatio
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
+from mmtrans.runs.run import Run
 from mmtrans.training.checkpoints import save_weights
-from mmtrans.training.run import Run
 from mmtrans.training.train import train
-from mmtrans.translate import translate
 from tests.tfrecords.segments import DIMS, make_corpus
 from tfrecords.schema import Segment
 

@@ -1,0 +1,252 @@
+"""The serving graph of a run: one concrete function a signature, with cleaning and normalisation inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import keras
+import tensorflow as tf
+
+from mmtrans.bounds import SEARCH
+from mmtrans.data.codebook import Codebook
+from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.layers.encoder import Encoder
+from mmtrans.models.regressor import representation_outputs
+from mmtrans.models.translator import Translator
+from mmtrans.recipe import Translation
+from mmtrans.runs.run import Run
+from tfrecords.reader import parse_batch
+
+#: Scalar inputs of a search: dtype, and the default of `mmtrans translate`.
+SEARCH_INPUTS = {
+    "beam_width": (tf.int32, 5),
+    "n_best": (tf.int32, 1),
+    "length_penalty": (tf.float32, 0.6),
+    "coverage_penalty": (tf.float32, 0.0),
+    "free_length": (tf.bool, False),
+}
+
+#: Name → concrete function, whose inputs and outputs have names.
+Functions = dict[str, tf.types.experimental.ConcreteFunction]
+
+
+def sentiment_function(run: Run):
+    """The signature `sentiment` alone: `(**features, length)` → `{"score", "attention_weights"}`."""
+    return _traced(run, _sentiment(portable(run.load_regressor())))
+
+
+def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
+    """Every signature of a run, and the variables that they read.
+
+    Args:
+        run: a run whose phases are trained.
+
+    Returns:
+        `sentiment`, which is `serving_default` too, `encode`, and for a translation `translate`; for each of them also
+        `<name>_from_examples`. And the variables, which whoever saves the functions must hold.
+    """
+    regressor, translator = portable(run.load_regressor()), run.load_translator()
+    heads: dict[str, tuple[Callable, Mapping]] = {
+        "sentiment": (_sentiment(regressor), {}),
+        "encode": (_encode(run, regressor), {}),
+    }
+    if translator is not None:
+        portable(translator.model)
+        heads["translate"] = _translate(run, translator)
+    functions: Functions = {}
+    for name, (head, options) in heads.items():
+        functions[name] = _traced(run, head, options)
+        functions[f"{name}_from_examples"] = _from_examples(run, functions[name], options)
+    models = [regressor] if translator is None else [regressor, translator.model]
+    return {"serving_default": functions["sentiment"], **functions}, _variables(models)
+
+
+def clean_source(features: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
+    """The source of a model, given what a client sends: nothing but finite values at valid steps gets through.
+
+    Args:
+        features: of each modality `(batch, steps, dim)` float32, raw; non-finite cells become 0, as in conversion.
+        length: `(batch,)` int32; whatever stands beyond it becomes 0.
+
+    Returns:
+        `(batch, steps, sum of dims)` float32. Running it raises an InvalidArgumentError where there is not one length a
+        segment, or a length is under 1 or over `steps`.
+    """
+    source = tf.concat(features, -1)
+    segments, steps = tf.unstack(tf.shape(source)[:2])
+    message = "Lengths and features differ in segments. Expected one length a segment. Received: lengths, segments"
+    number = tf.size(length)
+    # A single segment would be taken for as many as there are lengths.
+    with tf.control_dependencies([tf.debugging.Assert(number == segments, [message, number, segments])]):
+        length = tf.identity(length)
+    message = "A length is out of range. Expected 1 up to the steps of the features. Received: length, steps"
+    tf.debugging.Assert(tf.reduce_all((length >= 1) & (length <= steps)), [message, length, steps])
+    valid = tf.sequence_mask(length, steps)[:, :, None]
+    return tf.where(valid & tf.math.is_finite(source), source, 0.0)
+
+
+def check_options(options: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The scalar inputs of a search as they are. Running it raises an InvalidArgumentError where one is out of range.
+
+    What reads them waits for that, or the graph would fail elsewhere, and less clearly.
+    """
+    checks = []
+    for name in options.keys() & SEARCH.keys():
+        low, high = SEARCH[name]["low"], SEARCH[name].get("high", SEARCH[name].get("most"))
+        message = f"{name} is out of range. Expected {low} to {high}. Received: {name}"
+        # NaN is within no bounds.
+        checks.append(tf.debugging.Assert((options[name] >= low) & (options[name] <= high), [message, options[name]]))
+    if "n_best" in options:
+        message = "A search returns at most its width. Expected n_best up to beam_width. Received: n_best, beam_width"
+        numbers = [options[name] for name in ("n_best", "beam_width")]
+        checks.append(tf.debugging.Assert(numbers[0] <= numbers[1], [message, *numbers]))
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(value) for name, value in options.items()}
+
+
+def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Source `(batch, steps, dim)` and length; in place of an empty batch one of a single segment of zeros.
+
+    Models and searches then need no care for empty batches; the caller takes the row off again.
+    """
+    segments, steps = tf.unstack(tf.shape(source)[:2])
+    added, dim = tf.cast(segments == 0, tf.int32), source.shape[-1]
+    steps = tf.maximum(steps, added)
+    source = tf.concat([tf.reshape(source, [segments, steps, dim]), tf.zeros([added, steps, dim])], 0)
+    return source, tf.concat([length, tf.ones([added], tf.int32)], 0)
+
+
+def _traced(run: Run, head: Callable, options: Mapping | None = None):
+    """`head(source, length, **options)` as a concrete function of named inputs."""
+    options = options or {}
+
+    @partial(tf.function, autograph=False)
+    def function(**inputs):
+        source = clean_source([inputs[name] for name in run.recipe.inputs.modalities], inputs["length"])
+        segments = tf.shape(source)[0]
+        checked = check_options({name: inputs[name] for name in options})
+        outputs = head(*with_a_row(source, inputs["length"]), **checked)
+        return {name: value[:segments] for name, value in outputs.items()}
+
+    specs = {name: tf.TensorSpec([None, None, dim], tf.float32) for name, dim in _dims(run).items()}
+    return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32)}, options)
+
+
+def _from_examples(run: Run, traced, options: Mapping):
+    """The same of serialized records; it calls what is traced already, which keeps the graph half as large."""
+
+    @partial(tf.function, autograph=False)
+    def function(**inputs):
+        return traced(**_parsed(inputs["examples"], _dims(run)), **{name: inputs[name] for name in options})
+
+    return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
+
+
+def _concrete(function, specs: Mapping[str, tf.TensorSpec], options: Mapping):
+    specs = {**specs, **{name: tf.TensorSpec([], dtype) for name, (dtype, _) in options.items()}}
+    return function.get_concrete_function(
+        **{name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+    )
+
+
+def _dims(run: Run) -> dict[str, int]:
+    return {name: len(run.statistics.mean[name]) for name in run.recipe.inputs.modalities}
+
+
+def _parsed(examples: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.Tensor]:
+    """Features and `length` of serialized records, trimmed to the longest."""
+    parsed = parse_batch(examples, dims)
+    lengths = tf.stack([tf.cast(parsed[f"{name}/length"], tf.int32) for name in dims])
+    message = "Records lack a modality, or lengths disagree. Expected the same for each modality. Received: lengths"
+    agree = (tf.reduce_min(lengths) > 0) & tf.reduce_all(lengths == lengths[:1])
+    # What follows must wait, or the concatenation of what does not fit would speak first, and less clearly.
+    with tf.control_dependencies([tf.debugging.Assert(agree, [message, *dims, lengths])]):
+        steps = tf.reduce_max(lengths)
+    return {**{name: parsed[name][:, :steps] for name in dims}, "length": lengths[0]}
+
+
+def _sentiment(regressor: keras.Model) -> Callable:
+    return lambda source, length: regressor({"source": source, "source_length": length}, training=False)
+
+
+def _encode(run: Run, regressor: keras.Model) -> Callable:
+    """`(source, length)` → what the regressor reads, and the vector that its score is linear in."""
+    model = keras.Model(regressor.input, representation_outputs(regressor))
+    is_final = run.config.representation == "final" and isinstance(run.recipe, Translation)
+
+    def encode(source, length):
+        inputs = {"source": source, "source_length": length}
+        encoded = model(inputs, training=False)
+        if is_final:  # the regressor reads one step; the sequence that it ends is of more use
+            depth = len(run.recipe.translations)
+            encoded["sequence"] = regressor.get_layer(f"representation_{depth}")(inputs, training=False)["memory"]
+        valid = tf.sequence_mask(length, tf.shape(encoded["sequence"])[1])[:, :, None]
+        return {"sequence": tf.where(valid, encoded["sequence"], 0.0), "pooled": encoded["pooled"]}
+
+    return encode
+
+
+def _translate(run: Run, translator: Translator) -> tuple[Callable, Mapping]:
+    """The decoding of a translation, and the scalar inputs that it takes."""
+    if translator.target.is_tokens:
+        codebook = run.load_codebook(run.translations[-1])
+        return partial(_search, translator, codebook), SEARCH_INPUTS
+    statistics = run.statistics.target(run.recipe.target)
+    if translator.target.stop_head is None:
+        return partial(_roll, translator, statistics), {}
+    return partial(_roll, translator, statistics), {"free_length": SEARCH_INPUTS["free_length"]}
+
+
+def _search(translator: Translator, codebook: Codebook, source, length, **options) -> dict[str, tf.Tensor]:
+    free = options.pop("free_length")
+    steps = translator.expected_length(length)
+    limits = tf.where(free, 1, steps), tf.where(free, translator.free_limit(length), steps)
+    found = translator.search(source, length, limits, SearchOptions(**options))
+    written = tf.sequence_mask(found.lengths - 1, tf.shape(found.ids)[2])
+    return {
+        **found._asdict(),
+        "tokens": tf.where(written, tf.gather(tf.constant(codebook.names), found.ids), ""),
+        "frames": tf.where(written[..., None], tf.gather(tf.constant(codebook.frames), found.ids), 0.0),
+    }
+
+
+def _roll(translator: Translator, statistics: tuple, source, length, free_length=None) -> dict[str, tf.Tensor]:
+    def roll():
+        steps = translator.expected_length(length)
+        frames, attention_weights = translator.rollout(source, length, steps)
+        return frames, steps, attention_weights
+
+    def until_stop():
+        return translator.rollout_until_stop(source, length, translator.free_limit(length))
+
+    frames, lengths, attention_weights = roll() if free_length is None else tf.cond(free_length, until_stop, roll)
+    mean, std = (tf.constant(values, tf.float32) for values in statistics)
+    written = tf.sequence_mask(lengths, tf.shape(frames)[1])[:, :, None]
+    raw = tf.where(written, frames * std + mean, 0.0)
+    return {"frames": raw, "lengths": lengths, "attention_weights": attention_weights}
+
+
+def portable(model: keras.Model) -> keras.Model:
+    """Keeps cuDNN's operations, which a CPU lacks, out of what is traced from now on. Keras 2 chooses at run time."""
+    for encoder in _encoders(model):
+        for layer in encoder.recurrent:
+            is_double = isinstance(layer, keras.layers.Bidirectional)
+            for direction in (layer.forward_layer, layer.backward_layer) if is_double else (layer,):
+                if hasattr(direction, "use_cudnn"):
+                    direction.use_cudnn = False
+    return model
+
+
+def _encoders(model: keras.Model) -> Iterator[Encoder]:
+    for layer in model.layers:
+        if isinstance(layer, Encoder):
+            yield layer
+        elif isinstance(layer, keras.Model):
+            yield from _encoders(layer)
+
+
+def _variables(models: list[keras.Model]) -> list[tf.Variable]:
+    """TensorFlow's variables of models: a weight itself in Keras 2, inside a weight in Keras 3."""
+    weights = [weight for model in models for weight in model.weights]
+    return [weight if isinstance(weight, tf.Variable) else weight.value for weight in weights]

@@ -1,0 +1,108 @@
+"""Opens an exported model: its files are compared with their checksums, its graph is read as data, then it is loaded.
+
+An export is a program, unlike a run directory, which is data alone. The checks keep out damage, and operations that our
+exports lack. They make no stranger's export harmless: it may still compute for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import tensorflow as tf
+
+from mmtrans.inference.operations import check_graph
+from mmtrans.inference.signature import load_signature
+from tfrecords.manifest import file_sha256
+
+GRAPH_NAME = "saved_model.pb"
+
+#: Without these there is no model.
+_NEEDED = (GRAPH_NAME, "variables/variables.index")
+
+#: Where TensorFlow looks for files by itself: folder → beginning of their names.
+_READ_BY_TENSORFLOW = {".": "saved_model", "variables": "", "debug": "", "assets": ""}
+
+#: What TensorFlow raises on graphs and variables that do not fit together.
+_LOAD_ERRORS = (tf.errors.OpError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError)
+_LOAD_ERRORS += (NotImplementedError, RuntimeError)
+
+#: And when such a graph runs. A want of memory is none of the model's.
+_RUN_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
+_RUN_ERRORS += (tf.errors.InternalError, tf.errors.UnimplementedError, tf.errors.OutOfRangeError)
+
+
+def is_export(directory: Path) -> bool:
+    """Whether a directory holds a SavedModel, and no run: a run directory is data, whatever else lies in it."""
+    return (directory / GRAPH_NAME).is_file() and not (directory / "environment.json").is_file()
+
+
+def open_export(directory: Path) -> tuple[dict, Callable]:
+    """Checks and loads what `mmtrans export` made.
+
+    Args:
+        directory: that of the SavedModel.
+
+    Returns:
+        the content of `signature.json`, and its function `serving_default`: `(**features, length)` →
+        `{"score", "attention_weights"}`.
+
+    Raises:
+        FileNotFoundError: there is no `signature.json`.
+        ValueError: a file is damaged, missing or not of the export; the graph holds what no export does; or it is not
+            what `signature.json` says.
+    """
+    signature = load_signature(directory)
+    _check_files(directory, signature["sha256"])
+    check_graph(directory / GRAPH_NAME)
+    try:
+        loaded = tf.saved_model.load(str(directory))
+        function = loaded.signatures["serving_default"]
+        _, inputs = function.structured_input_signature
+        columns = {name: spec.shape[-1] for name, spec in inputs.items() if name != "length"}
+        outputs = set(function.structured_outputs)
+    except _LOAD_ERRORS as error:
+        raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
+    if columns != {name: info["dim"] for name, info in signature["reads"].items()} or "length" not in inputs:
+        raise _unusable(directory, f"inputs={columns}")
+    if not {"score", "attention_weights"} <= outputs:
+        raise _unusable(directory, f"outputs={sorted(outputs)}")
+
+    def serve(**inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        try:
+            # TensorFlow's function holds its variables by weak references only: the model must live as long.
+            return loaded.signatures["serving_default"](**inputs)
+        except _RUN_ERRORS as error:
+            raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
+
+    return signature, serve
+
+
+def _check_files(directory: Path, digests: Mapping[str, str]) -> None:
+    """Compares files with the checksums that `signature.json` holds of them; those that nobody reads may be gone."""
+    missing = [name for name in _NEEDED if name not in digests]
+    problems = [f"no checksum of {name}" for name in missing]
+    for folder, start in _READ_BY_TENSORFLOW.items():
+        paths = (directory / folder).iterdir() if (directory / folder).is_dir() else ()
+        names = sorted(path.relative_to(directory).as_posix() for path in paths if path.name.startswith(start))
+        problems += [f"{name}, which is not of the export" for name in names if name not in digests]
+    for name, digest in sorted(digests.items()):
+        path = directory / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            problems.append(f"{name}, which lies elsewhere")
+        elif path.is_file():
+            problems += [f"{name} with another checksum"] if file_sha256(path) != digest else []
+        elif name.split("/")[0] in (GRAPH_NAME, "variables"):
+            problems.append(f"no file {name}")
+    if problems:
+        raise ValueError(
+            f"The export is damaged. Expected the files that were exported, as signature.json lists them. "
+            f"Received: {'; '.join(problems[:5])} ({directory}). Copy it again, or export the run again."
+        )
+
+
+def _unusable(directory: Path, received: str) -> ValueError:
+    return ValueError(
+        f"The exported model cannot be used. Expected the signature serving_default as signature.json describes it. "
+        f"Received: {' '.join(received.split())} ({directory}). Export the run again."
+    )

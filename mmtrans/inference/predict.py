@@ -1,0 +1,217 @@
+"""Scores segments of any source with a trained run or an exported SavedModel, one batch in memory at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
+from mmtrans.export.graph import sentiment_function
+from mmtrans.export.opening import is_export, open_export
+from mmtrans.sources.corpus import Corpus
+from tfrecords.schema import LabelScale, Segment
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one segment got.
+
+    Args:
+        id: the segment's id.
+        score: sentiment, on the scale of the run's label.
+        polarity: `negative`, `neutral` or `positive`: under, exactly at, or over the label's neutral point.
+        words: the words that were read; empty where the source has none.
+        attention_weights: `(steps,)` float32, one a word where features are aligned to words; a single 1 for a run
+            with `representation=final`.
+    """
+
+    id: str
+    score: float
+    polarity: str
+    words: tuple[str, ...]
+    attention_weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A sentiment model and what its segments must be like.
+
+    Args:
+        name: where it comes from, for messages.
+        function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`.
+        modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
+        max_steps: stream → longest stream that training read; the first steps count, as in conversion.
+        label: the label's scale.
+        steps_per_word: modality with steps at its own rate → its mean steps a word in training, where that is known.
+    """
+
+    name: str
+    function: Callable
+    modalities: Mapping[str, Mapping]
+    max_steps: Mapping[str, int]
+    label: LabelScale
+    steps_per_word: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Scorer:
+        """Opens a run directory, or a directory made by `mmtrans export`. The latter is a program, whose files and
+        operations are checked before it is loaded; run none that comes from somebody whom you do not trust.
+
+        Raises:
+            FileNotFoundError: neither is there.
+            ValueError: the run is not finished; or the export is damaged, or holds what no export does.
+        """
+        path = Path(path)
+        if is_export(path):
+            signature, function = open_export(path)
+            modalities, data = signature["reads"], signature
+        else:
+            run = Run.open(path)
+            check_finished(run)
+            function, data = sentiment_function(run), run.data
+            modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
+        label = msgspec.convert(data["label"], LabelScale)
+        return cls(str(path), function, modalities, data["max_steps"], label, data.get("steps_per_word", {}))
+
+    def score(self, features: list[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
+
+        Args:
+            features: of each segment, modality → `(steps, dim)` float32, raw.
+        """
+        lengths = [len(next(iter(arrays.values()))) for arrays in features]
+        inputs = {
+            name: np.zeros((len(features), max(lengths), info["dim"]), np.float32)
+            for name, info in self.modalities.items()
+        }
+        for row, arrays in enumerate(features):
+            for name, array in arrays.items():
+                inputs[name][row, : len(array)] = array
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        outputs = self.function(**tensors, length=tf.constant(lengths, tf.int32))
+        return outputs["score"].numpy(), outputs["attention_weights"].numpy()
+
+    def polarity(self, score: float) -> str:
+        """`negative`, `neutral` or `positive`, by the label's neutral point."""
+        return ("neutral", "positive", "negative")[int(np.sign(score - self.label.neutral))]
+
+
+def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> Iterator[Prediction]:
+    """Scores the segments of a corpus in the order in which it yields them, labelled or not.
+
+    Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
+    a word than in training are told by a note of the corpus, since few segments may be of people who speak so.
+
+    Args:
+        scorer: the model.
+        corpus: an opened source.
+        counts: counts `predicted`, `cut`, and `without <modality>`, complete at the end.
+
+    Raises:
+        ValueError: the source lacks a modality, has other columns, names of them or steps than in training, or gives no
+            segment.
+    """
+    counts = Counter() if counts is None else counts
+    _check_corpus(scorer, corpus)
+    lengths = Counter()
+    chosen = _choose(scorer, corpus, counts, lengths)
+    while batch := list(islice(chosen, BATCH_SIZE)):
+        features = [features for _, features in batch]
+        for (segment, arrays), score, weights in zip(batch, *scorer.score(features), strict=True):
+            steps = len(next(iter(arrays.values())))
+            words = segment.tokens[: scorer.max_steps.get("aligned")]
+            yield Prediction(segment.id, float(score), scorer.polarity(score), words, weights[:steps])
+    if not counts["predicted"]:
+        raise _nothing(scorer, corpus, counts)
+    corpus.notes += _compare_rates(scorer, lengths)
+
+
+def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
+    missing = [name for name in scorer.modalities if corpus.aligned and name not in corpus.aligned]
+    if missing:
+        raise _missing(scorer, corpus, missing)
+    for name, info in scorer.modalities.items():
+        aligned = corpus.aligned.get(name, True)
+        if aligned != info["aligned"]:
+            raise ValueError(
+                f"The source has other steps than training had. Expected {name} with {STEPS[info['aligned']]}. "
+                f"Received: {STEPS[aligned]} ({_place(corpus)}). Give a source like that of the training records."
+            )
+        check_names(name, info.get("feature_names"), corpus.feature_names.get(name), _place(corpus))
+
+
+def _choose(
+    scorer: Scorer, corpus: Corpus, counts: Counter, lengths_read: Counter
+) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
+    """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
+    for segment in corpus.read():
+        missing = [name for name in scorer.modalities if name not in segment.features]
+        counts.update(f"without {name}" for name in missing)
+        if missing:
+            continue
+        features = {name: segment.features[name] for name in scorer.modalities}
+        lengths = {name: len(array) for name, array in features.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"Streams to concatenate must have the same steps. Expected one step a word. "
+                f"Received: {lengths} ({segment.id}). Check the source's alignment."
+            )
+        for name, array in features.items():
+            dim = scorer.modalities[name]["dim"]
+            if array.shape[1] != dim:
+                raise ValueError(
+                    f"The source does not fit the model. Expected {dim} columns of {name}. "
+                    f"Received: dim={array.shape[1]} ({segment.id}). Give the features that the model was trained on."
+                )
+            stream = "aligned" if scorer.modalities[name]["aligned"] else name
+            features[name] = array[: scorer.max_steps.get(stream)]
+        counts["cut"] += any(len(array) < lengths[name] for name, array in features.items())
+        counts["predicted"] += 1
+        if segment.tokens:
+            lengths_read["words"] += len(segment.tokens[: scorer.max_steps.get("aligned")])
+            lengths_read.update({name: len(array) for name, array in features.items()})
+        yield segment, features
+
+
+def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
+    """Notes on modalities that have another rate of steps than in training."""
+    words = lengths["words"]
+    found = {name: lengths[name] / words for name in scorer.modalities if words}
+    for name in other_rates(found, scorer.steps_per_word):
+        yield (
+            f"The source has another rate of steps than training had: {found[name]:.3g} steps of {name} a word, not "
+            f"about {scorer.steps_per_word[name]:.3g}. Give features of the same frame rate, unless the speech is so "
+            f"fast or slow."
+        )
+
+
+def _nothing(scorer: Scorer, corpus: Corpus, counts: Counter) -> ValueError:
+    missing = [name for name in scorer.modalities if counts[f"without {name}"]]
+    if missing:
+        return _missing(scorer, corpus, missing)
+    reasons = Counter(dropped.reason for dropped in corpus.dropped).most_common(3)
+    return ValueError(
+        f"The source gives no segments. Expected at least one. Received: {len(corpus.dropped)} dropped, "
+        f"reasons={reasons} ({_place(corpus)}). Check that words, features and segments are of the same videos."
+    )
+
+
+def _missing(scorer: Scorer, corpus: Corpus, missing: list[str]) -> ValueError:
+    remedy = "Give word vectors with --glove FILE" if missing == ["text"] else "Give a source that has it"
+    return ValueError(
+        f"The source lacks what the model reads. Expected {' and '.join(scorer.modalities)} ({scorer.name}). "
+        f"Received: no {' and no '.join(missing)} ({_place(corpus)}). {remedy}."
+    )
+
+
+def _place(corpus: Corpus) -> str:
+    return str(corpus.files[0]) if corpus.files else corpus.format

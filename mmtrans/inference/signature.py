@@ -1,0 +1,158 @@
+"""`signature.json`: what a client must know of an exported model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import keras
+import msgspec
+import tensorflow as tf
+
+import mmtrans
+from mmtrans.evaluation.shapes import Shown, read_splits
+from mmtrans.inference.graph import SEARCH_INPUTS
+from mmtrans.runs.run import Run
+from tfrecords.schema import LabelScale
+from tfrecords.stored import Count, Finite, read_json, shaped, shown
+
+SIGNATURE_NAME = "signature.json"
+
+FORMAT_VERSION = 1
+
+
+class Read(TypedDict):
+    """What `signature.json` says of a modality that the model reads."""
+
+    dim: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    aligned: bool
+
+
+class _Always(TypedDict):
+    reads: Annotated[dict[str, Read], msgspec.Meta(min_length=1)]
+    label: LabelScale
+    max_steps: dict[str, Count]
+    sha256: dict[str, str]
+
+
+class Signature(_Always, total=False):
+    """What is read of `signature.json`; not every release wrote the key that stands here."""
+
+    steps_per_word: dict[str, Finite]
+
+
+#: Name of an input or output → what it is, and its unit.
+MEANINGS = {
+    "length": "valid steps of each segment, 1 up to the steps sent; what lies beyond is not read",
+    "examples": "serialized tf.train.Example records, as `mmtrans convert` writes them",
+    "beam_width": "hypotheses kept at each step, 1 to 10000",
+    "n_best": "hypotheses returned, 1 to beam_width",
+    "length_penalty": "alpha of Wu et al. (2016), eq. 14, -5 to 5; 0 compares log-probabilities",
+    "coverage_penalty": "beta of the same, -100 to 100",
+    "free_length": "false: as many steps as the source has, times the mean step_ratio and rounded where there is one; "
+    "true: the model decides, up to 2 length + 10, 2 largest step_ratio length + 10 where there is one",
+    "score": "sentiment on the scale of the label",
+    "sequence": "joint representation of each step, which the regressor reads; zero after the length; "
+    "one step where a latent of the whole is all that passes",
+    "pooled": "one vector a segment, of which the score is a linear function",
+    "ids": "token ids, best hypothesis first, ending in EOS and filled up with it",
+    "tokens": "the tokens' names, UTF-8; empty from EOS on",
+    "frames": "decoded features in the target's own (raw) units; zero after the length",
+    "lengths": "steps of each decoded sequence; of tokens, with EOS",
+    "log_probs": "log P of the whole hypothesis in nats, EOS included",
+    "scores": "log P with the penalties; hypotheses are sorted by it",
+    "attention_weights": "weights over the source's steps, which sum to 1",
+}
+
+
+def describe_export(run: Run, functions: dict) -> dict:
+    """The content of `signature.json`, apart from the checksums.
+
+    Args:
+        run: what was exported.
+        functions: name → concrete function, as saved.
+    """
+    modalities = run.data["modalities"]
+    environment = {name: value for name, value in run.environment.items() if name not in ("records", "data", "devices")}
+    return {
+        "format_version": FORMAT_VERSION,
+        "recipe": str(run.recipe),
+        "reads": {name: {**modalities[name], "unit": _unit(name)} for name in run.recipe.inputs.modalities},
+        "writes": {name: {**modalities[name], "unit": _unit(name)} for name in _targets(run)},
+        "target": run.config.target if _targets(run) else None,
+        "step_ratio": _step_ratio(run),
+        "label": run.data["label"],
+        "max_steps": run.data["max_steps"],
+        "steps_per_word": run.data.get("steps_per_word", {}),
+        "signatures": {name: _describe_function(function) for name, function in functions.items()},
+        "metrics": _own_metrics(run),
+        "provenance": {
+            "trained_with": environment,
+            "exported_with": {"mmtrans": mmtrans.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+            "config": run.config.to_dict(),
+        },
+    }
+
+
+def load_signature(directory: str | Path) -> Signature:
+    """Reads what an export says of itself.
+
+    Raises:
+        FileNotFoundError: a SavedModel without `signature.json`.
+        ValueError: it is damaged, or of another version.
+    """
+    path = Path(directory) / SIGNATURE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The SavedModel does not say what it reads. Expected {SIGNATURE_NAME} beside it. "
+            f"Received: model={directory}. Give a directory made by `mmtrans export`."
+        )
+    remedy = "Export the run again."
+    content = read_json(path, dict[str, Any], remedy)
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"The signature has another version. Expected {FORMAT_VERSION}. Received: format_version={shown(version)} "
+            f"({path}). {remedy}"
+        )
+    return shaped(content, Signature, path, remedy)
+
+
+def _own_metrics(run: Run) -> dict[str, Shown]:
+    """Split → what was measured on the run's own records; what says nothing of its records is of those."""
+    splits = read_splits(run.path / "metrics.json", Shown)
+    own = run.manifest_hash
+    return {split: result for split, result in splits.items() if result.get("records", own) == own}
+
+
+def _targets(run: Run) -> tuple[str, ...]:
+    return run.recipe.target.modalities if run.recipe.translations else ()
+
+
+def _step_ratio(run: Run) -> dict | None:
+    """Target steps for each source step over train, where the target has steps of its own."""
+    ratio = run.statistics.ratio(run.recipe) if _targets(run) else None
+    return None if ratio is None else ratio._asdict()
+
+
+def _unit(modality: str) -> str:
+    return "word vectors as they come" if modality == "text" else "raw values of the feature extractor"
+
+
+def _describe_function(function) -> dict:
+    _, inputs = function.structured_input_signature
+    return {
+        "inputs": {name: _describe_tensor(name, spec, is_input=True) for name, spec in sorted(inputs.items())},
+        "outputs": {name: _describe_tensor(name, spec) for name, spec in sorted(function.structured_outputs.items())},
+    }
+
+
+def _describe_tensor(name: str, spec: tf.TensorSpec, is_input: bool = False) -> dict:
+    described = {
+        "dtype": spec.dtype.name,
+        "shape": None if spec.shape.rank is None else spec.shape.as_list(),
+        "meaning": MEANINGS.get(name, f"raw {name} features of each step; a cell that is not finite counts as 0"),
+    }
+    if is_input and name in SEARCH_INPUTS:
+        described["default_of_mmtrans"] = SEARCH_INPUTS[name][1]
+    return described

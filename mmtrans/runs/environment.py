@@ -1,0 +1,119 @@
+"""What `environment.json` of a run says: the data that it was made for, and what else it depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+import keras
+import msgspec
+import numpy as np
+import tensorflow as tf
+
+import mmtrans
+from tfrecords.manifest import Dim, Manifest
+from tfrecords.schema import SPLITS, LabelScale
+from tfrecords.stored import Count, Finite
+
+if TYPE_CHECKING:
+    from mmtrans.runs.run import Run
+
+
+class Columns(TypedDict):
+    """The columns of a modality, as `describe_data` gives them."""
+
+    dim: Dim
+    aligned: bool
+    feature_names: tuple[str, ...] | None
+
+
+class _AlwaysData(TypedDict):
+    label: LabelScale
+    max_steps: dict[str, Count]
+    modalities: dict[str, Columns]
+
+
+class Data(_AlwaysData, total=False):
+    """What new data must be like, as `describe_data` gives it; not every release wrote the keys that stand here."""
+
+    steps_per_word: dict[str, Finite]
+
+
+class _Always(TypedDict):
+    records: str
+    manifest_hash: str
+    data: Data
+
+
+class Environment(_Always, total=False):
+    """What is read of `environment.json`; not every release wrote the keys that stand here."""
+
+    init_hash: str | None
+    run_format: Annotated[int, msgspec.Meta(ge=1)]
+    seed: int
+    git_commit: str | None
+    mmtrans: str
+    tensorflow: str
+    keras: str
+
+
+def describe_data(manifest: Manifest) -> dict:
+    """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, and how
+    many steps a word those have that are not aligned to the words."""
+    return {
+        "label": dataclasses.asdict(manifest.label),
+        "max_steps": dict(manifest.max_steps),
+        "modalities": {
+            name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
+            for name, info in manifest.modalities.items()
+        },
+        "steps_per_word": steps_per_word(manifest),
+    }
+
+
+def steps_per_word(manifest: Manifest) -> dict[str, float]:
+    """Modality with steps at its own rate → its mean steps a word; without those where no words are known."""
+    summary = next((manifest.summary[split] for split in SPLITS if split in manifest.summary), None)
+    if summary is None or "aligned" not in summary.steps:
+        return {}
+    words = summary.steps["aligned"].mean
+    unaligned = [name for name, info in manifest.modalities.items() if not info.aligned and name in summary.steps]
+    return {name: summary.steps[name].mean / words for name in unaligned}
+
+
+def describe_environment(run: Run) -> dict:
+    """What a run depends on besides its configuration: records, versions, code."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        commit = answer.stdout.strip() or None
+    except FileNotFoundError:
+        commit = None
+    return {
+        "records": str(run.records_path),
+        "manifest_hash": run.manifest_hash,
+        "init_hash": run.init_hash,
+        "run_format": run.run_format,
+        "seed": run.config.seed,
+        "git_commit": commit,
+        **versions(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes the numbers."""
+    return {
+        "mmtrans": mmtrans.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,292 @@
+"""A run directory: what it holds, how it is made, and how its trained models are rebuilt."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import keras
+
+from mmtrans.config import GROWING, RUN_FORMAT, Config, digest, dump_yaml, load_yaml, same_place
+from mmtrans.data.codebook import Codebook
+from mmtrans.data.records import Records
+from mmtrans.models.regressor import build_regressor
+from mmtrans.models.statistics import Statistics, step_pair, step_ratio
+from mmtrans.models.translator import Translator, build_translator
+from mmtrans.recipe import Recipe, modalities_of, parse
+from mmtrans.runs.environment import Data, Environment, describe_data, describe_environment
+from mmtrans.runs.phases import Phase, phases_of
+from mmtrans.runs.seen import SEEN, ids_to_see, save_seen
+from mmtrans.system.escape import for_shell
+from mmtrans.system.files import write_atomically
+from mmtrans.system.lease import LEASE
+from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
+from tfrecords.directories import is_leftover, new_directory
+from tfrecords.manifest import file_sha256
+from tfrecords.stored import damage, read_json
+
+#: In a run directory, the trained translations that the run started from.
+INIT = "init"
+
+#: What to do about a damaged file of a run.
+REMEDY = "Copy the run anew from where it is whole, or train it again in a new directory."
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory: `config.yaml`, `environment.json`, `segments.json`, `statistics.npz`, `phases/`, `logs/`,
+    results; in `init/` the translations that it started from, if any, as a run of their own.
+
+    Args:
+        path: the directory.
+        config: the configuration.
+        records_path: where the records were when the run was made.
+        manifest_hash: hash of those records' manifest.
+        init_hash: hash of the weights in `init/`, or `None`.
+        run_format: what it learns, see `RUN_FORMAT`: that of the day when it was made.
+        unaligned: modalities of the records whose steps are not the words'.
+    """
+
+    path: Path
+    config: Config
+    records_path: Path
+    manifest_hash: str
+    init_hash: str | None = None
+    run_format: int = RUN_FORMAT
+    unaligned: frozenset[str] = frozenset()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Opens an existing run.
+
+        Raises:
+            FileNotFoundError: the directory holds no run.
+            ValueError: a file of it is damaged, or it was made by a later version.
+        """
+        path = Path(path)
+        if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
+            raise FileNotFoundError(
+                f"No run there. Expected a directory made by `mmtrans train`, with config.yaml and environment.json. "
+                f"Received: run={path}."
+            )
+        environment = read_json(path / "environment.json", Environment, REMEDY)
+        if environment.get("run_format", 1) > RUN_FORMAT:
+            raise ValueError(
+                f"The run was made by a later version. Expected run_format up to {RUN_FORMAT}. "
+                f"Received: run_format={environment['run_format']} ({path}). Install the version that made it."
+            )
+        config = Config(**load_yaml(path / "config.yaml"))
+        modalities = environment["data"]["modalities"]
+        return cls(
+            path,
+            config,
+            Path(environment["records"]),
+            environment["manifest_hash"],
+            environment.get("init_hash"),
+            environment.get("run_format", 1),
+            frozenset(name for name, info in modalities.items() if not info["aligned"]),
+        )
+
+    @classmethod
+    def open_or_create(cls, path: str | Path, config: Config, records: Records, init: Run | None = None) -> Run:
+        """Opens the run for resuming, or makes a new one.
+
+        Args:
+            path: its directory.
+            config: its configuration.
+            records: that it is to be trained on.
+            init: the run that a new one takes its first weights from; `None` for the one that `config.init` names.
+
+        Raises:
+            FileNotFoundError: there is no run at `config.init`, and it is needed.
+            ValueError: the directory holds a run of another configuration or of other records, or foreign files.
+        """
+        path, manifest_hash = Path(path), records.manifest.manifest_hash
+        if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
+            run = cls.open(path)
+            check_unchanged(run, config, manifest_hash)
+            config = dataclasses.replace(config, init=run.config.init)
+            write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
+            return dataclasses.replace(run, config=config)
+        check_place(path)
+        init = init or (cls.open(config.init) if config.init else None)
+        init_hash = init.translations_hash if init else None
+        unaligned = records.unaligned
+        run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash, unaligned=unaligned)
+        statistics, seen = run._statistics_of(records), ids_to_see(records, init)
+        path.mkdir(parents=True, exist_ok=True)
+        if init:
+            init.copy_translations(path / INIT)
+        statistics.save(path / "statistics.npz")
+        save_seen(path, seen)
+        write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
+        # Last, as it is what makes the directory a run.
+        description = {**describe_environment(run), "data": describe_data(records.manifest)}
+        write_atomically(path / "environment.json", json.dumps(description, indent=2))
+        return run
+
+    def _statistics_of(self, records: Records) -> Statistics:
+        names = sorted({name for phase in self.phases for name in modalities_of(phase.recipe)})
+        pairs = {name: records.statistics(name) for name in names}
+        means, stds = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
+        ratios = {}
+        for phase in self.translations:
+            recipe, pair = phase.recipe, step_pair(phase.recipe)
+            if not recipe.has_own_steps(self.unaligned):
+                continue
+            modalities = dict.fromkeys((*pair, *recipe.inputs.modalities, *recipe.target.modalities))
+            lengths = records.lengths("train", tuple(modalities))[:, :2]
+            if len(lengths):
+                ratios[pair] = step_ratio(lengths)
+        return Statistics(means, stds, ratios)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """The train statistics that the run was made with."""
+        names = {name for phase in self.phases for name in modalities_of(phase.recipe)}
+        return Statistics.load(self.path / "statistics.npz", names, REMEDY)
+
+    @cached_property
+    def init(self) -> Run | None:
+        """The trained translations that the run started from, or `None`."""
+        return Run.open(self.path / INIT) if self.init_hash else None
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The content of `environment.json`."""
+        return read_json(self.path / "environment.json", Environment, REMEDY)
+
+    @cached_property
+    def data(self) -> Data:
+        """What new data must be like."""
+        data = self.environment["data"]
+        missing = sorted(set(self.recipe.inputs.modalities) - set(data["modalities"]))
+        if missing:
+            received = f"data.modalities without {missing}"
+            raise damage(self.path / "environment.json", "each modality that the recipe reads", received, REMEDY)
+        return data
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The parsed recipe."""
+        return parse(self.config.recipe)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The phases in the order of training."""
+        return phases_of(self.config, self.manifest_hash, self.init_hash, self.run_format, self.unaligned)
+
+    @property
+    def translations(self) -> list[Phase]:
+        """The phases that train a translation, the last of which the regressor reads."""
+        return [phase for phase in self.phases if phase.translates]
+
+    @cached_property
+    def translations_hash(self) -> str:
+        """Hash of the trained translations: their recipes and their best weights."""
+        return digest([[str(p.recipe), file_sha256(self.weights_path(p))] for p in self.translations])
+
+    def copy_translations(self, target: Path) -> None:
+        """Writes what another run needs of this one's trained translations: a run directory with nothing else in it."""
+        names = ["config.yaml", "environment.json", "statistics.npz"]
+        with new_directory(target, overwrite=True) as partial:
+            for name in [*names, SEEN] if (self.path / SEEN).is_file() else names:
+                shutil.copyfile(self.path / name, partial / name)
+            for phase in self.translations:
+                for file in (self.weights_path(phase), self.phase_dir(phase) / "phase.json"):
+                    copied = partial / file.relative_to(self.path)
+                    copied.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, copied)
+
+    def phase_dir(self, phase: Phase) -> Path:
+        """Directory of a phase."""
+        return self.path / "phases" / phase.name
+
+    def weights_path(self, phase: Phase) -> Path:
+        """File of a phase's best weights."""
+        return self.phase_dir(phase) / "best" / "weights.npz"
+
+    def load_translator(self) -> Translator | None:
+        """The trained translation that the regressor reads, or `None` for a baseline."""
+        phases = self.translations
+        if not phases:
+            return None
+        phase = phases[-1]
+        codebook = self.load_codebook(phase)
+        vocabulary_size = codebook.size if codebook else None
+        parts = phase.recipe, self.config, self.statistics, vocabulary_size, self.run_format
+        translator = build_translator(*parts)
+        load_weights(self.weights_path(phase), self.translator_group(phase), translator.model)
+        return translator
+
+    def translator_group(self, phase: Phase) -> str:
+        """What a translation is called among a phase's best weights, where it may stand beside others."""
+        return "translator" if phase.scores or self.config.cycle_weight else "model"
+
+    def codebook_path(self, phase: Phase) -> Path:
+        """File of a phase's codebook, where its target is tokens."""
+        return self.phase_dir(phase) / "codebook.npz"
+
+    def load_codebook(self, phase: Phase) -> Codebook | None:
+        """The codebook of a translation phase, or `None` where its target is features."""
+        return Codebook.load(self.codebook_path(phase), PHASE_REMEDY) if self.config.target == "tokens" else None
+
+    def load_regressor(self) -> keras.Model:
+        """The trained regressor.
+
+        Raises:
+            ValueError: the run was pre-trained only.
+        """
+        if self.config.pretrain:
+            raise ValueError(
+                f"The run has no sentiment model. Expected one trained without --pretrain. "
+                f"Received: pretrain=True ({self.path}). "
+                f"Start one from it: mmtrans train --init {for_shell(self.path)}."
+            )
+        regressor = build_regressor(self.recipe, self.config, self.statistics, run_format=self.run_format)
+        phase = self.phases[-1]
+        load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor)
+        return regressor
+
+
+def check_place(path: Path) -> None:
+    """Raises a ValueError where there is something else than a run."""
+    is_run = (path / "config.yaml").is_file() and (path / "environment.json").is_file()
+    if path.exists() and not is_run and not (path.is_dir() and _is_unstarted(path)):
+        raise ValueError(
+            f"No run there, and not empty. Expected a new directory. Received: run={path}. Choose another --run."
+        )
+
+
+def _is_unstarted(path: Path) -> bool:
+    """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
+    left = ("config.yaml", "statistics.npz", SEEN, INIT, LEASE)
+    return all(entry.name in left or is_leftover(entry.name) for entry in path.iterdir())
+
+
+def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
+    """Raises a ValueError where a configuration or records differ from those that a directory was made with."""
+    before, after = run.config.to_dict(), config.to_dict()
+    if same_place(run.config.init, config.init):
+        after["init"] = before["init"]
+    changed = sorted(name for name in before if before[name] != after[name] and name not in GROWING)
+    if changed:
+        listed = ", ".join(f"{name}: {before[name]!r} → {after[name]!r}" for name in changed)
+        raise ValueError(
+            f"The directory was made with another configuration. Expected the same fields (--epochs may grow). "
+            f"Received: {listed} ({run.path}). Choose another directory, or repeat the old flags."
+        )
+    if config.epochs < run.config.epochs:
+        raise ValueError(
+            f"--epochs may only grow. Expected at least {run.config.epochs}. "
+            f"Received: epochs={config.epochs} ({run.path})."
+        )
+    if manifest_hash != run.manifest_hash:
+        raise ValueError(
+            f"The directory was made with other records. Expected manifest {run.manifest_hash[:12]}. "
+            f"Received: {manifest_hash[:12]} ({run.path}). Choose another directory."
+        )
