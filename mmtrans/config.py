@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmtrans.bounds import MOST_REAL, check_number
-from mmtrans.recipe import parse
+from mmtrans.recipe import Translation, parse
 from mmtrans.system.user_files import read_text
 from tfrecords.stored import shown
 
@@ -41,6 +41,9 @@ def option(
 
 #: Fields that a run may change when it is started again: upwards.
 GROWING = ("epochs",)
+
+#: Fields that encoders read, hence no baseline, though a regressor's phase depends on them.
+ENCODER = ("units", "num_layers", "dropout")
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
 #: which the distance bias counts steps of targets that have others than their source, and where a latent of the final
@@ -197,6 +200,23 @@ class Config:
         fields = {name: value for name, value in self.to_dict().items() if name not in GROWING}
         fields["init"] = os.path.relpath(self.init) if self.init else ""
         return digest([fields, manifest_hash])[:8]
+
+
+def read_fields(config: Config) -> set[str]:
+    """The fields that have an effect on what a configuration's recipe learns."""
+    translates = isinstance(parse(config.recipe), Translation)
+    is_joint = translates and config.objective == "joint"
+    kinds = {"sentiment", *(["translation"] * translates), *(["joint"] * is_joint)}
+    names = {field.name for field in dataclasses.fields(Config) if kinds & set(field.metadata["phases"])}
+    if not translates:
+        names -= {*ENCODER, "representation", "finetune"}
+    if is_joint:
+        names -= {"untrained", "finetune"}
+    if config.attention == "none":
+        names -= {"attention_units", "max_distance"}
+    if config.bottleneck == "none":
+        names -= {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}
+    return names
 
 
 def digest(value: Any) -> str:

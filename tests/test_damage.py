@@ -123,7 +123,7 @@ def zeros_of(length, **features):
 @pytest.fixture
 def predicting(monkeypatch):
     """Predictions without a model: its weights are read, and zeros come back."""
-    from mmtrans.training.checkpoints import read_weights
+    from mmtrans.runs.weights import read_weights
 
     def stand_in(run):
         assert run.statistics.mean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,36 @@ MODALITIES = ("text", "audio", "video")
 
 #: The fixed names of the three folds. Sources that say "dev" or "val" are renamed at the edge.
 SPLITS = ("train", "valid", "test")
+
+
+#: A segment's id: the video, and in brackets the row in the label file, which counts from 0.
+SEGMENT_ID = re.compile(r"(.+)\[([0-9]{1,18})\]", re.DOTALL)
+
+
+def segment_id(video_id: str, index: int) -> str:
+    """`<video_id>[<index>]`, the one id that records carry; `index` counts from 0 in the label file.
+
+    Raises:
+        ValueError: the video id is empty or the index negative.
+    """
+    if not video_id or index < 0:
+        raise ValueError(
+            f"A segment needs a video and a row. Expected a non-empty video id and an index from 0. "
+            f"Received: video_id={video_id!r}, index={index}. Check the ids of the source."
+        )
+    return f"{video_id}[{index}]"
+
+
+def video_of(id: str) -> str:
+    """The video of a segment's id.
+
+    Raises:
+        ValueError: the id is not `<video_id>[<index>]`.
+    """
+    match = SEGMENT_ID.fullmatch(id)
+    if match is None:
+        raise ValueError(f"No segment id. Expected <video_id>[<index>]. Received: id={id!r}. Convert the source anew.")
+    return match[1]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mmtrans.config import Config
 from mmtrans.data.records import Records
 from mmtrans.inference.export import save_graph
 from mmtrans.runs.run import Run
-from mmtrans.training.checkpoints import save_weights
+from mmtrans.runs.weights import save_weights
 from mmtrans.training.objectives import representation_of
 from mmtrans.training.train import build_objective, phase_codebook
 from tools.benchmark_figures import spread

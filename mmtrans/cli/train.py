@@ -90,7 +90,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.cli.show import show_metrics
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
-    from mmtrans.runs.run import INIT, Run, check_place
+    from mmtrans.runs.place import INIT, check_place
+    from mmtrans.runs.run import Run
     from mmtrans.training.init import open_init
     from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
 

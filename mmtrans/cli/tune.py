@@ -106,8 +106,9 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
+    from mmtrans.conversion.refold import refold
     from mmtrans.data.records import Records
-    from mmtrans.search.folds import fold_videos, make_folds
+    from mmtrans.search.folds import fold_videos
     from mmtrans.search.importance import plot_parameters
     from mmtrans.search.plan import Search, joined, locked
     from mmtrans.search.tuner import run_search
@@ -137,8 +138,8 @@ def run(arguments: argparse.Namespace) -> dict:
         check_recipe(search.base, records)
     with locked(search.path):
         search.save()
-        make_folds(search, records, folds)
-        for fold in range(search.num_folds):
+        for fold, valid in enumerate(folds):
+            refold(records.directory, valid, search.fold_path(fold))
             check_recipe(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
         ended = run_search(search, trials, member, arguments.jobs, arguments.quiet)
         plot_parameters(search, ended)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.data.serialized import serialized_batches
+from mmtrans.layers.tokens import BOS, EOS
 from tfrecords.manifest import Shard
 from tfrecords.reader import parse_batch
-
-if TYPE_CHECKING:
-    from mmtrans.data.codebook import Codebook
 
 #: Batches parsed at the same time, and batches ready before they are asked for.
 _PARSED_AHEAD = 2
@@ -244,21 +243,20 @@ def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection, codebook: Code
     return {**batch, "target_features": target, **token_target(codebook.encode(words, target), length)}
 
 
-def token_target(ids: tf.Tensor, length: tf.Tensor, bos: int = 0, eos: int = 1) -> dict[str, tf.Tensor]:
+def token_target(ids: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
     """Targets and decoder inputs of token streams.
 
     Args:
         ids: `(batch, steps)` int32.
         length: `(batch,)` int32, valid ids of each row.
-        bos: token that begins a decoder input.
-        eos: token that ends a target, and fills it up.
 
     Returns:
-        `target` and `decoder_input` `(batch, steps + 1)` int32, `target_length` `(batch,)` int32, EOS counted.
+        `target` and `decoder_input` `(batch, steps + 1)` int32: EOS ends a target and fills it up, BOS begins a decoder
+        input. `target_length` `(batch,)` int32 counts EOS.
     """
     ids = tf.pad(ids, [[0, 0], [0, 1]])
-    target = tf.where(tf.sequence_mask(length, tf.shape(ids)[1]), ids, eos)
-    decoder_input = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=bos)
+    target = tf.where(tf.sequence_mask(length, tf.shape(ids)[1]), ids, EOS)
+    decoder_input = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
     return {"target": target, "decoder_input": decoder_input, "target_length": length + 1}
 
 

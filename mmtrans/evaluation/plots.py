@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
+from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
 from mmtrans.system.escape import for_plot
-from mmtrans.system.files import new_file
 from tfrecords.schema import LabelScale
-
-INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-BLUE, ORANGE = "#2563eb", "#ea580c"
 
 #: Inches of a picture of attention, at which steps become narrower and their names give way to numbers: matplotlib
 #: draws nothing of more than 65,535 pixels.
@@ -32,36 +26,6 @@ WORD_LIMIT, MAX_NUMBERS = 24, 50
 
 BEST_LINE = {"color": ORANGE, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 1}
 CLASS_NAMES = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, bound to no display."""
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
-    # The canvas is bound here: no pyplot, no global state, no display.
-    FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    return figure
-
-
-def tidy(axes: Axes) -> None:
-    """Takes away from a panel what is not data."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=INK, labelsize=9, length=3)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-
-
-def save(figure: Figure, path: Path | IO, **options) -> None:
-    """Writes a figure, a file whole or not at all; where no font has a character there is a box, and no warning of
-    each."""
-    if isinstance(path, Path):
-        with new_file(path) as partial, open(partial, "wb") as file:
-            save(figure, file, format=path.suffix[1:], **options)
-        return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        figure.savefig(path, **options)
 
 
 def _heading(axes: Axes, title: str, subtitle: str) -> None:

@@ -14,7 +14,7 @@ from mmtrans.data.records import Records
 from mmtrans.models.regressor import representation_outputs
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
-from mmtrans.sources.ids import parse_segment_id
+from tfrecords.schema import video_of
 
 
 @dataclass(frozen=True)
@@ -82,5 +82,5 @@ def predict(
         outputs = scorer(batch["source"], batch["source_length"])
         columns.append({"label": batch["label"].numpy(), **{name: value.numpy() for name, value in outputs.items()}})
     joined = {name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
-    videos = [parse_segment_id(text, style="brackets")[0] for text in ids]
+    videos = [video_of(text) for text in ids]
     return Predictions(ids, videos, words, joined.pop("score"), joined.pop("label"), joined)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmtrans.evaluation.plots import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
+from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
 from mmtrans.system.escape import for_plot
 
 #: Corruption → what a panel's title and its axis say.

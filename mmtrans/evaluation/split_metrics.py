@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmtrans.evaluation.bootstrap import MIN_VIDEOS, bootstrap_intervals
-from mmtrans.evaluation.intervals import DESCRIPTION
 from mmtrans.evaluation.metrics import METRICS, has_seven_classes, is_collapsed, sentiment_metrics, trivial_baselines
+from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS, bootstrap_intervals
+from mmtrans.evaluation.uncertainty.intervals import DESCRIPTION
 from tfrecords.schema import LabelScale
 
 

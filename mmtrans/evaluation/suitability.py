@@ -10,10 +10,9 @@ from mmtrans.data.records import Records
 from mmtrans.evaluation.results import SHOWN
 from mmtrans.runs.environment import steps_per_word
 from mmtrans.runs.run import Run
-from mmtrans.runs.seen import SEEN_SPLITS, seen_by
-from mmtrans.sources.ids import parse_segment_id
+from mmtrans.runs.seen import SEEN_SPLITS
 from tfrecords.manifest import Manifest
-from tfrecords.schema import SPLITS
+from tfrecords.schema import SPLITS, video_of
 
 #: Whether a modality is aligned → what that means of its steps.
 STEPS = {True: "one step a word", False: "steps at their own rate"}
@@ -156,7 +155,7 @@ def unseen(runs: Sequence[Run], records: Records, split: str, labelled: bool = T
         return Unseen(records, 0, ())
     notes = [] if own else list(_differences(runs[0], records))
     trained = [run.init for run in runs if run.init] if own else runs
-    seen = [seen_by(run) for run in trained]
+    seen = [run.seen for run in trained]
     if None in seen:
         unknown = (
             "It is not known which segments the run was trained on (it does not say, and its records are gone or "
@@ -175,7 +174,7 @@ def unseen(runs: Sequence[Run], records: Records, split: str, labelled: bool = T
         )
     if before > remaining:
         notes.append(f"Left out, as the run was trained on them: {before - remaining} of {before} segments.")
-    videos = frozenset() if own else frozenset(parse_segment_id(id_, style="brackets")[0] for id_ in ids)
+    videos = frozenset() if own else frozenset(video_of(id_) for id_ in ids)
     return Unseen(view, before - remaining, tuple(notes), videos)
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmtrans.config import Config, known_fields, read_yaml
+from mmtrans.config import Config, known_fields, read_fields, read_yaml
 from mmtrans.grid import VARIED
 from mmtrans.recipe import Translation, parse, slug
-from mmtrans.search.space import read_fields
 
 #: Fields that a variant cannot change: a grid's own, and those that decide what a run consists of.
 RESERVED = (*VARIED, "epochs", "pretrain")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mmtrans.grid.plan import Task
 from mmtrans.workers.pool import WORKERS, sign_in
+from mmtrans.workers.process import forget_models, set_up_tensorflow
 
 
 @dataclass(frozen=True)
@@ -96,27 +96,3 @@ class Workplace:
         target.parent.mkdir(exist_ok=True)
         os.replace(run.path, target)
         return {"split": self.splits[-1], "mae": result["mae"]}
-
-
-def set_up_tensorflow(num_threads: int | None) -> None:
-    """Imports TensorFlow into a worker process, with so many threads an operation, `None` for training's default."""
-    import tensorflow as tf
-
-    from mmtrans.training.execution import set_operation_threads
-    from mmtrans.training.train import make_deterministic
-
-    if num_threads is None:
-        set_operation_threads()
-    else:
-        tf.config.threading.set_intra_op_parallelism_threads(num_threads)
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)  # it is shared with the other workers
-    make_deterministic()
-
-
-def forget_models() -> None:
-    """Frees what the task before left of models and graphs, which would pile up."""
-    import keras
-
-    keras.backend.clear_session()
-    gc.collect()

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import tensorflow as tf
 
 from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
-from mmtrans.export.graph import sentiment_function
-from mmtrans.export.opening import is_export, open_export
-from mmtrans.sources.corpus import Corpus
+from mmtrans.inference.graph import sentiment_function
+from mmtrans.inference.opening import is_export, open_export
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import check_finished
 from tfrecords.schema import LabelScale, Segment
 
 BATCH_SIZE = 32
+
+
+class Source(Protocol):
+    """What is scored: an opened corpus, see `mmtrans.sources.corpus.Corpus`, or anything else with these parts."""
+
+    format: str
+    files: Sequence[Path]
+    feature_names: Mapping[str, tuple[str, ...]]
+    aligned: Mapping[str, bool]
+    dropped: Sequence[Any]
+    notes: list[str]
+
+    def read(self) -> Iterator[Segment]:
+        """The segments."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,7 @@ class Scorer:
         return ("neutral", "positive", "negative")[int(np.sign(score - self.label.neutral))]
 
 
-def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> Iterator[Prediction]:
+def predict(scorer: Scorer, corpus: Source, counts: Counter | None = None) -> Iterator[Prediction]:
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
     Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
@@ -135,7 +151,7 @@ def predict(scorer: Scorer, corpus: Corpus, counts: Counter | None = None) -> It
     corpus.notes += _compare_rates(scorer, lengths)
 
 
-def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
+def _check_corpus(scorer: Scorer, corpus: Source) -> None:
     missing = [name for name in scorer.modalities if corpus.aligned and name not in corpus.aligned]
     if missing:
         raise _missing(scorer, corpus, missing)
@@ -150,9 +166,11 @@ def _check_corpus(scorer: Scorer, corpus: Corpus) -> None:
 
 
 def _choose(
-    scorer: Scorer, corpus: Corpus, counts: Counter, lengths_read: Counter
+    scorer: Scorer, corpus: Source, counts: Counter, lengths_read: Counter
 ) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
     """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
+def _choose(scorer: Scorer, corpus: Source, counts: Counter) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
+    """Segments and what of them is read."""
     for segment in corpus.read():
         missing = [name for name in scorer.modalities if name not in segment.features]
         counts.update(f"without {name}" for name in missing)
@@ -194,7 +212,8 @@ def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
         )
 
 
-def _nothing(scorer: Scorer, corpus: Corpus, counts: Counter) -> ValueError:
+def _nothing(scorer: Scorer, corpus: Source, counts: Counter) -> ValueError:
+def _nothing(scorer: Scorer, corpus: Source, counts: Counter) -> ValueError:
     missing = [name for name in scorer.modalities if counts[f"without {name}"]]
     if missing:
         return _missing(scorer, corpus, missing)
@@ -205,7 +224,7 @@ def _nothing(scorer: Scorer, corpus: Corpus, counts: Counter) -> ValueError:
     )
 
 
-def _missing(scorer: Scorer, corpus: Corpus, missing: list[str]) -> ValueError:
+def _missing(scorer: Scorer, corpus: Source, missing: list[str]) -> ValueError:
     remedy = "Give word vectors with --glove FILE" if missing == ["text"] else "Give a source that has it"
     return ValueError(
         f"The source lacks what the model reads. Expected {' and '.join(scorer.modalities)} ({scorer.name}). "
@@ -213,5 +232,5 @@ def _missing(scorer: Scorer, corpus: Corpus, missing: list[str]) -> ValueError:
     )
 
 
-def _place(corpus: Corpus) -> str:
+def _place(corpus: Source) -> str:
     return str(corpus.files[0]) if corpus.files else corpus.format

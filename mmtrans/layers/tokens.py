@@ -1,9 +1,12 @@
-"""Layers of token targets."""
+"""Token targets: the ids that every vocabulary has, and the layer of their vectors."""
 
 from __future__ import annotations
 
 import keras
 import tensorflow as tf
+
+#: Ids of the tokens that begin and end a sequence, and of words that are in no vocabulary.
+BOS, EOS, UNK = 0, 1, 2
 
 
 @keras.saving.register_keras_serializable("mmtrans")

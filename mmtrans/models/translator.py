@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from mmtrans.config import RUN_FORMAT, Config
-from mmtrans.data.codebook import BOS, EOS
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.attention import source_position
@@ -17,6 +16,7 @@ from mmtrans.layers.bottleneck import sample
 from mmtrans.layers.decoder import AttentionDecoder, Feedback
 from mmtrans.layers.encoder import Bridge
 from mmtrans.layers.masking import SequenceMask
+from mmtrans.layers.tokens import BOS, EOS
 from mmtrans.models.losses import Term
 from mmtrans.models.representation import build_representation, source_inputs
 from mmtrans.models.search_step import make_search_step

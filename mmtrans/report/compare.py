@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from mmtrans.evaluation.bootstrap import holm
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.evaluation.seeds import Difference, compare_seeds, seed_intervals
+from mmtrans.evaluation.uncertainty.bootstrap import holm
+from mmtrans.evaluation.uncertainty.seeds import Difference, compare_seeds, seed_intervals
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Features, Recipe, Translation, modalities_of, parse
 from mmtrans.report.collect import Grid, Trained

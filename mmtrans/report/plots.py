@@ -13,9 +13,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
 from mmtrans.evaluation.robustness_plot import PANELS, STYLES
 from mmtrans.grid.variants import Variant
+from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, save, tidy
 from mmtrans.recipe import Translation, parse
 from mmtrans.report.compare import Comparison, Results, Row
 from mmtrans.report.tables import number
@@ -71,14 +71,6 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def _tidy(axes: Axes, grid: str = "both") -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=INK, labelsize=10, length=3)
-    axes.grid(axis=grid, color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-
-
 def forest_plot(results: Results) -> Plot:
     """Difference in MAE of each translation to its baselines, with 95 % intervals where there are any."""
     families = {kind: family for kind, family in results.comparisons.items() if family}
@@ -94,7 +86,7 @@ def forest_plot(results: Results) -> Plot:
         axes.set_title(TITLES[kind], fontsize=10.5, color=INK, loc="left")
         axes.set_xlabel("difference in MAE (label units)\n← better | worse →", color=INK, fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        _tidy(axes)
+        tidy(axes, label_size=10)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     tested = any(c.difference.p_value is not None for family in families.values() for c in family.values())
@@ -179,7 +171,7 @@ def label_plot(results: Results) -> Plot:
         for variant, curve in zip(variants, CURVES, strict=True):
             _draw_curve(axes, results, variant, fractions, curve)
         axes.set_title(str(recipe), fontsize=10.5, color=INK, loc="left")
-        _tidy(axes)
+        tidy(axes, label_size=10)
         axes.set_xscale("log")
         axes.set_xticks(fractions, [f"{100 * fraction:g} %" for fraction in fractions])
         axes.set_xticks([], minor=True)
@@ -229,7 +221,7 @@ def robustness_curves(results: Results) -> Plot:
             for modality, (levels, errors) in row.curves[kind].items():
                 color, marker = STYLES[modality]
                 axes.plot(levels, errors, color=color, marker=marker, markersize=4, linewidth=1.6, label=modality)
-            _tidy(axes)
+            tidy(axes, label_size=10)
         line[0].set_ylabel(for_plot(row.variant.title), color=INK, fontsize=10)
         drawn |= {name: handle for handle, name in zip(*line[0].get_legend_handles_labels(), strict=True)}
     for axes, (name, _) in zip(panels[0], PANELS.values(), strict=True):

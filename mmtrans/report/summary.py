@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from scipy.stats import spearmanr
 
-from mmtrans.evaluation.bootstrap import MIN_VIDEOS
+from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS
 from mmtrans.grid.paper import PAPER
 from mmtrans.report.collect import Grid
 from mmtrans.report.compare import KINDS, Comparison, Results

@@ -6,7 +6,7 @@ import dataclasses
 import platform
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import Annotated, TypedDict
 
 import keras
 import msgspec
@@ -17,9 +17,6 @@ import mmtrans
 from tfrecords.manifest import Dim, Manifest
 from tfrecords.schema import SPLITS, LabelScale
 from tfrecords.stored import Count, Finite
-
-if TYPE_CHECKING:
-    from mmtrans.runs.run import Run
 
 
 class Columns(TypedDict):
@@ -84,8 +81,8 @@ def steps_per_word(manifest: Manifest) -> dict[str, float]:
     return {name: summary.steps[name].mean / words for name in unaligned}
 
 
-def describe_environment(run: Run) -> dict:
-    """What a run depends on besides its configuration: records, versions, code."""
+def describe_environment() -> dict[str, str | list[str] | None]:
+    """What a run depends on besides its configuration and records: code, versions, devices."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
@@ -97,11 +94,6 @@ def describe_environment(run: Run) -> dict:
     except FileNotFoundError:
         commit = None
     return {
-        "records": str(run.records_path),
-        "manifest_hash": run.manifest_hash,
-        "init_hash": run.init_hash,
-        "run_format": run.run_format,
-        "seed": run.config.seed,
         "git_commit": commit,
         **versions(),
         "devices": [device.name for device in tf.config.list_logical_devices()],

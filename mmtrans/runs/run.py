@@ -20,17 +20,14 @@ from mmtrans.models.translator import Translator, build_translator
 from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.runs.environment import Data, Environment, describe_data, describe_environment
 from mmtrans.runs.phases import Phase, phases_of
-from mmtrans.runs.seen import SEEN, ids_to_see, save_seen
+from mmtrans.runs.place import INIT, check_place
+from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
+from mmtrans.runs.weights import PHASE_REMEDY, load_weights
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import write_atomically
-from mmtrans.system.lease import LEASE
-from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights
-from tfrecords.directories import is_leftover, new_directory
+from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import damage, read_json
-
-#: In a run directory, the trained translations that the run started from.
-INIT = "init"
 
 #: What to do about a damaged file of a run.
 REMEDY = "Copy the run anew from where it is whole, or train it again in a new directory."
@@ -117,7 +114,7 @@ class Run:
         init_hash = init.translations_hash if init else None
         unaligned = records.unaligned
         run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash, unaligned=unaligned)
-        statistics, seen = run._statistics_of(records), ids_to_see(records, init)
+        statistics, seen = run._statistics_of(records), ids_to_see(records, init.seen if init else frozenset())
         path.mkdir(parents=True, exist_ok=True)
         if init:
             init.copy_translations(path / INIT)
@@ -125,7 +122,15 @@ class Run:
         save_seen(path, seen)
         write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
         # Last, as it is what makes the directory a run.
-        description = {**describe_environment(run), "data": describe_data(records.manifest)}
+        description = {
+            "records": str(run.records_path),
+            "manifest_hash": run.manifest_hash,
+            "init_hash": run.init_hash,
+            "run_format": run.run_format,
+            "seed": config.seed,
+            **describe_environment(),
+            "data": describe_data(records.manifest),
+        }
         write_atomically(path / "environment.json", json.dumps(description, indent=2))
         return run
 
@@ -154,6 +159,24 @@ class Run:
     def init(self) -> Run | None:
         """The trained translations that the run started from, or `None`."""
         return Run.open(self.path / INIT) if self.init_hash else None
+
+    @cached_property
+    def seen(self) -> frozenset[str] | None:
+        """Ids of the segments that made or chose the run's weights, with those of the run that it started from.
+
+        A run that does not say is asked through its records, if they are still there as they were; `None` where nobody
+        knows.
+        """
+        if (self.path / SEEN).is_file():
+            return read_seen(self.path)
+        own, inherited = ids_in_records(self.records_path, self.manifest_hash), self._inherited()
+        return None if own is None or inherited is None else own | inherited
+
+    def _inherited(self) -> frozenset[str] | None:
+        try:
+            return self.init.seen if self.init else frozenset()
+        except FileNotFoundError:  # within another run there is no copy of it
+            return None
 
     @cached_property
     def environment(self) -> Environment:
@@ -251,21 +274,6 @@ class Run:
         phase = self.phases[-1]
         load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor)
         return regressor
-
-
-def check_place(path: Path) -> None:
-    """Raises a ValueError where there is something else than a run."""
-    is_run = (path / "config.yaml").is_file() and (path / "environment.json").is_file()
-    if path.exists() and not is_run and not (path.is_dir() and _is_unstarted(path)):
-        raise ValueError(
-            f"No run there, and not empty. Expected a new directory. Received: run={path}. Choose another --run."
-        )
-
-
-def _is_unstarted(path: Path) -> bool:
-    """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
-    left = ("config.yaml", "statistics.npz", SEEN, INIT, LEASE)
-    return all(entry.name in left or is_leftover(entry.name) for entry in path.iterdir())
 
 
 def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:

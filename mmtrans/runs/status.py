@@ -9,7 +9,7 @@ from typing import TypedDict
 from mmtrans.config import digest
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.run import REMEDY, Run
-from mmtrans.training.checkpoints import PHASE_REMEDY, check_weights, read_weights
+from mmtrans.runs.weights import PHASE_REMEDY, check_weights, read_weights
 from tfrecords.stored import Count, damage, read_json, shaped
 
 

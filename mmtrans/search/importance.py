@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-from mmtrans.evaluation.plots import BLUE, GRID, INK, MUTED, ORANGE, save
+from mmtrans.plotting import BLUE, INK, ORANGE, save, tidy
 from mmtrans.search.plan import Search
 from mmtrans.search.results import Trial, best_first
 from mmtrans.search.space import Choices, Interval
@@ -104,11 +104,7 @@ def _title(search: Search, number: int, found: tuple[dict[str, float], float] | 
 
 
 def _label(axes: Axes, search: Search, name: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=INK, labelsize=8, length=3)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
+    tidy(axes, label_size=8)
     parameter = search.space.get(name)
     if isinstance(parameter, Interval):
         axes.set_xscale(parameter.sampling)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmtrans.bounds import MOST_REAL
-from mmtrans.config import Config, number, type_of
-from mmtrans.recipe import Translation, parse
+from mmtrans.config import Config, number, read_fields, type_of
 
 #: Field → what is tried unless the user says otherwise.
 DEFAULTS: Mapping[str, Any] = {
@@ -28,9 +27,6 @@ DEFAULTS: Mapping[str, Any] = {
 
 #: Fields that are the search's own: what is searched for, its seeds, its budget.
 RESERVED = ("recipe", "seed", "epochs")
-
-#: Read by encoders, hence by no baseline, though a regressor's phase depends on them.
-ENCODER = ("units", "num_layers", "dropout")
 
 MOST_VALUES = 10_000
 
@@ -52,23 +48,6 @@ class Interval:
 
 
 Parameter = Choices | Interval
-
-
-def read_fields(config: Config) -> set[str]:
-    """The fields that have an effect on what a configuration's recipe learns."""
-    translates = isinstance(parse(config.recipe), Translation)
-    is_joint = translates and config.objective == "joint"
-    kinds = {"sentiment", *(["translation"] * translates), *(["joint"] * is_joint)}
-    names = {field.name for field in dataclasses.fields(Config) if kinds & set(field.metadata["phases"])}
-    if not translates:
-        names -= {*ENCODER, "representation", "finetune"}
-    if is_joint:
-        names -= {"untrained", "finetune"}
-    if config.attention == "none":
-        names -= {"attention_units", "max_distance"}
-    if config.bottleneck == "none":
-        names -= {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}
-    return names
 
 
 def default_space(config: Config, fixed: Collection[str] = ()) -> dict[str, Any]:

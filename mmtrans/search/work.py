@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.grid.work import forget_models, set_up_tensorflow
 from mmtrans.search.plan import Training
 from mmtrans.workers.pool import WORKERS, sign_in
+from mmtrans.workers.process import forget_models, set_up_tensorflow
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmtrans.sources.words import storable_text
+from tfrecords.schema import SEGMENT_ID
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Style:
 
 #: `v[2]` counts from 0; `v_3` and `v$_$3` from 1, and all three are one segment.
 _STYLES = {
-    "brackets": Style(re.compile(r"(.+)\[([0-9]{1,18})\]", re.DOTALL), 0),
+    "brackets": Style(SEGMENT_ID, 0),
     "dollar": Style(re.compile(r"(.+)\$_\$([0-9]{1,18})", re.DOTALL), 1),
     "underscore": Style(re.compile(r"(.+)_([0-9]{1,18})", re.DOTALL), 1),
 }
@@ -37,20 +38,6 @@ _SPLIT_NAMES = {
     "dev": "valid",
     "test": "test",
 }
-
-
-def segment_id(video_id: str, index: int) -> str:
-    """`<video_id>[<index>]`, the one id that records carry; `index` counts from 0 in the label file.
-
-    Raises:
-        ValueError: the video id is empty or the index negative.
-    """
-    if not video_id or index < 0:
-        raise ValueError(
-            f"A segment needs a video and a row. Expected a non-empty video id and an index from 0. "
-            f"Received: video_id={video_id!r}, index={index}. Check the ids of the source."
-        )
-    return f"{video_id}[{index}]"
 
 
 def parse_segment_id(text: str, *, style: str, first: int | None = None) -> tuple[str, int]:

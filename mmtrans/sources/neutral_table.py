@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.sources.ids import segment_id, split_name
+from mmtrans.sources.ids import split_name
 from mmtrans.sources.numerals import parse_number
 from mmtrans.sources.segment_names import Name, name_rows, split_folds
 from mmtrans.system.user_files import read_text
+from tfrecords.schema import segment_id
 
 TABLE = "segments.csv"
 _COLUMNS = ("id", "video_id", "index", "split", "label", "words")

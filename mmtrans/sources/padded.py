@@ -18,7 +18,6 @@ import numpy as np
 
 from mmtrans.sources.alignment import clean
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.ids import segment_id
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.modalities import other_columns
 from mmtrans.sources.padded_folds import Fold, without_deviants, without_ids
@@ -31,7 +30,7 @@ from mmtrans.sources.padding import (
 )
 from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.sources.words import read_transcript
-from tfrecords.schema import SPLITS, Segment
+from tfrecords.schema import SPLITS, Segment, segment_id
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from mmtrans.runs.weights import PHASE_REMEDY, save_weights
 from mmtrans.system.console import warn
 from mmtrans.system.files import new_file
 from mmtrans.system.lease import check_held
 from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
-from tfrecords.stored import read_json, read_npz
-
-#: What to do about a damaged file of a trained phase.
-PHASE_REMEDY = "Remove the phase's directory, and give the command that trained it again, which trains it anew."
+from tfrecords.stored import read_json
 
 #: Checkpoints kept. One may be damaged by the world outside, so there is another.
 KEEP = 2
@@ -132,55 +129,3 @@ def is_whole(path: Path) -> bool:
         return "progress.json" in checksums and all(file_sha256(path / name) == sha for name, sha in checksums.items())
     except (OSError, ValueError):
         return False
-
-
-def save_weights(path: Path, groups: dict[str, keras.Model]) -> None:
-    """Writes the weights of models as one .npz file, atomically.
-
-    Args:
-        path: the file.
-        groups: name → model; `load_weights` reads each group by itself.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {
-        f"{group}/{index:04d}": array
-        for group, model in groups.items()
-        for index, array in enumerate(model.get_weights())
-    }
-    with new_file(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **arrays)
-
-
-def check_weights(path: Path) -> None:
-    """Raises a FileNotFoundError where a phase has no weights."""
-    if not path.is_file():
-        raise FileNotFoundError(f"No trained weights. Expected a finished phase. Received: {path}. {PHASE_REMEDY}")
-
-
-def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file of `save_weights`.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is damaged.
-    """
-    check_weights(path)
-    return read_npz(path, (), PHASE_REMEDY)
-
-
-def load_weights(path: Path, group: str, model: keras.Model) -> None:
-    """Sets a model's weights from one group of a file of `save_weights`.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged, or the group does not fit the model.
-    """
-    arrays = read_weights(path)
-    weights = [arrays[key] for key in sorted(arrays) if key.startswith(f"{group}/")]
-    expected = [array.shape for array in model.get_weights()]
-    received = [array.shape if array.dtype.kind == "f" else array.dtype for array in weights]
-    if expected != received:
-        raise ValueError(
-            f"Weights do not fit the model. Expected shapes {expected}. Received: {received} ({path}). {PHASE_REMEDY}"
-        )
-    model.set_weights(weights)

@@ -17,8 +17,8 @@ from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
 from mmtrans.runs.phases import Phase, learned_otherwise
 from mmtrans.runs.run import Run
+from mmtrans.runs.weights import load_weights, read_weights
 from mmtrans.system.console import warn
-from mmtrans.training.checkpoints import load_weights, read_weights
 
 #: Configuration fields that give the encoder its shape, and the rest of a translation its own.
 ENCODER = ("cell", "units", "num_layers", "bidirectional", "bottleneck")

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.data.codebook import Codebook, fit_codebook
+from mmtrans.data.codebook import Codebook
+from mmtrans.data.codebook_fit import fit_codebook
 from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records, corruption_named
 from mmtrans.models.cycle import build_cycle
@@ -23,9 +24,9 @@ from mmtrans.models.translator import build_translator
 from mmtrans.runs.phases import Phase, phases_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished, inherited_by, is_done, read_status
+from mmtrans.runs.weights import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.lease import held, is_held
-from mmtrans.training.checkpoints import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.init import check_init, check_pretraining, take_over

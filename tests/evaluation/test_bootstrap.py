@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mmtrans.evaluation import bootstrap
-from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, holm
-from mmtrans.evaluation.intervals import SCALES
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.split_metrics import evaluate_predictions
+from mmtrans.evaluation.uncertainty import bootstrap
+from mmtrans.evaluation.uncertainty.bootstrap import bootstrap_intervals, draw_weights, holm
+from mmtrans.evaluation.uncertainty.intervals import SCALES
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmtrans.evaluation.bootstrap import bootstrap_intervals, draw_weights, estimate_metrics
-from mmtrans.evaluation.intervals import CORRELATION, ERROR, SHARE, Estimate, t_interval, t_intervals
 from mmtrans.evaluation.metrics import METRICS
+from mmtrans.evaluation.uncertainty.bootstrap import bootstrap_intervals, draw_weights, estimate_metrics
+from mmtrans.evaluation.uncertainty.intervals import CORRELATION, ERROR, SHARE, Estimate, t_interval, t_intervals
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)

@@ -17,7 +17,6 @@ from mmtrans.evaluation.robustness import evaluate_robustness
 from mmtrans.evaluation.suitability import check_features, check_label, open_records, unseen
 from mmtrans.inference.signature import describe_export
 from mmtrans.runs.run import Run
-from mmtrans.runs.seen import seen_by
 from mmtrans.training.train import train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.schema import LabelScale
@@ -150,11 +149,11 @@ def test_what_a_run_began_from_is_seen_too(tiny, tmp_path):
     records = Records.open(write(tmp_path / "records", segments, folds=folds))
     config = tiny(recipe="T->A", init=str(tmp_path / "first"))
     second = Run.open_or_create(tmp_path / "second", config, records)
-    assert seen_by(second) >= {"v3[0]", "v0[9]"}
+    assert second.seen >= {"v3[0]", "v0[9]"}
     chosen = unseen([second], records, "test")
     assert (chosen.left_out, chosen.records.count("test")) == (8, 7)
     assert unseen([second], records, "valid").left_out == 0
-    assert seen_by(second.init) == seen_by(first)
+    assert second.init.seen == first.seen
     result = evaluate(first, records, "test")
     assert result["left_out"] == 8
     assert "Left out, as the run was trained on them: 8 of 15 segments." in result["notes"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmtrans.evaluation.bootstrap import bootstrap_intervals
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.evaluation.seeds import compare_seeds, draw_seeds, seed_intervals
+from mmtrans.evaluation.uncertainty.bootstrap import bootstrap_intervals
+from mmtrans.evaluation.uncertainty.seeds import compare_seeds, draw_seeds, seed_intervals
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)

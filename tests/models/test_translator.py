@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.data.codebook import BOS
 from mmtrans.decoding.beam_search import FORBIDDEN, SearchOptions
 from mmtrans.layers.dropout import random_step
+from mmtrans.layers.tokens import BOS
 from mmtrans.models.losses import feature_loss
 from mmtrans.models.representation import build_representation
 from mmtrans.models.statistics import Statistics

@@ -4,9 +4,9 @@ import itertools
 import numpy as np
 import pytest
 
-from mmtrans.evaluation.bootstrap import holm
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.evaluation.seeds import compare_seeds, seed_intervals
+from mmtrans.evaluation.uncertainty.bootstrap import holm
+from mmtrans.evaluation.uncertainty.seeds import compare_seeds, seed_intervals
 from mmtrans.recipe import parse
 from mmtrans.report.collect import Variant, collect
 from mmtrans.report.compare import baseline_of, compute

@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 
-from mmtrans.evaluation.bootstrap import holm
-from mmtrans.evaluation.seeds import compare_seeds
+from mmtrans.evaluation.uncertainty.bootstrap import holm
+from mmtrans.evaluation.uncertainty.seeds import compare_seeds
 from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import collect
 from mmtrans.report.compare import compute

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from mmtrans.config import Config
+from mmtrans.conversion.refold import refold
 from mmtrans.conversion.statistics import ColumnStatistics
 from mmtrans.data.records import Records
-from mmtrans.search.folds import fold_videos, make_folds
+from mmtrans.search.folds import fold_videos
 from mmtrans.search.plan import Search
 from tfrecords.reader import read_segments
 
@@ -16,6 +17,11 @@ from tfrecords.reader import read_segments
 def search(tmp_path, small):
     config, specs = Config(recipe="T", seed=4), {"regressor_units": [4, 5]}
     return Search(tmp_path, small.directory, "abc", config, specs, "random", "mae", num_folds=3)
+
+
+def make_folds(search, records, folds):
+    for fold, valid in enumerate(folds):
+        refold(records.directory, valid, search.fold_path(fold))
 
 
 def segments(records, split):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.runs.weights import load_weights
 from mmtrans.training.averages import Averages
-from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import make_train_step, make_valid_step, valid_losses
 from mmtrans.training.optimizer import make_optimizer
 from tests.training.test_loop import Interrupting, as_batches, figures, make_arrays, make_data, make_objective, run_fit

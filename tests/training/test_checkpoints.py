@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.training.checkpoints import KEEP, Keeper, load_weights, save_weights
+from mmtrans.runs.weights import load_weights, save_weights
+from mmtrans.training.checkpoints import KEEP, Keeper
 
 
 def make_model(units=2):

@@ -14,7 +14,7 @@ from mmtrans.inference.predict import Scorer
 from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished, read_status
-from mmtrans.training.checkpoints import save_weights
+from mmtrans.runs.weights import save_weights
 from mmtrans.training.objectives import kept_weights
 from mmtrans.training.train import build_objective, check_recipe, phase_data, records_of
 from tests.tfrecords.segments import make_corpus, make_segment

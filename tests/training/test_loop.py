@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.models.losses import Term
+from mmtrans.runs.weights import load_weights
 from mmtrans.system.interrupts import Terminated, handled
-from mmtrans.training.checkpoints import load_weights
 from mmtrans.training.loop import (
     PhaseData,
     fit,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.data.codebook import fit_codebook
+from mmtrans.data.codebook_fit import fit_codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.models.translator import build_translator

@@ -18,7 +18,7 @@ from mmtrans.models.statistics import Statistics, StepRatio
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
-from mmtrans.training.checkpoints import save_weights
+from mmtrans.runs.weights import save_weights
 from mmtrans.training.train import train
 from tests.tfrecords.segments import DIMS, make_corpus
 from tfrecords.schema import Segment

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mmtrans.evaluation.intervals import Estimate, t_intervals
 from mmtrans.evaluation.metrics import (
     CONSTANT_SPREAD,
     METRICS,
@@ -19,6 +18,7 @@ from mmtrans.evaluation.metrics import (
     to_classes,
     to_sides,
 )
+from mmtrans.evaluation.uncertainty.intervals import Estimate, t_intervals
 from tfrecords.schema import LabelScale
 
 #: Of fewer videos than this nobody knows how much they vary.

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from mmtrans.evaluation.bootstrap import (
+from mmtrans.evaluation.metrics import METRICS, check_pair, check_values
+from mmtrans.evaluation.uncertainty.bootstrap import (
     MIN_VIDEOS,
     check_draws,
     draw_weights,
     estimate_metrics,
     video_codes,
 )
-from mmtrans.evaluation.intervals import mean_estimates, t_intervals
-from mmtrans.evaluation.metrics import METRICS, check_pair, check_values
+from mmtrans.evaluation.uncertainty.intervals import mean_estimates, t_intervals
 from tfrecords.schema import LabelScale
 
 

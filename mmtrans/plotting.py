@@ -1,0 +1,52 @@
+"""What all plots share: colours, an empty figure, tidy panels, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import IO, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmtrans.system.files import new_file
+
+INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
+BLUE, ORANGE = "#2563eb", "#ea580c"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, bound to no display."""
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    # The canvas is bound here: no pyplot, no global state, no display.
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    return figure
+
+
+def tidy(axes: Axes, *, label_size: int = 9, grid: Literal["both", "x", "y"] = "both") -> None:
+    """Takes away from a panel what is not data.
+
+    Args:
+        axes: the panel.
+        label_size: points of its tick labels.
+        grid: direction of its grid lines.
+    """
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(MUTED)
+    axes.tick_params(colors=INK, labelsize=label_size, length=3)
+    axes.grid(axis=grid, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def save(figure: Figure, path: Path | IO, **options) -> None:
+    """Writes a figure, a file whole or not at all; where no font has a character there is a box, and no warning of
+    each."""
+    if isinstance(path, Path):
+        with new_file(path) as partial, open(partial, "wb") as file:
+            save(figure, file, format=path.suffix[1:], **options)
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(path, **options)
