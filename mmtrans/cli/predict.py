@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmtrans.cli.source import add_source_arguments, open_source
-from mmtrans.console import say, warn
-from mmtrans.escape import for_json, for_terminal
-from mmtrans.files import check_new_file, new_file
+from mmtrans.system.console import say, warn
+from mmtrans.system.escape import for_json, for_terminal
+from mmtrans.system.files import check_new_file, new_file
 
 FIELDS = ("id", "score", "polarity", "words", "attention")
 

@@ -22,11 +22,10 @@ def run(arguments: argparse.Namespace) -> dict:
     """Writes the report and returns its paths, its sentences and the errors."""
     if arguments.out is not None:
         _check_out(Path(arguments.out))
-    from mmtrans.files import check_new_file, write_atomically
     from mmtrans.report.collect import collect
     from mmtrans.report.compare import compute
     from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
-    from mmtrans.system.files import check_file, write_atomically
+    from mmtrans.system.files import check_new_file, write_atomically
 
     grid = collect(arguments.grid_dir)
     out = Path(arguments.out or grid.path / "report.html")

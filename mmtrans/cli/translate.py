@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
-from mmtrans.console import say, warn
-from mmtrans.escape import for_file_name, for_json
-from mmtrans.files import check_directory, check_new_file, write_atomically
+from mmtrans.system.console import say, warn
+from mmtrans.system.escape import for_file_name, for_json
+from mmtrans.system.files import check_directory, check_new_file, write_atomically
 
 #: Flag, default, help. They are parsed as `None` when not given, since a features target refuses them.
 SEARCH_FLAGS = (

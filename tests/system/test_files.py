@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from mmtrans.files import check_directory, check_new_file, new_file, write_atomically
+from mmtrans.system.files import check_directory, check_new_file, new_file, write_atomically
 from tests.tfrecords.test_processes import process_of
 
 

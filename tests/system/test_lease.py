@@ -108,7 +108,7 @@ def test_a_holder_of_another_machine_is_watched(tmp_path, capsys):
 
 def test_a_holder_of_another_machine_that_renews_is_at_work(tmp_path):
     code = HOLD.replace(
-        "with held", "import mmtrans.system.lease\nmmtrans.lease.RENEW_SECONDS = 0.2\nwith held"
+        "with held", "import mmtrans.system.lease\nmmtrans.system.lease.RENEW_SECONDS = 0.2\nwith held"
     ).replace("import sys", "import socket\nsocket.gethostname = lambda: 'far'\nimport sys")
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout.readline() == "holds\n"
