@@ -46,7 +46,7 @@ from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.synthetic.corpus import synthesize
 from mmtrans.training.train import train
 

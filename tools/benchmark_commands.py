@@ -54,7 +54,7 @@ def _synthesize(options: Options, directory: Path) -> Path:
 
 def _read(source: Path) -> tuple[float, int]:
     """Seconds of opening, reading and aligning a corpus, and its number of segments."""
-    from mmtrans.sources import open_corpus
+    from mmtrans.sources.open import open_corpus
 
     start = time.perf_counter()
     num_read = sum(1 for _ in open_corpus(source).read())

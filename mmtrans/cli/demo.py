@@ -13,7 +13,7 @@ from mmtrans.conversion.convert import convert
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.suitability import open_records
 from mmtrans.runs.run import Run
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.synthetic.corpus import synthesize
 from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from mmtrans.sources.cleaning import count_bad, find_bad_rows
+
 #: What two intervals must share to count as overlapping; the official SDK's epsilon, for equal results.
 MIN_OVERLAP_SECONDS = 1e-5
 
@@ -106,23 +108,6 @@ def midpoint_pairs(reference: np.ndarray, intervals: np.ndarray) -> tuple[np.nda
     return block[order], rows[order]
 
 
-def clean(features: np.ndarray) -> tuple[np.ndarray, Counter]:
-    """Sets every cell that is not finite to 0, for streams that keep their own steps.
-
-    Args:
-        features: `(steps, dim)` float32.
-
-    Returns:
-        `(steps, dim)` float32, and counts: `frames with NaN`, `frames with infinity`.
-    """
-    bad_rows, finite = _find_bad_rows(features)
-    if not len(bad_rows):
-        return features, Counter()
-    cleaned = features.copy()
-    cleaned[bad_rows] = np.where(finite, features[bad_rows], 0)
-    return cleaned, _count_bad(features[bad_rows])
-
-
 def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, Counter]:
     """Averages, for each reference word, the frames that overlap it.
 
@@ -144,11 +129,11 @@ def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarra
     # A matrix of ones and zeros: its product sums in float64 and touches only a word's own frames, so that no value,
     # however large, disturbs a neighbour as it would in a running sum.
     members = csr_matrix((np.ones(len(columns)), columns, pointers), shape=(len(reference), len(used)))
-    bad_rows, finite = _find_bad_rows(features)
+    bad_rows, finite = find_bad_rows(features)
     divisor = num_frames[:, None].astype(np.float64)
     counts: Counter = Counter()
     if len(bad_rows):
-        counts.update(_count_bad(features[bad_rows]))
+        counts.update(count_bad(features[bad_rows]))
         features[bad_rows] = np.where(finite, features[bad_rows], 0)
         divisor = divisor - members[:, bad_rows] @ (~finite).astype(np.float64)
         counts["words with cleaned frames"] = int((divisor < num_frames[:, None]).any(axis=1).sum())
@@ -159,22 +144,6 @@ def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarra
         if count:
             counts[name] += count
     return mean.astype(np.float32), counts
-
-
-def _find_bad_rows(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # A row with a cell that is not finite has a product that is not finite; the few rows whose finite cells merely
-    # overflow are cleared by the exact look that follows. Ten times quicker than a look at every cell.
-    with np.errstate(invalid="ignore", over="ignore"):
-        suspects = np.flatnonzero(~np.isfinite(features @ np.ones(features.shape[1], features.dtype)))
-    finite = np.isfinite(features[suspects])
-    bad = ~finite.all(axis=1)
-    return suspects[bad], finite[bad]
-
-
-def _count_bad(rows: np.ndarray) -> Counter:
-    counts = Counter({"frames with NaN": int(np.isnan(rows).any(axis=1).sum())})
-    counts["frames with infinity"] = int(np.isinf(rows).any(axis=1).sum())
-    return +counts
 
 
 def cut_words(

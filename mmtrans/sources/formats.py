@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.folders import files_within
-from mmtrans.system.user_files import HDF5_SIGNATURE, has_file, what_is
+from mmtrans.sources.csd_files import find_csd_files, is_csd
+from mmtrans.system.user_files import has_file, starts_with, what_is
 
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
 
 _PICKLE_NAMES = ("train", "dev", "valid", "val", "test")
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".p")
-_HDF5_SUFFIXES = (".csd", ".h5", ".hdf5", ".hdf")
 NEEDS = (
     "csd needs a .csd file or a folder that holds them, "
     "misa a pickle file of lists of samples or a folder with train.pkl, dev.pkl and test.pkl, "
@@ -50,7 +49,7 @@ def detect(path: Path) -> tuple[str, object]:
         found += ["misa"] if by_fold else ["a pickle format"] if pickles else []
         found = found or (["neutral"] if has_table else [])
     else:
-        found = ["neutral"] if path.name == "segments.csv" else _tell_hdf5(path, [path] if _is_csd(path) else [])
+        found = ["neutral"] if path.name == "segments.csv" else _tell_hdf5(path, [path] if is_csd(path) else [])
         pickles = [path] if not found and _is_pickle(path) else []
         found += ["a pickle format"] if pickles else []
     if len(found) > 1:
@@ -163,37 +162,5 @@ def _describe(path: Path) -> str:
     return f"a folder with {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def find_csd_files(path: Path, aside: list[Path] | None = None) -> list[Path]:
-    """Lists the computational sequences at `path`, sorted: the file itself, or all within the folder.
-
-    They are the files with the HDF5 signature, and those named .csd or .h5 even without it, so that a truncated
-    download is reported instead of overlooked; see `files_within` for links and hidden files. `aside` gets the links
-    that are left aside, those to nothing too.
-
-    Raises:
-        ValueError: a file of such a name is no regular file.
-    """
-    if not path.is_dir():
-        return [path]
-    found = []
-    for file in files_within(path, aside):
-        if _is_csd(file):
-            found.append(file)
-        elif aside is not None and not file.exists():
-            aside.append(file)
-    return sorted(found)
-
-
-def _is_csd(path: Path) -> bool:
-    if path.suffix.lower() in _HDF5_SUFFIXES:
-        return has_file(path, "HDF5 file")
-    return path.is_file() and _starts_with(path, HDF5_SIGNATURE)
-
-
 def _is_pickle(path: Path) -> bool:
-    return path.suffix.lower() in PICKLE_SUFFIXES or _starts_with(path, b"\x80")
-
-
-def _starts_with(path: Path, signature: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(signature)) == signature
+    return path.suffix.lower() in PICKLE_SUFFIXES or starts_with(path, b"\x80")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.alignment import clean
+from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.formats import PICKLE_SUFFIXES
 from mmtrans.sources.glove import read_glove

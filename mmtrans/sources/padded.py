@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.alignment import clean
+from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.modalities import other_columns

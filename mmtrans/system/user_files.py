@@ -212,3 +212,9 @@ def read_text(path: str | Path, what: str, expected: str) -> str:
             f"The {what} cannot be read: it is not UTF-8. Expected {expected}. Received: byte "
             f"{error.object[error.start]:#04x} ({path}, line {line}). {_UTF_8}."
         ) from error
+
+
+def starts_with(path: Path, signature: bytes) -> bool:
+    """Whether a file begins with these bytes."""
+    with path.open("rb") as file:
+        return file.read(len(signature)) == signature

@@ -341,7 +341,7 @@ def test_conversion_does_without_tensorflow(tmp_path):
         "import sys\n"
         "from mmtrans.conversion.convert import convert\n"
         "from mmtrans.conversion.inspect import describe\n"
-        "from mmtrans.sources import open_corpus\n"
+        "from mmtrans.sources.open import open_corpus\n"
         f"source, records = {str(source)!r}, {str(tmp_path / 'records')!r}\n"
         "convert(open_corpus(source), records)\n"
         "print(describe(records)['splits']['train']['segments'] > 0, 'tensorflow' in sys.modules)\n"

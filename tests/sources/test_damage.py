@@ -10,7 +10,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from tests.sources.format_files import WRITERS
 from tests.sources.test_csd import write_corpus
 

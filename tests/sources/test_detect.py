@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.detect import role_of
 from mmtrans.sources.formats import detect, find_csd_files
 from tests.sources.csd_files import words_of, write_csd

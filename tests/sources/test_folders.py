@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mmtrans.conversion.convert import convert
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.folders import files_within
 from tests.sources.csd_files import write_truth
 

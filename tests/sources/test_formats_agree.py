@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmtrans.conversion.convert import convert
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.formats import FORMATS, detect
 from tests.sources.format_files import WRITERS, truth
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.formats import FORMATS
 from tests.sources import (
     kinds_of_columns,

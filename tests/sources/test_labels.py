@@ -8,7 +8,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.labels import (
     Labels,
     by_video,

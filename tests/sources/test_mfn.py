@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.mfn import open_mfn
 from tests.sources import format_files
 from tests.sources.format_files import truth
@@ -120,7 +120,7 @@ def test_hdf5_is_opened_in_child_processes_only(tmp_path, write):
     code = """
 import sys
 import h5py
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 h5py.File = None
 sys.exit(len(list(open_corpus(sys.argv[1]).read())) < 2)
 """

@@ -8,7 +8,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.folds import assign_folds
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.misa import open_misa
 from mmtrans.sources.unpickle import load_pickle

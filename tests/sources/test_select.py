@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.select import COVAREP_NAMES, FACET_NAMES, select_columns
 from tfrecords.schema import LabelScale, Segment

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmtrans.sources import open_corpus
+from mmtrans.sources.open import open_corpus
 from mmtrans.sources.stacking import stack
 from tests.sources.format_files import dump
 
