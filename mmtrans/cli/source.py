@@ -38,8 +38,8 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_source(arguments: argparse.Namespace):
     """The `Corpus` that the flags name; raises as `mmtrans.sources.open_corpus`."""
-    from mmtrans.sources.open import open_corpus
     from mmtrans.sources.labels import parse_label_range
+    from mmtrans.sources.open import open_corpus
 
     names = ("format", "glove", "label", "label_shift", "select", "compat", "workers")
     options = {name: getattr(arguments, name) for name in names}

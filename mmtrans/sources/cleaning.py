@@ -40,5 +40,3 @@ def count_bad(rows: np.ndarray) -> Counter:
     counts = Counter({"frames with NaN": int(np.isnan(rows).any(axis=1).sum())})
     counts["frames with infinity"] = int(np.isinf(rows).any(axis=1).sum())
     return +counts
-
-

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.csd_files import find_csd_files, is_csd
+from mmtrans.sources.csd.files import find_csd_files, is_csd
 from mmtrans.system.user_files import has_file, starts_with, what_is
 
 FORMATS = ("csd", "misa", "mult", "mmsa", "multibench", "lmf", "mfn", "neutral")
@@ -68,7 +68,7 @@ def _tell_hdf5(path: Path, files: Sequence[Path]) -> list[str]:
     if not files:
         return []
     # Imported when needed: pickles do without.
-    from mmtrans.sources.isolated import call_isolated
+    from mmtrans.sources.untrusted.parent import call_isolated
 
     return call_isolated(hdf5_formats, path, {"files": [str(file) for file in files]})
 
@@ -79,8 +79,8 @@ def hdf5_formats(path: str, files: Sequence[str]) -> list[str]:
     Raises:
         ValueError: a file that cannot be opened, or a lone file that is neither.
     """
-    from mmtrans.sources.hdf5 import open_hdf5
-    from mmtrans.sources.mfn import describe_root, is_mfn_file
+    from mmtrans.sources.padded.mfn import describe_root, is_mfn_file
+    from mmtrans.sources.untrusted.hdf5 import open_hdf5
 
     files = [Path(file) for file in files]
     for file in files:
@@ -97,8 +97,8 @@ def hdf5_formats(path: str, files: Sequence[str]) -> list[str]:
 
 
 def _tell_pickle(path: Path) -> tuple[str, object]:
-    from mmtrans.sources.split_pickles import classify
-    from mmtrans.sources.unpickle import load_pickle
+    from mmtrans.sources.padded.split_pickles import classify
+    from mmtrans.sources.untrusted.unpickle import load_pickle
 
     content = load_pickle(path)
     found = classify(content)

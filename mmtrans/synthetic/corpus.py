@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from mmtrans.bounds import check_number
-from mmtrans.sources.hdf5 import new_hdf5
+from mmtrans.sources.untrusted.hdf5 import new_hdf5
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
 from mmtrans.synthetic.world import AUDIO, VIDEO, Stream, Text, World

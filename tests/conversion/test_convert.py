@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mmtrans.conversion.convert import convert, parse_max_steps
 from mmtrans.conversion.inspect import verify
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd import open_csd
+from mmtrans.sources.csd.reader import open_csd
 from mmtrans.sources.labels import Labels
 from tests.conversion.test_statistics import oracle
 from tests.sources.csd_files import words_of, write_csd
@@ -361,7 +361,7 @@ def test_a_kill_at_any_moment_leaves_old_records_or_new_ones_or_none(tmp_path):
     program = (
         "import sys, time\n"
         "from mmtrans.conversion.convert import convert\n"
-        "from mmtrans.sources.csd import open_csd\n"
+        "from mmtrans.sources.csd.reader import open_csd\n"
         "print('ready', flush=True)\n"
         f"corpus = open_csd({str(source)!r}, workers=2)\n"
         f"convert(corpus, {str(records)!r}, overwrite=True, on_progress=lambda number: time.sleep(0.01))\n"

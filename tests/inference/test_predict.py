@@ -13,8 +13,8 @@ from mmtrans.data.records import Records
 from mmtrans.inference.export import export
 from mmtrans.inference.predict import Scorer, predict
 from mmtrans.runs.run import Run
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.open import open_corpus
 from tests.sources.csd_files import words_of, write_csd
 from tests.sources.format_files import dump
 from tests.tfrecords.segments import make_corpus, make_segment

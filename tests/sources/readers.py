@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources import hdf5
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.frames import UnitCorpus
+from mmtrans.sources.untrusted import hdf5
+from mmtrans.sources.untrusted.wire import UnitCorpus
 from tfrecords.schema import LabelScale, Segment
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.sources import hdf5
-from mmtrans.sources.csd import open_csd as open_csd_anywhere
+from mmtrans.sources.csd.reader import open_csd as open_csd_anywhere
+from mmtrans.sources.untrusted import hdf5
 from tests.sources.csd_files import words_of, write_csd
 from tfrecords.schema import LabelScale
 

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from mmtrans.conversion.convert import convert
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.folders import files_within
+from mmtrans.sources.open import open_corpus
 from tests.sources.csd_files import write_truth
 
 LABELS = "labels.csd"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mmtrans.conversion.convert import convert
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.formats import FORMATS, detect
+from mmtrans.sources.open import open_corpus
 from tests.sources.format_files import WRITERS, truth
 
 #: Without ids in the files, segments are known by split and row.

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.formats import FORMATS
 from tests.sources import (
     kinds_of_columns,
@@ -14,6 +13,8 @@ from tests.sources import (
     kinds_of_labels,
     kinds_of_words,
 )
+from mmtrans.sources.open import open_corpus
+from tests.sources import kinds_of_columns, kinds_of_files, kinds_of_ids, kinds_of_labels, kinds_of_words
 from tests.sources.kinds import Row
 
 MODULES = (kinds_of_columns, kinds_of_files, kinds_of_gaps, kinds_of_ids, kinds_of_labels, kinds_of_words)

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtrans.sources.csd import open_csd
-from mmtrans.sources.label_times import LabelTimes, measure_label_times
+from mmtrans.sources.csd.label_times import LabelTimes, measure_label_times
+from mmtrans.sources.csd.reader import open_csd
 from tests.sources.csd_files import words_of, write_csd
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"

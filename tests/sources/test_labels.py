@@ -8,7 +8,6 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.labels import (
     Labels,
     by_video,
@@ -19,6 +18,7 @@ from mmtrans.sources.labels import (
     stated_scale,
     storable,
 )
+from mmtrans.sources.open import open_corpus
 from tests.sources import format_files
 from tests.tfrecords.segments import make_corpus, make_segments
 from tfrecords.schema import LabelScale

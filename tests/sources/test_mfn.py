@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.open import open_corpus
-from mmtrans.sources.mfn import open_mfn
+from mmtrans.sources.padded.mfn import open_mfn
 from tests.sources import format_files
 from tests.sources.format_files import truth
 from tests.sources.test_csd import write_corpus

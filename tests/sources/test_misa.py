@@ -8,10 +8,10 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.folds import assign_folds
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.misa import open_misa
-from mmtrans.sources.unpickle import load_pickle
+from mmtrans.sources.misa.reader import open_misa
+from mmtrans.sources.open import open_corpus
+from mmtrans.sources.untrusted.unpickle import load_pickle
 from tfrecords.schema import LabelScale
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"

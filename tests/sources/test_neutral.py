@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mmtrans.conversion.convert import convert
-from mmtrans.sources.open import open_corpus
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.npz import array_shape, open_npz, read_array
+from mmtrans.sources.open import open_corpus
+from mmtrans.sources.untrusted.npz import array_shape, open_npz, read_array
 from tfrecords.schema import LabelScale
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.padded import open_padded
-from mmtrans.sources.padded_folds import Fold
+from mmtrans.sources.padded.arrays import open_padded
+from mmtrans.sources.padded.folds import Fold
 from tfrecords.schema import LabelScale
 
 

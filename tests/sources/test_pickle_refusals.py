@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 
-from mmtrans.sources.unpickle import load_pickle
+from mmtrans.sources.untrusted.unpickle import load_pickle
 
 
 def refused(tmp_path, content, pattern):

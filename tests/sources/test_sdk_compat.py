@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.sources.csd import open_csd
-from mmtrans.sources.sdk import tokens_of
+from mmtrans.sources.csd.reader import open_csd
+from mmtrans.sources.csd.sdk import tokens_of
 from tests.sources.csd_files import words_of, write_csd
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.open import open_corpus
-from mmtrans.sources.split_pickles import classify, open_split_pickle
+from mmtrans.sources.padded.split_pickles import classify, open_split_pickle
 from tests.sources import format_files
 from tests.sources.format_files import dump, dump_python_2, truth
 from tfrecords.schema import LabelScale

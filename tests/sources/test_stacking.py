@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.open import open_corpus
-from mmtrans.sources.stacking import stack
+from mmtrans.sources.padded.stacking import stack
 from tests.sources.format_files import dump
 
 

@@ -5,7 +5,7 @@ that it overlaps by more than 1e-4 s, so it may belong to two. Pauses (`sp`) and
 video and text vectors become, for each word, the mean of the frames that overlap it. Without words the rows of the text
 vectors are the steps; without either, each modality keeps its own steps: the frames whose midpoint lies in the segment.
 
-The files are opened and read in child processes (`mmtrans.sources.isolated`); nothing of HDF5 runs in this one.
+The files are opened and read in child processes (`mmtrans.sources.untrusted.parent`); nothing of HDF5 runs in this one.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.csd_plan import Plan, plan_reading, read_vocabulary
-from mmtrans.sources.csd_sequence import split_id
-from mmtrans.sources.csd_units import read_units
+from mmtrans.sources.csd.plan import Plan, plan_reading, read_vocabulary
+from mmtrans.sources.csd.sdk import COMPATIBILITIES
+from mmtrans.sources.csd.sequence import split_id
+from mmtrans.sources.csd.units import read_units
 from mmtrans.sources.folds_file import read_folds
-from mmtrans.sources.frames import UnitCorpus
 from mmtrans.sources.glove import read_glove
-from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.labels import choose_scale
-from mmtrans.sources.sdk import COMPATIBILITIES
+from mmtrans.sources.untrusted.parent import read_isolated
+from mmtrans.sources.untrusted.wire import UnitCorpus
 from mmtrans.system.user_files import has_file
 from tfrecords.schema import Segment
 
@@ -53,7 +53,7 @@ def open_csd(
             instead of read from a sequence of vectors.
         label: name or 0-based index of the label column. Needed only where the file has several and is not MOSEI's.
         label_shift: seconds added to the label intervals.
-        compat: `sdk` or `sdk-no-impute` to join as the official SDK does (see `mmtrans.sources.sdk`), or `None`.
+        compat: `sdk` or `sdk-no-impute` to join as the official SDK does (see `mmtrans.sources.csd.sdk`), or `None`.
         workers: processes that read videos at the same time; the result is the same for any number.
         isolated: whether files are read in child processes, which a damaged file may kill or hang. Without it they are
             read here, by one worker.

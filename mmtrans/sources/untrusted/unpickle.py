@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.pickle_refusals import check_content, corrupt, refused
+from mmtrans.sources.untrusted.pickle_refusals import check_content, corrupt, refused
 from mmtrans.system.user_files import check_file
 
 #: Room for MOSEI's unaligned arrays: 23,000 segments of 93,000 float32 values are 8.5 GB.

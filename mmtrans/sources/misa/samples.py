@@ -12,7 +12,7 @@ import numpy as np
 
 from mmtrans.sources.ids import id_text, split_name
 from mmtrans.sources.numerals import to_numbers
-from mmtrans.sources.unpickle import load_pickle
+from mmtrans.sources.untrusted.unpickle import load_pickle
 from mmtrans.sources.words import is_missing, is_text, read_words
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtrans.sources.open import open_corpus
+from mmtrans.sources.columns import COVAREP_NAMES, FACET_NAMES, select_columns
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.select import COVAREP_NAMES, FACET_NAMES, select_columns
+from mmtrans.sources.open import open_corpus
 from tfrecords.schema import LabelScale, Segment
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"

@@ -2,7 +2,7 @@
 
 No link is followed and no other file is opened, a dataset whose header announces too much is refused before memory is
 asked for, and whatever h5py raises on a damaged file becomes a ValueError. What kills or hangs the C library itself is
-the business of `mmtrans.sources.isolated`.
+the business of `mmtrans.sources.untrusted.parent`.
 """
 
 from __future__ import annotations

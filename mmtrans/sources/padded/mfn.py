@@ -15,12 +15,12 @@ import h5py
 import numpy as np
 
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.hdf5 import DAMAGE, find_child, find_dataset, open_hdf5, read_values, refusal
 from mmtrans.sources.ids import split_name
-from mmtrans.sources.isolated import read_isolated
 from mmtrans.sources.modalities import modality_of
-from mmtrans.sources.padded import open_padded
-from mmtrans.sources.padded_folds import Fold
+from mmtrans.sources.padded.arrays import open_padded
+from mmtrans.sources.padded.folds import Fold
+from mmtrans.sources.untrusted.hdf5 import DAMAGE, find_child, find_dataset, open_hdf5, read_values, refusal
+from mmtrans.sources.untrusted.parent import read_isolated
 from mmtrans.system.user_files import check_file
 from tfrecords.schema import SPLITS
 
@@ -71,7 +71,7 @@ def open_mfn(path: str | Path, *, label: str | int | None = None, isolated: bool
         isolated: whether files are read in a child process, which a damaged file may kill or hang.
 
     Returns:
-        A corpus of format `mfn`; see `mmtrans.sources.padded` for lengths and cleaning.
+        A corpus of format `mfn`; see `mmtrans.sources.padded.arrays` for lengths and cleaning.
 
     Raises:
         FileNotFoundError: there is nothing at `path`, or no such file in it.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmtrans.sources.modalities import holds_ids, modality_of, other_columns, usual_width
-from mmtrans.sources.neutral_table import Row
-from mmtrans.sources.npz import array_names, array_shape, open_npz, read_array
+from mmtrans.sources.neutral.table import Row
+from mmtrans.sources.untrusted.npz import array_names, array_shape, open_npz, read_array
 
 #: Texts that are read to tell whether they are the numbers of tokens.
 _LOOKED_AT = 50

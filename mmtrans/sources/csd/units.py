@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmtrans.sources.alignment import clean, cut_words, has_length, midpoint_pairs
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd_plan import Plan, Unit
-from mmtrans.sources.csd_sequence import open_file, split_id
+from mmtrans.sources.csd.alignment import clean, cut_words, has_length, midpoint_pairs
+from mmtrans.sources.csd.plan import Plan, Unit
+from mmtrans.sources.csd.sdk import cut_words_like_sdk, tokens_of
+from mmtrans.sources.csd.sequence import open_file, split_id
 from mmtrans.sources.labels import storable
-from mmtrans.sources.sdk import cut_words_like_sdk, tokens_of
 from mmtrans.sources.words import NOT_UTF_8, read_words
 from tfrecords.schema import MODALITIES, Segment
 

@@ -25,10 +25,10 @@ from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.numerals import to_numbers
-from mmtrans.sources.padded import open_padded
-from mmtrans.sources.padded_folds import Fold
-from mmtrans.sources.stacking import Stacked, stack
-from mmtrans.sources.unpickle import load_pickle
+from mmtrans.sources.padded.arrays import open_padded
+from mmtrans.sources.padded.folds import Fold
+from mmtrans.sources.padded.stacking import Stacked, stack
+from mmtrans.sources.untrusted.unpickle import load_pickle
 
 #: Parts that only MMSA's files have, and only LMF's.
 _MMSA_KEYS = {"text_bert", "raw_text", "regression_labels", "classification_labels"}
@@ -77,7 +77,7 @@ def open_split_pickle(
         label: MMSA: `sentiment`, `T`, `A` or `V`; otherwise index of a column where there are several.
 
     Returns:
-        The corpus; see `mmtrans.sources.padded` for lengths and cleaning.
+        The corpus; see `mmtrans.sources.padded.arrays` for lengths and cleaning.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from mmtrans.sources.alignment import has_length, overlap_pairs
+from mmtrans.sources.csd.alignment import has_length, overlap_pairs
 
 #: What `--compat` can be.
 COMPATIBILITIES = ("sdk", "sdk-no-impute")

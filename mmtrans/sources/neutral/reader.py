@@ -33,10 +33,10 @@ import numpy as np
 from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
-from mmtrans.sources.neutral_arrays import Place, find_arrays
-from mmtrans.sources.neutral_settings import read_settings
-from mmtrans.sources.neutral_table import TABLE, Row, read_table
-from mmtrans.sources.npz import open_npz, read_array
+from mmtrans.sources.neutral.arrays import Place, find_arrays
+from mmtrans.sources.neutral.settings import read_settings
+from mmtrans.sources.neutral.table import TABLE, Row, read_table
+from mmtrans.sources.untrusted.npz import open_npz, read_array
 from mmtrans.sources.words import read_words
 from mmtrans.system.user_files import check_file, has_file
 from tfrecords.schema import MODALITIES, Segment

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd_sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
-from mmtrans.sources.csd_files import find_csd_files
-from mmtrans.sources.csd_roles import role_of
-from mmtrans.sources.label_times import measure_label_times
+from mmtrans.sources.csd.files import find_csd_files
+from mmtrans.sources.csd.label_times import measure_label_times
+from mmtrans.sources.csd.roles import role_of
+from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
 from mmtrans.sources.labels import Labels, by_video, choose_label
 from mmtrans.sources.modalities import holds_ids
 from mmtrans.sources.words import read_words

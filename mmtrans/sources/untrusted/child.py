@@ -1,4 +1,4 @@
-"""The other end of `mmtrans.sources.isolated`: the process that opens a source and streams it through its stdout."""
+"""The other end of `untrusted.parent`: the process that opens a source and streams it through its stdout."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
-from mmtrans.sources import hdf5
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.frames import UnitCorpus, encode, encode_corpus, encode_segment
+from mmtrans.sources.untrusted import hdf5
+from mmtrans.sources.untrusted.wire import UnitCorpus, encode, encode_corpus, encode_segment
 from mmtrans.system.errors import sentence_of
 from tfrecords.schema import Segment
 

@@ -1,6 +1,6 @@
 """Files of padded arrays → a `Corpus`: the one way from `(segments, steps, dim)` and labels to cleaned segments.
 
-Rules. The side of the padding is found per array (`mmtrans.sources.padding`) and lengths are counted anew; stored ones
+Rules. The side of the padding is found per array (`padded.padding`) and lengths are counted anew; stored ones
 that differ are noted. Modalities whose arrays have as many steps as the text's are aligned and share the steps of a
 segment: the union of the modalities' real steps, which is the text's length unless its outer words lack vectors. Arrays
 padded on different sides are laid against each other by their real ends. NaN and infinities become 0. A modality that
@@ -20,8 +20,8 @@ from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.modalities import other_columns
-from mmtrans.sources.padded_folds import Fold, without_deviants, without_ids
-from mmtrans.sources.padding import (
+from mmtrans.sources.padded.folds import Fold, without_deviants, without_ids
+from mmtrans.sources.padded.padding import (
     find_side,
     nonzero_steps,
     real_lengths,

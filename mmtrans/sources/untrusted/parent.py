@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.frames import PREFIX, UnitCorpus, corpus_of, decode, segment_of
+from mmtrans.sources.untrusted.wire import PREFIX, UnitCorpus, corpus_of, decode, segment_of
 from tfrecords.schema import Segment
 
 try:
@@ -47,7 +47,9 @@ MAX_WORKERS = 64
 #: Room for a few segments, so that parent and child seldom wait for each other.
 _PIPE_BYTES = 1 << 20
 
-_CHILD = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from mmtrans.sources.child import main; main()"
+_CHILD = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from mmtrans.sources.untrusted.child import main; main()"
+)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
 from mmtrans.sources.labels import stated_scale
 from mmtrans.system.user_files import check_file
 
+
 def open_corpus(
     path: str | Path,
     *,
@@ -36,7 +37,7 @@ def open_corpus(
         label_shift: seconds added to the label intervals; only `csd` has intervals.
         compat: `sdk` or `sdk-no-impute` aligns as the official SDK does; `csd` only.
         workers: processes that read; `csd` only.
-        select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.select`.
+        select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.columns`.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -72,7 +73,7 @@ def open_corpus(
         corpus.notes.append(f"{glove} is not used: the {format} format has its own vectors.")
     if select is None:
         return corpus
-    from mmtrans.sources.select import select_columns
+    from mmtrans.sources.columns import select_columns
 
     return select_columns(corpus, select)
 
@@ -80,22 +81,22 @@ def open_corpus(
 def _open(path: Path, format: str, content: object, options: Mapping[str, object]) -> Corpus:
     # Imported when needed: the readers import this module.
     if format == "csd":
-        from mmtrans.sources.csd import open_csd
+        from mmtrans.sources.csd.reader import open_csd
 
         return open_csd(path, **options)
     if format == "misa":
-        from mmtrans.sources.misa import open_misa
+        from mmtrans.sources.misa.reader import open_misa
 
         return open_misa(path, glove=options["glove"])
     if format == "mfn":
-        from mmtrans.sources.mfn import open_mfn
+        from mmtrans.sources.padded.mfn import open_mfn
 
         return open_mfn(path, label=options["label"])
     if format == "neutral":
-        from mmtrans.sources.neutral import open_neutral
+        from mmtrans.sources.neutral.reader import open_neutral
 
         return open_neutral(path)
-    from mmtrans.sources.split_pickles import open_split_pickle
+    from mmtrans.sources.padded.split_pickles import open_split_pickle
 
     return open_split_pickle(only_pickle(path), format=format, content=content, label=options["label"])
 

@@ -14,7 +14,7 @@ from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.formats import PICKLE_SUFFIXES
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
-from mmtrans.sources.misa_samples import Sample, samples_of
+from mmtrans.sources.misa.samples import Sample, samples_of
 from mmtrans.sources.modalities import other_columns, usual_width
 from mmtrans.sources.segment_names import Name, name_rows
 from mmtrans.system.user_files import check_file, has_file

@@ -14,9 +14,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mmtrans.sources import hdf5
-from mmtrans.sources.hdf5 import DAMAGE
 from mmtrans.sources.modalities import usual_width
+from mmtrans.sources.untrusted import hdf5
+from mmtrans.sources.untrusted.hdf5 import DAMAGE
 from mmtrans.sources.words import storable_text
 
 LAYOUT = "a computational sequence, /<root>/data/<id> with features (steps, dim) and intervals (steps, 2)"
