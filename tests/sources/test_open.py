@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.csd.files import find_csd_files
+from mmtrans.sources.csd.roles import role_of
 from mmtrans.sources.formats import detect
-from mmtrans.sources.open import open_corpus, role_of
+from mmtrans.sources.open import open_corpus
 from tests.sources.csd_files import words_of, write_csd
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd.alignment import clean, cut_words, has_length, midpoint_pairs
+from mmtrans.sources.csd.alignment import cut_words, has_length, midpoint_pairs
 from mmtrans.sources.csd.plan import Plan, Unit
 from mmtrans.sources.csd.sdk import cut_words_like_sdk, tokens_of
 from mmtrans.sources.csd.sequence import open_file, split_id
