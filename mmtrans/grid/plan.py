@@ -12,10 +12,6 @@ from mmtrans.config import Config
 from mmtrans.grid import VARIED
 from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import Variant, config_of, fitted, rows_of
-from mmtrans.training.environment import versions
-from mmtrans.training.phases import Phase, phases_of
-from mmtrans.training.run import Run, check_unchanged
-from mmtrans.grid.variants import Variant, config_of, rows_of
 from mmtrans.runs.environment import versions
 from mmtrans.runs.phases import Phase, phases_of
 from mmtrans.runs.run import Run, check_unchanged

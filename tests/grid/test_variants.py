@@ -11,8 +11,7 @@ from mmtrans.grid.inits import copy_path, keep_inits, open_inits, spelled_as_kno
 from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of, variant_of
 from mmtrans.recipe import MOST_EMBEDS, parse
-from mmtrans.training.phases import Phase
-from mmtrans.training.run import Run
+from mmtrans.runs.phases import Phase
 from mmtrans.runs.run import Run
 from tests.grid.test_store import finish
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtrans.sources.cleaning import clean
+from mmtrans.sources.csd import alignment
 from mmtrans.sources.csd.alignment import align_mean, cut_words, has_length, midpoint_pairs, overlap_pairs
-from mmtrans.sources.csd.reader import alignment
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 OFFICIAL = SHARED / "data" / "mosi_label_times" / "CMU_MOSI_Labels.csd"
