@@ -1,0 +1,1 @@
+"""Commands of a checkout: short cuts, and the benchmark."""

@@ -1,0 +1,1 @@
+"""From a corpus to records: folds, statistics, notes; inspection and verification of records."""

@@ -1,0 +1,1 @@
+"""The input of training: records, batches, codebooks."""

@@ -1,0 +1,1 @@
+"""Metrics, plots and result files of runs."""

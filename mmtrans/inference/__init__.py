@@ -1,0 +1,1 @@
+"""Trained runs at work: translation, prediction, export to a SavedModel."""

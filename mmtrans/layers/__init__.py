@@ -1,0 +1,1 @@
+"""Keras layers: encoder, attention decoder, recurrent loops, bottleneck, dropout, masks."""

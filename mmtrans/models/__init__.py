@@ -1,0 +1,1 @@
+"""Functional models and what they minimise: translator, regressor, targets, losses."""

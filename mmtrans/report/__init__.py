@@ -1,0 +1,1 @@
+"""The report of a grid: tables, comparisons, plots, one page."""

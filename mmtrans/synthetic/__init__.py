@@ -1,0 +1,1 @@
+"""The synthetic corpus, whose ceilings are known."""

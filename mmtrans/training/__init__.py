@@ -1,0 +1,1 @@
+"""Training of the phases of a run: loop, checkpoints, devices."""

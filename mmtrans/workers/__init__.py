@@ -1,0 +1,1 @@
+"""Worker processes, which grids and searches share."""

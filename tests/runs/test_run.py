@@ -124,7 +124,7 @@ def test_records_without_what_the_recipe_needs_leave_no_directory(tiny, small, t
 
 
 def test_making_a_run_can_be_interrupted_anywhere(tiny, small, tmp_path, monkeypatch):
-    def interrupted(run):
+    def interrupted():
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

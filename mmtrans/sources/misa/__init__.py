@@ -1,0 +1,1 @@
+"""Reader of MISA's and MAG's pickles: lists of samples."""

@@ -1,0 +1,1 @@
+"""Reader of our own plain format: one table and .npz files."""
