@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from mmtrans.sources.formats import FORMATS
+from mmtrans.sources.open import open_corpus
 from tests.sources import (
     kinds_of_columns,
     kinds_of_files,
@@ -13,8 +14,6 @@ from tests.sources import (
     kinds_of_labels,
     kinds_of_words,
 )
-from mmtrans.sources.open import open_corpus
-from tests.sources import kinds_of_columns, kinds_of_files, kinds_of_ids, kinds_of_labels, kinds_of_words
 from tests.sources.kinds import Row
 
 MODULES = (kinds_of_columns, kinds_of_files, kinds_of_gaps, kinds_of_ids, kinds_of_labels, kinds_of_words)

@@ -10,10 +10,8 @@ from pathlib import Path
 from mmtrans.sources.labels import stated_scale
 from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.words import storable_text
-from mmtrans.user_files import has_file, read_text
-from tfrecords.schema import LabelScale
 from mmtrans.system.user_files import has_file, read_text
-from tfrecords.schema import MODALITIES, LabelScale
+from tfrecords.schema import LabelScale
 
 
 @dataclass(frozen=True)
