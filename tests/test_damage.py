@@ -15,8 +15,8 @@ from mmtrans.cli.main import main
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.results import save
 from mmtrans.evaluation.shapes import Shown, read_splits
-from mmtrans.export.card import model_card
-from mmtrans.export.signature import load_signature
+from mmtrans.inference.card import model_card
+from mmtrans.inference.signature import load_signature
 from tests.earlier import EARLIER
 
 #: In place of any value of JSON.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mmtrans.cli.main import main
 from tests.earlier import EARLIER
-from tests.test_opening import save
+from tests.inference.test_opening import save
 
 RUN = EARLIER / "runs" / "unaligned-tokens"
 

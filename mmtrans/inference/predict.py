@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -169,8 +169,6 @@ def _choose(
     scorer: Scorer, corpus: Source, counts: Counter, lengths_read: Counter
 ) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
     """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
-def _choose(scorer: Scorer, corpus: Source, counts: Counter) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
-    """Segments and what of them is read."""
     for segment in corpus.read():
         missing = [name for name in scorer.modalities if name not in segment.features]
         counts.update(f"without {name}" for name in missing)
@@ -212,7 +210,6 @@ def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
         )
 
 
-def _nothing(scorer: Scorer, corpus: Source, counts: Counter) -> ValueError:
 def _nothing(scorer: Scorer, corpus: Source, counts: Counter) -> ValueError:
     missing = [name for name in scorer.modalities if counts[f"without {name}"]]
     if missing:

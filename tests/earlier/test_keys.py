@@ -7,9 +7,7 @@ import pytest
 
 from mmtrans.cli.train import default_run
 from mmtrans.config import Config
-from mmtrans.training.phases import phases_of
 from mmtrans.runs.phases import phases_of
-from tests.earlier import EARLIER
 
 MANIFEST_HASH = "0" * 64
 

@@ -12,7 +12,6 @@ from mmtrans.inference.translate import translate
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import read_status
 from mmtrans.training.train import train
-from mmtrans.translate import translate
 from tests.earlier import EARLIER
 
 RECORDS = EARLIER / "records-aligned"
