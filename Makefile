@@ -20,9 +20,7 @@ test: $(VENV)/.installed
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.installed
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python
+	$(VENV)/bin/pre-commit run --all-files
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .

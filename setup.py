@@ -40,7 +40,14 @@ CLASSIFIERS = [
 
 EXTRAS = {
     "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
-    "dev": ["ruff>=0.6", "basedpyright>=1.40"],
+    "dev": [
+        "ruff>=0.6",
+        "basedpyright>=1.40",
+        "codespell>=2.4",
+        "pre-commit>=4",
+        "pre-commit-hooks>=6",
+        "pytest-cov>=7",
+    ],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
 }
