@@ -3,7 +3,6 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +14,12 @@ from mmtrans.inference.predict import Scorer, predict
 from mmtrans.runs.run import Run
 from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.open import open_corpus
+from tests.earlier import EARLIER
 from tests.sources.csd_files import words_of, write_csd
 from tests.sources.format_files import dump
 from tests.tfrecords.segments import make_corpus, make_segment
 from tfrecords.reader import read_segments
 from tfrecords.schema import LabelScale, Segment
-
-EARLIER = Path(__file__).parent / "earlier"
 
 
 def scorer_of(modalities=("text",), *, aligned=True, max_steps=None, neutral=0.0):
