@@ -65,7 +65,7 @@ def _count_frames(source: Path) -> int:
     """Rows of all computational sequences."""
     import h5py
 
-    from mmtrans.sources.formats import find_csd_files
+    from mmtrans.sources.csd.files import find_csd_files
 
     rows = 0
 
