@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.inference.predict import Scorer, predict
 
     scorer = Scorer.open(arguments.model)
-    corpus = open_source(arguments)
+    corpus = open_source(arguments, labelled=False)
     counts = Counter(predicted=0, cut=0)
     with rows_to(arguments.out, suffix) as write:
         for prediction in predict(scorer, corpus, counts):

@@ -36,13 +36,20 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     add_number(parser, "--workers", int, {"low": 1}, default=1, help="processes that read a .csd corpus")
 
 
-def open_source(arguments: argparse.Namespace):
-    """The `Corpus` that the flags name; raises as `mmtrans.sources.open_corpus`."""
-    from mmtrans.sources.labels import parse_label_range
+def open_source(arguments: argparse.Namespace, *, labelled: bool = True):
+    """The `Corpus` that the flags name; raises as `mmtrans.sources.open.open_corpus`.
+
+    Args:
+        arguments: as parsed.
+        labelled: whether labels are read. Otherwise nobody has to say which of several columns is the label.
+    """
+    from mmtrans.sources.labels import ANY_LABEL, parse_label_range
     from mmtrans.sources.open import open_corpus
 
     names = ("format", "glove", "label", "label_shift", "select", "compat", "workers")
     options = {name: getattr(arguments, name) for name in names}
+    if not labelled and arguments.label is None:
+        options["label"] = ANY_LABEL
     if arguments.label_range is not None:
         options["label_range"] = parse_label_range(arguments.label_range)
     return open_corpus(arguments.source, **options)

@@ -28,6 +28,9 @@ from tfrecords.schema import LabelScale
 #: The columns of MOSEI's label file, which does not always name them.
 MOSEI_LABELS = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
 
+#: In place of a label's name, which cannot be this: whichever, where no label is read.
+ANY_LABEL = "\0"
+
 MOSI_SCALE = LabelScale("sentiment", -3.0, 3.0, 0.0)
 
 #: Fewer labels than this within [-1, 1] may be chance.
@@ -62,15 +65,20 @@ class Labels:
     stated: LabelScale | None = None
 
 
-def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: Path) -> tuple[int, str]:
+def choose_label(
+    names: Sequence[str], dim: int, label: str | int | None, path: Path, notes: list[str]
+) -> tuple[int, str]:
     """Chooses the label column.
+
+    As many columns as MOSEI's that the file does not name are taken for these, which is noted.
 
     Args:
         names: the columns' names, or none where the file does not tell.
         dim: how many columns there are.
         label: name or 0-based index (a number in digits too), or `None` for the only column, or the sentiment of as
-            many as MOSEI's.
+            many as MOSEI's; or `ANY_LABEL`.
         path: the file, for messages.
+        notes: sentences for the user.
 
     Returns:
         Index and name; the name is `sentiment` for the only column of a file without names and for any column whose
@@ -79,6 +87,19 @@ def choose_label(names: Sequence[str], dim: int, label: str | int | None, path: 
     Raises:
         ValueError: no such column, or several and no choice.
     """
+    if label == ANY_LABEL:
+        return 0, "sentiment"
+    is_guess = not names and dim == len(MOSEI_LABELS)
+    column, name = _find_label(names, dim, label, path)
+    if is_guess:
+        notes.append(
+            f"The {dim} label columns have no names and are taken for MOSEI's: column {column} is read as {name}. "
+            f"Choose another with --label N, and its scale with --label-range LOW,HIGH[,NEUTRAL]."
+        )
+    return column, name
+
+
+def _find_label(names: Sequence[str], dim: int, label: str | int | None, path: Path) -> tuple[int, str]:
     if not names:
         names = MOSEI_LABELS if dim == len(MOSEI_LABELS) else ["sentiment"] if dim == 1 else map(str, range(dim))
     own = list(names)

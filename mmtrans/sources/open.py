@@ -9,7 +9,7 @@ from pathlib import Path
 from mmtrans.bounds import LABEL_SHIFT, check_number
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
-from mmtrans.sources.labels import stated_scale
+from mmtrans.sources.labels import ANY_LABEL, stated_scale
 from mmtrans.system.user_files import check_file
 
 
@@ -31,7 +31,8 @@ def open_corpus(
         path: what to read.
         format: one of `FORMATS`, or `auto` to decide by content.
         glove: a GloVe text file that gives the words their vectors; `csd` and `misa` only, the others have vectors.
-        label: name or index of the label column, where there are several (`csd`, `mfn`; `mmsa` has `T`, `A`, `V`).
+        label: name or index of the label column, where there are several (`mmsa` has `T`, `A`, `V`); or
+            `mmtrans.sources.labels.ANY_LABEL`, where no label is read.
         label_range: `(low, high)` or `(low, high, neutral)` of the label, of which neutral is 0 or else the middle;
             without it `mmtrans.sources.labels` says what is taken.
         label_shift: seconds added to the label intervals; only `csd` has intervals.
@@ -87,7 +88,7 @@ def _open(path: Path, format: str, content: object, options: Mapping[str, object
     if format == "misa":
         from mmtrans.sources.misa.reader import open_misa
 
-        return open_misa(path, glove=options["glove"])
+        return open_misa(path, glove=options["glove"], label=options["label"])
     if format == "mfn":
         from mmtrans.sources.padded.mfn import open_mfn
 
@@ -103,8 +104,8 @@ def _open(path: Path, format: str, content: object, options: Mapping[str, object
 
 def _check_options(path: Path, format: str, label: str | int | None, label_shift: float) -> None:
     check_number("--label-shift", label_shift, **LABEL_SHIFT)
-    one_label = format in ("misa", "neutral")
-    if (label is not None and one_label) or (label_shift and format != "csd"):
+    one_label = format == "neutral"
+    if (label not in (None, ANY_LABEL) and one_label) or (label_shift and format != "csd"):
         raise ValueError(
             f"The {format} format has {'one label and ' if one_label else ''}no label times. "
             f"Expected {'neither a label nor a' if one_label else 'no'} label shift. "

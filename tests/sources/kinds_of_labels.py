@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from tests.sources.format_files import truth
-from tests.sources.kinds import WRITE, Kinds, Row
+from mmtrans.sources.labels import ANY_LABEL
+from tests.sources.format_files import d1, dump, truth
+from tests.sources.kinds import WRITE, Kinds, Row, pickled
 from tfrecords.schema import LabelScale
 
 MOSI = (-3.0, 3.0, 0.0)
@@ -47,7 +50,77 @@ def _kind(
     return {format: Row(of_format(format), check=check, options=options or {}) for format in WRITE}
 
 
+def _columns(count: int) -> dict[str, Callable[[Path], Path]]:
+    """Writers of the common corpus with so many label columns, each one greater than the one before it."""
+
+    def widen(values: object) -> np.ndarray:
+        return np.reshape(values, (-1, 1)) + np.arange(count)
+
+    def of_pickle(format: str) -> Callable[[Path], Path]:
+        key = "label" if format == "lmf" else "labels"
+        return pickled(format, lambda parts: parts.update({key: widen(parts[key])}))
+
+    def misa(folder: Path) -> Path:
+        path = WRITE["misa"](folder)
+        content = pickle.loads(path.read_bytes())
+        wide = {
+            split: [(features, widen(label), id) for features, label, id in rows] for split, rows in content.items()
+        }
+        return dump(path, wide)
+
+    def csd(folder: Path) -> Path:
+        WRITE["csd"](folder)
+        with h5py.File(folder / "labels.csd", "r+") as file:
+            for entry in file["Opinion Segment Labels/data"].values():
+                values = widen(entry["features"][()])
+                del entry["features"]
+                entry["features"] = values
+        return folder
+
+    pickles = {format: of_pickle(format) for format in ("mult", "multibench", "lmf")}
+    return {**pickles, "misa": misa, "csd": csd, "mfn": lambda folder: d1(folder, columns=count)}
+
+
+def _has_labels(shift: float | None, scale: LabelScale | None = None, *, is_noted: bool = False) -> Callable:
+    """Whether labels are those of one column, and the scale; `None` where nobody reads them."""
+
+    def check(corpus, segments) -> None:
+        assert len(segments) == 7
+        guesses = [note for note in corpus.notes if "have no names and are taken for MOSEI's: column" in note]
+        assert len(guesses) == is_noted
+        if shift is not None:
+            found = sorted(segment.label for segment in segments.values() if segment.label is not None)
+            np.testing.assert_allclose(found, np.add([-3, -0.5, 0, 1.8, 2.5, 3], shift), rtol=1e-6)
+            assert corpus.label == scale
+
+    return check
+
+
+def _of_columns(count: int, **row: object) -> dict[str, Row | str]:
+    return {**{format: Row(write, **row) for format, write in _columns(count).items()}, **_ONE_LABEL}
+
+
+_ONE_LABEL = {"mmsa": "The labels of its files have names.", "neutral": "The table has one column of labels."}
+
 KINDS: Kinds = {
+    "several label columns without names": _of_columns(3, refused=r"no such label column.*'0', '1', '2'.*--label\.$"),
+    "several label columns of which one is chosen": _of_columns(
+        3, options={"label": "1", "label_range": (-2, 4)}, check=_has_labels(1, LabelScale("1", -2, 4, 0))
+    ),
+    "several label columns of which none is read": _of_columns(
+        3, options={"label": ANY_LABEL}, check=_has_labels(None)
+    ),
+    "as many label columns as MOSEI's, without names": _of_columns(
+        7, check=_has_labels(0, LabelScale("sentiment", *MOSI), is_noted=True)
+    ),
+    "one of as many label columns as MOSEI's": _of_columns(
+        7,
+        options={"label": 4, "label_range": (1, 7, 5)},
+        check=_has_labels(4, LabelScale("surprise", 1, 7, 5), is_noted=True),
+    ),
+    "labels that nobody reads": {
+        format: Row(write, options={"label": ANY_LABEL}, check=_has_labels(None)) for format, write in WRITE.items()
+    },
     "an outlier among sentiments": _kind(lambda split, label: 11 / 3 if label == 2.5 else label, MOSI),
     "labels of one sign": _kind(lambda split, label: abs(label) + 1, (1.0, 4.0, 2.5)),
     "classes 0 and 1": _kind(lambda split, label: label if np.isnan(label) else float(label > 0), (0.0, 1.0, 0.5)),

@@ -9,6 +9,7 @@ import pytest
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
 from mmtrans.sources.labels import (
+    ANY_LABEL,
     Labels,
     by_video,
     check_scale,
@@ -44,13 +45,23 @@ FOLDS = {"train": ["a"], "valid": ["b"], "test": ["c"]}
     ],
 )
 def test_the_label_column_is_chosen_by_name_or_index(tmp_path, names, dim, label, expected):
-    assert choose_label(names, dim, label, tmp_path) == expected
+    notes = []
+    assert choose_label(names, dim, label, tmp_path, notes) == expected
+    guess = f"have no names and are taken for MOSEI's: column {expected[0]} is read as {expected[1]}. Choose another"
+    assert [guess in note for note in notes] == ([True] if dim == 7 and not names else [])
+
+
+@pytest.mark.parametrize("dim", [1, 2, 7])
+def test_where_no_label_is_read_any_column_will_do(tmp_path, dim):
+    notes = []
+    assert choose_label((), dim, ANY_LABEL, tmp_path, notes) == (0, "sentiment")
+    assert notes == []
 
 
 @pytest.mark.parametrize(("dim", "label"), [(2, None), (7, "joy"), (7, 7), (7, -1), (7, "\u0663"), (7, "1_0")])
 def test_a_label_column_that_is_not_there_is_refused(tmp_path, dim, label):
     with pytest.raises(ValueError, match=rf"There is no such label column\..*Received: label={label!r}"):
-        choose_label((), dim, label, tmp_path)
+        choose_label((), dim, label, tmp_path, [])
 
 
 def scale(train, test=(), **options):
@@ -197,7 +208,7 @@ def test_every_reader_takes_the_range_of_train_and_valid_or_the_stated_one(tmp_p
 def test_of_several_sentiments_none_is_guessed(tmp_path, label):
     names = ("text sentiment", "audio sentiment", *"abcde")
     with pytest.raises(ValueError, match=r"no such label column\. Expected one of \['text sentiment', "):
-        choose_label(names, 7, label, tmp_path)
+        choose_label(names, 7, label, tmp_path, [])
 
 
 def test_the_scale_follows_the_folds_that_a_conversion_is_given(tmp_path):

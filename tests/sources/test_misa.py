@@ -9,6 +9,7 @@ import pytest
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.folds import assign_folds
 from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.labels import ANY_LABEL
 from mmtrans.sources.misa.reader import open_misa
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.untrusted.unpickle import load_pickle
@@ -135,10 +136,20 @@ def test_cells_and_labels_that_are_not_finite(tmp_path):
         }
 
 
-def test_the_first_of_several_label_numbers_or_none(tmp_path):
+def test_one_of_several_label_numbers_or_none(tmp_path):
     features = _sample("a[0]", ["x"])[0]
-    rows = [(features, np.array([[2.0, 9, 9]]), "a[0]"), (features, None, "a[1]"), (features, -1, "a[2]")]
-    assert [segment.label for segment in open_misa(_dump(tmp_path / "train.pkl", rows)).read()] == [2.0, None, -1.0]
+    rows = [(features, [np.arange(7) / 2], "a[0]"), (features, None, "a[1]"), (features, -1, "a[2]")]
+    path = _dump(tmp_path / "train.pkl", rows)
+    corpus = open_misa(path)
+    assert [segment.label for segment in corpus.read()] == [0, None, -1]
+    assert [note for note in corpus.notes if "taken for MOSEI's: column 0 is read as sentiment" in note]
+    corpus = open_misa(path, label="2")
+    assert [segment.label for segment in corpus.read()] == [1, None, None]
+    assert corpus.label == LabelScale("sad", 0, 2, 1)
+    assert [segment.label for segment in open_misa(path, label=ANY_LABEL).read()] == [0, None, -1]
+    rows[0] = (features, [[0.5, 1.5]], "a[0]")
+    with pytest.raises(ValueError, match=r"There is no such label column\. Expected one of \['0', '1'\]"):
+        open_misa(_dump(path, rows))
 
 
 def test_what_is_left_out_says_why(tmp_path):

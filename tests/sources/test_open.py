@@ -80,7 +80,7 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
     with pytest.raises(ValueError, match=r"Unknown source format\..*Received: format='hdf'"):
         open_corpus(tmp_path, format="hdf")
     (tmp_path / "train.pkl").write_bytes(pickle.dumps([]))
-    with pytest.raises(ValueError, match="The misa format has one label and no label times"):
+    with pytest.raises(ValueError, match="The misa format has no label times"):
         open_corpus(tmp_path, label_shift=0.3)
 
 

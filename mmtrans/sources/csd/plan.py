@@ -16,7 +16,7 @@ from mmtrans.sources.csd.files import find_csd_files
 from mmtrans.sources.csd.label_times import measure_label_times
 from mmtrans.sources.csd.roles import role_of
 from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
-from mmtrans.sources.labels import Labels, by_video, choose_label
+from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label
 from mmtrans.sources.modalities import holds_ids
 from mmtrans.sources.words import read_words
 from mmtrans.system.user_files import check_file
@@ -173,7 +173,7 @@ def _holds_tokens(sequence: Sequence) -> bool:
 def _plan_units(
     labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float, notes: list[str]
 ) -> tuple[tuple[Unit, ...], Labels]:
-    if not math.isfinite(shift) or (labels is None and (shift or label is not None)):
+    if not math.isfinite(shift) or (labels is None and (shift or label not in (None, ANY_LABEL))):
         raise ValueError(
             f"The label options fit no label file. Expected a finite shift, and labels in the source. "
             f"Received: label={label!r}, label_shift={shift} (labels: {labels and labels.path}). Leave them out."
@@ -183,7 +183,7 @@ def _plan_units(
         whole = np.array([[-np.inf, np.inf]])
         ids = [key if split_id(key)[1] >= 0 else f"{key}[0]" for key in keys]
         return tuple(Unit(key, (id,), whole, (None,)) for key, id in zip(keys, ids, strict=True)), Labels()
-    column, name = choose_label(labels.names, labels.dim, label, labels.path)
+    column, name = choose_label(labels.names, labels.dim, label, labels.path, notes)
     units, odd = [], []
     with open_file(labels.path) as file:
         for key in (entry for ids in labels.entries.values() for entry in ids):

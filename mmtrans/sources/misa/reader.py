@@ -13,7 +13,7 @@ from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.formats import PICKLE_SUFFIXES
 from mmtrans.sources.glove import read_glove
-from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
+from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.misa.samples import Sample, samples_of
 from mmtrans.sources.modalities import other_columns, usual_width
 from mmtrans.sources.segment_names import Name, name_rows
@@ -29,10 +29,10 @@ class _Outline:
     raw_ids: list[object] = field(default_factory=list)
     words: Counter = field(default_factory=Counter)
     widths: dict[str, Counter[int]] = field(default_factory=dict)
-    labels: list[float | None] = field(default_factory=list)
+    labels: list[tuple[float, ...]] = field(default_factory=list)
 
 
-def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
+def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str | int | None = None) -> Corpus:
     """Opens one pickle of MISA or MAG, or a folder of them (`train.pkl`, `dev.pkl`, `test.pkl`).
 
     A file holds a list of samples, whose fold is in the file's name, or a dict fold → list. The steps of `audio`
@@ -44,6 +44,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
     Args:
         path: the file or folder.
         glove: word vectors in GloVe's text format.
+        label: index of the label column, where there are several.
 
     Returns:
         A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is missing from a segment,
@@ -65,13 +66,16 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None) -> Corpus:
     if not any(outline.splits):
         notes.append("The name of no file says its fold: folds are taken from elsewhere.")
     videos = [video for video, _ in names]
-    labels = Labels(values=by_video(videos, outline.labels))
+    widths = Counter(len(numbers) for numbers in outline.labels if numbers)
+    column, name = choose_label((), usual_width(widths) if widths else 1, label, files[0], notes)
+    values = by_video(videos, [_label(numbers, column) for numbers in outline.labels])
+    labels = Labels(name, values, is_sentiment=name == "sentiment")
     corpus = Corpus(
         format="misa",
         files=files,
         label=choose_scale(labels, folds)[0],
         labels=labels,
-        read=lambda: _read(corpus, names, vectors, dims),
+        read=lambda: _read(corpus, names, vectors, dims, column),
         video_ids=list(dict.fromkeys(videos)),
         folds=folds,
         aligned=dict.fromkeys(dims, True),
@@ -100,7 +104,7 @@ def _survey(files: Sequence[Path]) -> _Outline:
             outline.splits.append(split)
             outline.raw_ids.append(sample.raw_id)
             outline.words.update(np.array(sample.words, object)[sample.spoken].tolist())
-            outline.labels.append(sample.label)
+            outline.labels.append(sample.labels)
             for name, array in sample.features.items():
                 if array.size:
                     outline.widths.setdefault(name, Counter())[array.shape[1]] += 1
@@ -130,8 +134,12 @@ def _word_vectors(outline: _Outline, glove: str | Path | None) -> tuple[dict[str
     return vectors, dim, [f"{share} have no vector in {Path(glove).name} and are zeros."] if lacking else []
 
 
+def _label(numbers: Sequence[float], column: int) -> float | None:
+    return numbers[column] if column < len(numbers) else None
+
+
 def _read(
-    corpus: Corpus, names: Sequence[Name], vectors: Mapping[str, np.ndarray], dims: Mapping[str, int]
+    corpus: Corpus, names: Sequence[Name], vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], column: int
 ) -> Iterator[Segment]:
     corpus.dropped.clear()
     corpus.cleaning.clear()
@@ -148,11 +156,12 @@ def _read(
                 corpus.dropped.append(Dropped(name, reason))
                 continue
             seen.add(name)
-            segment = _segment((name, video), sample, vectors, dims, corpus.cleaning)
-            if segment is None:
+            features, tokens = _features(sample, vectors, dims, corpus.cleaning)
+            if not features:
                 corpus.dropped.append(Dropped(name, "no modality is other than zero, with the columns of most"))
             else:
-                yield segment
+                label = storable(_label(sample.labels, column), corpus.cleaning)
+                yield Segment(name, video, features, label, tokens)
 
 
 def _misfit(sample: Sample) -> str | None:
@@ -167,13 +176,10 @@ def _misfit(sample: Sample) -> str | None:
     return None
 
 
-def _segment(
-    names: tuple[str, str],
-    sample: Sample,
-    vectors: Mapping[str, np.ndarray],
-    dims: Mapping[str, int],
-    cleaning: Counter,
-) -> Segment | None:
+def _features(
+    sample: Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], cleaning: Counter
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """What of a sample is other than zero and of the usual columns, and the spoken words."""
     arrays = {name: array for name, array in sample.features.items() if len(array)}
     features, tokens = {}, sample.words
     cleaning.update(sample.treated)
@@ -199,6 +205,4 @@ def _segment(
             features[modality] = cleaned
         else:
             cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
-    if not features:
-        return None
-    return Segment(*names, features, storable(sample.label, cleaning), tokens)
+    return features, tokens

@@ -27,7 +27,7 @@ class Sample:
         spoken: `(steps,)` bool, which words are spoken.
         treated: what was found about the words, to be counted where the sample becomes a segment.
         steps: name in the file → number of steps, of which those that are not 0 should all be one.
-        label: the first number of the label; NaN as the file has it.
+        labels: the numbers of the label, which may be none; NaN as the file has it.
     """
 
     raw_id: object
@@ -36,7 +36,7 @@ class Sample:
     spoken: np.ndarray
     treated: Counter
     steps: dict[str, int]
-    label: float | None
+    labels: tuple[float, ...]
 
 
 def samples_of(path: Path) -> Iterator[tuple[str | None, Sample]]:
@@ -86,16 +86,11 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
         steps[name] = len(value)
     if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
         features["text"] = _matrix(words, "text", where)
-    numbers = _numbers(label, "label", where).reshape(-1)
+    labels = tuple(_numbers(label, "label", where).reshape(-1).tolist())
     treated: Counter = Counter()
     found, is_spoken = read_words(_cells(actual[0] if actual else words), treated)
     lower = tuple(word.lower() for word in found)
-    return Sample(raw_id, features, lower, is_spoken, treated, steps, _first(numbers))
-
-
-def _first(numbers: np.ndarray) -> float | None:
-    # MOSEI's label has seven numbers, of which the first is the sentiment.
-    return float(numbers[0]) if numbers.size else None
+    return Sample(raw_id, features, lower, is_spoken, treated, steps, labels)
 
 
 def _cells(words: Sequence) -> list:

@@ -18,7 +18,7 @@ import numpy as np
 
 from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
+from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.modalities import other_columns
 from mmtrans.sources.padded.folds import Fold, without_deviants, without_ids
 from mmtrans.sources.padded.padding import (
@@ -82,7 +82,7 @@ def open_padded(
     aligned = _find_aligned(folds, dims)
     notes += id_notes
     tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
-    column, name = _choose(folds, label, label_names, files[0])
+    column, name = _choose(folds, label, label_names, files[0], notes)
     values = by_video(*_labelled(tables, column))
     labels = Labels(name, values, is_sentiment=may_be_unit or name == "sentiment", may_be_unit=may_be_unit)
     corpus = Corpus(
@@ -155,22 +155,24 @@ def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], not
     return _Table(fold, names, sides, lengths)
 
 
-def _choose(folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path) -> tuple[int, str]:
+def _choose(
+    folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path, notes: list[str]
+) -> tuple[int, str]:
     tables = [fold.labels for fold in folds if fold.labels is not None and fold.size]
     widths = {table.shape[1] for table in tables}
-    if len(widths) > 1:
+    if len(widths) > 1 and label != ANY_LABEL:
         raise ValueError(
             f"Labels must have the same columns in all splits. Received: widths={sorted(widths)} ({path}). "
             f"Give files of one data set."
         )
     if not tables:
-        if label is not None:
+        if label not in (None, ANY_LABEL):
             raise ValueError(
                 f"There are no labels to choose from. Expected labels in the source. Received: label={label!r} "
                 f"({path}). Leave the label out."
             )
         return 0, "sentiment"
-    return choose_label(names, widths.pop(), label, path)
+    return choose_label(names, widths.pop(), label, path, notes)
 
 
 def _labelled(tables: Sequence[_Table], column: int) -> tuple[list[str], list[float]]:
