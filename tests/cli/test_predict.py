@@ -93,3 +93,11 @@ def test_an_unfinished_run_is_refused(baseline_run, tmp_path, capsys):
     shutil.rmtree(tmp_path / "run" / "phases")
     source = write_source(tmp_path / "source")
     assert "The run is not finished." in refused(["predict", tmp_path / "run", source], capsys)
+
+
+def test_several_label_columns_need_no_choice(baseline_run, tmp_path, capsys):
+    source = write_source(tmp_path / "source")
+    labels = {"a": (np.zeros((2, 3)), np.array([[0.0, 1.0], [1.0, 3.0]]))}
+    write_csd(tmp_path / "source" / "labels.csd", "Opinion Segment Labels", labels)
+    assert main(["predict", str(baseline_run), source]) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["id", "a[0]", "a[1]"]
