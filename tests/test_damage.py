@@ -4,6 +4,7 @@ The files are those of `earlier/`. What costs time and reads no file (models, re
 """
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.inference.card import model_card
 from mmtrans.inference.signature import load_signature
 from tests.earlier import EARLIER
+from tfrecords.directories import remove
 
 #: In place of any value of JSON.
 OTHERS = (None, True, 10**34, "text", [], {})
@@ -81,6 +83,9 @@ def damaged_csv(whole):
             yield b"\n".join([header, b",".join([*cells[:column], cell, *cells[column + 1 :]]), *rest])
 
 
+#: What may stand in the place of a file. A pipe is to be waited for by nobody.
+NO_FILES = (os.mkfifo, os.mkdir, lambda path: path.symlink_to("nothing"))
+
 DAMAGES = {".json": damaged_json, ".npz": damaged_npz, ".csv": damaged_csv, ".yaml": damaged_text}
 
 
@@ -101,7 +106,15 @@ def check_every_damage(argv, path, root, capsys, most=300):
             assert len(said) == 1, (content[:200], captured.err)
             assert path.name in captured.err or str(root) in captured.err, (content[:200], captured.err)
             assert len(captured.err) < 2500, content[:200]
-    path.write_bytes(whole)
+    for make in NO_FILES:
+        path.unlink()
+        make(path)
+        code = main(argv)
+        lines = capsys.readouterr().err.splitlines()
+        # What is not needed may lack.
+        assert (code, len(lines)) == (2, 1) or code == 0, (make, lines)
+        remove(path)
+        path.write_bytes(whole)
     assert refused > 3
     assert main(argv) == 0
 

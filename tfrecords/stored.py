@@ -73,7 +73,7 @@ def read_json(path: Path, shape: type[Shape], remedy: str) -> Shape:
     Raises:
         ValueError: the file is no JSON, or of another shape; the message names file, key and remedy.
     """
-    data = path.read_bytes()
+    data = _bytes_of(path, "JSON", remedy)
     try:
         content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -103,7 +103,7 @@ def read_npz(path: Path, names: Iterable[str], remedy: str) -> dict[str, np.ndar
     Raises:
         ValueError: the file is no whole archive of arrays of numbers or text, or lacks one.
     """
-    data = path.read_bytes()
+    data = _bytes_of(path, "an .npz archive", remedy)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             # Read to its end, a member is checked by zipfile; numpy by itself reads as much as a header announces.
@@ -128,8 +128,9 @@ def read_csv(path: Path, columns: Mapping[str, type], remedy: str) -> list[dict[
     Raises:
         ValueError: the file is no such table; the message names file, line and column.
     """
+    data = _bytes_of(path, "a CSV file in UTF-8", remedy)
     try:
-        reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
         missing = sorted(set(columns) - set(reader.fieldnames or ()))
         if missing:
             raise damage(path, f"the columns {list(columns)}", f"missing={missing}", remedy)
@@ -152,6 +153,13 @@ def damage(path: Path, expected: str, received: str, remedy: str) -> ValueError:
 def shown(value: object) -> str:
     """A value for a message, short whatever it holds."""
     return _REPR.repr(value)
+
+
+def _bytes_of(path: Path, expected: str, remedy: str) -> bytes:
+    """The content of a file, links followed; a pipe would be waited for, and a device be read, without end."""
+    if path.exists() and not path.is_file():
+        raise damage(path, expected, "a folder" if path.is_dir() else "a pipe or a device", remedy)
+    return path.read_bytes()
 
 
 def _array(data: bytes) -> np.ndarray:

@@ -86,6 +86,8 @@ def _check_files(directory: Path, digests: Mapping[str, str]) -> None:
         paths = (directory / folder).iterdir() if (directory / folder).is_dir() else ()
         names = sorted(path.relative_to(directory).as_posix() for path in paths if path.name.startswith(start))
         problems += [f"{name}, which is not of the export" for name in names if name not in digests]
+    # Whatever is listed or not: TensorFlow would wait for a pipe.
+    problems += [f"{path.name}, which is no file" for path in sorted(directory.iterdir()) if _is_no_file(path)]
     for name, digest in sorted(digests.items()):
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -99,6 +101,11 @@ def _check_files(directory: Path, digests: Mapping[str, str]) -> None:
             f"The export is damaged. Expected the files that were exported, as signature.json lists them. "
             f"Received: {'; '.join(problems[:5])} ({directory}). Copy it again, or export the run again."
         )
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether there is a pipe or a device, links followed."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _unusable(directory: Path, received: str) -> ValueError:

@@ -240,6 +240,9 @@ def _busy(path: Path, what: str, content: bytes) -> ValueError:
 
 
 def _read(path: Path) -> bytes | None:
+    if os.path.lexists(path) and not path.is_file() and not path.is_dir():
+        # No command of ours makes a pipe or a device, which would be read without end, or a link to nothing.
+        return b""
     try:
         return path.read_bytes()
     except FileNotFoundError:

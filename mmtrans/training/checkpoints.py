@@ -126,6 +126,10 @@ def is_whole(path: Path) -> bool:
     """Whether a checkpoint's files are all there and have the checksums that they were written with."""
     try:
         checksums = read_json(path / CHECKSUMS, dict[str, str], PHASE_REMEDY)
-        return "progress.json" in checksums and all(file_sha256(path / name) == sha for name, sha in checksums.items())
+        files = {path / name: sha for name, sha in checksums.items()}
+        # A pipe would be waited for.
+        return path / "progress.json" in files and all(
+            f.is_file() and file_sha256(f) == sha for f, sha in files.items()
+        )
     except (OSError, ValueError):
         return False

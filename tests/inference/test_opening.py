@@ -1,6 +1,7 @@
 """Exports of strangers: what is no arithmetic is refused before TensorFlow sees it, and damage is one sentence."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -280,6 +281,13 @@ def test_checksums_of_zeros_are_damage(export, unloaded, capsys):
 def test_a_missing_file_is_damage(name, export, unloaded):
     (export / name).unlink()
     with pytest.raises(ValueError, match=f"no file {name}"):
+        open_export(export)
+
+
+def test_a_pipe_is_not_waited_for(export, unloaded):
+    (export / "fingerprint.pb").unlink()
+    os.mkfifo(export / "fingerprint.pb")
+    with pytest.raises(ValueError, match=r"The export is damaged\. .*Received: fingerprint\.pb, which is no file"):
         open_export(export)
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +123,14 @@ def test_a_lease_that_was_never_written_holds_nothing(tmp_path, content):
     (tmp_path / LEASE).write_bytes(content)
     with held(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("gone")])
+def test_what_is_no_file_holds_nothing(tmp_path, make):
+    make(tmp_path / LEASE)
+    with held(tmp_path):
+        assert json.loads((tmp_path / LEASE).read_text())["host"] == socket.gethostname()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_holder_whose_lease_is_gone_stops(tmp_path):

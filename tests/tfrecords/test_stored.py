@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -91,6 +92,23 @@ def test_a_truncated_file_is_one_sentence(tmp_path, length):
     whole = json.dumps({"parts": {"a": {"size": 3, "share": 0.25}}}).encode()
     assert len(whole) > 40
     assert "Expected JSON" in sentence(tmp_path, whole[:length])
+
+
+@pytest.mark.parametrize("read", [read_json, read_npz, read_csv])
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (os.mkfifo, "a pipe or a device"),
+        (os.mkdir, "a folder"),
+        (lambda path: path.symlink_to("/dev/zero"), "a pipe or a device"),
+    ],
+)
+def test_what_is_no_file_is_not_waited_for(tmp_path, read, make, what):
+    path = tmp_path / "stored"
+    make(path)
+    shape = dict if read is read_json else {}
+    with pytest.raises(ValueError, match=rf"A file is damaged\. .*Received: {what} \(.*stored\)\. {REMEDY}"):
+        read(path, shape, REMEDY)
 
 
 def write_npz(path):

@@ -1,3 +1,4 @@
+import os
 import re
 
 import keras
@@ -80,7 +81,12 @@ def flip(path):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [truncate, flip, lambda path: path.unlink()])
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, pipe, lambda path: path.unlink()])
 @pytest.mark.parametrize("name", ["state.data*", "state.index", "progress.json", "checksums.json", "best.npz"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, name, damage):
     value = tf.Variable(5.0)
