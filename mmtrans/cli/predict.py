@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
         "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`. Rows have "
-        "id, score, polarity, words, and the attention of each word. A run directory is data. A SAVED_MODEL is a "
+        "id (as records have it, v[2]; of no known style as the file has it), score, polarity, words, and the "
+        "attention of each word. A run directory is data. A SAVED_MODEL is a "
         "program: its files are compared with their checksums, and operations that `mmtrans export` does not write are "
         "refused, but run none that comes from somebody whom you do not trust."
     )
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> dict:
         for prediction in predict(scorer, corpus, counts):
             write(prediction)
     for note in corpus.notes:
-        # How ids are read, among others: rows bear the ids of records.
+        # How ids are read, among others.
         warn(f"Note: {note}")
     report(counts, arguments.out)
     return dict(counts)

@@ -30,6 +30,7 @@ class Source(Protocol):
     files: Sequence[Path]
     feature_names: Mapping[str, tuple[str, ...]]
     aligned: Mapping[str, bool]
+    ids_are_videos: bool
     dropped: Sequence[Any]
     notes: list[str]
 
@@ -42,7 +43,7 @@ class Prediction:
     """What one segment got.
 
     Args:
-        id: the segment's id.
+        id: the segment's id, as records have it, or as the source has it where that is its video's.
         score: sentiment, on the scale of the run's label.
         polarity: `negative`, `neutral` or `positive`: under, exactly at, or over the label's neutral point.
         words: the words that were read; empty where the source has none.
@@ -145,7 +146,8 @@ def predict(scorer: Scorer, corpus: Source, counts: Counter | None = None) -> It
         for (segment, arrays), score, weights in zip(batch, *scorer.score(features), strict=True):
             steps = len(next(iter(arrays.values())))
             words = segment.tokens[: scorer.max_steps.get("aligned")]
-            yield Prediction(segment.id, float(score), scorer.polarity(score), words, weights[:steps])
+            name = segment.video_id if corpus.ids_are_videos else segment.id
+            yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps])
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
     corpus.notes += _compare_rates(scorer, lengths)

@@ -33,6 +33,7 @@ class Corpus:
             `dropped` and counts in `cleaning`, which are complete when it is exhausted. It may be called again:
             it clears both first.
         video_ids: all video ids, known without reading features; folds are assigned from them before the one pass.
+        ids_are_videos: whether each segment is a video of its own, whose id is that of the segment in the files.
         aligned: modality → whether its steps are the words' steps.
         labels: the labels that tell the scale anew once the folds are known, or `None` where `label` stands.
         dropped: every segment left out so far.
@@ -47,6 +48,7 @@ class Corpus:
     video_ids: Sequence[str] = ()
     feature_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     folds: Mapping[str, Sequence[str]] | None = None
+    ids_are_videos: bool = False
     aligned: Mapping[str, bool] = field(default_factory=dict)
     labels: Labels | None = None
     dropped: list[Dropped] = field(default_factory=list)

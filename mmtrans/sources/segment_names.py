@@ -51,6 +51,12 @@ def name_rows(ids: Sequence, splits: Sequence[str | None]) -> tuple[list[Name], 
     return named, folds, notes + found
 
 
+def are_videos(ids: Sequence, names: Sequence[Name]) -> bool:
+    """Whether each id, as the file has it, is the video of the one segment that bears it."""
+    named = [(cells_of(raw), *name) for raw, name in zip(ids, names, strict=True) if id_text(raw)]
+    return bool(named) and all(index == 0 and video in (cells[0], ", ".join(cells)) for cells, video, index in named)
+
+
 def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[dict[str, list[str]] | None, list[str]]:
     """The folds by video that the files' splits of segments make.
 

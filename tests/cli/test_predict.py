@@ -95,6 +95,14 @@ def test_an_unfinished_run_is_refused(baseline_run, tmp_path, capsys):
     assert "The run is not finished." in refused(["predict", tmp_path / "run", source], capsys)
 
 
+@pytest.mark.parametrize(("ids", "shown"), [("dia0_utt3", "dia0_utt3"), ("v_4", "v[3]"), ("v[3]", "v[3]")])
+def test_rows_bear_the_id_of_the_file_where_it_is_of_no_style(baseline_run, tmp_path, capsys, ids, shown):
+    (tmp_path / "segments.csv").write_text(f"id,words\n{ids},a b\n", encoding="utf-8")
+    np.savez(tmp_path / "text.npz", **{ids: np.ones((2, 300), np.float32)})
+    assert main(["predict", str(baseline_run), str(tmp_path)]) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["id", shown]
+
+
 def test_several_label_columns_need_no_choice(baseline_run, tmp_path, capsys):
     source = write_source(tmp_path / "source")
     labels = {"a": (np.zeros((2, 3)), np.array([[0.0, 1.0], [1.0, 3.0]]))}

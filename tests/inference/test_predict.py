@@ -64,6 +64,13 @@ def test_every_segment_is_scored_in_order_labelled_or_not(modalities):
     assert counts["cut"] == 0
 
 
+@pytest.mark.parametrize(("ids_are_videos", "id"), [(False, "clip 7[0]"), (True, "clip 7")])
+def test_ids_of_no_style_are_those_of_the_file(ids_are_videos, id):
+    segment = Segment("clip 7[0]", "clip 7", {"text": np.ones((2, 3), np.float32)})
+    corpus = make_corpus([segment], ids_are_videos=ids_are_videos)
+    assert [prediction.id for prediction in predict(scorer_of(), corpus)] == [id]
+
+
 def test_segments_are_read_as_they_are_needed():
     taken = []
 

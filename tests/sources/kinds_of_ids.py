@@ -60,6 +60,7 @@ def _each_its_own(ids: Sequence[object], note: str, *, without: Sequence[str] = 
 
     def check(corpus, segments) -> None:
         assert set(segments) == {f"{name}[0]" for name in names}
+        assert corpus.ids_are_videos == (corpus.format != "csd")
         folds = {split: [n for n, s in zip(names, truth(), strict=True) if s.split == split] for split in SPLITS}
         assert {split: sorted(videos) for split, videos in corpus.folds.items()} == {
             split: sorted(videos) for split, videos in folds.items()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmtrans.sources.segment_names import name_rows, split_folds
+from mmtrans.sources.segment_names import are_videos, name_rows, split_folds
 
 
 def name(ids, split="train"):
@@ -95,6 +95,23 @@ def test_ids_of_no_style_are_videos_of_their_own(ids, named):
     names, notes = name(ids)
     assert names == [(text, 0) for text in named]
     assert "are of no known style: each counts as a video of its own, like " in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("ids", "splits", "expected"),
+    [
+        (["dia0_utt3", None, b"x", 5], ["train"] * 4, True),
+        (["clip_07", "clip_08", "clip_09"], ["train", "train", "test"], True),
+        ([("dia0", 1), ("dia0", 2)], ["train"] * 2, True),
+        (["v_1", "w_2"], ["train"] * 2, False),
+        (["v[0]", "w[0]"], ["train"] * 2, False),
+        (["talk", "talk", "walk"], ["train"] * 3, False),
+        ([0, 1, 0, 1], ["train", "train", "test", "test"], False),
+        ([None, None], ["train"] * 2, False),
+    ],
+)
+def test_whether_a_video_bears_the_id_of_its_one_segment(ids, splits, expected):
+    assert are_videos(ids, name_rows(ids, splits)[0]) is expected
 
 
 def test_ids_that_begin_anew_in_each_split_are_told_apart_by_it():

@@ -16,7 +16,7 @@ from mmtrans.sources.glove import read_glove
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.misa.samples import Sample, samples_of
 from mmtrans.sources.modalities import other_columns, usual_width
-from mmtrans.sources.segment_names import Name, name_rows
+from mmtrans.sources.segment_names import Name, are_videos, name_rows
 from mmtrans.system.user_files import check_file, has_file
 from tfrecords.schema import Segment, segment_id
 
@@ -78,6 +78,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str |
         read=lambda: _read(corpus, names, vectors, dims, column),
         video_ids=list(dict.fromkeys(videos)),
         folds=folds,
+        ids_are_videos=are_videos(outline.raw_ids, names),
         aligned=dict.fromkeys(dims, True),
         notes=notes,
     )

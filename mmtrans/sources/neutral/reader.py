@@ -36,6 +36,7 @@ from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.neutral.arrays import Place, find_arrays
 from mmtrans.sources.neutral.settings import read_settings
 from mmtrans.sources.neutral.table import TABLE, Row, read_table
+from mmtrans.sources.segment_names import are_videos
 from mmtrans.sources.untrusted.npz import open_npz, read_array
 from mmtrans.sources.words import read_words
 from mmtrans.system.user_files import check_file, has_file
@@ -80,6 +81,7 @@ def open_neutral(path: str | Path) -> Corpus:
         video_ids=list(dict.fromkeys(row.video_id for row in rows)),
         feature_names=settings.columns,
         folds=folds,
+        ids_are_videos=are_videos([row.spelling for row in rows], [(row.video_id, row.index) for row in rows]),
         aligned=aligned,
         notes=notes,
     )

@@ -28,7 +28,7 @@ from mmtrans.sources.padded.padding import (
     real_steps,
     shared_lengths,
 )
-from mmtrans.sources.segment_names import Name, name_rows
+from mmtrans.sources.segment_names import Name, are_videos, name_rows
 from mmtrans.sources.words import read_transcript
 from tfrecords.schema import SPLITS, Segment, segment_id
 
@@ -74,10 +74,8 @@ def open_padded(
     notes = list(notes)
     folds = without_ids(sorted(folds, key=lambda fold: SPLITS.index(fold.split)), files[0], notes)
     folds, dims = without_deviants(folds, files[0])
-    named, own_folds, id_notes = name_rows(
-        [raw for fold in folds for raw in (fold.ids if fold.ids is not None else [None] * fold.size)],
-        [fold.split for fold in folds for _ in range(fold.size)],
-    )
+    ids = [raw for fold in folds for raw in (fold.ids if fold.ids is not None else [None] * fold.size)]
+    named, own_folds, id_notes = name_rows(ids, [fold.split for fold in folds for _ in range(fold.size)])
     names = {fold.split: [next(following) for _ in range(fold.size)] for following in [iter(named)] for fold in folds}
     aligned = _find_aligned(folds, dims)
     notes += id_notes
@@ -93,6 +91,7 @@ def open_padded(
         read=lambda: _read(corpus, tables, column),
         video_ids=list(dict.fromkeys(video for table in tables for video, _ in table.names)),
         folds=own_folds,
+        ids_are_videos=are_videos(ids, named),
         aligned=aligned,
         notes=notes,
     )
