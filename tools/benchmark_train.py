@@ -17,6 +17,7 @@ from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.runs.run import Run
 from mmtrans.sources.corpus import Corpus
+from mmtrans.system.arithmetic import ceil_div
 from mmtrans.training.loop import make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective
@@ -47,7 +48,7 @@ def mosi_lengths(segments: int, seed: int = 0) -> np.ndarray:
     """Words per segment, `(segments,)` int64, drawn without replacement from MOSI's train fold; beyond 1284, again."""
     lengths = np.repeat(np.arange(1, len(MOSI_WORDS) + 1), MOSI_WORDS)
     rng = np.random.default_rng(seed)
-    rounds = -(-segments // len(lengths))
+    rounds = ceil_div(segments, len(lengths))
     return np.concatenate([rng.permutation(lengths) for _ in range(rounds)])[:segments]
 
 

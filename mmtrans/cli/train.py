@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.runs.place import INIT, check_place
     from mmtrans.runs.run import Run
     from mmtrans.training.init import open_init
-    from mmtrans.training.train import check_recipe, make_deterministic, share_of, train
+    from mmtrans.training.train import check_recipe, make_deterministic, train, worker_shard
 
     make_deterministic()
     with contextlib.ExitStack() as stack:
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
             path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
             is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
             init = open_init(config.init, path / INIT if is_run else None) if config.init else None
-            check_recipe(config, records, share_of(devices, execution), init)
+            check_recipe(config, records, worker_shard(devices, execution), init)
             if devices.is_chief:
                 check_place(path)
                 stack.enter_context(held(path, "run"))

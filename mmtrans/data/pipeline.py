@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.data.codebook import Codebook
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.data.serialized import serialized_batches
 from mmtrans.layers.tokens import BOS, EOS
+from mmtrans.system.arithmetic import ceil_div
 from tfrecords.manifest import Shard
 from tfrecords.reader import parse_batch
 
@@ -45,12 +46,12 @@ class Selection:
         return tuple(dict.fromkeys(self.source + self.target))
 
 
-class Order(NamedTuple):
+class EpochOrder(NamedTuple):
     """The order of an epoch, and where it starts.
 
     Args:
-        seed: of the run.
-        epoch: from 0.
+        seed: the run's seed.
+        epoch: the epoch's number, from 0.
         skip: batches at its beginning that are left out: they are read again, but not parsed.
     """
 
@@ -59,32 +60,32 @@ class Order(NamedTuple):
     skip: int = 0
 
 
-class Share(NamedTuple):
-    """What one of several workers gets.
+class WorkerShard(NamedTuple):
+    """What one of several workers reads.
 
     Args:
-        index: of the worker.
-        number: of workers.
-        sharding: `rows`: rows `index::number` of every global batch. `files`: every `number`-th shard, so that a
-            worker reads less, but the batches are others than those of one worker.
+        index: this worker's place among them, from 0.
+        num_workers: processes that train together.
+        sharding: with `rows` a worker reads rows `index::num_workers` of every global batch; with `files` every
+            `num_workers`-th shard, so that it reads less, but the batches are others than those of one worker.
     """
 
     index: int = 0
-    number: int = 1
+    num_workers: int = 1
     sharding: str = "rows"
 
 
-#: The share of a worker that is alone.
-WHOLE = Share()
+#: What a worker reads that is alone: everything.
+NO_SHARDING = WorkerShard()
 
 
-def num_batches(records: Records, selection: Selection, batch_size: int, worker: Share = WHOLE) -> int:
+def num_batches(records: Records, selection: Selection, batch_size: int, worker: WorkerShard = NO_SHARDING) -> int:
     """Batches of an epoch, the last one counted even if it is short. It is the same for every worker."""
     shards = records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking)
     if worker.sharding == "rows":
-        return -(-sum(shard.segments for shard in shards) // batch_size)
-    largest = max(sum(shard.segments for shard in shards[i :: worker.number]) for i in range(worker.number))
-    return -(-largest // (batch_size // worker.number))
+        return ceil_div(sum(shard.segments for shard in shards), batch_size)
+    largest = max(sum(shard.segments for shard in shards[i :: worker.num_workers]) for i in range(worker.num_workers))
+    return ceil_div(largest, batch_size // worker.num_workers)
 
 
 def make_batches(
@@ -92,8 +93,8 @@ def make_batches(
     selection: Selection,
     *,
     batch_size: int,
-    shuffle: Order | tuple[int, int] | None = None,
-    worker: Share | tuple[int, int] = WHOLE,
+    shuffle: EpochOrder | tuple[int, int] | None = None,
+    worker: WorkerShard | tuple[int, int] = NO_SHARDING,
     codebook: Codebook | None = None,
     tokens: bool = False,
 ) -> tf.data.Dataset:
@@ -106,8 +107,9 @@ def make_batches(
         records: the view to read from.
         selection: split, modalities and labels.
         batch_size: the global batch size, over all workers.
-        shuffle: an `Order`, or `None` for the order of the shards, short segments first.
-        worker: a `Share`. All workers have equally many batches; some at the end of the epoch may have no rows.
+        shuffle: the order of the epoch; `None` for that of the shards, short segments first.
+        worker: what this worker reads. All workers have equally many batches; some at the end of the epoch may have no
+            rows.
         codebook: turns the target into token ids.
         tokens: whether the words are wanted too.
 
@@ -124,19 +126,19 @@ def make_batches(
         ValueError: no such segments, a concatenation of unaligned modalities, arguments out of range, or corrupt shards
             that are few enough to be held in memory.
     """
-    worker = Share(*worker)
+    worker = WorkerShard(*worker)
     _check(records, selection, batch_size, worker)
     # Buckets by length first: a batch of similar lengths carries little padding, the first-order cost of training.
     shards, steps = _shards_of(records, selection, worker), num_batches(records, selection, batch_size, worker)
     if worker.sharding == "files":
-        batch_size, worker = batch_size // worker.number, WHOLE
+        batch_size, worker = batch_size // worker.num_workers, NO_SHARDING
     pools = _pools(shards, selection)
-    order = None if shuffle is None else Order(*shuffle)
+    order = None if shuffle is None else EpochOrder(*shuffle)
     rng = None if order is None else np.random.default_rng((order.seed, order.epoch))
     rows = records.rows(selection.labelled)
-    with corruption_named(records):  # what is held is read here
+    with reporting_corruption(records):  # what is held is read here
         batches = serialized_batches(records.directory, pools, batch_size, rng, rows)
-    missing = steps - -(-sum(shard.segments for shard in shards) // batch_size)
+    missing = steps - ceil_div(sum(shard.segments for shard in shards), batch_size)
     if missing:
         batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))
     if order is not None:
@@ -155,33 +157,35 @@ def make_batches(
     return batches.prefetch(_PARSED_AHEAD).with_options(options)
 
 
-def check_selection(records: Records, selection: Selection, batch_size: int = 1, worker: Share = WHOLE) -> None:
+def check_selection(
+    records: Records, selection: Selection, batch_size: int = 1, worker: WorkerShard = NO_SHARDING
+) -> None:
     """Raises a ValueError where `make_batches` would; opens no shard."""
     _check(records, selection, batch_size, worker)
     _shards_of(records, selection, worker)
 
 
-def _shards_of(records: Records, selection: Selection, worker: Share) -> tuple[Shard, ...]:
+def _shards_of(records: Records, selection: Selection, worker: WorkerShard) -> tuple[Shard, ...]:
     """The shards that a worker reads, short ones first."""
     shards = records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking)
     if worker.sharding == "rows":
         return shards
-    if len(shards) < worker.number:
+    if len(shards) < worker.num_workers:
         raise ValueError(
-            f"There are fewer files than workers. Expected at least {worker.number}. Received: shards={len(shards)} "
-            f"({records.directory}). Share the rows, with --sharding rows."
+            f"There are fewer files than workers. Expected at least {worker.num_workers}. "
+            f"Received: shards={len(shards)} ({records.directory}). Share the rows, with --sharding rows."
         )
-    return shards[worker.index :: worker.number]
+    return shards[worker.index :: worker.num_workers]
 
 
-def _check(records: Records, selection: Selection, batch_size: int, worker: Share) -> None:
+def _check(records: Records, selection: Selection, batch_size: int, worker: WorkerShard) -> None:
     if batch_size < 1:
         raise ValueError(f"A batch must hold a segment. Expected 1 or more. Received: batch_size={batch_size}.")
-    if not 0 <= worker.index < worker.number:
+    if not 0 <= worker.index < worker.num_workers:
         raise ValueError(f"A worker is (index, number). Expected 0 <= index < number. Received: worker={worker[:2]}.")
-    if worker.sharding == "files" and batch_size % worker.number:
+    if worker.sharding == "files" and batch_size % worker.num_workers:
         raise ValueError(
-            f"A batch cannot be shared by files. Expected a multiple of {worker.number} workers. "
+            f"A batch cannot be shared by files. Expected a multiple of {worker.num_workers} workers. "
             f"Received: batch_size={batch_size}. Choose another --batch-size, or --sharding rows."
         )
     if not selection.source:
@@ -210,7 +214,7 @@ def _pools(shards: tuple[Shard, ...], selection: Selection) -> list[list[Shard]]
 
 
 @functools.lru_cache(maxsize=32)
-def _batch_parser(selection: Selection, dims: tuple, worker: Share, codebook: Codebook | None, tokens: bool):
+def _batch_parser(selection: Selection, dims: tuple, worker: WorkerShard, codebook: Codebook | None, tokens: bool):
     """`(batch,)` string → the worker's rows as a batch. Kept, as its tracing is most of the time to start an epoch."""
 
     tokens = tokens or (codebook is not None and codebook.is_words)
@@ -218,7 +222,7 @@ def _batch_parser(selection: Selection, dims: tuple, worker: Share, codebook: Co
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         # The workers part the rows before parsing: parsing is the cost, reading is not.
-        parsed = parse_batch(serialized[worker.index :: worker.number], dict(dims), tokens)
+        parsed = parse_batch(serialized[worker.index :: worker.num_workers], dict(dims), tokens)
         return _to_batch(parsed, selection, codebook)
 
     return parse

@@ -220,7 +220,9 @@ class Records:
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
 
     def _labels_of(self, shard: Shard) -> np.ndarray:
-        return read_labels(self.directory / shard.file)[self.rows(labelled=True).get(shard.file, ...)]
+        labels = read_labels(self.directory / shard.file)
+        rows = self.rows(labelled=True)
+        return labels[rows[shard.file]] if shard.file in rows else labels
 
 
 @functools.lru_cache(maxsize=1024)
@@ -230,12 +232,12 @@ def _read_ids(path: Path, sha256: str) -> tuple[str, ...]:
 
 
 def _rank(seed: int, segment_id: str) -> bytes:
-    """What a segment's place in the order of a seed is made from: the same on every machine."""
+    """Sort key of a segment for one seed; equal on every machine."""
     return hashlib.sha256(f"{seed} {segment_id}".encode()).digest()
 
 
 @contextlib.contextmanager
-def corruption_named(records: Records) -> Iterator[None]:
+def reporting_corruption(records: Records) -> Iterator[None]:
     """Context in which batches of `records` are read: a checksum that fails in the middle of a graph gets a file name.
 
     Raises:

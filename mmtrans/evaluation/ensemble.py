@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.evaluate import SEED, check_records, identity, notes_on, plot
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.predictions import Predictions, predict
@@ -44,7 +44,7 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
         check_finished(run)
         check_records(run, records)
     chosen = unseen(runs, records, split)
-    with corruption_named(records):
+    with reporting_corruption(records):
         ensemble, scores = combine([predict(run, chosen.records, split) for run in runs])
     scale = records.manifest.label
     result = evaluate_predictions(

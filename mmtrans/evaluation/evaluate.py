@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
 from mmtrans.evaluation.results import check_place, place_of, save, save_metrics
@@ -51,12 +51,12 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     chosen = unseen([run], records, split, labelled=not run.config.pretrain)
     provenance = describe(run, records, chosen, out)
     if run.config.pretrain:
-        with corruption_named(records):
+        with reporting_corruption(records):
             result = {"translation": evaluate_translation(run, chosen.records, split), **provenance}
         result |= {"notes": list(chosen.notes)} if chosen.notes else {}
         save_metrics(place, split, result)
         return result
-    with corruption_named(records):
+    with reporting_corruption(records):
         scorer = make_scorer(run)
         predictions = predict(run, chosen.records, split, scorer)
         beside = {}

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
 from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
+from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
 from tfrecords.schema import LabelScale
 
@@ -164,7 +165,7 @@ def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         phases.setdefault(str(row["phase"]), []).append(row)
 
     columns = 2 if len(phases) in (2, 4) else min(len(phases), 3)
-    lines = -(-len(phases) // columns)
+    lines = ceil_div(len(phases), columns)
     figure = new_figure(1.4 + 4.6 * columns, 0.4 + 4.2 * lines)
     grid = figure.add_gridspec(lines, columns)
     for index, (phase, phase_rows) in enumerate(phases.items()):
@@ -260,4 +261,4 @@ def _name_steps(axis: Axis, steps: int, names: Sequence[str]) -> None:
     if len(names) == steps:
         axis.set_ticks(range(steps), [for_plot(name, WORD_LIMIT) for name in names])
         return
-    axis.set_ticks(places := range(0, steps, -(-steps // MAX_NUMBERS)), [str(place + 1) for place in places])
+    axis.set_ticks(places := range(0, steps, ceil_div(steps, MAX_NUMBERS)), [str(place + 1) for place in places])

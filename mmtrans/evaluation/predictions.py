@@ -14,6 +14,7 @@ from mmtrans.data.records import Records
 from mmtrans.models.regressor import representation_outputs
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
+from mmtrans.system.arithmetic import ceil_div
 from tfrecords.schema import video_of
 
 
@@ -74,7 +75,7 @@ def predict(
     scorer = scorer or make_scorer(run)
     selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
     size = run.config.batch_size
-    shuffle, batches = (None, -1) if most is None else ((0, 0), -(-most // size))
+    shuffle, batches = (None, -1) if most is None else ((0, 0), ceil_div(most, size))
     ids, words, columns = [], [], []
     for batch in make_batches(records, selection, batch_size=size, shuffle=shuffle, tokens=True).take(batches):
         ids += [text.decode() for text in batch["id"].numpy()]

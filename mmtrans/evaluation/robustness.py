@@ -9,7 +9,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from mmtrans.data.pipeline import Selection, make_batches
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.corruptions import LEVELS, Stream, corrupt
 from mmtrans.evaluation.evaluate import SEED, check_records, describe, place_for
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
@@ -48,7 +48,7 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
     check_records(run, records)
     place = place_for(run, records, out)
     chosen = unseen([run], records, split)
-    with corruption_named(records):
+    with reporting_corruption(records):
         scores, labels = _score(run, chosen.records, split)
     scale = records.manifest.label
     measured = {point: sentiment_metrics(values, labels, scale) for point, values in scores.items()}

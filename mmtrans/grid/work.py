@@ -46,7 +46,7 @@ class Workplace:
             ValueError: records that lack what the phase needs, or are corrupt.
             FloatingPointError: a loss is not finite.
         """
-        from mmtrans.data.records import Records, corruption_named
+        from mmtrans.data.records import Records, reporting_corruption
         from mmtrans.grid.store import Store
         from mmtrans.runs.run import Run
         from mmtrans.runs.status import read_status
@@ -72,7 +72,7 @@ class Workplace:
         for phase in run.phases[: task.phase.index]:
             if store.holds(phase, run.config.epochs):
                 store.place(phase, run)
-        with corruption_named(records):
+        with reporting_corruption(records):
             train_phase(run, task.phase, records, False, Devices(), Execution())
         store.put(task.phase, run)
         if task.completes_run:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
 from mmtrans.evaluation.translation_quality import TranslationQuality
 from mmtrans.layers.dropout import random_step
@@ -119,7 +119,7 @@ def translate(
     signature = [seeds_spec, *source_specs, source_specs[1]]
     decode = tf.function(_decoder(translator, options, length == "free"), input_signature=signature, autograph=False)
     mean, std = run.statistics.target(recipe.target)
-    with corruption_named(records):
+    with reporting_corruption(records):
         for batch in itertools.chain.from_iterable(parts):
             seeds = segment_seeds(options.seed[0], batch["id"].numpy())
             steps = steps_of(translator, batch, length)

@@ -20,11 +20,12 @@ from mmtrans.layers.recurrence import (
 )
 
 
-def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
+def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_kernels, use_own_output=None):
     """An LSTM with input feeding and Bahdanau's attention over whole sequences: `AttentionDecoder.step` for one query.
 
-    Each step reads the previous output and context, and attends with its own output. Where `own` is true, it also reads
-    the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one more kernel.
+    Each step reads the previous output and context, and attends with its own output. Where `use_own_output` is true, it
+    also reads the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one
+    more kernel.
 
     Args:
         gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
@@ -32,19 +33,19 @@ def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_
         memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
         score_bias: `[(batch, source_steps), (steps, source_steps) or (steps, batch, source_steps)]`, added to the
             attention scores.
-        kernel: `(units + memory_dim, 4 units)`, of output and context; with `own` `(units + memory_dim, 8 units)`, the
-            second half for the steps and rows where it is true.
+        kernel: `(units + memory_dim, 4 units)`, of output and context; with `use_own_output` `(units + memory_dim,
+            8 units)`, the second half for the steps and rows where it is true.
         attention_kernels: `[of the query (units, attention_units), of the scores (attention_units,)]`.
-        own: `(steps, batch, 1)` bool, or `None`.
+        use_own_output: `(steps, batch, 1)` bool, or `None`.
 
     Returns:
         `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
         beside its context.
     """
     inputs = _Attended(gates, *state, *memory, *score_bias, kernel, *attention_kernels)
-    own = None if own is None else tf.cast(own, gates.dtype)
+    use_own_output = None if use_own_output is None else tf.cast(use_own_output, gates.dtype)
     # Rows know nothing of each other. A loop keeps little more than one core busy, so each half has its own.
-    results = [_attention_sequence(*half) for half in _halves(inputs, own)]
+    results = [_attention_sequence(*half) for half in _halves(inputs, use_own_output)]
     return tuple(tf.concat(halves, 1) for halves in zip(*results, strict=True))
 
 
@@ -73,43 +74,43 @@ class _Attended(NamedTuple):
 _BATCH_AXIS = {"gates": 1, "first_output": 0, "first_cell": 0, "values": 0, "keys": 0, "row_bias": 0}
 
 
-def _halves(inputs: _Attended, own):
+def _halves(inputs: _Attended, use_own_output):
     """The arguments of `_attention_sequence` for the first half of the rows, and for the rest."""
     rows = tf.shape(inputs.values)[0]
     sizes = tf.stack([rows // 2, rows - rows // 2])
-    owns = (None, None) if own is None else tf.split(own, sizes, 1, num=2)
+    owns = (None, None) if use_own_output is None else tf.split(use_own_output, sizes, 1, num=2)
     axes = _BATCH_AXIS if inputs.step_bias.shape.rank == 2 else {**_BATCH_AXIS, "step_bias": 1}
     pairs = {name: tf.split(getattr(inputs, name), sizes, axis, num=2) for name, axis in axes.items()}
     return [(inputs._replace(**{name: pair[i] for name, pair in pairs.items()}), owns[i]) for i in range(2)]
 
 
-def _attention_sequence(inputs: _Attended, own):
+def _attention_sequence(inputs: _Attended, use_own_output):
     """Outputs beside contexts, and attention weights, of some rows."""
 
     @tf.custom_gradient
     def sequence(*tensors):
         inputs = _Attended(*tensors)
-        outputs, weights, *stored = _attention_forward(inputs, own)
+        outputs, weights, *stored = _attention_forward(inputs, use_own_output)
 
         def gradient(d_outputs, d_weights):
-            return _attention_gradient(inputs, own, (outputs, weights, *stored), (d_outputs, d_weights))
+            return _attention_gradient(inputs, use_own_output, (outputs, weights, *stored), (d_outputs, d_weights))
 
         return (outputs, weights), gradient
 
     return sequence(*inputs)
 
 
-def _attention_forward(inputs: _Attended, own):
+def _attention_forward(inputs: _Attended, use_own_output):
     """Outputs beside contexts, attention weights, and what the gradient needs besides: cells and activations."""
     steps, dtype = tf.shape(inputs.gates)[0], inputs.gates.dtype
     gates, biases = unstacked(inputs.gates), unstacked(inputs.step_bias)
-    own = None if own is None else unstacked(own)
+    use_own_output = None if use_own_output is None else unstacked(use_own_output)
 
     def step(t, output_and_context, cell, arrays):
         product = tf.matmul(output_and_context, inputs.kernel)
-        if own is not None:
+        if use_own_output is not None:
             product, fed_back = tf.split(product, 2, axis=-1)
-            product += own.read(t) * fed_back
+            product += use_own_output.read(t) * fed_back
         output, cell, activations = lstm_cell(gates.read(t) + product, cell)
         energy = tf.tanh(inputs.keys + tf.matmul(output, inputs.query_kernel)[:, None])
         scores = tf.tensordot(energy, inputs.score_kernel, 1) + inputs.row_bias + biases.read(t)
@@ -121,7 +122,7 @@ def _attention_forward(inputs: _Attended, own):
     return run_forward(step, steps, (inputs.first, inputs.first_cell), empty_arrays(4, steps, dtype))
 
 
-def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
+def _attention_gradient(inputs: _Attended, use_own_output, stored, upstream) -> _Attended:
     """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results.
 
     The energies `(steps, batch, source_steps, attention_units)` are computed again, as they would be by far the most
@@ -132,7 +133,7 @@ def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
     local = derivatives_of_cell(activations, cells, before(inputs.first_cell, cells))
     queries = tf.tensordot(outputs[:, :, :units], inputs.query_kernel, 1)
     given = [unstacked(value) for value in (*upstream, weights, queries, *local)]
-    own_steps = None if own is None else unstacked(own)
+    own_steps = None if use_own_output is None else unstacked(use_own_output)
     kernel, query_kernel = tf.transpose(inputs.kernel), tf.transpose(inputs.query_kernel)
 
     def step(t, d_both, d_cell, d_keys, d_score_kernel, arrays):
@@ -146,7 +147,7 @@ def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
         d_output += tf.matmul(d_query, query_kernel)
         d_gates, d_cell = cell_gradients(d_output, d_cell, derivatives)
         arrays = write(arrays, t, (d_gates, d_scores, d_context, d_query))
-        d_both = tf.matmul(_product_gradient(d_gates, None if own is None else own_steps.read(t)), kernel)
+        d_both = tf.matmul(_product_gradient(d_gates, None if use_own_output is None else own_steps.read(t)), kernel)
         d_score_kernel += weight_gradient(energy, d_scores[:, :, None])
         return t - 1, d_both, d_cell, d_keys + d_energy, d_score_kernel, arrays
 
@@ -162,12 +163,12 @@ def _attention_gradient(inputs: _Attended, own, stored, upstream) -> _Attended:
         keys=d_keys,
         row_bias=tf.reduce_sum(d_scores, 0),
         step_bias=tf.reduce_sum(d_scores, 1) if inputs.step_bias.shape.rank == 2 else d_scores,
-        kernel=weight_gradient(before(inputs.first, outputs), _product_gradient(d_gates, own)),
+        kernel=weight_gradient(before(inputs.first, outputs), _product_gradient(d_gates, use_own_output)),
         query_kernel=weight_gradient(outputs[:, :, :units], d_queries),
         score_kernel=d_score_kernel[:, 0],
     )
 
 
-def _product_gradient(d_gates, own):
-    """Gradient of the product of outputs and kernel, whose second half counts where `own` is 1."""
-    return d_gates if own is None else tf.concat([d_gates, own * d_gates], -1)
+def _product_gradient(d_gates, use_own_output):
+    """Gradient of the product of outputs and kernel, whose second half counts where `use_own_output` is 1."""
+    return d_gates if use_own_output is None else tf.concat([d_gates, use_own_output * d_gates], -1)

@@ -2,59 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import keras
 import tensorflow as tf
 
 from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention, source_position
 from mmtrans.layers.attention_recurrence import attention_lstm_sequence
+from mmtrans.layers.decoder_state import DecoderState, Feedback, Memory
 from mmtrans.layers.recurrence import GATES, gru_step, lstm_step, unstacked
-
-
-class Memory(NamedTuple):
-    """What a decoder attends to; all hypotheses of a row share it.
-
-    Args:
-        values: `(batch, source_steps, memory_dim)` float32.
-        keys: `(batch, source_steps, attention_units)` float32; an empty last axis without attention.
-        mask: `(batch, source_steps)` bool.
-        target_length: `(batch,)` integer, the steps that each target has, or is expected to have, where they are not
-            those of the source; otherwise `None`.
-    """
-
-    values: tf.Tensor
-    keys: tf.Tensor
-    mask: tf.Tensor
-    target_length: tf.Tensor | None = None
-
-
-class DecoderState(NamedTuple):
-    """What a decoder carries from step to step, for any number of hypotheses (queries) a row.
-
-    Args:
-        cell: the cell's states, each `(batch, queries, units)`.
-        context: `(batch, queries, memory_dim)`, the last context; width 0 without attention.
-        position: `(batch, queries)` int32, the number of the next step.
-    """
-
-    cell: tuple
-    context: tf.Tensor
-    position: tf.Tensor
-
-
-class Feedback(NamedTuple):
-    """Where a decoder reads frames of its own instead of the given ones, and the linear head that makes them.
-
-    Args:
-        own: `(batch, target_steps)` bool, false at the first step, which no frame precedes.
-        kernel: `(output_dim, dim)` float32, the head's.
-        bias: `(dim,)` float32, the head's.
-    """
-
-    own: tf.Tensor
-    kernel: tf.Tensor
-    bias: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -204,15 +158,16 @@ class AttentionDecoder(keras.layers.Layer):
         Returns:
             as a call.
         """
-        gates, own, feedback_kernel = tf.transpose(self.project_inputs(decoder_input), [1, 0, 2]), None, None
+        gates = tf.transpose(self.project_inputs(decoder_input), [1, 0, 2])
+        use_own_output = feedback_kernel = None
         if feedback is not None:
-            own = tf.transpose(feedback.own)[:, :, None]
+            use_own_output = tf.transpose(feedback.use_own_output)[:, :, None]
             # Head and inputs are linear, so what the cell reads of an own frame is one product of the output.
             feedback_kernel = tf.matmul(feedback.kernel, tf.convert_to_tensor(self.input_kernel))
-            gates = tf.where(own, self.project_inputs(feedback.bias[None]), gates)
+            gates = tf.where(use_own_output, self.project_inputs(feedback.bias[None]), gates)
         score_bias = self._score_bias(tf.shape(gates)[0], memory)
         loop = self._fused_loop if self.attention is not None and self.cell == "lstm" else self._loop
-        outputs, weights = loop(gates, initial_state, memory, score_bias, own, feedback_kernel)
+        outputs, weights = loop(gates, initial_state, memory, score_bias, use_own_output, feedback_kernel)
         outputs, weights = tf.transpose(outputs, [1, 0, 2]), tf.transpose(weights, [1, 0, 2])
         outputs.set_shape([*decoder_input.shape[:2], self.output_dim(memory.values.shape[-1])])
         return outputs, weights
@@ -227,30 +182,30 @@ class AttentionDecoder(keras.layers.Layer):
             return self.position_bias(steps, memory)
         return tf.transpose(self.position_bias(steps[None], memory), [1, 0, 2])
 
-    def _fused_loop(self, gates, initial_state, memory: Memory, score_bias, own, feedback_kernel):
+    def _fused_loop(self, gates, initial_state, memory: Memory, score_bias, use_own_output, feedback_kernel):
         """All steps of an LSTM with attention: what `_loop` computes, with a gradient of its own."""
         row_bias = tf.where(memory.mask, 0.0, tf.constant(MASKED_SCORE, gates.dtype))
         kernel = tf.concat([tf.convert_to_tensor(k) for k in (self.recurrent_kernel, self.context_kernel)], 0)
-        if own is not None:
+        if use_own_output is not None:
             kernel = tf.concat([kernel, feedback_kernel], 1)
         query_kernel, score_kernel = self.attention.query_kernel, self.attention.score_kernel
         attention_kernels = [tf.convert_to_tensor(query_kernel), tf.convert_to_tensor(score_kernel)[:, 0]]
         return attention_lstm_sequence(
-            gates, initial_state, memory[:2], [row_bias, score_bias], kernel, attention_kernels, own
+            gates, initial_state, memory[:2], [row_bias, score_bias], kernel, attention_kernels, use_own_output
         )
 
-    def _loop(self, gates, initial_state, memory: Memory, score_bias, own, feedback_kernel):
+    def _loop(self, gates, initial_state, memory: Memory, score_bias, use_own_output, feedback_kernel):
         """All steps, one `step` after the other; steps first."""
         target_steps = tf.shape(gates)[0]
         gates, score_bias = unstacked(gates), unstacked(score_bias)
-        own = None if own is None else unstacked(own)
+        use_own_output = None if use_own_output is None else unstacked(use_own_output)
         arrays = tuple(tf.TensorArray(memory.values.dtype, size=target_steps) for _ in range(2))
 
         def body(t, state, outputs, weights):
             gate, bias = gates.read(t)[:, None, :], score_bias.read(t)[..., None, :]
-            if own is not None:
+            if use_own_output is not None:
                 fed_back = tf.tensordot(tf.concat([state.cell[0], state.context], -1), feedback_kernel, 1)
-                gate = tf.where(own.read(t)[:, None, :], gate + fed_back, gate)
+                gate = tf.where(use_own_output.read(t)[:, None, :], gate + fed_back, gate)
             output, state, attention_weights = self.step(gate, state, memory, bias)
             return t + 1, state, outputs.write(t, output[:, 0]), weights.write(t, attention_weights[:, 0])
 

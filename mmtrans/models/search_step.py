@@ -13,7 +13,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention
-from mmtrans.layers.decoder import AttentionDecoder, Memory
+from mmtrans.layers.decoder import AttentionDecoder
+from mmtrans.layers.decoder_state import Memory
 from mmtrans.layers.recurrence import gru_step, lstm_step
 from mmtrans.models.targets import TokenTarget
 

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.layers.decoder import Feedback, StartFrame
+from mmtrans.layers.decoder import StartFrame
+from mmtrans.layers.decoder_state import Feedback
 from mmtrans.layers.dropout import current_step, named_seed
 from mmtrans.layers.standardize import Standardize
 from mmtrans.layers.tokens import ReversibleEmbedding
@@ -73,9 +74,12 @@ class FeatureTarget:
         """
         shape = tf.shape(decoder_input)[:2]
         share = tf.random.stateless_uniform(shape, named_seed("feature_sampling")) if training else tf.zeros(shape)
-        own = share < (risen(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0)
+        use_own_output = share < (
+            linear_ramp(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0
+        )
         head = self.frame_head
-        return Feedback(own & (tf.range(shape[1]) > 0), *map(tf.convert_to_tensor, (head.kernel, head.bias)))
+        use_own_output &= tf.range(shape[1]) > 0
+        return Feedback(use_own_output, tf.convert_to_tensor(head.kernel), tf.convert_to_tensor(head.bias))
 
     def decoded(self, outputs):
         """What was written, as a layer may read it: `(batch, target_steps, dim)` standardised frames."""
@@ -169,13 +173,13 @@ class TokenTarget:
         drawn = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
         previous = tf.concat([decoder_input[:, :1], drawn[:, :-1]], 1)
         share = tf.random.stateless_uniform(tf.shape(decoder_input), seed + 1)
-        own = share < risen(self.config.token_sampling, self.config.sampling_steps)
-        return tf.where(own, previous, decoder_input)
+        use_own_output = share < linear_ramp(self.config.token_sampling, self.config.sampling_steps)
+        return tf.where(use_own_output, previous, decoder_input)
 
 
 Target = FeatureTarget | TokenTarget
 
 
-def risen(largest: float, steps: int):
-    """A share or weight at the current training step: rises linearly from 0 to `largest` over `steps`."""
+def linear_ramp(largest: float, steps: int):
+    """A share or weight at the current training step: it rises linearly from 0 to `largest` over `steps`."""
     return largest * tf.minimum(1.0, tf.cast(current_step(), tf.float32) / steps)

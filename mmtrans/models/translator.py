@@ -13,7 +13,8 @@ from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, b
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.attention import source_position
 from mmtrans.layers.bottleneck import sample
-from mmtrans.layers.decoder import AttentionDecoder, Feedback
+from mmtrans.layers.decoder import AttentionDecoder
+from mmtrans.layers.decoder_state import Feedback
 from mmtrans.layers.encoder import Bridge
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.tokens import BOS, EOS

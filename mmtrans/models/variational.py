@@ -9,7 +9,7 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.layers.bottleneck import gaussian_kl
 from mmtrans.models.losses import Term
-from mmtrans.models.targets import risen
+from mmtrans.models.targets import linear_ramp
 
 #: What a representation's outputs of a latent are called, beside its mean: `memory_log_variance`.
 LOG_VARIANCE = "_log_variance"
@@ -60,7 +60,7 @@ def kl_term(encoded: Mapping, batch: Mapping, config: Config, nats: float, train
         if training and config.free_bits:
             of_units = at_least(config.free_bits, of_units, tf.reduce_sum(counts[name]))
         total += tf.reduce_sum(of_units)
-    weight = risen(config.kl_weight, config.kl_annealing_steps) if training else config.kl_weight
+    weight = linear_ramp(config.kl_weight, config.kl_annealing_steps) if training else config.kl_weight
     return Term(total, tf.cast(tf.reduce_sum(batch["target_length"]), tf.float32), weight / nats, "kl")
 
 

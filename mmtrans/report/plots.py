@@ -19,6 +19,7 @@ from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, save, tidy
 from mmtrans.recipe import Translation, parse
 from mmtrans.report.compare import Comparison, Results, Row
 from mmtrans.report.tables import number
+from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
 
 #: A finding: Holm's p-value below this.
@@ -161,7 +162,7 @@ def label_plot(results: Results) -> Plot:
     """MAE against the share of labels: a panel for each translation, with its controls."""
     rows = results.translations
     columns = min(3, len(rows))
-    lines = -(-len(rows) // columns)
+    lines = ceil_div(len(rows), columns)
     figure = _figure(3.5 * columns + 0.6, 0.8 + 2.7 * lines)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     fractions = sorted({variant.label_fraction for variant in results.rows})

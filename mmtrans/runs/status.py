@@ -49,7 +49,7 @@ def read_phase_file(directory: Path) -> Status | None:
     return shaped(status, Finished, path, PHASE_REMEDY) if status["finished"] else status
 
 
-def inherited_by(run: Run, phase: Phase) -> str | None:
+def parent_weights_hash(run: Run, phase: Phase) -> str | None:
     """Hash of the trained weights that a phase builds on, or `None` where it has no parent."""
     return weights_hash(run.weights_path(phase.parent)) if phase.parent else None
 
@@ -74,7 +74,7 @@ def is_done(status: Status | None, phase: Phase, inherited: str | None, epochs: 
 def is_finished(run: Run, phase: Phase) -> bool:
     """Whether a phase of a run is trained to its end, on its parent's present weights, for however many epochs."""
     status = read_status(run, phase)
-    return bool(status and status["finished"]) and is_done(status, phase, inherited_by(run, phase), epochs=0)
+    return bool(status and status["finished"]) and is_done(status, phase, parent_weights_hash(run, phase), epochs=0)
 
 
 def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:

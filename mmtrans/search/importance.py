@@ -16,6 +16,7 @@ from mmtrans.plotting import BLUE, INK, ORANGE, save, tidy
 from mmtrans.search.plan import Search
 from mmtrans.search.results import Trial, best_first
 from mmtrans.search.space import Choices, Interval
+from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
 
 #: Under so many trials a forest says nothing.
@@ -74,7 +75,7 @@ def plot_parameters(search: Search, trials: Sequence[Trial]) -> None:
     found = importances(columns, values)
     shares = found[0] if found else dict.fromkeys(columns)
     width = min(4, len(shares))
-    height = -(-len(shares) // width)
+    height = ceil_div(len(shares), width)
     figure = Figure(figsize=(3.1 * width + 0.6, 2.7 * height + 0.9), dpi=150, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.suptitle(_title(search, len(ranked), found), fontsize=10, color=INK, x=0.01, ha="left")
@@ -114,6 +115,6 @@ def _label(axes: Axes, search: Search, name: str) -> None:
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_locator(NullLocator())
     elif isinstance(parameter, Choices):
-        places = range(0, len(parameter.values), -(-len(parameter.values) // MAX_TICKS))
+        places = range(0, len(parameter.values), ceil_div(len(parameter.values), MAX_TICKS))
         axes.set_xticks(places, [for_plot(str(parameter.values[place]), 16) for place in places])
         axes.margins(x=0.25 if len(places) < 4 else 0.05)

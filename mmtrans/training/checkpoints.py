@@ -29,7 +29,7 @@ CHECKSUMS = "checksums.json"
 BEST = "best.npz"
 
 
-class Keeper:
+class CheckpointManager:
     """Keeps the state of one phase on disk: a checkpoint after each epoch, and in between when one is due.
 
     Args:

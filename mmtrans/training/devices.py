@@ -38,7 +38,7 @@ class Devices:
         return self.cluster.index == 0
 
     @contextlib.contextmanager
-    def losses_named(self) -> Iterator[None]:
+    def reporting_lost_workers(self) -> Iterator[None]:
         """Context of operations on all processes.
 
         Raises:
@@ -66,7 +66,7 @@ class Devices:
             return
         # 32 bits: a float64 holds the sum of a million of them exactly, and every device can add it.
         number = float(int(digest(value)[:8], 16))
-        with self.losses_named():
+        with self.reporting_lost_workers():
             summed = _make_sum(self.strategy)(tf.constant(number, tf.float64))
             (summed, *_) = self.strategy.experimental_local_results(summed)
         if float(summed) != number * self.strategy.num_replicas_in_sync:

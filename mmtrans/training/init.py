@@ -95,7 +95,7 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         read_weights(init.weights_path(given))
 
 
-def take_over(init: Run, run: Run, phase: Phase, translator: Translator) -> None:
+def copy_initial_weights(init: Run, run: Run, phase: Phase, translator: Translator) -> None:
     """Gives a new translator what it takes over, and freezes its encoder if the run is to.
 
     Args:

@@ -18,7 +18,7 @@ from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.system.interrupts import deferred
 from mmtrans.training.averages import Averages
-from mmtrans.training.checkpoints import Keeper
+from mmtrans.training.checkpoints import CheckpointManager
 from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, kept_weights
@@ -161,9 +161,9 @@ def fit(
     devices = devices or Devices()
     averages = Averages(config.ema, objective.model.trainable_variables)
     tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer, **averages.tracked)
-    keeper = Keeper(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
+    checkpoints = CheckpointManager(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
     start = {"epoch": 0, "step": 0, "best_loss": math.inf, "best_epoch": 0, "history": [], "losses": [], "norms": []}
-    progress = keeper.restore() or start
+    progress = checkpoints.restore() or start
     devices.agree("checkpoint", progress["step"])
     monitor.resume(progress["epoch"], len(progress["losses"]))
     spec = data.valid().element_spec
@@ -171,7 +171,7 @@ def fit(
     valid_step = make_valid_step(objective, spec)
 
     while progress["epoch"] < config.epochs and not out_of_patience(progress, config):
-        train_epoch(train_step, data.train(progress["epoch"], len(progress["losses"])), progress, monitor, keeper)
+        train_epoch(train_step, data.train(progress["epoch"], len(progress["losses"])), progress, monitor, checkpoints)
         speed = monitor.segments_per_second()
         with averages.in_place():
             checked, means = valid_losses(valid_step, data.valid())
@@ -179,13 +179,13 @@ def fit(
                 raise not_finite("valid loss", progress["step"] - 1, checked)
             best = checked < progress["best_loss"]
             if best:
-                keeper.save_best(kept_weights(objective.model))
+                checkpoints.save_best(kept_weights(objective.model))
         row = history_row(progress, checked, means, optimizer, speed)
         progress["history"].append(row)
         progress.update(epoch=row["epoch"], losses=[], norms=[])
         if best:
             progress.update(best_loss=row["valid_loss"], best_epoch=row["epoch"])
-        keeper.save(progress)
+        checkpoints.save(progress)
         with averages.in_place():
             monitor.end_epoch(row, best)
     monitor.end(progress)
@@ -212,7 +212,11 @@ def out_of_patience(progress: dict, config: Config) -> bool:
 
 
 def train_epoch(
-    train_step: Callable, batches: tf.data.Dataset, progress: dict, monitor: Monitor, keeper: Keeper | None = None
+    train_step: Callable,
+    batches: tf.data.Dataset,
+    progress: dict,
+    monitor: Monitor,
+    checkpoints: CheckpointManager | None = None,
 ) -> None:
     """Trains on the batches that are left of an epoch.
 
@@ -221,7 +225,7 @@ def train_epoch(
         batches: the rest of the epoch.
         progress: its `step` is counted up, and its `losses` and `norms` get a float for each batch.
         monitor: told of every batch.
-        keeper: saves the progress when that is due.
+        checkpoints: saves the progress when that is due.
 
     Raises:
         FloatingPointError: a loss, or the norm of its gradient, is not finite.
@@ -233,9 +237,9 @@ def train_epoch(
         for batch in batches:
             results.append(train_step(batch))
             monitor.step(int(batch["source_length"].shape[0]))
-            if keeper is not None and (keeper.is_due() or is_stopped()):
+            if checkpoints is not None and (checkpoints.is_due() or is_stopped()):
                 record(results, progress)
-                keeper.save(progress)
+                checkpoints.save(progress)
             if is_stopped():
                 break
     record(results, progress)

@@ -10,11 +10,11 @@ import keras
 from mmtrans.config import Config
 from mmtrans.models.cycle import cycle_terms
 from mmtrans.models.losses import Term, sentiment_loss
-from mmtrans.models.targets import risen
+from mmtrans.models.targets import linear_ramp
 from mmtrans.models.translator import Translator
 
 
-class Together(keras.Model):
+class JointModel(keras.Model):
     """Models that are trained together, as one: their weights, each once. It is not called.
 
     Args:
@@ -22,7 +22,7 @@ class Together(keras.Model):
     """
 
     def __init__(self, **models):
-        super().__init__(name="together")
+        super().__init__(name="joint_model")
         self.parts = tuple(models)
         for name, model in models.items():
             setattr(self, name, model)
@@ -50,7 +50,7 @@ class TranslationObjective:
         """The translator, with its cycle where it has one."""
         if self.cycle is None:
             return self.translator.model
-        return Together(translator=self.translator.model, cycle=self.cycle.model)
+        return JointModel(translator=self.translator.model, cycle=self.cycle.model)
 
     def terms(self, batch, training: bool) -> list[Term]:
         """The loss terms of a batch with a target."""
@@ -107,7 +107,7 @@ class JointObjective:
     def model(self) -> keras.Model:
         """Translator, regressor and cycle as one."""
         cycle = {} if self.translation.cycle is None else {"cycle": self.translation.cycle.model}
-        return Together(translator=self.translator.model, regressor=self.sentiment.model, **cycle)
+        return JointModel(translator=self.translator.model, regressor=self.sentiment.model, **cycle)
 
     def terms(self, batch, training: bool) -> list[Term]:
         """The loss terms of a batch with a target, labelled or not."""
@@ -115,7 +115,7 @@ class JointObjective:
         if not training:
             return sentiment + weighted(translation, 0.0)
         weight, steps = self.config.sentiment_weight, self.config.joint_warmup_steps
-        sentiment = weighted(sentiment, risen(weight, steps) if steps else weight)
+        sentiment = weighted(sentiment, linear_ramp(weight, steps) if steps else weight)
         return sentiment + weighted(translation, self.config.translation_weight)
 
 
@@ -130,12 +130,12 @@ def weighted(terms: list[Term], weight) -> list[Term]:
 def kept_weights(model: keras.Model) -> dict[str, keras.Model]:
     """What a phase keeps of its best weights, for `save_weights`: `model`, all of it; `representation`, what later
     phases take; and of models trained together each one under its own name."""
-    parts = {name: getattr(model, name) for name in model.parts} if isinstance(model, Together) else {}
+    parts = {name: getattr(model, name) for name in model.parts} if isinstance(model, JointModel) else {}
     return {"model": model, "representation": representation_of(model), **parts}
 
 
 def representation_of(model: keras.Model) -> keras.Model:
     """The part of a translator or regressor that other phases share: everything up to the encoder's output."""
-    if isinstance(model, Together):
+    if isinstance(model, JointModel):
         model = model.translator
     return next(layer for layer in model.layers if layer.name.startswith(("representation_", "features")))

@@ -16,20 +16,28 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.codebook_fit import fit_codebook
-from mmtrans.data.pipeline import WHOLE, Order, Selection, Share, check_selection, make_batches, num_batches
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.pipeline import (
+    NO_SHARDING,
+    EpochOrder,
+    Selection,
+    WorkerShard,
+    check_selection,
+    make_batches,
+    num_batches,
+)
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.translator import build_translator
 from mmtrans.runs.phases import Phase, phases_of
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import check_finished, inherited_by, is_done, read_status
+from mmtrans.runs.status import check_finished, is_done, parent_weights_hash, read_status
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.lease import held, is_held
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
-from mmtrans.training.init import check_init, check_pretraining, take_over
+from mmtrans.training.init import check_init, check_pretraining, copy_initial_weights
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import (
@@ -73,17 +81,17 @@ def train(
         WorkerLostError: another process is gone.
     """
     devices, execution = devices or Devices(), execution or Execution()
-    check_recipe(run.config, records, share_of(devices, execution), run.init)
+    check_recipe(run.config, records, worker_shard(devices, execution), run.init)
     with contextlib.nullcontext() if is_held(run.path) or not devices.is_chief else held(run.path, "run"):
         devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
         for phase in run.phases:
-            with corruption_named(records), devices.losses_named():
+            with reporting_corruption(records), devices.reporting_lost_workers():
                 train_phase(run, phase, records, quiet, devices, execution)
             if devices.is_chief:
                 write_history(run)
 
 
-def check_recipe(config: Config, records: Records, worker: Share = WHOLE, init: Run | None = None) -> None:
+def check_recipe(config: Config, records: Records, worker: WorkerShard = NO_SHARDING, init: Run | None = None) -> None:
     """Raises a ValueError where a configuration cannot be trained on the records. Call it before a run is made.
 
     Args:
@@ -116,9 +124,9 @@ def check_joint(config: Config) -> None:
         )
 
 
-def share_of(devices: Devices, execution: Execution) -> Share:
+def worker_shard(devices: Devices, execution: Execution) -> WorkerShard:
     """The share of this process."""
-    return Share(devices.cluster.index, devices.cluster.number, execution.sharding)
+    return WorkerShard(devices.cluster.index, devices.cluster.number, execution.sharding)
 
 
 def check_data(phase: Phase, records: Records) -> None:
@@ -161,7 +169,7 @@ def phase_codebook(run: Run, phase: Phase, records: Records) -> Codebook | None:
 
 
 def phase_data(
-    phase: Phase, records: Records, config: Config, codebook: Codebook | None = None, worker: Share = WHOLE
+    phase: Phase, records: Records, config: Config, codebook: Codebook | None = None, worker: WorkerShard = NO_SHARDING
 ) -> PhaseData:
     """A worker's share of the batches of a phase; of valid it is rows, as the order of valid is of no account."""
     size, selected = config.batch_size, selection(phase, "train")
@@ -172,7 +180,7 @@ def phase_data(
         return make_batches(records, *arguments, batch_size=size, codebook=codebook, **options)
 
     return PhaseData(
-        train=lambda epoch, skip=0: make(selected, shuffle=Order(config.seed, epoch, skip), worker=worker),
+        train=lambda epoch, skip=0: make(selected, shuffle=EpochOrder(config.seed, epoch, skip), worker=worker),
         valid=lambda: make(selection(phase, "valid"), worker=worker._replace(sharding="rows")),
         train_steps=num_batches(records, selected, size, worker),
     )
@@ -189,7 +197,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
         objective = TranslationObjective(translator, cycle, config.cycle_weight)
         outer = shared = translator.representation
         if run.init is not None:
-            take_over(run.init, run, phase, translator)
+            copy_initial_weights(run.init, run, phase, translator)
     if phase.scores:
         bias = float(np.nanmean(records.labels("train")))
         regressor = build_regressor(*parts, bias, shared, run.run_format)
@@ -216,7 +224,7 @@ def train_phase(run: Run, phase: Phase, records: Records, quiet: bool, devices: 
         if phase.kind == "translation" and config.untrained:
             progress = leave_untrained(run, phase, objective, devices.is_chief)
         else:
-            data = phase_data(phase, records, config, codebook, share_of(devices, execution))
+            data = phase_data(phase, records, config, codebook, worker_shard(devices, execution))
             samples, logs_dir, workers = None, None, devices.cluster.number
             if devices.is_chief:
                 logs_dir = run.path / "logs" / phase.name
@@ -240,7 +248,7 @@ def stopped_by(progress: dict, config: Config) -> str:
 
 def begin_phase(run: Run, phase: Phase, writes: bool) -> dict:
     """Makes a phase's directory fit for training, and returns its status, `finished` if there is nothing to train."""
-    directory, inherited, status = run.phase_dir(phase), inherited_by(run, phase), read_status(run, phase)
+    directory, inherited, status = run.phase_dir(phase), parent_weights_hash(run, phase), read_status(run, phase)
     if is_done(status, phase, inherited, run.config.epochs):
         return status
     fits = status is not None and (status["key"], status["inherited"]) == (phase.key, inherited)

@@ -7,7 +7,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
-from mmtrans.data.pipeline import Order, Selection, Share, make_batches, num_batches
+from mmtrans.data.pipeline import EpochOrder, Selection, WorkerShard, make_batches, num_batches
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.reader import read_ids
@@ -137,7 +137,7 @@ def test_without_shuffling_short_segments_come_first(records):
 def test_skip_resumes(records):
     dataset = make_batches(records, BOTH, batch_size=7, shuffle=(1, 4))
     assert ids(read(make_batches(records, BOTH, batch_size=7, shuffle=(1, 4, 3)))) == ids(read(dataset))[3:]
-    assert ids(read(make_batches(records, BOTH, batch_size=7, shuffle=Order(1, 4, 8)))) == []
+    assert ids(read(make_batches(records, BOTH, batch_size=7, shuffle=EpochOrder(1, 4, 8)))) == []
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -164,7 +164,7 @@ def test_a_worker_without_rows_still_has_a_batch(records):
 @pytest.mark.parametrize("batch_size", [4, 10])
 @pytest.mark.parametrize("workers", [2, 4])
 def test_workers_with_files_of_their_own_read_every_segment_once(records, batch_size, workers):
-    shares = [Share(i, workers, "files") for i in range(workers)]
+    shares = [WorkerShard(i, workers, "files") for i in range(workers)]
     if batch_size % workers:
         with pytest.raises(ValueError, match=r"Expected a multiple of 4 workers\. Received: batch_size=10"):
             make_batches(records, BOTH, batch_size=batch_size, worker=shares[0])
@@ -180,7 +180,7 @@ def test_workers_with_files_of_their_own_read_every_segment_once(records, batch_
 
 def test_more_workers_than_files_are_refused(records):
     with pytest.raises(ValueError, match=r"fewer files than workers.*--sharding rows"):
-        make_batches(records, BOTH, batch_size=40, worker=Share(0, 40, "files"))
+        make_batches(records, BOTH, batch_size=40, worker=WorkerShard(0, 40, "files"))
 
 
 def test_batches_of_small_buckets_carry_little_padding(records):

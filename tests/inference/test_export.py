@@ -19,7 +19,7 @@ from mmtrans.inference.operations import check_graph
 from mmtrans.inference.signature import MEANINGS, load_signature
 from mmtrans.inference.translate import translate
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import inherited_by
+from mmtrans.runs.status import parent_weights_hash
 from tests.tfrecords.segments import DIMS
 from tfrecords.encoding import serialize
 from tfrecords.manifest import file_sha256
@@ -83,7 +83,7 @@ def runs(small_dir, tiny, tmp_path_factory):
         for phase in run.phases:
             status = {"finished": True, "stopped_by": "patience", "key": phase.key, "epochs": 2, "epoch": 2}
             status |= {"best_loss": 0.5, "history": []}
-            status["inherited"] = inherited_by(run, phase)
+            status["inherited"] = parent_weights_hash(run, phase)
             (run.phase_dir(phase) / "phase.json").write_text(json.dumps(status))
     return made
 

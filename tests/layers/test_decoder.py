@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.layers.decoder import AttentionDecoder, DecoderState, Feedback, StartFrame
+from mmtrans.layers.decoder import AttentionDecoder, StartFrame
+from mmtrans.layers.decoder_state import DecoderState, Feedback
 
 BATCH, TARGET_STEPS, STEPS, DIM, MEMORY_DIM, UNITS, ATTENTION_UNITS = 2, 3, 5, 6, 4, 7, 8
 LENGTH = np.array([5, 3])

@@ -33,7 +33,7 @@ def plain_lstm(gates, kernel):
     return tf.stack(outputs)
 
 
-def plain_attention_lstm(gates, state, memory, score_bias, kernel, attention_kernels, own=None):
+def plain_attention_lstm(gates, state, memory, score_bias, kernel, attention_kernels, use_own_output=None):
     query_kernel, score_kernel = attention_kernels
     (output, cell), (values, keys), (row_bias, step_bias) = state, memory, score_bias
     context = tf.zeros([BATCH, MEMORY_DIM], tf.float64)
@@ -41,8 +41,8 @@ def plain_attention_lstm(gates, state, memory, score_bias, kernel, attention_ker
     for t in range(STEPS):
         before = tf.concat([output, context], -1)
         gate = gates[t] + before @ kernel[:, : 4 * UNITS]
-        if own is not None:
-            gate = tf.where(own[t], gate + before @ kernel[:, 4 * UNITS :], gate)
+        if use_own_output is not None:
+            gate = tf.where(use_own_output[t], gate + before @ kernel[:, 4 * UNITS :], gate)
         output, cell = plain_cell(gate, cell)
         energy = tf.tanh(keys + (output @ query_kernel)[:, None, :])
         scores = tf.reduce_sum(energy * score_kernel, -1) + row_bias + step_bias[t]
@@ -84,7 +84,7 @@ def test_lstm_sequence(seed):
 @pytest.mark.parametrize("fed_back", [False, True])
 def test_attention_lstm_sequence(seed, fed_back):
     rng = np.random.default_rng(seed)
-    own = tf.constant(rng.random((STEPS, BATCH, 1)) < 0.5) if fed_back else None
+    use_own_output = tf.constant(rng.random((STEPS, BATCH, 1)) < 0.5) if fed_back else None
     arguments = [
         normal(rng, STEPS, BATCH, 4 * UNITS),
         [normal(rng, BATCH, UNITS), normal(rng, BATCH, UNITS)],
@@ -94,7 +94,9 @@ def test_attention_lstm_sequence(seed, fed_back):
         [normal(rng, UNITS, ATTENTION_UNITS), normal(rng, ATTENTION_UNITS)],
     ]
     upstream = [normal(rng, STEPS, BATCH, UNITS + MEMORY_DIM), normal(rng, STEPS, BATCH, SOURCE_STEPS)]
-    ours, plain = (partial(function, own=own) for function in (attention_lstm_sequence, plain_attention_lstm))
+    ours, plain = (
+        partial(function, use_own_output=use_own_output) for function in (attention_lstm_sequence, plain_attention_lstm)
+    )
     check(ours, plain, arguments, upstream)
 
 

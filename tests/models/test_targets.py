@@ -5,7 +5,7 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.targets import STOP_WEIGHT, FeatureTarget, TokenTarget, risen
+from mmtrans.models.targets import STOP_WEIGHT, FeatureTarget, TokenTarget, linear_ramp
 from mmtrans.recipe import parse
 
 BATCH, STEPS, TOKENS = 2, 3, 7
@@ -76,7 +76,7 @@ def test_mixed_in_tokens_are_drawn_by_probability_and_in_their_share():
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0), (5, 0.4), (10, 0.8), (99, 0.8)])
 def test_the_share_rises_linearly_to_its_largest(step, share):
     with random_step([0, step]):
-        np.testing.assert_allclose(risen(0.8, 10), share, rtol=1e-6)
+        np.testing.assert_allclose(linear_ramp(0.8, 10), share, rtol=1e-6)
 
 
 @pytest.mark.parametrize("stop", [False, True])

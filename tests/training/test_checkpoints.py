@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.runs.weights import load_weights, save_weights
-from mmtrans.training.checkpoints import KEEP, Keeper
+from mmtrans.training.checkpoints import KEEP, CheckpointManager
 
 
 def make_model(units=2):
@@ -17,7 +17,7 @@ def make_model(units=2):
 
 
 def keep(directory, value, **options):
-    return Keeper(directory, tf.train.Checkpoint(value=value), **options)
+    return CheckpointManager(directory, tf.train.Checkpoint(value=value), **options)
 
 
 def steps_of(directory):
@@ -37,21 +37,21 @@ def test_without_checkpoints_nothing_is_restored(tmp_path):
 
 def test_the_newest_are_kept_and_restored(tmp_path):
     value = tf.Variable(0)
-    keeper = keep(tmp_path, value)
+    manager = keep(tmp_path, value)
     steps = [9, 10, 100, 99_999_999]
     for step in steps:
         value.assign(step)
-        keeper.save({"step": step})
+        manager.save({"step": step})
     assert steps_of(tmp_path) == steps[-KEEP:]
     value.assign(0)
-    assert keeper.restore() == {"step": 99_999_999}
+    assert manager.restore() == {"step": 99_999_999}
     assert value.numpy() == 99_999_999
 
 
 def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
     value = tf.Variable(1)
-    keeper = keep(tmp_path, value)
-    keeper.save({"step": 1})
+    manager = keep(tmp_path, value)
+    manager.save({"step": 1})
     value.assign(2)
     with monkeypatch.context() as patch:
 
@@ -60,13 +60,13 @@ def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
 
         patch.setattr("tfrecords.directories._rename", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            keeper.save({"step": 2})
-    assert keeper.restore() == {"step": 1}
+            manager.save({"step": 2})
+    assert manager.restore() == {"step": 1}
     assert value.numpy() == 1
     value.assign(3)
-    keeper.save({"step": 3})
+    manager.save({"step": 3})
     assert steps_of(tmp_path) == [1, 3]
-    assert keeper.restore() == {"step": 3}
+    assert manager.restore() == {"step": 3}
     assert value.numpy() == 3
 
 
@@ -90,58 +90,58 @@ def pipe(path):
 @pytest.mark.parametrize("name", ["state.data*", "state.index", "progress.json", "checksums.json", "best.npz"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, name, damage):
     value = tf.Variable(5.0)
-    keeper = keep(tmp_path, value)
-    keeper.best_path.parent.mkdir()
+    manager = keep(tmp_path, value)
+    manager.best_path.parent.mkdir()
     for step in (5, 6):
         value.assign(step)
-        keeper.best_path.write_bytes(b"weights of %d" % step)
-        keeper.save({"step": step, "best_epoch": step})
+        manager.best_path.write_bytes(b"weights of %d" % step)
+        manager.save({"step": step, "best_epoch": step})
     newest = tmp_path / "checkpoints" / "step-00000006"
     (found,) = newest.glob(name)
     damage(found)
-    assert keeper.restore() == {"step": 5, "best_epoch": 5}
+    assert manager.restore() == {"step": 5, "best_epoch": 5}
     assert value.numpy() == 5
     # The best weights are those of the same past.
-    assert keeper.best_path.read_bytes() == b"weights of 5"
+    assert manager.best_path.read_bytes() == b"weights of 5"
     assert capsys.readouterr().err == (
         f"mmtrans: A checkpoint is damaged; training goes on from before it ({newest}).\n"
     )
     # Whatever comes next, the damaged one is gone: KEEP are good.
-    keeper.save({"step": 5 + 1, "best_epoch": 5})
+    manager.save({"step": 5 + 1, "best_epoch": 5})
     assert steps_of(tmp_path) == [5, 6]
-    assert keeper.restore() == {"step": 6, "best_epoch": 5}
+    assert manager.restore() == {"step": 6, "best_epoch": 5}
 
 
 def test_damaged_ones_do_not_push_good_ones_out(tmp_path, capsys):
-    keeper = keep(tmp_path, tf.Variable(1.0))
+    manager = keep(tmp_path, tf.Variable(1.0))
     for step in (3, 8):
-        keeper.save({"step": step})
+        manager.save({"step": step})
     truncate(tmp_path / "checkpoints" / "step-00000008" / "progress.json")
-    assert keeper.restore() == {"step": 3}
-    keeper.save({"step": 4})
+    assert manager.restore() == {"step": 3}
+    manager.save({"step": 4})
     assert steps_of(tmp_path) == [3, 4]
 
 
 @pytest.mark.parametrize("content", ["[]", "", "[" * 3000, '{"progress.json": 3}', '{"state.index": "ab"}'])
 def test_nothing_whole_is_nothing(tmp_path, capsys, content):
-    keeper = keep(tmp_path, tf.Variable(1.0))
-    keeper.save({"step": 3})
+    manager = keep(tmp_path, tf.Variable(1.0))
+    manager.save({"step": 3})
     (tmp_path / "checkpoints" / "step-00000003" / "checksums.json").write_text(content)
-    assert keeper.restore() is None
+    assert manager.restore() is None
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_one_is_due_when_the_time_is_up(tmp_path, monkeypatch):
     now = 100.0
     monkeypatch.setattr("mmtrans.training.checkpoints.time.monotonic", lambda: now)
-    keeper, reader = (keep(tmp_path, tf.Variable(1.0), minutes=2.0, writes=writes) for writes in (True, False))
+    manager, reader = (keep(tmp_path, tf.Variable(1.0), minutes=2.0, writes=writes) for writes in (True, False))
     now = 219.0
-    assert not keeper.is_due()
+    assert not manager.is_due()
     now = 220.0
-    assert keeper.is_due()
+    assert manager.is_due()
     assert not reader.is_due()
-    keeper.save({"step": 1})
-    assert not keeper.is_due()
+    manager.save({"step": 1})
+    assert not manager.is_due()
 
 
 def test_those_that_only_read_write_nothing(tmp_path):
@@ -159,7 +159,7 @@ def test_a_checkpoint_of_other_variables_is_refused(tmp_path):
     keep(tmp_path, tf.Variable(1.0)).save({"step": 1})
     more = tf.train.Checkpoint(value=tf.Variable(1.0), more=tf.Variable(1.0))
     with pytest.raises(ValueError, match=r"does not fit the model\. Expected .* Keras [23]\..*step-00000001'\. Go on"):
-        Keeper(tmp_path, more).restore()
+        CheckpointManager(tmp_path, more).restore()
 
 
 def test_weights_come_back_by_group(tmp_path):

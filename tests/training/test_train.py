@@ -9,7 +9,7 @@ import pytest
 from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
 from mmtrans.data.pipeline import Selection, make_batches
-from mmtrans.data.records import Records, corruption_named
+from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished, read_status
 from mmtrans.training.monitor import Monitor
@@ -229,7 +229,7 @@ def test_a_corrupt_shard_is_named(tmp_path, monkeypatch, held_bytes):
     shard = records.shards("train")[2].file
     corrupt(records.directory / shard)
     message = rf"records are corrupt.*shards=\['{shard}'\].*records.*Convert the source"
-    with pytest.raises(ValueError, match=message), corruption_named(records):
+    with pytest.raises(ValueError, match=message), reporting_corruption(records):
         ids_of(make_batches(records, Selection("train", ("text",)), batch_size=4))
 
 
@@ -257,7 +257,7 @@ def test_records_that_are_replaced_stop_the_training_that_reads_them(tiny, tmp_p
 
 def test_the_same_records_may_be_put_in_the_place_of_the_old_ones(tmp_path):
     records = records_of(tmp_path, make_segments(40))
-    with corruption_named(records):
+    with reporting_corruption(records):
         convert(make_corpus(make_segments(40)), records.directory, overwrite=True)
     (records.directory / "manifest.json").unlink()
     with pytest.raises(ValueError, match=r"replaced while they were read.*Received: none"):
@@ -265,5 +265,5 @@ def test_the_same_records_may_be_put_in_the_place_of_the_old_ones(tmp_path):
 
 
 def test_other_errors_pass_through(small):
-    with pytest.raises(KeyError, match="mine"), corruption_named(small):
+    with pytest.raises(KeyError, match="mine"), reporting_corruption(small):
         raise KeyError("mine")

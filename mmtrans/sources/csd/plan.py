@@ -19,6 +19,7 @@ from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, ope
 from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label
 from mmtrans.sources.modalities import holds_ids
 from mmtrans.sources.words import read_words
+from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.user_files import check_file
 from tfrecords.schema import MODALITIES
 
@@ -120,7 +121,7 @@ def read_vocabulary(words: Sequence) -> tuple[str, ...]:
 def _compare_times(plan: Plan) -> str | None:
     role = "words" if "words" in plan.sequences else plan.reference
     words, videos = plan.sequences[role], []
-    step = -(-len(plan.units) // MAX_MEASURED_VIDEOS)
+    step = ceil_div(len(plan.units), MAX_MEASURED_VIDEOS)
     with open_file(words.path) as file:
         for unit in plan.units[::step]:
             loaded = words.load(file, unit.key)

@@ -18,6 +18,7 @@ from mmtrans.sources.modalities import usual_width
 from mmtrans.sources.untrusted import hdf5
 from mmtrans.sources.untrusted.hdf5 import DAMAGE
 from mmtrans.sources.words import storable_text
+from mmtrans.system.arithmetic import ceil_div
 
 LAYOUT = "a computational sequence, /<root>/data/<id> with features (steps, dim) and intervals (steps, 2)"
 
@@ -121,7 +122,7 @@ def open_sequence(path: Path) -> Sequence:
 
 def _usual_kind(data: h5py.Group, ids: list[str]) -> tuple[bool, int]:
     """Whether most entries with rows hold text, and how many columns they have."""
-    step = max(1, -(-len(ids) // MAX_LOOKED_AT))
+    step = max(1, ceil_div(len(ids), MAX_LOOKED_AT))
     kinds: Counter[tuple[bool, int]] = Counter()
     for chosen in (ids[::step], ids):
         for entry in chosen if not kinds else ():
