@@ -28,8 +28,9 @@ def serialized_batches(
     rng: np.random.Generator | None = None,
     kept_rows: Mapping[str, np.ndarray] | None = None,
 ) -> tf.data.Dataset:
-    """Batches `(batch,)` string. Each batch holds records of one pool or of two adjacent ones. Every record occurs once;
-    at most one batch is short.
+    """Batches `(batch,)` string, each of records of one pool or of two adjacent ones.
+
+    Every record occurs once; at most one batch is short.
 
     Args:
         directory: of the shards.
@@ -88,7 +89,7 @@ def _held(files: tuple[tuple, ...]) -> tf.Tensor:
 def _records(path: str, rows: tuple[bool, ...]) -> tf.Tensor:
     """The wanted records of one shard, `(records,)` string."""
     # One batch of all. The rows are chosen after it: tf.data fuses a map with the batch after it, and with a batch of
-    # this size the fused operation never ends (TensorFlow 2.15 to 2.21).
+    # this size the fused operation never ends.
     records = next(iter(_whole_reader((path,)).batch(1 << 31)))
     return tf.boolean_mask(records, np.array(rows)) if rows else records
 
