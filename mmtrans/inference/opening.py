@@ -1,12 +1,13 @@
 """Opens an exported model: its files are compared with their checksums, its graph is read as data, then it is loaded.
 
 An export is a program, unlike a run directory, which is data alone. The checks keep out damage, and operations that our
-exports lack. They make no stranger's export harmless: it may still compute for ever.
+exports lack. They make no stranger's export harmless: it may still compute without end, until a signal stops it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,6 +23,9 @@ _NEEDED = (GRAPH_NAME, "variables/variables.index")
 
 #: Where TensorFlow looks for files by itself: folder → beginning of their names.
 _READ_BY_TENSORFLOW = {".": "saved_model", "variables": "", "debug": "", "assets": ""}
+
+#: What is read of the outputs → their type and rank.
+_OUTPUTS = {"score": ("float32", 1), "attention_weights": ("float32", 2)}
 
 #: What TensorFlow raises on graphs and variables that do not fit together.
 _LOAD_ERRORS = (tf.errors.OpError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError)
@@ -60,22 +64,39 @@ def open_export(directory: Path) -> tuple[dict, Callable]:
         function = loaded.signatures["serving_default"]
         _, inputs = function.structured_input_signature
         columns = {name: spec.shape[-1] for name, spec in inputs.items() if name != "length"}
-        outputs = set(function.structured_outputs)
+        outputs = dict(function.structured_outputs)
+        kinds = {name: (spec.dtype.name, spec.shape.rank) for name, spec in (*inputs.items(), *outputs.items())}
     except _LOAD_ERRORS as error:
         raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
     if columns != {name: info["dim"] for name, info in signature["reads"].items()} or "length" not in inputs:
         raise _unusable(directory, f"inputs={columns}")
-    if not {"score", "attention_weights"} <= outputs:
+    if not _OUTPUTS.keys() <= outputs.keys():
         raise _unusable(directory, f"outputs={sorted(outputs)}")
+    expected = dict.fromkeys(columns, ("float32", 3)) | {"length": ("int32", 1)} | _OUTPUTS
+    others = {name: kinds[name] for name in expected if kinds[name] != expected[name]}
+    if others:
+        raise _unusable(
+            directory, ", ".join(f"{name} as {dtype} of rank {rank}" for name, (dtype, rank) in others.items())
+        )
 
     def serve(**inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
         try:
             # TensorFlow's function holds its variables by weak references only: the model must live as long.
-            return loaded.signatures["serving_default"](**inputs)
+            outputs = _interruptible(loaded.signatures["serving_default"], inputs)
         except _RUN_ERRORS as error:
             raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
+        rows = {name: len(outputs[name]) for name in _OUTPUTS}
+        if set(rows.values()) != {len(inputs["length"])}:
+            raise _unusable(directory, f"rows={rows} of {len(inputs['length'])} segments")
+        return outputs
 
     return signature, serve
+
+
+def _interruptible(function: Callable, inputs: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+    """Calls a function that Ctrl-C and SIGTERM end: Python hears no signal while its main thread is in TensorFlow."""
+    with ThreadPool(1) as thread:
+        return thread.apply_async(function, kwds=inputs).get()
 
 
 def _check_files(directory: Path, digests: Mapping[str, str]) -> None:

@@ -44,6 +44,11 @@ SAVING = _names("MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegex
 _OBJECTS = ("bare_concrete_function", "captured_tensor", "variable")
 _USER_OBJECTS = ("_generic_user_object", "signature_map", "trackable_list_wrapper")
 
+#: What signatures, and arguments of functions, are described by.
+_VALUES = frozenset(
+    {f"{kind}_value" for kind in ("tensor_spec", "tuple", "list", "dict", "named_tuple", "string", "none")}
+)
+
 #: Initialisation, of which our exports have none: the operation of that name does nothing.
 _COLLECTIONS = frozenset({"saved_model_main_op"})
 
@@ -136,3 +141,26 @@ def _foreign_objects(objects: saved_object_graph_pb2.SavedObjectGraph) -> Iterat
             yield f"object {node.registered_name}"
         if node.saveable_objects or node.slot_variables:
             yield "objects with restoring functions of their own"
+    for kind in set(_kinds_of_values(objects)) - _VALUES:
+        yield f"signatures of {kind or 'nothing'}"
+
+
+def _kinds_of_values(objects: saved_object_graph_pb2.SavedObjectGraph) -> Iterator[str | None]:
+    """Kinds of the values that describe functions; `None` for what is none, which TensorFlow cannot read."""
+    waiting = []
+    for function in objects.concrete_functions.values():
+        waiting += [function.canonicalized_input_signature, function.output_signature]
+    for node in objects.nodes:
+        if node.bare_concrete_function.HasField("function_spec"):
+            spec = node.bare_concrete_function.function_spec
+            waiting += [spec.fullargspec, spec.input_signature]
+    while waiting:
+        value = waiting.pop()
+        kind = value.WhichOneof("kind")
+        yield kind
+        if kind in ("list_value", "tuple_value"):
+            waiting += getattr(value, kind).values
+        elif kind == "dict_value":
+            waiting += value.dict_value.fields.values()
+        elif kind == "named_tuple_value":
+            waiting += [pair.value for pair in value.named_tuple_value.values]

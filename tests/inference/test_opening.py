@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -197,9 +200,30 @@ def twice(message):
     message.meta_graphs.add().CopyFrom(message.meta_graphs[0])
 
 
+def first_function(message):
+    return next(iter(message.meta_graphs[0].object_graph_def.concrete_functions.values()))
+
+
+def without_inputs(message):
+    first_function(message).ClearField("canonicalized_input_signature")
+
+
+def without_an_output(message):
+    fields = first_function(message).output_signature.dict_value.fields
+    fields["x"].list_value.values.add()
+
+
+def of_another_type(message):
+    fields = first_function(message).output_signature.dict_value.fields
+    fields["x"].type_spec_value.type_spec_class_name = "x"
+
+
 @pytest.mark.parametrize(
     ("change_message", "received"),
     [
+        (without_inputs, "signatures of nothing"),
+        (without_an_output, "signatures of nothing"),
+        (of_another_type, "signatures of type_spec_value"),
         (custom, "operation Evil>Operation"),
         (unknown_function, "call of of_another_program"),
         (nested_function, "call of of_another_program"),
@@ -365,6 +389,54 @@ def test_a_model_of_other_outputs(tmp_path):
     export = save(lambda text: 0.0, tmp_path / "export", outputs=("points",))
     with pytest.raises(ValueError, match=r"cannot be used\. .*Received: outputs=\['points'\]"):
         open_export(export)
+
+
+@pytest.mark.parametrize(
+    ("score", "received"),
+    [
+        (lambda text: tf.reduce_sum(text), "score as float32 of rank 0"),
+        (lambda text: tf.reduce_sum(text, [1]), "score as float32 of rank 2"),
+        (lambda text: tf.cast(tf.reduce_sum(text, [1, 2]), tf.float64), "score as float64 of rank 1"),
+        (lambda text: tf.fill([tf.shape(text)[0]], "1"), "score as string of rank 1"),
+        (
+            lambda text: tf.repeat(tf.reduce_sum(text, [1, 2]), 2),
+            "rows={'score': 4, 'attention_weights': 2} of 2 segments",
+        ),
+    ],
+)
+def test_a_model_whose_scores_are_none(score, received, tmp_path):
+    @tf.function
+    def scored(text, length):
+        del length
+        return {"score": score(text), "attention_weights": tf.ones_like(text[:, :, 0])}
+
+    specs = tf.TensorSpec([None, None, 3], tf.float32, "text"), tf.TensorSpec([None], tf.int32, "length")
+    function = scored.get_concrete_function(*specs)
+    tf.saved_model.save(tf.Module(), str(tmp_path / "export"), signatures={"serving_default": function})
+    sign(tmp_path / "export")
+    with pytest.raises(ValueError, match=rf"cannot be used\. .*Received: {received}"):
+        Scorer.open(tmp_path / "export").score([{"text": np.ones((2, 3), np.float32)}] * 2)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_a_model_that_never_ends_can_be_stopped(tmp_path):
+    def forever(text):
+        return tf.while_loop(lambda x: x > -1.0, lambda x: x + 1.0, [tf.reduce_max(text) * 0.0])[0]
+
+    export = save(forever, tmp_path / "export")
+    command = [sys.executable, "-u", "-m", "mmtrans.cli.main", "predict", export, EARLIER / "corpus-unaligned"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=EARLIER.parents[1], **pipes) as process:
+        assert process.stdout.readline().startswith("id,score")
+        # Until it computes.
+        time.sleep(3)
+        process.terminate()
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (143, "mmtrans: Terminated.\n")
 
 
 def test_a_model_that_fails_when_it_runs(tmp_path, capsys):
