@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.layers.dropout import random_step
+from mmtrans.layers.dropout import random_step, segment_seeds
 from mmtrans.models.translator import Translator
 
 
@@ -15,22 +15,23 @@ def evaluate_evidence(translator: Translator, batches: tf.data.Dataset, seed: in
     Args:
         translator: a variational one.
         batches: with targets.
-        seed: of the draws, one of each latent.
+        seed: of the draws, one of each latent. What a segment draws follows from it and from the segment's id alone.
 
     Returns:
         `elbo` = `reconstruction` - `kl`, log-likelihood less divergence, means over the segments; and the same with the
         suffix `_per_step`, over the target's steps (of tokens, EOS included). Densities are over standardised columns.
     """
 
-    @tf.function(input_signature=[batches.element_spec, tf.TensorSpec([], tf.int32)], autograph=False)
-    def evidence(batch, number):
-        with random_step(tf.stack([seed, number])):
+    @tf.function(input_signature=[batches.element_spec, tf.TensorSpec([None, 2], tf.int32)], autograph=False)
+    def evidence(batch, seeds):
+        with random_step(seeds):
             return translator.evidence(batch)
 
     segments, steps, sums = 0, 0, np.zeros(2)
-    for number, batch in enumerate(batches):
+    for batch in batches:
+        seeds = segment_seeds(seed, batch["id"].numpy())
         segments, steps = segments + len(batch["id"]), steps + int(tf.reduce_sum(batch["target_length"]))
-        sums += [tf.reduce_sum(tf.cast(nats, tf.float64)).numpy() for nats in evidence(batch, number)]
+        sums += [tf.reduce_sum(tf.cast(nats, tf.float64)).numpy() for nats in evidence(batch, seeds)]
     figures = {}
     for suffix, count in (("", segments), ("_per_step", steps)):
         reconstruction, kl = (sums / count).tolist()

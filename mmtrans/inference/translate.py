@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
 from mmtrans.evaluation.translation_quality import TranslationQuality
-from mmtrans.layers.dropout import random_step
+from mmtrans.layers.dropout import random_step, segment_seeds
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
@@ -191,17 +190,6 @@ def _decoder(translator: Translator, options: SearchOptions, free: bool):
             return search(seeds, *inputs) if translator.target.is_tokens else roll(*inputs)
 
     return decode
-
-
-def segment_seeds(seed: int, ids: Sequence[bytes]) -> np.ndarray:
-    """The seed of what each segment draws, `(batch, 2)` int32: neither batch nor split have a part in it.
-
-    Args:
-        seed: the user's.
-        ids: of the segments.
-    """
-    digests = (hashlib.sha256(b"%d %b" % (seed, id_)).digest() for id_ in ids)
-    return np.array([np.frombuffer(digest, "<i4", 2) for digest in digests])
 
 
 def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std) -> Iterator[tuple]:

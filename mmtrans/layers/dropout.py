@@ -7,10 +7,13 @@ other masks. Here the training step says which step it is, and every mask follow
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import zlib
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 _current = threading.local()
@@ -49,6 +52,17 @@ def named_seed(name: str):
     if seed.shape.rank == 2:
         return tf.map_fn(lambda row: tf.random.experimental.stateless_fold_in(row, number), seed)
     return tf.random.experimental.stateless_fold_in(seed, number)
+
+
+def segment_seeds(seed: int, ids: Sequence[bytes]) -> np.ndarray:
+    """The seed of what each segment draws, `(batch, 2)` int32: neither batch nor split have a part in it.
+
+    Args:
+        seed: the user's.
+        ids: of the segments.
+    """
+    digests = (hashlib.sha256(b"%d %b" % (seed, id_)).digest() for id_ in ids)
+    return np.array([np.frombuffer(digest, "<i4", 2) for digest in digests])
 
 
 def current_step():

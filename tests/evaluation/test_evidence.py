@@ -10,7 +10,7 @@ from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.translation import evaluate_translation
-from mmtrans.layers.dropout import named_seed, random_step
+from mmtrans.layers.dropout import named_seed, random_step, segment_seeds
 from mmtrans.runs.run import Run
 from mmtrans.training.train import make_deterministic
 from tests.training.test_train import assert_equal_runs, interrupt_at, train_run
@@ -36,9 +36,9 @@ def batches(run, small_dir):
 
 
 def draw(encoded, name):
-    """The latent of the current step."""
-    noise = tf.random.stateless_normal(tf.shape(encoded[name]), named_seed(f"latent/{name}"))
-    return encoded[name] + np.exp(encoded[f"{name}_log_variance"].numpy() / 2) * noise.numpy()
+    """The latent of each segment."""
+    noise = [tf.random.stateless_normal(encoded[name].shape[1:], seed) for seed in named_seed(f"latent/{name}")]
+    return encoded[name] + np.exp(encoded[f"{name}_log_variance"].numpy() / 2) * np.stack(noise)
 
 
 def kl_of(mean, log_variance):
@@ -48,9 +48,9 @@ def kl_of(mean, log_variance):
 def test_the_bound_is_what_a_loop_finds(run, batches, small_dir):
     translator = run.load_translator()
     model, likelihood, kl, segments, steps = translator.model, 0.0, 0.0, 0, 0
-    for number, batch in enumerate(batches):
+    for batch in batches:
         encoded = translator.represent(batch["source"], batch["source_length"])
-        with random_step([4, number]):
+        with random_step(tf.constant(segment_seeds(4, batch["id"].numpy()))):
             memory, final_state = draw(encoded, "memory"), draw(encoded, "final_state")
         embedded, states = translator.target.embed(batch["decoder_input"]), model.get_layer("bridge")(final_state)
         mask = tf.sequence_mask(batch["source_length"])
@@ -68,6 +68,20 @@ def test_the_bound_is_what_a_loop_finds(run, batches, small_dir):
         assert result[f"reconstruction{suffix}"] == pytest.approx(likelihood / count, rel=1e-4)
         assert result[f"kl{suffix}"] == pytest.approx(kl / count, rel=1e-4)
         assert result[f"elbo{suffix}"] == pytest.approx((likelihood - kl) / count, rel=1e-4)
+
+
+@pytest.mark.parametrize("split", ["test", "valid"])
+def test_the_bound_is_that_of_the_segments_whatever_the_batches(run, small_dir, split):
+    """Draws are large beside what the last digits of a sum over padding differ by."""
+    records, selection, translator = (
+        Records.open(small_dir),
+        Selection(split, ("text",), ("audio",)),
+        run.load_translator(),
+    )
+    few, many = (
+        evaluate_evidence(translator, make_batches(records, selection, batch_size=size), seed=4) for size in (3, 100)
+    )
+    assert few == pytest.approx(many, rel=1e-5)
 
 
 def test_the_bound_follows_from_the_seed(run, batches):

@@ -427,7 +427,7 @@ def test_a_model_that_never_ends_can_be_stopped(tmp_path):
     export = save(forever, tmp_path / "export")
     command = [sys.executable, "-u", "-m", "mmtrans.cli.main", "predict", export, EARLIER / "corpus-unaligned"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=EARLIER.parents[1], **pipes) as process:
+    with subprocess.Popen(command, cwd=EARLIER.parents[2], **pipes) as process:
         assert process.stdout.readline().startswith("id,score")
         # Until it computes.
         time.sleep(3)
