@@ -9,6 +9,7 @@ from typing import IO, Literal
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from mmtrans.system.files import new_file
 
@@ -18,10 +19,10 @@ BLUE, ORANGE = "#2563eb", "#ea580c"
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches, bound to no display."""
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(width, height), dpi=150, layout=layout, facecolor="white")
     # The canvas is bound here: no pyplot, no global state, no display.
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     return figure
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import NoReturn
 
 from tfrecords.stored import shown
 
@@ -166,7 +167,9 @@ class _Parser:
         if name is None:
             self.fail(expected)
         if name in excluded:
-            self.fail(f"a modality that is not yet in this concat (it has {', '.join(map(LETTER_OF.get, excluded))})")
+            self.fail(
+                f"a modality that is not yet in this concat (it has {', '.join(LETTER_OF[name] for name in excluded)})"
+            )
         self.position += 1
         return name
 
@@ -189,7 +192,7 @@ class _Parser:
         if self.position < len(self.text):
             self.fail("'->' or the end")
 
-    def fail(self, expected: str) -> None:
+    def fail(self, expected: str) -> NoReturn:
         received = repr(self.text[self.position]) if self.position < len(self.text) else "the end"
         raise ValueError(
             f"Not a recipe. Expected {expected} at character {self.position + 1}. "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
+
+import msgspec
 
 from mmtrans.evaluation.metrics import METRICS
 from tfrecords.stored import Count, Finite, read_json, shaped
@@ -21,8 +23,26 @@ COLUMNS = {"split": str, "id": str, "video_id": str, "label": float, "prediction
 #: Those of `history.csv` that every run has.
 HISTORY = {"phase": str, "epoch": float, "loss": float, "valid_loss": float, "learning_rate": float}
 
-#: Every metric, `None` where it is undefined; the error never is.
-Figures = TypedDict("Figures", {**dict.fromkeys(METRICS, Finite | None), "mae": Finite})
+
+class Figures(TypedDict):
+    """`METRICS`, each `None` where it is undefined; the error never is."""
+
+    mae: Finite
+    pearson: Finite | None
+    acc2_has0: Finite | None
+    acc2_non0: Finite | None
+    f1_has0: Finite | None
+    f1_non0: Finite | None
+    acc5: Finite | None
+    acc7: Finite | None
+    binary_precision: Finite | None
+    binary_recall: Finite | None
+    binary_f1: Finite | None
+    seven_precision: Finite | None
+    seven_recall: Finite | None
+    seven_f1: Finite | None
+    extreme_recall: Finite | None
+
 
 Intervals = TypedDict("Intervals", {f"{name}_{end}": Finite | None for name in METRICS for end in ("low", "high")})
 
@@ -44,11 +64,12 @@ class Quality(TypedDict):
     copy_last_r2: Finite | None
 
 
-class _Translated(TypedDict, total=False):
+class _Sometimes(TypedDict, total=False):
     translation: Quality | None
+    records: str
 
 
-class Evaluated(Figures, _Translated):
+class Evaluated(Figures, _Sometimes):
     """What is compared of a split: every metric, and those of the trivial baselines."""
 
     baselines: Baselines
@@ -77,8 +98,15 @@ class Curve:
     def __post_init__(self) -> None:
         if "mae" not in self.metrics or "mae" not in self.area:
             raise ValueError("A curve has the metric mae. Received: none.")
+        if None in self.metrics["mae"]:
+            raise ValueError("The metric mae is always defined. Received: null.")
         if not self.levels or any(len(values) != len(self.levels) for values in self.metrics.values()):
             raise ValueError(f"A curve has one value a level. Received: levels={len(self.levels)} and others.")
+
+    @property
+    def errors(self) -> list[float]:
+        """MAE at each level."""
+        return [mae for mae in self.metrics["mae"] if mae is not None]
 
 
 class Origin(TypedDict, total=False):
@@ -87,10 +115,12 @@ class Origin(TypedDict, total=False):
     members: list[dict[str, Any]]
 
 
-class Curves(TypedDict):
-    """The curves of a split: corruption → modality → curve."""
+@dataclass(frozen=True)
+class Curves:
+    """The curves of a split: corruption → modality → curve; and the hash of its records, which is not always told."""
 
     curves: dict[str, dict[str, Curve]]
+    records: str | None = None
 
 
 def read_splits(path: Path, shape: type[Shape]) -> dict[str, Shape]:
@@ -109,4 +139,7 @@ def read_split(path: Path, split: str, shape: type[Shape]) -> Shape | None:
         ValueError: the file is damaged, or the split is not of the shape.
     """
     content: Mapping[str, Any] = read_splits(path, dict)
-    return shaped({split: content[split]}, dict[str, shape], path, REMEDY)[split] if split in content else None
+    if split not in content:
+        return None
+    checked = shaped({split: content[split]}, dict[str, shape], path, REMEDY)[split]
+    return msgspec.convert(checked, shape) if is_dataclass(shape) else checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mmtrans.grid.plan import Task
 from mmtrans.system.console import Console
@@ -38,7 +38,7 @@ class Display:
             speed_estimate_period=3600,  # seconds; a task may take minutes
         )
         self.all_tasks = self.progress.add_task("grid", total=total, count=f"0/{total}")
-        self._running: dict[str, tuple[int, float]] = {}
+        self._running: dict[str, tuple[TaskID, float]] = {}
 
     def __enter__(self) -> Display:
         self.progress.start()

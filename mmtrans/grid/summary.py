@@ -28,4 +28,5 @@ def summarize(grid: Grid) -> list[dict]:
 
 
 def _mean(values: list[float | None]) -> float | None:
-    return sum(values) / len(values) if values and None not in values else None
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined and len(defined) == len(values) else None

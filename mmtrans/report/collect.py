@@ -33,7 +33,7 @@ class Trained:
         labels: `(n,)` float64.
         predictions: `(k, n)` float64.
         metrics: of each seed, the split's object in metrics.json.
-        robustness: of each seed that has one, the split's object in robustness.json.
+        robustness: of each seed that has some, the split's curves.
     """
 
     variant: Variant
@@ -42,8 +42,8 @@ class Trained:
     videos: tuple[str, ...]
     labels: np.ndarray
     predictions: np.ndarray
-    metrics: tuple[dict, ...]
-    robustness: tuple[dict, ...]
+    metrics: tuple[Evaluated, ...]
+    robustness: tuple[Curves, ...]
 
     @property
     def recipe(self) -> Recipe:
@@ -104,11 +104,12 @@ def collect(path: str | Path) -> Grid:
             seeds of a variant with other segments.
     """
     path = Path(path)
-    if not (path / "grid.json").is_file():
+    description = read_description(path)
+    if description is None:
         raise FileNotFoundError(
             f"No grid there. Expected a directory made by `mmtrans grid`, with grid.json. Received: grid={path}."
         )
-    description, failures = read_description(path), read_failures(path)
+    failures = read_failures(path)
     expected = expected_variants(description)
     runs: dict[Variant, dict[int, _Run]] = {}
     scale, others = None, []
@@ -137,7 +138,7 @@ def collect(path: str | Path) -> Grid:
     return Grid(path, description, scale, expected, trained, reasons, tuple(others))
 
 
-def expected_variants(description: dict) -> tuple[Variant, ...]:
+def expected_variants(description: Description) -> tuple[Variant, ...]:
     """The variants of a grid in its order.
 
     Args:
@@ -147,7 +148,7 @@ def expected_variants(description: dict) -> tuple[Variant, ...]:
     return rows_of(description["recipes"], description["controls"], description["label_fractions"], named, config)
 
 
-def _read_run(directory: Path, description: dict) -> _Run | None:
+def _read_run(directory: Path, description: Description) -> _Run | None:
     """An evaluated run, or `None` where there is none yet."""
     split = description["metric_split"]
     files = [directory / name for name in ("config.yaml", "environment.json", "metrics.json", "predictions.csv")]
@@ -168,11 +169,12 @@ def _read_run(directory: Path, description: dict) -> _Run | None:
     predictions = read_csv(directory / "predictions.csv", COLUMNS, REMEDY)
     rows = sorted((row for row in predictions if row["split"] == split), key=lambda row: row["id"])
     robustness = read_split(directory / "robustness.json", split, Curves)
-    for name, result in (("metrics.json", metrics), ("robustness.json", robustness or {})):
-        if result.get("records", manifest_hash) != manifest_hash:
+    of_curves = robustness.records if robustness else None
+    for name, found in (("metrics.json", metrics.get("records")), ("robustness.json", of_curves)):
+        if found not in (None, manifest_hash):
             raise ValueError(
                 f"Results are of other records than their grid's. Expected manifest {manifest_hash[:12]}. "
-                f"Received: records={shown(result['records'])} ({directory / name}). Evaluate the run again."
+                f"Received: records={shown(found)} ({directory / name}). Evaluate the run again."
             )
     scale = msgspec.convert(environment["data"]["label"], LabelScale)
     return _Run(directory.name, variant, config["seed"], scale, metrics, robustness, rows)
@@ -197,5 +199,5 @@ def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
         np.array(labels, dtype=np.float64),
         np.array(predictions),
         tuple(runs[seed].metrics for seed in seeds),
-        tuple(runs[seed].robustness for seed in seeds if runs[seed].robustness is not None),
+        tuple(curves for seed in seeds if (curves := runs[seed].robustness) is not None),
     )

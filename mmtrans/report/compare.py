@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from mmtrans.evaluation.metrics import METRICS
+from mmtrans.evaluation.shapes import Curves, Figures
 from mmtrans.evaluation.uncertainty.bootstrap import holm
 from mmtrans.evaluation.uncertainty.seeds import Difference, compare_seeds, seed_intervals
 from mmtrans.grid.variants import Variant
@@ -92,13 +93,13 @@ class Results:
         rows: variant → its numbers, in the grid's order.
         comparisons: kind → recipe → comparison, in the grid's order.
         variants: named variant → its comparison with the same recipe and labels in the plain configuration.
-        trivial: name of a constant predictor → metric → value.
+        trivial: name of a constant predictor → its metrics.
     """
 
     rows: dict[Variant, Row]
     comparisons: dict[str, dict[str, Comparison]]
     variants: dict[Variant, Comparison]
-    trivial: dict[str, dict[str, float | None]]
+    trivial: dict[str, Figures]
 
     @property
     def whole(self) -> list[Row]:
@@ -132,12 +133,14 @@ def compute(grid: Grid, draws: int = 10_000) -> Results:
         if variant.name and variant.plain in grid.trained
     }
     adjusted = {kind: _adjusted(family) for kind, family in comparisons.items()}
-    return Results(rows, adjusted, _adjusted(variants), most.metrics[0]["baselines"])
+    baselines = most.metrics[0]["baselines"]
+    trivial = {name: baselines[name] for name in ("mean", "median", "majority")}
+    return Results(rows, adjusted, _adjusted(variants), trivial)
 
 
 def _row(grid: Grid, trained: Trained, draws: int) -> Row:
     intervals = seed_intervals(trained.predictions, trained.labels, trained.videos, grid.scale, draws=draws)
-    translations = [metrics["translation"] for metrics in trained.metrics if metrics.get("translation")]
+    translations = [quality for metrics in trained.metrics if (quality := metrics.get("translation"))]
     return Row(
         trained.variant,
         trained.seeds,
@@ -151,35 +154,36 @@ def _row(grid: Grid, trained: Trained, draws: int) -> Row:
     )
 
 
-def _robustness(seeds: Sequence[dict]) -> dict[str, dict[str, Figure]]:
-    curves = [seed["curves"] for seed in seeds]
+def _robustness(seeds: Sequence[Curves]) -> dict[str, dict[str, Figure]]:
+    curves = [seed.curves for seed in seeds]
     if not curves:
         return {}
     result: dict[str, dict[str, Figure]] = {}
     for kind, of_kind in curves[0].items():
-        for modality in (name for name, curve in of_kind.items() if curve["read"]):
+        for modality in (name for name, curve in of_kind.items() if curve.read):
             found = [each[kind][modality] for each in curves]
-            figures = result.setdefault(modality, {"clean": _figure([c["metrics"]["mae"][0] for c in found])})
-            figures[kind] = _figure([c["area"]["mae"] for c in found])
+            figures = result.setdefault(modality, {"clean": _figure([c.errors[0] for c in found])})
+            figures[kind] = _figure([c.area["mae"] for c in found])
     return result
 
 
-def _mean_curves(seeds: Sequence[dict]) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
-    curves = [seed["curves"] for seed in seeds]
+def _mean_curves(seeds: Sequence[Curves]) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
+    curves = [seed.curves for seed in seeds]
     return {
         kind: {
-            modality: (curve["levels"], np.mean([c[kind][modality]["metrics"]["mae"] for c in curves], 0).tolist())
+            modality: (curve.levels, np.mean([c[kind][modality].errors for c in curves], 0).tolist())
             for modality, curve in of_kind.items()
-            if curve["read"]
+            if curve.read
         }
         for kind, of_kind in (curves[0] if curves else {}).items()
     }
 
 
 def _figure(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> Figure:
-    if None in values:
+    defined = [value for value in values if value is not None]
+    if len(defined) < len(values):
         return Figure(None)
-    return Figure(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, low, high)
+    return Figure(float(np.mean(defined)), float(np.std(defined, ddof=1)) if len(defined) > 1 else None, low, high)
 
 
 def baseline_of(kind: str, recipe: Translation, trained: Sequence[Variant]) -> Variant | None:
@@ -215,12 +219,11 @@ def _comparisons(grid: Grid, kind: str, draws: int) -> Iterator[tuple[str, Compa
 def _compare(a: Trained, b: Trained, draws: int) -> Comparison:
     """Compares absolute errors on the segments that both scored."""
     _, in_a, in_b = np.intersect1d(a.ids, b.ids, return_indices=True)
-    errors = (np.abs(x.predictions[:, i] - x.labels[i]) for x, i in ((a, in_a), (b, in_b)))
-    return Comparison(b.variant, len(in_a), compare_seeds(*errors, np.array(a.videos)[in_a], draws=draws))
+    ours, theirs = (np.abs(x.predictions[:, i] - x.labels[i]) for x, i in ((a, in_a), (b, in_b)))
+    return Comparison(b.variant, len(in_a), compare_seeds(ours, theirs, [a.videos[i] for i in in_a], draws=draws))
 
 
 def _adjusted(family: dict[Key, Comparison]) -> dict[Key, Comparison]:
-    tested = {name: c for name, c in family.items() if c.difference.p_value is not None}
-    values = holm([comparison.difference.p_value for comparison in tested.values()])
-    adjusted = dict(zip(tested, values.tolist(), strict=True))
+    tested = {name: p for name, comparison in family.items() if (p := comparison.difference.p_value) is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
     return {name: replace(comparison, adjusted=adjusted.get(name)) for name, comparison in family.items()}

@@ -105,7 +105,7 @@ def _draw_difference(axes: Axes, place: int, comparison: Comparison) -> None:
     found = adjusted is not None and adjusted < LEVEL
     color = MUTED if not found else BLUE if difference.mean < 0 else ORANGE
     marker = "s" if found and difference.mean > 0 else "o"
-    if difference.low is not None:
+    if difference.low is not None and difference.high is not None:
         axes.plot([difference.low, difference.high], [place, place], color=color, linewidth=1.8, zorder=2)
     face = color if found else "white"
     axes.plot(difference.mean, place, marker, color=color, markerfacecolor=face, markersize=6.5, zorder=3)
@@ -203,7 +203,7 @@ def _draw_curve(axes: Axes, results: Results, variant: Variant, fractions: Seque
             continue
         mae = row.figures["mae"]
         points.append((fraction * shift, mae.mean))
-        if mae.low is not None:
+        if mae.low is not None and mae.high is not None:
             axes.plot([fraction * shift] * 2, [mae.low, mae.high], color=color, linewidth=1, alpha=0.6)
     if points:
         axes.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=5, linewidth=1.6, label=name)

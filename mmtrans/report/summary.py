@@ -51,15 +51,16 @@ def _limits(grid: Grid, results: Results) -> Iterator[str]:
 
 
 def _errors(results: Results) -> Iterator[str]:
-    ranked = sorted(results.whole, key=lambda row: row.figures["mae"].mean)
+    errors = [(mae, row) for row in results.whole if (mae := row.figures["mae"].mean) is not None]
+    ranked = sorted(errors, key=lambda pair: pair[0])
     name, constant = min(results.trivial.items(), key=lambda item: item[1]["mae"])
     if ranked:
-        best = ranked[0]
+        least, best = ranked[0]
         yield (
-            f"The lowest mean absolute error is {number(best.figures['mae'].mean)}, of {best.variant.recipe}; the best "
+            f"The lowest mean absolute error is {number(least)}, of {best.variant.recipe}; the best "
             f"constant predictor ({name} of the train labels) has {number(constant['mae'])}."
         )
-        worse = sum(row.figures["mae"].mean >= constant["mae"] for row in ranked)
+        worse = sum(mae >= constant["mae"] for mae, _ in ranked)
         if worse:
             yield f"{worse} of {len(ranked)} recipes are no better than that constant predictor."
     collapsed, total = sum(row.collapsed for row in results.whole), sum(len(row.seeds) for row in results.whole)
@@ -85,9 +86,9 @@ def _counted(family: Collection[Comparison], what: str) -> str:
     """How many runs are better than their baselines, and how many tests say so."""
     better = sum(comparison.difference.mean < 0 for comparison in family)
     text = f"{better} of {len(family)} {what} have a lower error"
-    tested = [comparison for comparison in family if comparison.adjusted is not None]
+    tested = [(c.difference.mean, c.adjusted) for c in family if c.adjusted is not None]
     if tested:
-        found = [c.difference.mean for c in tested if c.adjusted < LEVEL]
+        found = [mean for mean, adjusted in tested if adjusted < LEVEL]
         wins, losses = sum(d < 0 for d in found), sum(d > 0 for d in found)
         text += f"; after Holm's correction {wins} are better and {losses} worse at the {100 * LEVEL:g} % level"
     return text
@@ -95,12 +96,16 @@ def _counted(family: Collection[Comparison], what: str) -> str:
 
 def _against_paper(results: Results) -> Iterator[str]:
     rows = [row for row in results.whole if row.variant.recipe in PAPER]
-    if len(rows) >= MIN_RANKED:
-        pairs = [(PAPER[row.variant.recipe]["binary_f1"], row.figures["binary_f1"].mean) for row in rows]
+    pairs = [
+        (PAPER[row.variant.recipe]["binary_f1"], f1)
+        for row in rows
+        if (f1 := row.figures["binary_f1"].mean) is not None
+    ]
+    if len(pairs) >= MIN_RANKED:
         rank = spearmanr(*zip(*pairs, strict=True)).statistic
         difference = sum(ours - paper for paper, ours in pairs) / len(pairs)
         yield (
-            f"Over the paper's {len(rows)} rows, our binary F1 is {number(abs(difference))} "
+            f"Over the paper's {len(pairs)} rows, our binary F1 is {number(abs(difference))} "
             f"{'above' if difference > 0 else 'below'} the published on average; the rank correlation of the two "
             f"orders is {number(float(rank), 2)}. Only the same corpus and folds make such numbers comparable."
         )

@@ -37,7 +37,7 @@ class Member:
     @property
     def is_exposed(self) -> bool:
         """Whether other hosts may reach the chief, who asks nobody for a password."""
-        return self.address not in (None, "localhost") and not _is_loopback(self.address)
+        return self.address is not None and self.address != "localhost" and not _is_loopback(self.address)
 
 
 def join(environ: MutableMapping[str, str]) -> Member:
@@ -61,18 +61,18 @@ def join(environ: MutableMapping[str, str]) -> Member:
     environ.setdefault(ADDRESS, "127.0.0.1")
     member = Member(given[TUNER_ID], environ[ADDRESS], int(given[PORT]))
     if member.is_chief:
-        _check_free(member)
+        _check_free(environ[ADDRESS], int(given[PORT]))
     return member
 
 
-def _check_free(member: Member) -> None:
-    family = socket.AF_INET6 if ":" in member.address else socket.AF_INET
+def _check_free(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        socket.create_server((member.address, member.port), family=family).close()
+        socket.create_server((address, port), family=family).close()
     except OSError as error:
         raise ValueError(
             f"The chief cannot listen there. Expected a free port of this host. "
-            f"Received: {ADDRESS}={member.address}, {PORT}={member.port} ({error.strerror or error}). Choose another."
+            f"Received: {ADDRESS}={address}, {PORT}={port} ({error.strerror or error}). Choose another."
         ) from error
 
 

@@ -88,7 +88,7 @@ class OracleState(_Always, total=False):
     current_iteration: int
 
 
-class Durable:
+class Durable(keras_tuner.Oracle):
     """What makes an oracle outlive a kill at any moment: keras-tuner writes its files in place."""
 
     def save(self) -> None:
@@ -140,7 +140,7 @@ class BayesianOracle(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
         if not draws:
             return {"status": "STOPPED", "values": None}
         places = [[hp.value_to_prob(values[hp.name]) for hp in self.hyperparameters.space] for values in draws]
-        mean, deviation = self.gpr.predict(np.array(places), return_std=True)
+        mean, deviation = np.asarray(self.gpr.predict(np.array(places), return_std=True))
         return {"status": "RUNNING", "values": draws[int(np.argmin(mean - self.beta * deviation))]}
 
 
@@ -152,7 +152,7 @@ class HyperbandOracle(Durable, keras_tuner.oracles.HyperbandOracle):
         super().set_state({**state, "hyperband_iterations": self.hyperband_iterations})
 
 
-class GridOracle(Durable, keras_tuner.Oracle):
+class GridOracle(Durable):
     """All combinations, the last parameter fastest; a trial's number tells which, so there is no state to lose.
 
     keras-tuner's own keeps its place in memory only: reloaded, it ends at once.
@@ -176,7 +176,7 @@ def make_oracle(search: Search, trials: int | None) -> keras_tuner.Oracle:
         search: what is searched.
         trials: most trials; `None` for all combinations, or one sweep of hyperband.
     """
-    options = {
+    options: dict[str, Any] = {
         "objective": keras_tuner.Objective(search.objective, search.direction),
         "hyperparameters": to_keras_tuner(search.space),
         # To keras-tuner 0 is no seed.
@@ -187,8 +187,8 @@ def make_oracle(search: Search, trials: int | None) -> keras_tuner.Oracle:
         "max_consecutive_failed_trials": math.inf,
     }
     if search.tuner == "hyperband":
-        sweeps = None if trials else 1
-        oracle = HyperbandOracle(max_epochs=search.config.epochs, factor=FACTOR, hyperband_iterations=sweeps, **options)
+        options["hyperband_iterations"] = None if trials else 1
+        oracle = HyperbandOracle(max_epochs=search.config.epochs, factor=FACTOR, **options)
         oracle.max_trials = trials
     else:
         if search.tuner == "bayesian" and trials:

@@ -144,9 +144,12 @@ class Search:
 
     def description(self) -> Description:
         """What must stay the same for the trials of a directory to be comparable, ready for JSON."""
-        fields = ("manifest_hash", "tuner", "objective", "seeds_per_trial", "num_folds")
         return {
-            **{name: getattr(self, name) for name in fields},
+            "manifest_hash": self.manifest_hash,
+            "tuner": self.tuner,
+            "objective": self.objective,
+            "seeds_per_trial": self.seeds_per_trial,
+            "num_folds": self.num_folds,
             "space": dict(self.specs),
             "config": self.config.to_dict(),
         }

@@ -93,7 +93,8 @@ def load_trials(search: Search) -> list[Trial]:
 def best_first(search: Search, trials: list[Trial]) -> list[Trial]:
     """The trials that did not fail, the best first; of equals the earliest."""
     sign = 1 if search.direction == "min" else -1
-    return sorted((trial for trial in trials if trial.reason is None), key=lambda trial: sign * trial.value)
+    ended = [(sign * trial.value, trial) for trial in trials if trial.value is not None]
+    return [trial for _, trial in sorted(ended, key=lambda pair: pair[0])]
 
 
 def write_results(search: Search) -> list[Trial]:

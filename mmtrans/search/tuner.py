@@ -79,7 +79,7 @@ class Tuner(keras_tuner.Tuner):
             if not system_errors.is_refusal(error):
                 raise
             raise keras_tuner.errors.FatalValueError(system_errors.sentence_of(error)) from error
-        if ended.reason:
+        if ended.value is None:
             raise keras_tuner.errors.FailedTrialError(ended.reason)
         return {self.plan.objective: ended.value}
 

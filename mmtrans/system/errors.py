@@ -62,7 +62,8 @@ def kinds() -> tuple[type[BaseException], ...]:
     """Exceptions that may be a refusal of the system's; `sentence_of` knows whether one is."""
     # ImportError: a library cannot be loaded without a file descriptor.
     known = (OSError, MemoryError, ImportError)
-    return (*known, _tensorflow_error()) if _tensorflow_error() else known
+    of_tensorflow = _tensorflow_error()
+    return known if of_tensorflow is None else (*known, of_tensorflow)
 
 
 def sentence_of(error: BaseException) -> str | None:
@@ -70,9 +71,9 @@ def sentence_of(error: BaseException) -> str | None:
     if is_memory(error):
         return _MEMORY.format(received=_shown(error) or "no message")
     number = _number_of(error)
-    if number in _KNOWN:
+    if number is not None and number in _KNOWN:
         problem, expected, remedy = _KNOWN[number]
-        return f"{problem}. Expected {expected}. Received: {_received(error, number)}. {remedy}."
+        return f"{problem}. Expected {expected}. Received: {_received(error)}. {remedy}."
     if not isinstance(error, OSError):
         return None
     if error.errno is None:
@@ -80,7 +81,7 @@ def sentence_of(error: BaseException) -> str | None:
         return str(error) or f"The operating system refuses something. Received: {type(error).__name__}."
     return (
         f"The operating system refuses: {error.strerror}. Expected a file or device that works. "
-        f"Received: {_received(error, number)}."
+        f"Received: {_received(error)}."
     )
 
 
@@ -94,7 +95,7 @@ def refusal_of(error: object, path: object) -> SystemRefusalError | None:
 
     Such a file need not be damaged, which the same kinds of exceptions tell of.
     """
-    if not isinstance(error, OSError) or error.errno not in _KNOWN:
+    if not isinstance(error, OSError) or error.errno is None or error.errno not in _KNOWN:
         return None
     return SystemRefusalError(sentence_of(OSError(error.errno, os.strerror(error.errno), str(path))))
 
@@ -120,12 +121,12 @@ def _number_of(error: BaseException) -> int | None:
     return next((number for meaning, number in _TEXTS if meaning in text), None)
 
 
-def _received(error: BaseException, number: int) -> str:
+def _received(error: BaseException) -> str:
     names = [getattr(error, "filename", None), getattr(error, "filename2", None)]
     listed = " → ".join(repr(os.fsdecode(name)) for name in names if isinstance(name, (str, bytes, os.PathLike)))
     if listed:
         return f"file={listed}"
-    return os.strerror(number) if isinstance(error, OSError) and error.errno is not None else _shown(error)
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno is not None else _shown(error)
 
 
 def _shown(error: BaseException) -> str:

@@ -67,7 +67,7 @@ def for_markdown(text: str) -> str:
     rest = "".join(_MARKDOWN.get(character, character) for character in text[len(start) :])
     if start == " ":
         return f"&#32;{rest}"
-    if start and block["number"]:
+    if block and block["number"]:
         return f"{start}\\{rest}"
     return f"\\{start}{rest}" if start else rest
 

@@ -82,8 +82,9 @@ def deferred() -> Iterator[Callable[[], bool]]:
 def interrupt_main_thread() -> None:
     """Raises `KeyboardInterrupt` in the main thread, from another one; it is not deferred."""
     _Deferral.is_urgent = True
-    if hasattr(signal, "pthread_kill"):
+    thread_id = threading.main_thread().ident
+    if thread_id is not None and hasattr(signal, "pthread_kill"):
         # Wakes it where it waits.
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        signal.pthread_kill(thread_id, signal.SIGINT)
     else:
         _thread.interrupt_main()

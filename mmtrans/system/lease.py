@@ -197,8 +197,8 @@ def _clear(path: Path, what: str) -> None:
     if seen is None:
         return
     process = _process_in(seen)
-    local = process is not None and process.is_local
-    if local and (process.is_gone or _told(seen).get("directory") != path.parent.stat().st_ino):
+    local = process if process is not None and process.is_local else None
+    if local and (local.is_gone or _told(seen).get("directory") != path.parent.stat().st_ino):
         # It was killed, or somebody has copied the directory of one that works elsewhere.
         return _take_away(path, seen)
     if seen and not local:
@@ -208,7 +208,7 @@ def _clear(path: Path, what: str) -> None:
     while time.monotonic() < deadline:
         time.sleep(0.1 if local or not seen else 1.0)
         now = _read(path)
-        if now is None or (local and process.is_gone):
+        if now is None or (local and local.is_gone):
             return
         if now != seen and not local:
             raise _busy(path, what, now)

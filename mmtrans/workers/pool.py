@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ class Pool:
         Raises:
             SystemRefusalError: the operating system refused something to a worker.
         """
-        for connection in wait(list(self._busy)):
+        ready = wait(list(self._busy))
+        for connection in [connection for connection in self._busy if connection in ready]:
             worker, task = self._busy.pop(connection)
             try:
                 result, reason, is_refused = connection.recv()
@@ -123,7 +125,7 @@ class Pool:
 
 @dataclass
 class _Worker:
-    process: multiprocessing.Process
+    process: BaseProcess
     connection: Connection
     num_tasks: int = 0
 
@@ -138,8 +140,8 @@ def _end(workers: list[_Worker]) -> None:
         worker.connection.close()
 
 
-def _reason_of_death(exit_code: int, log_path: Path) -> str:
-    if exit_code < 0:
+def _reason_of_death(exit_code: int | None, log_path: Path) -> str:
+    if exit_code is not None and exit_code < 0:
         hint = " The memory may have run out." if exit_code == -signal.SIGKILL else ""
         return f"The worker was killed by {signal.Signals(-exit_code).name}.{hint}"
     lines = log_path.read_text(encoding="utf-8", errors="replace").split("\n") if log_path.is_file() else []
@@ -177,7 +179,7 @@ def _work(connection: Connection) -> None:
         connection.send(answer)
 
 
-def _answer_to(error: BaseException) -> tuple[None, str, bool]:
+def _answer_to(error: BaseException) -> tuple[None, str | None, bool]:
     """What a worker sends of an exception; raises one that is a defect of ours."""
     is_ours = isinstance(error, FAILURES) or (isinstance(error, FileNotFoundError) and error.errno is None)
     is_refused = not is_ours and system_errors.is_refusal(error)
@@ -226,8 +228,10 @@ def _wait_for_earlier(directory: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _print_to(log_path: Path) -> None:
