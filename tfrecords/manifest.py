@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,10 @@ from tfrecords.schema import FORMAT_VERSION, MODALITIES, SPLITS, LabelScale
 from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
 MANIFEST_NAME = "manifest.json"
+
+#: Metadata of a key that earlier versions did not have: `manifest_hash` knows it only where it is not at its default.
+#: So records keep their hash, and what was trained on them goes on.
+ADDED = {"added": True}
 
 #: Columns of a modality.
 Dim = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -225,7 +229,7 @@ class Manifest:
     @property
     def manifest_hash(self) -> str:
         """sha256 (hex) of the content; equal for equal records whatever the place that they lie in."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, allow_nan=False)
+        text = json.dumps(_hashed(self), sort_keys=True, ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -236,6 +240,21 @@ def file_sha256(path: str | Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _hashed(value: Any) -> Any:
+    """A manifest, or a part of one, as its hash is made of it: without keys that are `ADDED` and say nothing."""
+    if is_dataclass(value):
+        keys = [key for key in fields(value) if not _says_nothing(key, getattr(value, key.name))]
+        return {key.name: _hashed(getattr(value, key.name)) for key in keys}
+    if isinstance(value, Mapping):
+        return {key: _hashed(part) for key, part in value.items()}
+    return [_hashed(part) for part in value] if isinstance(value, (tuple, list)) else value
+
+
+def _says_nothing(key: Field, value: Any) -> bool:
+    default = key.default if key.default_factory is MISSING else key.default_factory()
+    return "added" in key.metadata and value == default
 
 
 def _is_plain_name(name: str) -> bool:

@@ -7,13 +7,12 @@ import dataclasses
 from pathlib import Path
 
 from mmtrans.cli.parser import add_config_flags, add_number, config_from, number_type
-from mmtrans.config import Config
-from mmtrans.grid import VARIED
+from mmtrans.config import FIELDS, Config
 from mmtrans.system.console import warn
 from mmtrans.system.escape import for_shell
 
 #: Fields of the configuration that are the grid's own.
-OWN = (*VARIED, "pretrain")
+OWN = {name: field.default for name, field in FIELDS.items() if field.grid in ("varied", "fixed")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.grid.recipes import read_recipes
     from mmtrans.grid.variants import read_variants
 
-    config = dataclasses.replace(config_from(arguments), **{name: getattr(Config, name) for name in OWN})
+    config = dataclasses.replace(config_from(arguments), **OWN)
     fractions = [
         dataclasses.replace(config, label_fraction=share).label_fraction for share in arguments.label_fractions
     ]

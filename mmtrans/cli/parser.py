@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import sys
-import typing
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from mmtrans.bounds import check_number
-from mmtrans.config import Config, load_yaml, type_of
+from mmtrans.config import FIELDS, Config
+from mmtrans.config.files import load_yaml
 from mmtrans.system.escape import for_terminal
 
 
@@ -106,16 +105,16 @@ def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] =
     """
     parser.add_argument("--config", metavar="FILE.yaml", help="configuration file; flags override it")
     group = parser.add_argument_group("configuration")
-    for field in dataclasses.fields(Config):
+    for field in FIELDS.values():
         if field.name in without:
             continue
-        kind, flag = type_of(field), "--" + field.name.replace("_", "-")
+        kind, flag = field.kind, field.flag
         arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
-        arguments["help"] = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
+        arguments["help"] = f"{field.help} (default: {field.default})".replace("%", "%%")
         if kind is bool:
             arguments["action"] = argparse.BooleanOptionalAction
-        elif typing.get_origin(kind) is Literal:
-            arguments["choices"] = typing.get_args(kind)
+        elif field.choices:
+            arguments["choices"] = field.choices
         else:
             arguments.update(
                 type=None if kind is str else number_type(kind), metavar={int: "N", float: "X", str: "TEXT"}[kind]
@@ -129,6 +128,5 @@ def config_from(arguments: argparse.Namespace) -> Config:
     Raises:
         ValueError: a value out of range, or an unknown field in the file.
     """
-    names = {field.name for field in dataclasses.fields(Config)}
-    given = {name: value for name, value in vars(arguments).items() if name in names}
+    given = {name: value for name, value in vars(arguments).items() if name in FIELDS}
     return Config(**{**(load_yaml(arguments.config) if arguments.config else {}), **given})

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import add_config_flags, config_from, number_type
-from mmtrans.config import Config, dump_yaml
+from mmtrans.config import FIELDS, Config
+from mmtrans.config.files import dump_yaml
 from mmtrans.recipe import parse, slug
 from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
     """Trains, evaluates on valid, and returns its metrics; `None` where another process does."""
     config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:
-        for line in dump_yaml(config.to_dict()).splitlines():
+        for line in dump_yaml(config.to_sections()).splitlines():
             say(line)
         return config.to_dict()
     if execution.strategy == "multiworker" and cluster_of(os.environ, execution) is None and execution.workers:
@@ -128,5 +129,4 @@ def default_run(config: Config, manifest_hash: str) -> str:
 
 def is_demo(arguments: argparse.Namespace) -> bool:
     """Whether the command was given no arguments but those of its output."""
-    fields = {field.name for field in dataclasses.fields(Config)}
-    return not (arguments.data or arguments.run or arguments.config or fields & set(vars(arguments)))
+    return not (arguments.data or arguments.run or arguments.config or FIELDS.keys() & vars(arguments).keys())

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mmtrans.bounds import check_number
 from mmtrans.cli.parser import add_config_flags, add_number, config_from
-from mmtrans.config import Config, dump_yaml, read_yaml
+from mmtrans.config import FIELDS
+from mmtrans.config.files import dump_yaml, read_yaml
 from mmtrans.search import TUNERS
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
@@ -155,7 +156,7 @@ def _specs(arguments: argparse.Namespace) -> dict:
     from mmtrans.search.space import default_space, parse_space
 
     config = config_from(arguments)
-    fixed = {field.name for field in dataclasses.fields(Config)} & set(vars(arguments))
+    fixed = FIELDS.keys() & vars(arguments).keys()
     if arguments.space is None:
         return default_space(config, fixed)
     specs = read_yaml(arguments.space, "space", "space")

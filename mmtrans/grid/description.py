@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, TypedDict
 import msgspec
 
 from mmtrans.bounds import MOST_WHOLE
-from mmtrans.config import known_fields, spelled
+from mmtrans.config.files import known_fields
 from mmtrans.grid.variants import is_name
 from mmtrans.recipe import parse
+from mmtrans.system.paths import spelled
 from tfrecords.stored import damage, read_json, shown
 
 REMEDY = "Copy the grid anew from where it is whole, or make it again in a new directory."

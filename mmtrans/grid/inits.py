@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmtrans.config import same_place
 from mmtrans.grid.description import read_description
 from mmtrans.runs.run import Run
+from mmtrans.system.paths import same_place
 from mmtrans.training.init import open_init
 
 #: In a grid's directory, a directory for each, named by the first 16 digits of the hash of its translations.

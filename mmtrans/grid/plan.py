@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmtrans.config import Config
-from mmtrans.grid import VARIED
+from mmtrans.config import FIELDS, Config
 from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import Variant, config_of, fitted, rows_of
 from mmtrans.runs.environment import versions
@@ -30,7 +29,7 @@ class Grid:
         seeds: of each row.
         controls: whether each translation is also run untrained, and beside the features that it reads.
         label_fractions: shares of the train labels, other than all of them, with which every row is also run.
-        config: what the runs have in common; its `VARIED` fields say nothing.
+        config: what the runs have in common; its fields that vary from run to run say nothing.
         metric_split: the last split that a run is evaluated on: `test`, or `valid` where there is no test.
         variants: name → fields in which the runs of a variant differ from `config`; each recipe is also run so.
         inits: directory of a run to start from → hash of its translations, of which the grid has a copy.
@@ -76,7 +75,7 @@ class Grid:
 
     def save(self) -> None:
         """Writes `grid.json`."""
-        common = {name: value for name, value in self.config.to_dict().items() if name not in VARIED}
+        common = {name: value for name, value in self.config.to_dict().items() if FIELDS[name].grid != "varied"}
         description = {
             "records": str(self.records_path),
             "manifest_hash": self.manifest_hash,

@@ -10,12 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmtrans.config import Config, known_fields, read_fields, read_yaml
-from mmtrans.grid import VARIED
+from mmtrans.config import FIELDS, Config
+from mmtrans.config.effect import contradicted, idle
+from mmtrans.config.files import flattened, known_fields, read_yaml
 from mmtrans.recipe import Translation, parse, slug
 
-#: Fields that a variant cannot change: a grid's own, and those that decide what a run consists of.
-RESERVED = (*VARIED, "epochs", "pretrain")
+#: Fields that differ between the runs of a grid, whatever their variant.
+VARIED = {name for name, field in FIELDS.items() if field.grid == "varied"}
+
+#: Fields that a variant cannot change.
+RESERVED = {name for name, field in FIELDS.items() if field.grid != "free"}
 
 #: Most bytes of the name of a run or a training: its log is `<name>.log`, and file systems take 255.
 MOST_NAME = 251
@@ -100,22 +104,21 @@ def rows_of(
 
 
 def _concerns(fields: Iterable[str], config: Config) -> bool:
-    return isinstance(parse(config.recipe), Translation) or not read_fields(config).isdisjoint(fields)
+    unread = idle(config, varied=FIELDS.keys() - {"recipe"})
+    return isinstance(parse(config.recipe), Translation) or any(name not in unread for name in fields)
 
 
 def config_of(variant: Variant, named: Mapping[str, Mapping[str, Any]], config: Config) -> Config:
     """The configuration of a row's runs, with the seed of `config`."""
     fields = named[variant.name] if variant.name else {}
     own = {"recipe": variant.recipe, "untrained": variant.untrained, "label_fraction": variant.label_fraction}
-    own |= {name: getattr(Config, name) for name in _left_out(variant.recipe, variant.untrained)}
+    own |= {name: FIELDS[name].default for name in _left_out(variant.recipe, variant.untrained)}
     return replace(config, **{**fields, **own})
 
 
-def _left_out(recipe: str, untrained: bool) -> tuple[str, ...]:
-    """Fields that a run has at their default, whatever its variant says."""
-    starts = () if isinstance(parse(recipe), Translation) else ("init", "freeze")
-    # An encoder that is left as it is cannot be trained together with anything.
-    return (*starts, "objective") if untrained else starts
+def _left_out(recipe: str, untrained: bool) -> set[str]:
+    """Fields that a run has at their default, whatever its variant says: others would contradict its row."""
+    return contradicted(Config(recipe=recipe, untrained=untrained), VARIED)
 
 
 def variant_of(
@@ -129,10 +132,10 @@ def variant_of(
         common: the fields of the grid's configuration.
     """
     varied = {name for fields in named.values() for name in fields}
-    varied -= set(_left_out(run["recipe"], run.get("untrained", False)))
+    varied -= _left_out(run["recipe"], run.get("untrained", False))
     for name, fields in {"": {}, **named}.items():
         wanted = {**common, **fields}
-        if all(run.get(f, getattr(Config, f)) == wanted.get(f, getattr(Config, f)) for f in varied):
+        if all(run.get(f, FIELDS[f].default) == wanted.get(f, FIELDS[f].default) for f in varied):
             return Variant(run["recipe"], run.get("untrained", False), run.get("label_fraction", 1.0), name)
     return None
 
@@ -163,13 +166,14 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
                 f"at most 100. "
                 f"Received: {name!r}: {fields!r} ({path})."
             )
-        reserved = sorted(set(fields) & set(RESERVED))
-        if reserved:
+        where = f"variant {name}, {path}"
+        names = flattened(fields, where)
+        if reserved := sorted(RESERVED & set(names)):
             raise ValueError(
                 f"A variant cannot vary these fields. Expected others than {sorted(RESERVED)}. "
-                f"Received: {reserved} (variant {name}, {path}). Leave them out; the flags of the grid say them."
+                f"Received: {reserved} ({where}). Leave them out; the flags of the grid say them."
             )
-        changed = replace(config, **known_fields(fields, f"variant {name}, {path}"))
+        changed = replace(config, **known_fields(fields, where))
         # However its path is spelled.
         shape = replace(changed, init=os.path.realpath(changed.init) if changed.init else "")
         if shape in made:
@@ -178,5 +182,5 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
                 f"Received: {name}: {fields} ({path}). Change a field, or leave the variant out."
             )
         made[shape] = f"variant {name}"
-        named[str(name)] = {field: getattr(changed, field) for field in fields}
+        named[str(name)] = {field: getattr(changed, field) for field in names}
     return named

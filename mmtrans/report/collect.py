@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from mmtrans.config import Config, load_yaml
+from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
 from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_split
 from mmtrans.grid.description import Description, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import keras
 
-from mmtrans.config import GROWING, RUN_FORMAT, Config, digest, dump_yaml, load_yaml, same_place
+from mmtrans.config import FIELDS, RUN_FORMAT, Config, digest
+from mmtrans.config.files import dump_yaml, load_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.models.regressor import build_regressor
@@ -25,6 +26,7 @@ from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import write_atomically
+from mmtrans.system.paths import same_place
 from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import damage, read_json
@@ -107,7 +109,7 @@ class Run:
             run = cls.open(path)
             check_unchanged(run, config, manifest_hash)
             config = dataclasses.replace(config, init=run.config.init)
-            write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
+            write_atomically(path / "config.yaml", dump_yaml(config.to_sections()))
             return dataclasses.replace(run, config=config)
         check_place(path)
         init = init or (cls.open(config.init) if config.init else None)
@@ -120,7 +122,7 @@ class Run:
             init.copy_translations(path / INIT)
         statistics.save(path / "statistics.npz")
         save_seen(path, seen)
-        write_atomically(path / "config.yaml", dump_yaml(config.to_dict()))
+        write_atomically(path / "config.yaml", dump_yaml(config.to_sections()))
         # Last, as it is what makes the directory a run.
         description = {
             "records": str(run.records_path),
@@ -281,7 +283,7 @@ def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
     before, after = run.config.to_dict(), config.to_dict()
     if same_place(run.config.init, config.init):
         after["init"] = before["init"]
-    changed = sorted(name for name in before if before[name] != after[name] and name not in GROWING)
+    changed = sorted(name for name in before if before[name] != after[name] and not FIELDS[name].grows)
     if changed:
         listed = ", ".join(f"{name}: {before[name]!r} → {after[name]!r}" for name in changed)
         raise ValueError(

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from mmtrans.bounds import MOST_WHOLE
-from mmtrans.config import Config, known_fields
+from mmtrans.config import Config
+from mmtrans.config.files import known_fields
 from mmtrans.search.space import Choices, Interval, Parameter, parse_space
 from mmtrans.system.files import write_atomically
 from mmtrans.system.lease import LEASE, held

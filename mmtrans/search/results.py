@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmtrans.config import dump_yaml
+from mmtrans.config.files import dump_yaml
 from mmtrans.search.plan import REMEDY, Search
 from mmtrans.search.space import is_value
 from mmtrans.system.files import write_atomically
@@ -119,7 +119,7 @@ def best_yaml(search: Search, trial: Trial) -> str:
     where = "" if first.fold is None else f" on the records folds/fold-{first.fold} of the search"
     return (
         f"# Trial {trial.name} of a {search.tuner} search: {search.objective} {trial.value:.6g} {judged}, {number}.\n"
-        f"# With this seed{where}: {search.objective} {first.value!r}.\n{dump_yaml(training.config.to_dict())}"
+        f"# With this seed{where}: {search.objective} {first.value!r}.\n{dump_yaml(training.config.to_sections())}"
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mmtrans.bounds import MOST_REAL
-from mmtrans.config import Config, number, read_fields, type_of
+from mmtrans.config import FIELDS, Config
+from mmtrans.config.effect import idle
+from mmtrans.config.fields import Field
+from mmtrans.config.files import flattened, number
 
 #: Field → what is tried unless the user says otherwise.
 DEFAULTS: Mapping[str, Any] = {
@@ -24,9 +26,6 @@ DEFAULTS: Mapping[str, Any] = {
     "regressor_dropout": {"low": 0.0, "high": 0.6, "step": 0.1},
     "sentiment_loss": ["mae", "mse", "huber"],
 }
-
-#: Fields that are the search's own: what is searched for, its seeds, its budget.
-RESERVED = ("recipe", "seed", "epochs")
 
 MOST_VALUES = 10_000
 
@@ -52,8 +51,8 @@ Parameter = Choices | Interval
 
 def default_space(config: Config, fixed: Collection[str] = ()) -> dict[str, Any]:
     """Field → what is tried of it, in the form of a YAML file: those that the recipe reads and that are not `fixed`."""
-    read = read_fields(config)
-    return {name: spec for name, spec in DEFAULTS.items() if name in read and name not in fixed}
+    left_out = {*idle(config), *fixed}
+    return {name: spec for name, spec in DEFAULTS.items() if name not in left_out}
 
 
 def parse_space(specs: Mapping[Any, Any], config: Config, where: str) -> dict[str, Parameter]:
@@ -67,28 +66,29 @@ def parse_space(specs: Mapping[Any, Any], config: Config, where: str) -> dict[st
         where: the specs are from, for messages.
 
     Raises:
-        ValueError: names that are no fields, that belong to the search or that the recipe does not read; values that
-            the configuration does not take; a range that is none.
+        ValueError: names that are no fields, that all trials have in common or that have no effect; values that the
+            configuration does not take; a range that is none.
     """
-    fields = {field.name: field for field in dataclasses.fields(Config)}
-    known = set(fields) - set(RESERVED)
-    unknown = sorted(str(name) for name in specs if name not in known)
-    if unknown:
+    specs = flattened(specs, where)
+    free = {name for name, field in FIELDS.items() if field.search == "free"}
+    if reserved := sorted(set(specs) - free):
+        flags = ", ".join(field.flag for field in FIELDS.values() if field.search == "common")
         raise ValueError(
-            f"These cannot be searched. Expected some of {sorted(known)}. Received: {unknown} ({where}). "
-            f"Use --recipe, --seed and --epochs for those."
+            f"These cannot be searched. Expected some of {sorted(free)}. Received: {reserved} ({where}). "
+            f"Use {flags} for those."
         )
-    unread = sorted(set(specs) - read_fields(config))
-    if unread:
+    unread = idle(config, varied=specs)
+    if without_effect := sorted(set(specs) & set(unread)):
+        reasons = ", ".join(f"{name} ({unread[name]})" for name in without_effect)
         raise ValueError(
-            f"The recipe does not read these, so they have no effect. Expected some of {sorted(read_fields(config))}. "
-            f"Received: {unread}, recipe={config.recipe} ({where}). Leave them out."
+            f"These have no effect here. Expected some of {sorted(free - set(unread))}. Received: {reasons} ({where}). "
+            f"Leave them out."
         )
-    return {name: _parameter(fields[name], spec, config, where) for name, spec in specs.items()}
+    return {name: _parameter(FIELDS[name], spec, where) for name, spec in specs.items()}
 
 
-def _parameter(field: dataclasses.Field, spec: Any, config: Config, where: str) -> Parameter:
-    kind = type_of(field)
+def _parameter(field: Field, spec: Any, where: str) -> Parameter:
+    kind = field.kind
     if isinstance(spec, dict):
         if kind not in (int, float):
             raise ValueError(f"{field.name} has no range. Expected a list of values. Received: {spec} ({where}).")
@@ -98,15 +98,15 @@ def _parameter(field: dataclasses.Field, spec: Any, config: Config, where: str) 
         if not parameter.values:
             raise ValueError(f"{field.name} has no values. Expected at least one. Received: [] ({where}).")
     if isinstance(parameter, Interval):
-        low, high = (_taken(field, value, config, where) for value in (parameter.low, parameter.high))
+        low, high = (_taken(field, value, where) for value in (parameter.low, parameter.high))
         return Interval(low, high, parameter.sampling)
-    return Choices(tuple(dict.fromkeys(_taken(field, value, config, where) for value in parameter.values)))
+    return Choices(tuple(dict.fromkeys(_taken(field, value, where) for value in parameter.values)))
 
 
-def _taken(field: dataclasses.Field, value: Any, config: Config, where: str) -> Any:
+def _taken(field: Field, value: Any, where: str) -> Any:
     """A value as the configuration takes it."""
     try:
-        return getattr(dataclasses.replace(config, **{field.name: number(value)}), field.name)
+        return field.checked(number(value))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{error} Correct the space ({where}).") from error
 

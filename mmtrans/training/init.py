@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmtrans.config import RUN_FORMAT, Config
+from mmtrans.config import FIELDS, RUN_FORMAT, Config
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
@@ -19,13 +19,6 @@ from mmtrans.runs.phases import Phase, learned_otherwise
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import load_weights, read_weights
 from mmtrans.system.console import warn
-
-#: Configuration fields that give the encoder its shape, and the rest of a translation its own.
-ENCODER = ("cell", "units", "num_layers", "bidirectional", "bottleneck")
-DECODER = ("decoder_units", "attention", "attention_units", "max_distance", "stop")
-
-#: And those of a latent: without attention only the encoder's final state has one.
-BOTTLENECK = ("latent_units", "attention")
 
 
 def open_init(init: str, kept: Path | None = None) -> Run:
@@ -47,21 +40,6 @@ def open_init(init: str, kept: Path | None = None) -> Run:
         if not trained or original.translations_hash != copy.translations_hash:
             warn(f"{init} has other weights by now; those in {kept} are used.")
     return copy
-
-
-def check_pretraining(config: Config) -> None:
-    """Raises a ValueError where what prepares or is taken from a pre-training does not go with the rest."""
-    if not parse(config.recipe).translations and (config.pretrain or config.init):
-        flag = "pretrain" if config.pretrain else "init"
-        raise ValueError(
-            f"The recipe translates nothing. Expected a translation such as T->A with --{flag}. "
-            f"Received: recipe={config.recipe}. Leave --{flag} out, or choose another recipe."
-        )
-    if config.freeze != "none" and not config.init:
-        raise ValueError(
-            f"There is nothing to freeze. Expected --init RUN, whose encoders are not to move. "
-            f"Received: freeze={config.freeze}, init=''. Say where they come from, or leave --freeze out."
-        )
 
 
 def check_init(init: Run, config: Config, records: Records) -> None:
@@ -86,13 +64,18 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         if given is None:
             continue
         whole = not _learned_otherwise(init, given) and _is_whole(init, given, translations[index], config, dims)
-        names = (*ENCODER, *DECODER) if whole else ENCODER
-        names += BOTTLENECK if config.bottleneck == "vae" else ()
+        names = _shaping("encoder") | (_shaping("decoder") if whole else set())
+        names |= _shaping("latent") if config.latent.bottleneck == "vae" else set()
         inputs = translations[index].inputs
         wanted = {name: getattr(init.config, name) for name in names} | _columns(inputs, _dims(init))
         received = {name: getattr(config, name) for name in names} | _columns(inputs, dims)
         _compare(wanted, received, config)
         read_weights(init.weights_path(given))
+
+
+def _shaping(part: str) -> set[str]:
+    """The fields that give a part of a translation its shape."""
+    return {name for name, field in FIELDS.items() if part in field.shapes}
 
 
 def copy_initial_weights(init: Run, run: Run, phase: Phase, translator: Translator) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.config.effect import check_consistent
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.codebook_fit import fit_codebook
 from mmtrans.data.pipeline import (
@@ -37,7 +38,7 @@ from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.lease import held, is_held
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
-from mmtrans.training.init import check_init, check_pretraining, copy_initial_weights
+from mmtrans.training.init import check_init, copy_initial_weights
 from mmtrans.training.loop import PhaseData, fit
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import (
@@ -100,28 +101,15 @@ def check_recipe(config: Config, records: Records, worker: WorkerShard = NO_SHAR
         worker: a share of them, which it may be impossible to make.
         init: the run that it starts from, which may not fit; `None` for the one that `config.init` names.
     """
-    check_pretraining(config)
+    check_consistent(config)
     if config.init:
         init = init or Run.open(config.init)
         check_finished(init, init.translations)
         check_init(init, config, records)
     for phase in phases_of(config, records.manifest.manifest_hash):
-        if phase.kind == "joint":
-            check_joint(config)
         narrowed = records_of(phase, config, records)
         check_data(phase, narrowed)
         check_selection(narrowed, selection(phase, "train"), config.batch_size, worker)
-
-
-def check_joint(config: Config) -> None:
-    """Raises a ValueError where options say what the encoder does in a sentiment phase, and there is none."""
-    given = [f"{name}=True" for name in ("untrained", "finetune") if getattr(config, name)]
-    if given:
-        raise ValueError(
-            f"A joint phase trains the encoder from the start, and no sentiment phase follows. Expected neither "
-            f"untrained nor finetune. Received: {', '.join(given)}, objective='joint'. Leave that out, or choose "
-            f"--objective sequential."
-        )
 
 
 def worker_shard(devices: Devices, execution: Execution) -> WorkerShard:

@@ -79,7 +79,7 @@ def test_a_grid_directory_is_complete(grid, records_dir):
     assert len(list((grid / "phases").iterdir())) == 3
     assert not list(grid.rglob("checkpoints")) + list(grid.rglob("*.partial"))
     run = grid / "runs" / "T_to_A-seed-0"
-    assert yaml.safe_load((run / "config.yaml").read_text())["recipe"] == "T->A"
+    assert yaml.safe_load((run / "config.yaml").read_text())["run"]["recipe"] == "T->A"
     assert len(list(run.glob("logs/*/events.*"))) >= 2
     stored = {os.stat(path).st_ino for path in (grid / "phases").glob("*/best/weights.npz")}
     assert {os.stat(path).st_ino for path in run.rglob("weights.npz")} < stored

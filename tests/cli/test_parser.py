@@ -1,13 +1,11 @@
-import dataclasses
-import typing
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtrans.cli.main import COMMANDS, main, module
 from mmtrans.cli.parser import Parser, add_config_flags, config_from
-from mmtrans.config import Config, dump_yaml, type_of
+from mmtrans.config import FIELDS, Config
+from mmtrans.config.files import dump_yaml
 
 
 def parse(*argv):
@@ -20,19 +18,16 @@ def test_without_flags_the_defaults_hold():
     assert parse() == Config()
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Config), ids=lambda field: field.name)
+@pytest.mark.parametrize("field", FIELDS.values(), ids=lambda field: field.name)
 def test_every_field_has_a_hyphenated_flag(field):
-    kind, flag = type_of(field), "--" + field.name.replace("_", "-")
+    kind, flag = field.kind, "--" + field.name.replace("_", "-")
     if kind is bool:
-        assert getattr(parse(flag), field.name) is True
-        assert getattr(parse(flag.replace("--", "--no-", 1)), field.name) is False
+        assert parse(flag).to_dict()[field.name] is True
+        assert parse(flag.replace("--", "--no-", 1)).to_dict()[field.name] is False
         return
-    if typing.get_origin(kind) is typing.Literal:
-        values = typing.get_args(kind)
-    else:
-        values = {int: [7], float: [0.5], str: ["V"]}[kind]
+    values = field.choices or {int: [7], float: [0.5], str: ["V"]}[kind]
     for value in values:
-        received = getattr(parse(flag, str(value)), field.name)
+        received = parse(flag, str(value)).to_dict()[field.name]
         assert (received, type(received)) == (value, type(value))
 
 
@@ -59,7 +54,7 @@ def test_flags_override_the_file_and_the_file_the_defaults(tmp_path):
 def test_a_flag_given_at_its_default_still_overrides_the_file(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("units: 5\n")
-    assert parse("--config", str(path), "--units", str(Config().units)) == Config()
+    assert parse("--config", str(path), "--units", str(FIELDS["units"].default)) == Config()
 
 
 def test_values_out_of_range_are_refused():
@@ -88,7 +83,7 @@ def test_help_names_every_default(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     out = " ".join(capsys.readouterr().out.split())
-    for field in dataclasses.fields(Config):
+    for field in FIELDS.values():
         assert f"(default: {field.default})" in out
 
 

@@ -13,6 +13,7 @@ import yaml
 from mmtrans.cli.main import main
 from mmtrans.cli.train import is_demo
 from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
 from mmtrans.conversion.convert import convert
 from tests.tfrecords.segments import make_corpus, make_segment
 from tfrecords.manifest import Manifest
@@ -114,7 +115,7 @@ def test_print_config_shows_everything_and_trains_nothing(tmp_path, capsys, monk
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--recipe", "concat(T, V)", "--units", "5", "--print-config"]) == 0
     fields = yaml.safe_load(capsys.readouterr().out)
-    assert fields == Config(recipe="concat(T,V)", units=5).to_dict()
+    assert fields == Config(recipe="concat(T,V)", units=5).to_sections()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,7 +155,7 @@ def test_the_default_run_directory_is_named_by_recipe_and_configuration(
     with pytest.raises(pytest.fail.Exception, match="stop here"):
         main(["train", "--data", str(small_dir), "--recipe", "concat(T,A)", *flags])
     (run,) = (tmp_path / "runs").iterdir()
-    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
+    config = Config(**load_yaml(run / "config.yaml"))
     assert run.name == f"concat_T_A-{config.digest(Manifest.load(small_dir).manifest_hash)}"
 
 

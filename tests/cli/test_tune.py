@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mmtrans.cli.main import main
-from mmtrans.config import load_yaml
+from mmtrans.config.files import load_yaml
 from mmtrans.evaluation import evaluate as evaluation
 from mmtrans.runs.run import Run
 from mmtrans.search import tuner

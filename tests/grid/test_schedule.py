@@ -3,7 +3,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from mmtrans.config import Config, dump_yaml
+from mmtrans.config import Config
+from mmtrans.config.files import dump_yaml
 from mmtrans.grid import schedule
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.schedule import locked, pending_tasks, run_grid

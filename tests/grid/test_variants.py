@@ -99,7 +99,7 @@ def test_a_run_tells_whose_it_is(grid):
 
 def test_features_start_from_nothing(grid):
     config = replace(grid.config, init="run", freeze="encoder")
-    assert config_of(Variant("T"), {}, config) == Config("T")
+    assert config_of(Variant("T"), {}, config) == Config(recipe="T")
     assert config_of(Variant("T->A"), {}, config) == replace(config, recipe="T->A")
     run = config_of(Variant("T"), {}, config).to_dict()
     assert variant_of(run, {"cold": {"init": "", "freeze": "none"}}, config.to_dict()) == Variant("T")
@@ -142,7 +142,7 @@ def test_what_is_no_variant_is_refused(tmp_path, text, message):
 
 
 def test_a_grid_keeps_what_its_runs_start_from(grid, tmp_path):
-    run = Run(tmp_path / "run", Config("T->A", pretrain=True), tmp_path / "records", "def")
+    run = Run(tmp_path / "run", Config(recipe="T->A", pretrain=True), tmp_path / "records", "def")
     finish(run, run.phases[0])
     for name, text in (("config.yaml", "recipe: T->A\npretrain: true\n"), ("statistics.npz", "")):
         (run.path / name).write_text(text)

@@ -69,7 +69,7 @@ def test_a_new_run_holds_configuration_statistics_and_environment(tiny, small, t
     run = Run.open_or_create(tmp_path / "deep" / "run", config, small)
     names = ["config.yaml", "environment.json", "segments.json", "statistics.npz"]
     assert sorted(entry.name for entry in run.path.iterdir()) == names
-    assert yaml.safe_load((run.path / "config.yaml").read_text()) == config.to_dict()
+    assert yaml.safe_load((run.path / "config.yaml").read_text()) == config.to_sections()
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["manifest_hash"] == small.manifest.manifest_hash
     assert environment["records"] == str(small.directory.resolve())
@@ -163,15 +163,15 @@ def test_a_path_is_the_same_however_it_is_spelled(tmp_path, monkeypatch):
     (tmp_path / "P3").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "P3")
     monkeypatch.chdir(tmp_path)
-    run = Run(tmp_path / "run", Config("T->A", init="P3"), tmp_path, "abc")
+    run = Run(tmp_path / "run", Config(recipe="T->A", init="P3"), tmp_path, "abc")
     for spelled in ("P3", "./P3", "P3/", "../" + tmp_path.name + "/P3", str(tmp_path / "P3"), "link"):
-        check_unchanged(run, Config("T->A", init=spelled), "abc")
+        check_unchanged(run, Config(recipe="T->A", init=spelled), "abc")
     for other in ("", "P4"):
         with pytest.raises(ValueError, match=rf"another configuration\..*init: 'P3' → '{other}'"):
-            check_unchanged(run, Config("T->A", init=other), "abc")
-    names = {Config("T->A", init=spelled).digest() for spelled in ("P3", "./P3/", str(tmp_path / "P3"))}
-    assert names == {Config("T->A", init="P3").digest()}
-    assert Config("T->A", init="P4").digest() not in names
+            check_unchanged(run, Config(recipe="T->A", init=other), "abc")
+    names = {Config(recipe="T->A", init=spelled).digest() for spelled in ("P3", "./P3/", str(tmp_path / "P3"))}
+    assert names == {Config(recipe="T->A", init="P3").digest()}
+    assert Config(recipe="T->A", init="P4").digest() not in names
 
 
 @pytest.mark.parametrize(

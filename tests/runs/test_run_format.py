@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
-from mmtrans.config import Config, load_yaml
+from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
 from mmtrans.data.records import Records
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.schedule import outdated_runs

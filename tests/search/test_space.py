@@ -12,7 +12,6 @@ from mmtrans.search.space import (
     default_space,
     from_keras_tuner,
     parse_space,
-    read_fields,
 )
 
 TRANSLATION = Config(recipe="T->A")
@@ -30,14 +29,6 @@ def test_the_default_space_is_a_space_of_what_the_recipe_reads():
     parse(default_space(baseline), baseline)
     assert "attention_units" not in default_space(replace(TRANSLATION, attention="none"))
     assert "cell" not in default_space(TRANSLATION, fixed=["cell"])
-    variational = {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}
-    assert variational <= read_fields(replace(TRANSLATION, bottleneck="vae")) - read_fields(TRANSLATION)
-    assert {"finetune", "representation"} <= read_fields(TRANSLATION) - read_fields(baseline)
-    joint = replace(TRANSLATION, objective="joint")
-    only = {"translation_weight", "sentiment_weight", "joint_warmup_steps"}
-    assert read_fields(joint) - read_fields(TRANSLATION) == only
-    assert read_fields(TRANSLATION) - read_fields(joint) == {"finetune", "untrained"}
-    assert read_fields(replace(joint, recipe="T")) == read_fields(baseline)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +54,11 @@ def test_what_is_tried(name, spec, expected):
 @pytest.mark.parametrize(
     ("specs", "message"),
     [
-        ({"unit": 3, "seed": [1]}, r"cannot be searched\. .*Received: \['seed', 'unit'\] \(here\)"),
-        ({3: 4}, r"cannot be searched\. .*\['3'\]"),
+        (
+            {"epochs": 3, "seed": [1]},
+            r"cannot be searched\. .*Received: \['epochs', 'seed'\] \(here\)\. Use --recipe, --seed",
+        ),
+        ({"unit": 3, 3: 4}, r"Unknown configuration fields\. .*Received: \['3', 'unit'\] \(here\)"),
         ({"units": [0]}, r"units is out of range\. .*units=0\. Give a larger one\. Correct the space \(here\)"),
         ({"units": [4.5]}, r"Wrong type\. Expected int\. Received: units=4\.5"),
         ({"units": None}, r"Wrong type\. .*units=None"),
@@ -97,8 +91,21 @@ def test_bad_spaces_are_refused(specs, message):
 
 
 def test_a_field_without_effect_is_refused():
-    with pytest.raises(ValueError, match=r"does not read these.*Received: \['attention_units', 'units'\], recipe=T "):
+    with pytest.raises(
+        ValueError, match=r"no effect here\..*Received: attention_units \(T .*\), units \(T translates "
+    ):
         parse({"units": [1, 2], "attention_units": [1, 2]}, Config(recipe="T"))
+
+
+def test_a_field_may_be_searched_beside_the_one_that_gives_it_an_effect():
+    searched = {"bottleneck": ["none", "vae"], "kl_weight": [0.1, 1]}
+    assert list(parse(searched)) == ["bottleneck", "kl_weight"]
+    with pytest.raises(ValueError, match=r"Received: kl_weight \(bottleneck='none'\) \(here\)"):
+        parse({"kl_weight": [0.1, 1]})
+
+
+def test_a_space_may_be_written_by_sections():
+    assert parse({"encoder": {"units": [3, 4]}, "dropout": 0.1}) == parse({"units": [3, 4], "dropout": 0.1})
 
 
 def test_values_outlive_the_wire_of_keras_tuner():

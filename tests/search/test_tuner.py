@@ -8,7 +8,8 @@ import keras_tuner
 import pytest
 import yaml
 
-from mmtrans.config import Config, load_yaml
+from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
 from mmtrans.search import tuner
 from mmtrans.search.cluster import Member
 from mmtrans.search.oracles import Durable

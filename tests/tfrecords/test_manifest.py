@@ -1,11 +1,11 @@
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrecords.manifest import DroppedSegment, Folds, Manifest, ModalityInfo, Shard, Source, SourceFile, Split
+from tfrecords.manifest import ADDED, DroppedSegment, Folds, Manifest, ModalityInfo, Shard, Source, SourceFile, Split
 from tfrecords.schema import LabelScale
 
 SHARD = Shard("train-000006-00000.tfrecord", "ab" * 32, 900, 4, {"text": 6}, True)
@@ -69,6 +69,42 @@ def test_hash_follows_the_content():
     same = replace(MANIFEST, cleaning=dict(MANIFEST.cleaning))
     assert same.manifest_hash == MANIFEST.manifest_hash
     assert replace(MANIFEST, truncated={"aligned": 2}).manifest_hash != MANIFEST.manifest_hash
+
+
+@dataclass(frozen=True)
+class LaterInfo(ModalityInfo):
+    """With a key that a later version adds."""
+
+    rate_hz: float | None = field(default=None, metadata=ADDED)
+
+
+@dataclass(frozen=True)
+class Later(Manifest):
+    """The manifest of a later version."""
+
+    languages: tuple[str, ...] = field(default=(), metadata=ADDED)
+    speakers: dict = field(default_factory=dict, metadata=ADDED)
+
+
+def test_a_key_of_a_later_version_changes_a_hash_only_where_it_says_something():
+    content = {key.name: getattr(MANIFEST, key.name) for key in fields(MANIFEST)}
+    infos = {
+        name: LaterInfo(**{key.name: getattr(info, key.name) for key in fields(info)})
+        for name, info in MANIFEST.modalities.items()
+    }
+    later = Later(**{**content, "modalities": infos})
+    assert later.manifest_hash == MANIFEST.manifest_hash
+    with_rate = {**infos, "audio": replace(infos["audio"], rate_hz=100.0)}
+    changed = [
+        replace(later, languages=("en",)),
+        replace(later, speakers={"a": 1}),
+        replace(later, modalities=with_rate),
+    ]
+    assert len({manifest.manifest_hash for manifest in (later, *changed)}) == 4
+
+
+def test_the_hash_is_what_it_was():
+    assert MANIFEST.manifest_hash == "93d489a4a469630cc706c9d56afe5e88219537c36afaea118a74a1724ad9caa0"
 
 
 @pytest.mark.parametrize("make", [True, False])

@@ -178,9 +178,12 @@ def test_other_weights_since_are_told(make_run, pretrained, tmp_path, capsys):
             {"recipe": "A->T"},
             r"Expected one whose first translation reads A\. .*translations=\['T->A'\]",
         ),
-        ({"recipe": "T"}, r"The recipe translates nothing\. .*--init\. Received: recipe=T\."),
-        ({"recipe": "T", "init": "", "pretrain": True}, r"The recipe translates nothing\. .*--pretrain\."),
-        ({"init": "", "freeze": "encoder"}, r"There is nothing to freeze\. Expected --init RUN"),
+        ({"recipe": "T"}, r"T translates nothing\. Expected init='' then\. .*or leave --init out"),
+        ({"recipe": "T", "init": "", "pretrain": True}, r"T translates nothing\. Expected pretrain=False then\."),
+        (
+            {"init": "", "freeze": "encoder"},
+            r"Received: freeze='encoder'\. Say with --init RUN where the encoder comes from",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_made(make_run, tmp_path, fields, message):

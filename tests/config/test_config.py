@@ -1,26 +1,27 @@
 import dataclasses
 import math
-import typing
+import pickle
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.config import Config, digest, dump_yaml, load_yaml, type_of
-
-FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+from mmtrans.config import FIELDS, Config, digest, sections_of
+from mmtrans.config.fields import fields_in
+from mmtrans.config.files import dump_yaml, known_fields, load_yaml
+from mmtrans.config.sections import EncoderConfig
 
 
 def values_of(field):
     """A strategy for the values that a field accepts."""
-    kind, bounds = type_of(field), field.metadata
-    if typing.get_origin(kind) is typing.Literal:
-        return st.sampled_from(typing.get_args(kind))
+    kind = field.kind
+    if field.choices:
+        return st.sampled_from(field.choices)
     if kind is int:
-        return st.integers(bounds["low"], bounds["high"] if bounds["high"] is not None else 10**6)
+        return st.integers(field.low, field.high if field.high is not None else 10**6)
     if kind is float:
-        return st.floats(bounds["low"], bounds["high"] if bounds["high"] is not None else 1e6)
+        return st.floats(field.low, field.high if field.high is not None else 1e6)
     return {bool: st.booleans(), str: st.sampled_from(["T->A", "concat(T,V)", "embed(T,A)->V"])}[kind]
 
 
@@ -32,16 +33,18 @@ configs = st.fixed_dictionaries({}, optional={name: values_of(field) for name, f
 def test_yaml_round_trips(tmp_path_factory, fields):
     config = Config(**fields)
     path = tmp_path_factory.getbasetemp() / "config.yaml"
-    path.write_text(dump_yaml(config.to_dict()), encoding="utf-8")
-    assert Config(**load_yaml(path)) == config
-    assert list(load_yaml(path)) == list(FIELDS)
+    for written in (config.to_sections(), config.to_dict()):
+        path.write_text(dump_yaml(written), encoding="utf-8")
+        assert Config(**load_yaml(path)) == config
+        assert list(load_yaml(path)) == list(FIELDS)
 
 
 def test_every_field_says_what_it_is():
     for name, field in FIELDS.items():
-        assert field.metadata["help"], name
-        assert set(field.metadata["phases"]) <= {"translation", "sentiment", "joint"}, name
-        assert type_of(field) in (int, float, bool, str) or typing.get_origin(type_of(field)) is typing.Literal
+        assert field.help, name
+        assert set(field.phases) <= {"translation", "sentiment", "joint"}, name
+        assert field.choices or field.kind in (int, float, bool, str)
+        assert field.default == field.checked(field.default)
 
 
 @pytest.mark.parametrize(
@@ -77,36 +80,38 @@ def test_wrong_values_are_refused(fields, message):
         Config(**fields)
 
 
-@pytest.mark.parametrize("name", sorted(name for name, field in FIELDS.items() if field.metadata["low"] is not None))
+@pytest.mark.parametrize("name", sorted(name for name, field in FIELDS.items() if field.low is not None))
 def test_bounds_are_inclusive(name):
-    metadata, kind = FIELDS[name].metadata, type_of(FIELDS[name])
-    for bound, outside in ((metadata["low"], -1), (metadata["high"], 1)):
+    field = FIELDS[name]
+    for bound, outside in ((field.low, -1), (field.high, 1)):
         if bound is None:
             continue
-        assert getattr(Config(**{name: bound}), name) == bound
-        beyond = bound + outside if kind is int else math.nextafter(bound, outside * math.inf)
+        assert Config(**{name: bound}).to_dict()[name] == bound
+        beyond = bound + outside if field.kind is int else math.nextafter(bound, outside * math.inf)
         with pytest.raises(ValueError, match=rf"^{name} is out of range\."):
             Config(**{name: beyond})
 
 
 def test_values_are_canonical():
     config = Config(recipe=" embed( T,A ) ->V ", learning_rate=1)
-    assert config.recipe == "embed(T,A)->V"
-    assert config.learning_rate == 1.0
-    assert isinstance(config.learning_rate, float)
+    assert config.run.recipe == "embed(T,A)->V"
+    assert config.optimisation.learning_rate == 1.0
+    assert isinstance(config.optimisation.learning_rate, float)
     assert config.digest() == Config(recipe="embed(T,A)->V", learning_rate=1.0).digest()
 
 
 def test_a_config_cannot_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Config().units = 3
+        Config().encoder.units = 3
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().encoder = Config().encoder
 
 
 def other_value(name):
     """A value that is not the field's default."""
-    kind, default = type_of(FIELDS[name]), FIELDS[name].default
-    if typing.get_origin(kind) is typing.Literal:
-        return next(choice for choice in typing.get_args(kind) if choice != default)
+    kind, default = FIELDS[name].kind, FIELDS[name].default
+    if FIELDS[name].choices:
+        return next(choice for choice in FIELDS[name].choices if choice != default)
     if kind is str:
         return "A"
     return {bool: not default, int: default + 1, float: default / 2 or 0.25}[kind]
@@ -175,6 +180,52 @@ def test_bad_files_are_refused(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_yaml(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("encoder: {units: 3}\nunits: 4\n", r"A field is given twice\..*Received: \['units'\] \(.*sections\.yaml\)"),
+        ("encoder: {decoder_units: 3}\nzebra: 1", r"Unknown .*Received: \['encoder\.decoder_units', 'zebra'\]"),
+        ("encoder: 3", r"Unknown configuration fields\. .*Received: \['encoder'\]"),
+        ("encoder: {units: 0}", r"units is out of range\. .*The value stands in .*sections\.yaml"),
+        ("units: {encoder: 3}", r"Wrong type\. Expected int\."),
+    ],
+)
+def test_bad_sections_are_refused(tmp_path, content, message):
+    path = tmp_path / "sections.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        load_yaml(path)
+
+
+def test_sections_and_fields_may_stand_side_by_side(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("run: {recipe: A->T}\nencoder:\n  units: 12\ndecoder:\nbatch_size: 3\n", encoding="utf-8")
+    assert load_yaml(path) == {"recipe": "A->T", "units": 12, "batch_size": 3}
+
+
+def test_a_file_may_use_the_name_of_an_earlier_version(monkeypatch):
+    monkeypatch.setattr("mmtrans.config.files.RENAMED", {"hidden": "units"})
+    assert known_fields({"hidden": 3}, "here") == known_fields({"encoder": {"hidden": 3}}, "here") == {"units": 3}
+    with pytest.raises(ValueError, match=r"given twice\. .*\['units'\]"):
+        known_fields({"hidden": 3, "units": 3}, "here")
+
+
+def test_a_configuration_is_made_of_fields_and_of_sections():
+    config = Config(encoder=EncoderConfig(units=3, cell="gru"), cell="lstm", recipe="T")
+    assert config == Config(units=3, recipe="T")
+    assert dataclasses.replace(config, units=5, encoder=config.encoder) == Config(units=5, recipe="T")
+    assert config.to_sections()["encoder"] == dataclasses.asdict(config.encoder)
+    assert pickle.loads(pickle.dumps(config)) == config
+    with pytest.raises(TypeError, match=r"no such fields: \['unit'\]"):
+        Config(unit=3)
+
+
+def test_no_name_is_used_twice():
+    names = [name for section in sections_of(Config).values() for name in fields_in(section)]
+    assert sorted(names) == sorted(FIELDS)
+    assert not set(names) & set(sections_of(Config))
 
 
 def test_a_file_may_name_some_fields(tmp_path):
