@@ -3,15 +3,15 @@
 import csv
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmtrans.conversion.folds import MOSI_TRAIN, MOSI_VALID, assign_folds
+from tests.real_data import MOSI_TEXT, needs
 
-SEGMENTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mosi_text" / "segments.csv"
+SEGMENTS = MOSI_TEXT / "segments.csv"
 
 
 def _file(tmp_path, text, name="folds.json"):
@@ -26,7 +26,7 @@ def test_official_ids_are_sorted_cuts():
     assert list(known) == sorted(set(known))
 
 
-@pytest.mark.skipif(not SEGMENTS.is_file(), reason="needs the real MOSI text data")
+@needs(SEGMENTS)
 def test_real_segments_fall_in_their_official_folds():
     rows = list(csv.DictReader(SEGMENTS.open(encoding="utf-8")))
     folds, origin = assign_folds(row["video_id"] for row in rows)

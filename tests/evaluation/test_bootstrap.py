@@ -2,7 +2,6 @@
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +14,12 @@ from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.uncertainty import bootstrap
 from mmtrans.evaluation.uncertainty.bootstrap import bootstrap_intervals, draw_weights, holm
 from mmtrans.evaluation.uncertainty.intervals import SCALES
+from tests.real_data import MOSI_TEXT, needs
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
 LIKERT = LabelScale("persuasion", 1.0, 7.0, 4.0)
-SEGMENTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mosi_text" / "segments.csv"
+SEGMENTS = MOSI_TEXT / "segments.csv"
 
 
 def clustered(rng, num_videos, per_video):
@@ -123,7 +123,7 @@ def test_a_metric_that_is_mostly_undefined_has_no_interval():
     assert None not in constant["mae"]
 
 
-@pytest.mark.skipif(not SEGMENTS.exists(), reason="real MOSI labels are not here")
+@needs(SEGMENTS)
 def test_always_positive_on_the_real_valid_fold():
     with SEGMENTS.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "valid"]

@@ -1,6 +1,5 @@
 import json
 import math
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,11 +10,11 @@ from hypothesis import strategies as st
 from mmtrans.sources.cleaning import clean
 from mmtrans.sources.csd import alignment
 from mmtrans.sources.csd.alignment import align_mean, cut_words, has_length, midpoint_pairs, overlap_pairs
+from tests.real_data import MOSI_LABEL_TIMES, MOSI_TEXT, SDK, needs
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
-OFFICIAL = SHARED / "data" / "mosi_label_times" / "CMU_MOSI_Labels.csd"
-WORDS = SHARED / "data" / "mosi_text" / "CMU_MOSI_ModifiedTimestampedWords.csd"
-EXPECTED = SHARED / "bench" / "sdk_expected.json"
+OFFICIAL = MOSI_LABEL_TIMES / "CMU_MOSI_Labels.csd"
+WORDS = MOSI_TEXT / "CMU_MOSI_ModifiedTimestampedWords.csd"
+EXPECTED = SDK / "sdk_expected.json"
 
 # Times are multiples of 1/8 s, so that sums and differences are exact and the oracle's rounding is the code's.
 times = st.integers(0, 24).map(lambda n: n / 8)
@@ -129,7 +128,7 @@ def test_cut_words_gives_a_word_to_both_segments_and_counts_it_once():
     assert counts == {"audio: words without frames set to 0": 2}
 
 
-@pytest.mark.skipif(not (OFFICIAL.is_file() and WORDS.is_file() and EXPECTED.is_file()), reason="no real data here")
+@needs(OFFICIAL, WORDS, EXPECTED)
 def test_real_segments_hold_as_many_rows_as_in_the_official_sdk():
     expected = json.loads(EXPECTED.read_text())["segments"]
     with h5py.File(OFFICIAL) as labels, h5py.File(WORDS) as words:

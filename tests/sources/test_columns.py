@@ -1,16 +1,13 @@
 """The columns of MFN and MCTN."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from mmtrans.sources.columns import COVAREP_NAMES, FACET_NAMES, select_columns
 from mmtrans.sources.corpus import Corpus, Dropped
 from mmtrans.sources.open import open_corpus
+from tests.real_data import MOSI_TRIMODAL, needs
 from tfrecords.schema import LabelScale, Segment
-
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
 #: The published list of FACET's columns, frame time and face box included, and indices into it after those five.
 _LIST = (
@@ -91,9 +88,9 @@ def test_an_unknown_selection_is_refused():
         select_columns(_corpus({"text": _ramp(2)}), "mfn")
 
 
-@pytest.mark.skipif(not (SHARED / "mosi_trimodal").is_dir(), reason="the shared data are absent")
+@needs(MOSI_TRIMODAL)
 def test_real_features():
-    whole, kept = (open_corpus(SHARED / "mosi_trimodal", select=select).read() for select in (None, "mctn"))
+    whole, kept = (open_corpus(MOSI_TRIMODAL, select=select).read() for select in (None, "mctn"))
     count = 0
     for before, after in zip(whole, kept, strict=True):
         np.testing.assert_array_equal(after.features["audio"], before.features["audio"][:, [1, 3, 6, 25, 60]])

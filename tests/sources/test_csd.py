@@ -3,7 +3,6 @@ import os
 import re
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,10 +12,10 @@ from hypothesis import strategies as st
 
 from mmtrans.sources.csd.reader import open_csd as open_csd_anywhere
 from mmtrans.sources.untrusted import hdf5
+from tests.real_data import MOSI_TEXT, needs
 from tests.sources.csd_files import words_of, write_csd
 from tfrecords.schema import LabelScale
 
-DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 ONES = [[0, 1], [1, 2], [2, 3], [3, 4]]
 VIDEO = "_dI--eQ6qVU"
 
@@ -382,13 +381,12 @@ def outcome_of(folder):
     return None if all(np.isfinite(s.features["audio"]).all() for s in segments) else segments
 
 
-@pytest.mark.skipif(not (DATA / "mosi_text").is_dir(), reason="the real words and labels are not here")
+@needs(MOSI_TEXT)
 def test_real_mosi_words_and_labels_agree_with_the_transcripts():
-    folder = DATA / "mosi_text"
-    corpus, segments = read(folder, glove=folder / "glove.mosi.300d.txt")
+    corpus, segments = read(MOSI_TEXT, glove=MOSI_TEXT / "glove.mosi.300d.txt")
     assert len(segments) == 1512
     assert [(drop.id, drop.reason) for drop in corpus.dropped] == [("2WGyTLYerpo[43]", "its interval has no length")]
-    with (folder / "segments.csv").open(encoding="utf-8") as file:
+    with (MOSI_TEXT / "segments.csv").open(encoding="utf-8") as file:
         rows = {f"{row['video_id']}[{int(row['clip_id']) - 1}]": row for row in csv.DictReader(file)}
     scores = []
     for id, segment in segments.items():

@@ -1,14 +1,12 @@
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmtrans.sources.csd.label_times import LabelTimes, measure_label_times
 from mmtrans.sources.csd.reader import open_csd
+from tests.real_data import MOSI_LABEL_TIMES, MOSI_TEXT, needs
 from tests.sources.csd_files import words_of, write_csd
-
-DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
 
 def make_video(seed, sentences=12):
@@ -87,13 +85,13 @@ def test_opening_sequences_adds_the_note(tmp_path):
     assert open_csd(tmp_path, isolated=False, label_shift=shift).notes == []
 
 
-@pytest.mark.skipif(not (DATA / "mosi_label_times").is_dir(), reason="the real words and labels are not here")
+@needs(MOSI_TEXT, MOSI_LABEL_TIMES)
 def test_mosis_published_labels_are_found_to_run_early(tmp_path):
     for folder, name in (
-        ("mosi_text", "CMU_MOSI_ModifiedTimestampedWords.csd"),
-        ("mosi_label_times", "CMU_MOSI_Labels.csd"),
+        (MOSI_TEXT, "CMU_MOSI_ModifiedTimestampedWords.csd"),
+        (MOSI_LABEL_TIMES, "CMU_MOSI_Labels.csd"),
     ):
-        (tmp_path / name).symlink_to((DATA / folder / name).resolve())
+        (tmp_path / name).symlink_to(folder / name)
     (note,) = open_csd(tmp_path, isolated=False).notes
     assert float(re.search(r"--label-shift ([+-]\d\.\d\d)", note)[1]) == pytest.approx(0.29, abs=0.04)
-    assert open_csd(DATA / "mosi_text", isolated=False).notes == []
+    assert open_csd(MOSI_TEXT, isolated=False).notes == []

@@ -1,7 +1,6 @@
 """MISA and MAG pickles, written small with everything that real ones do."""
 
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,9 @@ from mmtrans.sources.labels import ANY_LABEL
 from mmtrans.sources.misa.reader import open_misa
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.untrusted.unpickle import load_pickle
+from tests.real_data import MOSI_TEXT, MOSI_TRIMODAL, needs
 from tfrecords.schema import LabelScale
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 RNG = np.random.default_rng(0)
 
 
@@ -268,10 +267,9 @@ def test_a_pickle_that_asks_for_more_than_data(tmp_path):
         open_misa(tmp_path)
 
 
-@pytest.mark.skipif(not (SHARED / "mosi_trimodal").is_dir(), reason="needs the real MOSI pickles")
+@needs(MOSI_TRIMODAL, MOSI_TEXT)
 def test_real_files():
-    folder = SHARED / "mosi_trimodal"
-    corpus = open_misa(folder, glove=SHARED / "mosi_text" / "glove.mosi.300d.txt")
+    corpus = open_misa(MOSI_TRIMODAL, glove=MOSI_TEXT / "glove.mosi.300d.txt")
     segments = {segment.id: segment for segment in corpus.read()}
     folds, origin = assign_folds(corpus.video_ids, own=corpus.folds)
     assert origin == "the source's own folds"
@@ -282,7 +280,7 @@ def test_real_files():
     }
     assert not corpus.dropped
     # Against the files themselves, sample by sample.
-    for file in sorted(folder.glob("*.pkl")):
+    for file in sorted(MOSI_TRIMODAL.glob("*.pkl")):
         for (_, visual, acoustic, words), label, name in load_pickle(file):
             segment = segments[str(name)]
             np.testing.assert_array_equal(segment.features["video"], visual)

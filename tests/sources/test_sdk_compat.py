@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,9 @@ from hypothesis import strategies as st
 
 from mmtrans.sources.csd.reader import open_csd
 from mmtrans.sources.csd.sdk import tokens_of
+from tests.real_data import MOSI_LABEL_TIMES, SDK, needs
 from tests.sources.csd_files import words_of, write_csd
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 open_here = partial(open_csd, isolated=False)
 EPSILON = 1e-5
 DIMS = {"text": 300, "audio": 74, "video": 47}
@@ -169,16 +168,16 @@ def test_tokens_of_equals_the_slow_loop(reference, rows):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("MMTRANS_SDK") != "1", reason="writes 371 MiB; set MMTRANS_SDK=1")
-@pytest.mark.skipif(not (SHARED / "bench").is_dir(), reason="the SDK's output is not here")
+@needs(SDK, MOSI_LABEL_TIMES)
 def test_mosi_scale_is_what_the_official_sdk_made_of_it(tmp_path):
     made = tmp_path / "made"
-    script = SHARED / "bench" / "make_mosi_scale_csd.py"
-    subprocess.run([sys.executable, script.resolve(), made], check=True, cwd=script.parent, capture_output=True)
+    script = SDK / "make_mosi_scale_csd.py"
+    subprocess.run([sys.executable, script, made], check=True, cwd=script.parent, capture_output=True)
     # The SDK's output was made with the label times as published.
-    labels = SHARED / "data" / "mosi_label_times" / "CMU_MOSI_Labels.csd"
+    labels = MOSI_LABEL_TIMES / "CMU_MOSI_Labels.csd"
     (made / "labels" / "CMU_MOSI_Opinion_Labels.csd").unlink()
-    (made / "labels" / labels.name).symlink_to(labels.resolve())
-    expected = json.loads((SHARED / "bench" / "sdk_expected.json").read_text())["segments"]
+    (made / "labels" / labels.name).symlink_to(labels)
+    expected = json.loads((SDK / "sdk_expected.json").read_text())["segments"]
     for compat in ("sdk", "sdk-no-impute"):
         segments = {segment.id: segment for segment in open_csd(made, compat=compat).read()}
         assert set(segments) == set(expected)

@@ -1,14 +1,15 @@
 import csv
-from pathlib import Path
 
 import pytest
+
+from tests.real_data import MOSI_TEXT
 
 
 @pytest.fixture
 def mosi_segments():
-    """Rows of the real segments.csv, where the data lie beside the checkout."""
-    path = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mosi_text" / "segments.csv"
+    """Rows of the real segments.csv."""
+    path = MOSI_TEXT / "segments.csv"
     if not path.is_file():
-        pytest.skip("the real data are not here")
+        pytest.skip("real data are absent (MMTRANS_REAL_DATA)")
     with open(path, encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_data import MOSI_TRIMODAL, needs
 from tools.benchmark import MEASUREMENTS, main
 from tools.benchmark_options import Options
 
@@ -109,11 +110,9 @@ def test_convert(capsys):
 
 
 @pytest.mark.slow
+@needs(MOSI_TRIMODAL)
 def test_a_given_source_is_converted(capsys):
-    trimodal = ROOT / ".." / "shared" / "data" / "mosi_trimodal"
-    if not trimodal.is_dir():
-        pytest.skip("the real data are not here")
-    results = measure(capsys, "convert", "--source", str(trimodal))
+    results = measure(capsys, "convert", "--source", str(MOSI_TRIMODAL))
     assert results["segments"] == 229
     assert results["frames"] is None
 
