@@ -27,6 +27,9 @@ _LARGEST_COUNT = 20
 #: What stands for no token after the last one, besides 0.
 _NO_TOKEN = (-1, -100)
 
+#: The numbers of tokens, their mask and their kinds.
+MAX_PARTS = 3
+
 #: Segments whose text is looked at to tell whether it is ids.
 _LOOKED_AT = 200
 
@@ -49,15 +52,15 @@ def usual_width(widths: Counter[Width]) -> Width:
 def holds_ids(array: np.ndarray) -> bool:
     """Whether a text's array `(segments, steps, dim)` holds the numbers of tokens, as BERT reads them, and no vectors.
 
-    They are numbers that may be tokens', one a step, or all of a segment in one step, or in three steps of which the
-    second is the mask and the third the kind of each token.
+    They are numbers that may be tokens', one a step, or all of a segment in one step. The mask of the tokens, and their
+    kinds, may follow as steps or columns of their own.
     """
     _, steps, dim = array.shape
     seen = array[:: max(1, len(array) // _LOOKED_AT)]
-    if not seen.size or (steps not in (1, 3) and dim != 1):
+    if not seen.size or min(steps, dim) > MAX_PARTS or not may_be_ids(seen) or seen.max() <= _LARGEST_COUNT:
         return False
-    may_be = may_be_ids(seen) and bool(seen.max() > _LARGEST_COUNT)
-    return may_be and (steps != 3 or dim == 1 or bool((seen[:, 1:] <= 1).all()))
+    flags = [seen[:, 1:] if steps <= MAX_PARTS else None, seen[:, :, 1:] if dim <= MAX_PARTS else None]
+    return 1 in (steps, dim) or any(part is not None and bool((part <= 1).all()) for part in flags)
 
 
 def may_be_ids(array: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmtrans.sources.modalities import other_columns
 from tests.sources.format_files import d1, dump, truth
-from tests.sources.kinds import AUDIO, PICKLES, TEXT, WRITE, Kinds, Row, pickled, text_of
+from tests.sources.kinds import AUDIO, PICKLES, WRITE, Kinds, Row, pickled, text_of
 
 
 def _segments(narrow: str) -> list:
@@ -136,91 +136,6 @@ def _roots_renamed(folder: Path) -> Path:
     return folder
 
 
-def _no_text(corpus, segments) -> None:
-    assert "text" not in corpus.aligned
-    assert all("text" not in segment.features for segment in segments.values())
-    assert any("holds the numbers of tokens, and no vectors: no text modality." in note for note in corpus.notes)
-
-
-def _ids(shape: str) -> Callable[[int], np.ndarray]:
-    """`n` → numbers of tokens of n segments, 50 each, of which the last are padding where the shape says so."""
-    rng = np.random.default_rng(3)
-
-    def make(n: int) -> np.ndarray:
-        ids = rng.integers(0, 30522, (n, 50))
-        if shape == "triple":
-            return np.stack([ids, np.ones_like(ids), np.zeros_like(ids)], axis=1)
-        if shape == "padded":
-            ids[:, -2:] = -1, -100
-        return ids
-
-    return make
-
-
-def _pickled_ids(format: str, shape: str) -> Row:
-    make = _ids(shape)
-
-    def change(parts: dict) -> None:
-        parts.pop("text_bert", None)
-        parts[TEXT[format]] = make(len(parts[TEXT[format]]))
-
-    return Row(pickled(format, change), check=_no_text)
-
-
-def _d1_ids(shape: str) -> Row:
-    make = _ids(shape)
-
-    def write(folder: Path) -> Path:
-        d1(folder)
-        for path in folder.glob("text_*.h5"):
-            with h5py.File(path, "r+") as file:
-                n = len(file["d1"])
-                del file["d1"]
-                file["d1"] = make(n).astype(float)
-        return folder
-
-    return Row(write, check=_no_text)
-
-
-def _neutral_ids(shape: str) -> Row:
-    make = _ids(shape)
-
-    def write(folder: Path) -> Path:
-        WRITE["neutral"](folder)
-        np.savez(folder / "text.npz", **{s.id: make(1)[0].reshape(-1, 50) for s in truth()})
-        return folder
-
-    return Row(write, check=_no_text)
-
-
-def _csd_ids(shape: str) -> Row:
-    make = _ids(shape)
-
-    def write(folder: Path) -> Path:
-        WRITE["csd"](folder)
-        with h5py.File(folder / "text.csd", "r+") as file:
-            (root,) = file
-            for entry in file[root]["data"].values():
-                count = len(entry["features"])
-                del entry["features"]
-                entry["features"] = make(1).reshape(-1, 1)[-count:]
-        return folder
-
-    return Row(write, check=_no_text)
-
-
-def _all_ids(shape: str) -> dict[str, Row | str]:
-    return {
-        **{format: _pickled_ids(format, shape) for format in PICKLES},
-        "mfn": _d1_ids(shape),
-        "neutral": _neutral_ids(shape),
-        "misa": _NEVER_READ,
-    }
-
-
-_NEVER_READ = "Its first part is numbers of words, and is never read as vectors."
-
-
 def _says_unused(name: str) -> Callable:
     def check(corpus, segments) -> None:
         assert len(segments) == 7
@@ -287,12 +202,6 @@ KINDS: Kinds = {
         ),
         "mfn": Row(_d1_renamed, check=_all_modalities),
         **{format: _renamed(format) for format in PICKLES},
-    },
-    "numbers of tokens as text": {**_all_ids("ids"), "csd": _csd_ids("ids")},
-    "numbers of tokens that are padded with -1 or -100": {**_all_ids("padded"), "csd": _csd_ids("padded")},
-    "BERT's ids, mask and kinds as text": {
-        **_all_ids("triple"),
-        "csd": "A sequence of text has one row a time, and no mask.",
     },
     "parts that nothing uses": _beside_the_others("wishes"),
     "parts that a modality's name is only within": _beside_the_others("surface"),

@@ -45,11 +45,22 @@ def _refused_in_folder(make: Callable[[Path], object], pattern: str) -> dict[str
     return {format: Row(of_format(format), refused=pattern) for format in WRITE}
 
 
+def _linked(path: Path) -> None:
+    path.rename(path.parent.parent / "kept-elsewhere")
+    path.symlink_to("../kept-elsewhere")
+
+
+def _is_read(corpus, segments) -> None:
+    assert len(segments) == 7
+    assert {name for segment in segments.values() for name in segment.features} == {"text", "audio", "video"}
+
+
 _POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 _PAGE = b"\n<!DOCTYPE html>\n<html><head><title>Quota exceeded</title></head></html>"
 
 KINDS: Kinds = {
     "a file that is cut off": _refused(_cut_off, r"cannot be read.*Received: "),
+    "a link to the file": {format: Row(after(_linked)(format), check=_is_read) for format in WRITE},
     "a path with nothing": {
         format: Row(lambda folder: folder / "nothing.here", refused=r"There is no .*nothing\.here") for format in WRITE
     },

@@ -15,7 +15,6 @@ from tests.sources.kinds import AUDIO, PICKLES, WRITE, Kinds, Row, pickled
 LACKING = (-3.0, 2.5, -0.5)
 
 EMPTY = np.zeros((0, 5), np.float32)
-WHOLE = "HDF5 holds one array for all."
 
 
 def _lack_audio(corpus, segments) -> None:
@@ -64,13 +63,13 @@ KINDS: Kinds = {
         "misa": _of_segments("misa", lambda raw: raw.update(audio=None)),
         "csd": _of_segments("csd", lambda raw: raw.pop("audio")),
         "neutral": _of_segments("neutral", lambda raw: raw.pop("audio")),
-        "mfn": WHOLE,
+        "mfn": _of_segments("mfn", lambda raw: raw.pop("audio")),
     },
     "segments whose modality is empty": {
         **{format: _of_rows(format, EMPTY) for format in PICKLES},
         "misa": _of_segments("misa", lambda raw: raw.update(audio=EMPTY)),
         "csd": Row(_sequences, check=_lack_audio),
         "neutral": _of_segments("neutral", lambda raw: raw.update(audio=EMPTY)),
-        "mfn": WHOLE,
+        "mfn": "HDF5 holds one array for all.",
     },
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.sources.format_files import dump, truth
+from tests.sources.format_files import dump, neutral_per_segment, truth
 from tests.sources.kinds import WRITE, Kinds, Row
 
 NO_IDS = dict.fromkeys(("lmf", "mfn"), "The format has no ids.")
@@ -87,6 +87,13 @@ def _without_two(format: str) -> Row:
     return Row(_writer(format, ids), check=check)
 
 
+def _in_linked_segments(folder: Path) -> Path:
+    path, store = neutral_per_segment(folder / "corpus"), folder / "store"
+    (path / "segments").rename(store)
+    (path / "segments").symlink_to("../store")
+    return path
+
+
 def _in_a_linked_folder(folder: Path) -> Path:
     path, store = WRITE["csd"](folder / "corpus"), folder / "store"
     store.mkdir()
@@ -108,8 +115,7 @@ _FLAT = "The format has no sub-folders."
 KINDS: Kinds = {
     "ids of no style": {**_each_its_own([f"dia{k}_utt{k % 2}" for k in range(7)], "are of no known style"), **NO_IDS},
     "numbers as ids": {
-        **_each_its_own([9007199254740993 + k for k in range(7)], "of no known style", without=["csd"]),
-        "csd": NAMES,
+        **_each_its_own([9007199254740993 + k for k in range(7)], "of no known style"),
         **NO_IDS,
     },
     "ids of several styles": {
@@ -138,5 +144,6 @@ KINDS: Kinds = {
     "a linked sub-folder": {
         **dict.fromkeys(WRITE, _FLAT),
         "csd": Row(_in_a_linked_folder, check=_is_whole),
+        "neutral": Row(_in_linked_segments, check=_is_whole),
     },
 }

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmtrans.sources.labels import ANY_LABEL
 from tests.sources.format_files import d1, dump, truth
-from tests.sources.kinds import WRITE, Kinds, Row, pickled
+from tests.sources.kinds import PICKLES, WRITE, Kinds, Row, pickled
 from tfrecords.schema import LabelScale
 
 MOSI = (-3.0, 3.0, 0.0)
@@ -100,6 +100,36 @@ def _of_columns(count: int, **row: object) -> dict[str, Row | str]:
     return {**{format: Row(write, **row) for format, write in _columns(count).items()}, **_ONE_LABEL}
 
 
+def _as_text(spell: Callable[[float], str], **row: object) -> dict[str, Row | str]:
+    """Entries of the formats whose labels may be text, each spelled so."""
+
+    def spelled(values: object) -> np.ndarray:
+        array = np.asarray(values)
+        return np.array([spell(float(value)) for value in array.reshape(-1)], object).reshape(array.shape)
+
+    def of_pickle(format: str) -> Row:
+        key = {"lmf": "label", "mmsa": "regression_labels"}.get(format, "labels")
+        return Row(pickled(format, lambda parts: parts.update({key: spelled(parts[key])})), **row)
+
+    def misa(folder: Path) -> Path:
+        path = WRITE["misa"](folder)
+        content = pickle.loads(path.read_bytes())
+        return dump(path, {k: [(x, spelled(label), id) for x, label, id in rows] for k, rows in content.items()})
+
+    def neutral(folder: Path) -> Path:
+        WRITE["neutral"](folder)
+        table = folder / "segments.csv"
+        header, *lines = table.read_text(encoding="utf-8").splitlines()
+        cells = [line.split(",") for line in lines]
+        cells = [[id, split, spell(float(label)) if label else "", words] for id, split, label, words in cells]
+        table.write_text("\n".join([header, *map(",".join, cells)]), encoding="utf-8")
+        return folder
+
+    numbers = dict.fromkeys(("csd", "mfn"), "Labels are numbers of HDF5.")
+    pickles = {format: of_pickle(format) for format in PICKLES}
+    return {**pickles, "misa": Row(misa, **row), "neutral": Row(neutral, **row), **numbers}
+
+
 _ONE_LABEL = {"mmsa": "The labels of its files have names.", "neutral": "The table has one column of labels."}
 
 KINDS: Kinds = {
@@ -124,6 +154,13 @@ KINDS: Kinds = {
     "an outlier among sentiments": _kind(lambda split, label: 11 / 3 if label == 2.5 else label, MOSI),
     "labels of one sign": _kind(lambda split, label: abs(label) + 1, (1.0, 4.0, 2.5)),
     "classes 0 and 1": _kind(lambda split, label: label if np.isnan(label) else float(label > 0), (0.0, 1.0, 0.5)),
+    "labels of one value": _kind(lambda split, label: label * 0 + 5, (4.0, 6.0, 5.0)),
+    "labels of one value on MOSI's scale": _kind(lambda split, label: label * 0 - 1.5, MOSI),
+    "labels that are text": _as_text(
+        lambda label: f" {label:+.1f}", check=_has_labels(0, LabelScale("sentiment", *MOSI))
+    ),
+    "labels that only Python takes for numbers": _as_text(lambda label: "1_0", refused=r"Received: \S*label"),
+    "labels in other digits": _as_text(lambda label: "\u0663", refused=r"Received: \S*label"),
     "labels beyond float32": _kind(
         lambda split, label: {1.8: 1e39, -0.5: -1e308}.get(label, label), MOSI, not_finite=3
     ),

@@ -12,11 +12,20 @@ from tests.sources import (
     kinds_of_gaps,
     kinds_of_ids,
     kinds_of_labels,
+    kinds_of_tokens,
     kinds_of_words,
 )
 from tests.sources.kinds import Row
 
-MODULES = (kinds_of_columns, kinds_of_files, kinds_of_gaps, kinds_of_ids, kinds_of_labels, kinds_of_words)
+MODULES = (
+    kinds_of_columns,
+    kinds_of_files,
+    kinds_of_gaps,
+    kinds_of_ids,
+    kinds_of_labels,
+    kinds_of_tokens,
+    kinds_of_words,
+)
 KINDS = {kind: entries for module in MODULES for kind, entries in module.KINDS.items()}
 ROWS = [
     (kind, format) for kind, entries in KINDS.items() for format, entry in entries.items() if isinstance(entry, Row)

@@ -17,7 +17,7 @@ from mmtrans.sources.csd.label_times import measure_label_times
 from mmtrans.sources.csd.roles import role_of
 from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
 from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label
-from mmtrans.sources.modalities import holds_ids
+from mmtrans.sources.modalities import MAX_PARTS, holds_ids
 from mmtrans.sources.words import read_words
 from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.user_files import check_file
@@ -143,7 +143,7 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
         if role is None or role == "phones":
             what = "phones are not used" if role else f"nothing tells what its {sequence.dim} columns are"
             notes.append(f"{file} is left aside: {what}.")
-        elif role == "text" and sequence.dim == 1 and _holds_tokens(sequence):
+        elif role == "text" and sequence.dim <= MAX_PARTS and _holds_tokens(sequence):
             notes.append(f"{file} holds the numbers of tokens, and no vectors: no text modality.")
         elif role in found:
             raise ValueError(
@@ -164,7 +164,7 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
 
 
 def _holds_tokens(sequence: Sequence) -> bool:
-    """Whether rows of one number each are numbers of tokens, as the first entries tell."""
+    """Whether rows of few numbers each are numbers of tokens, as the first entries tell."""
     with open_file(sequence.path) as file:
         loaded = [sequence.load(file, video) for video in islice(sequence.entries, MAX_LOOKED_AT)]
     rows = [content for _, content in filter(None, loaded)]

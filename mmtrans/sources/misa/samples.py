@@ -84,7 +84,8 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
         if not isinstance(value, (list, tuple, np.ndarray)):
             raise _layout(path, f"{name} as {type(value).__name__} in {id}")
         steps[name] = len(value)
-    if isinstance(words, np.ndarray) and words.ndim == 2 and words.dtype.kind == "f":
+    # One column would be the numbers of the words.
+    if isinstance(words, np.ndarray) and words.ndim == 2 and words.shape[1] > 1 and words.dtype.kind == "f":
         features["text"] = _matrix(words, "text", where)
     labels = tuple(_numbers(label, "label", where).reshape(-1).tolist())
     treated: Counter = Counter()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.sources.modalities import holds_ids, modality_of, other_columns, usual_width
+from mmtrans.sources.modalities import MAX_PARTS, holds_ids, modality_of, other_columns, usual_width
 from mmtrans.sources.neutral.table import Row
 from mmtrans.sources.untrusted.npz import array_names, array_shape, open_npz, read_array
 
@@ -128,7 +128,7 @@ def _shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
 
 
 def _hold_ids(texts: Sequence[Place]) -> bool:
-    if not all(place.shape[0] in (1, 3) or place.shape[1] == 1 for place in texts):
+    if any(min(place.shape) > MAX_PARTS for place in texts):
         return False
     for place in texts[:: max(1, len(texts) // _LOOKED_AT)]:
         with open_npz(place.path) as archive:
