@@ -4,6 +4,13 @@ Ids of one known style are read as `mmtrans.sources.ids` says. That `v_3` is a s
 up where it contradicts the splits (`video_0001`, `video_0002`, … would be one video in all of them) or makes one video
 of many ids. Then, and where no style fits all ids, each id is a video of its own, `<id>[0]`. Ids of no style of which
 most repeat are videos of several segments, in the order of the file. Rows without an id are `<split>_<row>[0]`.
+
+Ids that most splits share begin anew in each, or the splits hold the same segments, of which readers keep the first:
+the labels tell. Where there are none, ids in brackets are taken for the same segments, and all others to begin anew.
+What begins anew bears its split in its name.
+
+Names are those of a file as a whole. In a part of it, a split for instance, nothing may contradict a guess, and ids do
+not begin anew: its segments may have other names there.
 """
 
 from __future__ import annotations
@@ -23,10 +30,15 @@ Name = tuple[str, int]
 #: So many ids of one video are rather so many videos.
 MIN_SUSPICIOUS = 10
 
+#: Of ids that begin anew at least such a share has other labels in another split; classes agree by chance.
+MIN_OTHER_LABELS = 0.2
+
 _BY_SEGMENT = "so intervals by video are intervals by segment"
 
 
-def name_rows(ids: Sequence, splits: Sequence[str | None]) -> tuple[list[Name], dict[str, list[str]] | None, list[str]]:
+def name_rows(
+    ids: Sequence, splits: Sequence[str | None], labels: Sequence | None = None
+) -> tuple[list[Name], dict[str, list[str]] | None, list[str]]:
     """Video id and 0-based index of every segment of a source, and its folds.
 
     Ids are text, bytes or numbers, or rows `(id, …)` of several cells. Files that count from 0 in a style that counts
@@ -36,13 +48,15 @@ def name_rows(ids: Sequence, splits: Sequence[str | None]) -> tuple[list[Name], 
     Args:
         ids: of each segment, as the file has it; `None` for none.
         splits: of each segment, `None` where the file does not tell.
+        labels: of each segment a number or several, or `None`; without labels nothing is told by them.
 
     Returns:
         `(video id, index)` of each segment; the folds, as `split_folds` gives them, or `None` where not every segment
         has a split; and notes for the user.
     """
     present = [place for place, raw in enumerate(ids) if id_text(raw)]
-    names, notes = _name_present([ids[place] for place in present], [splits[place] for place in present])
+    labels = [None] * len(ids) if labels is None else labels
+    names, notes = _name_present(*([each[place] for place in present] for each in (ids, splits, labels)))
     named: list[Name | None] = [None] * len(ids)
     for place, name in zip(present, names, strict=True):
         named[place] = name
@@ -99,7 +113,7 @@ def _name_others(named: list[Name | None], splits: Sequence[str | None]) -> list
     return [f"Segments without an id, each a video of its own: {len(lacking)} ({', '.join(lacking[:3])})."]
 
 
-def _name_present(rows: Sequence, splits: Sequence[str | None]) -> tuple[list[Name], list[str]]:
+def _name_present(rows: Sequence, splits: Sequence[str | None], labels: Sequence) -> tuple[list[Name], list[str]]:
     timed = _read_times(rows)
     if timed is not None:
         return _rank_in_time(timed), ["The ids have no index: it is the rank in time within the video."]
@@ -110,13 +124,18 @@ def _name_present(rows: Sequence, splits: Sequence[str | None]) -> tuple[list[Na
             # The first cell alone does not tell the rows apart.
             texts = [", ".join(cells_of(row)) for row in rows]
         return _name_by_id(texts, splits, "are of no known style") if texts else ([], [])
-    if style != "brackets" and _begin_anew(texts, splits):
+    begin_anew = _begin_anew(texts, splits)
+    are_others = begin_anew and _have_other_labels(texts, splits, labels, default=style != "brackets")
+    if are_others and style != "brackets":
         return _name_by_id(texts, splits, "stand in several splits")
     names, notes = _read_style(texts, style)
-    if _begin_anew(texts, splits):
-        # Brackets leave no doubt: they are the same segments.
+    if begin_anew:
         example = _shared(list(zip(splits, texts, strict=True)))[0]
-        notes.append(f"Most ids of a split (like {example!r}) stand in another one too: the first of each is kept.")
+        told = "and no other labels tell them apart: the first of each is kept"
+        if are_others:
+            names = [(_within(split, video), index) for split, (video, index) in zip(splits, names, strict=True)]
+            told = f"with other labels: each video counts within its split, like {names[0][0]!r}"
+        notes.append(f"Most ids of a split (like {example!r}) stand in another one too, {told}.")
     if len(set(names)) < len(set(texts)):
         return _name_by_id(texts, splits, "would be fewer segments than ids, as 01 and 1 are one number")
     videos = [video for video, _ in names]
@@ -144,7 +163,7 @@ def _name_by_id(texts: Sequence[str], splits: Sequence[str | None], why: str) ->
     """Each id as a video of its own."""
     note = f"The ids (like {', '.join(map(repr, dict.fromkeys(texts[:3])))}) {why}: each counts as a video of its own"
     if _begin_anew(texts, splits):
-        texts = [f"{split}_{text}" if split else text for split, text in zip(splits, texts, strict=True)]
+        texts = [_within(split, text) for split, text in zip(splits, texts, strict=True)]
         note += " within its split, since splits share them"
     note += f", like {texts[0]}[0], {_BY_SEGMENT}."
     counts = Counter(zip(splits, texts, strict=True))
@@ -166,6 +185,20 @@ def _begin_anew(texts: Sequence[str], splits: Sequence[str | None]) -> bool:
             by_split.setdefault(split, set()).add(text)
     shared = set(_shared(list(zip(splits, texts, strict=True))))
     return any(2 * len(ids & shared) > len(ids) for ids in by_split.values())
+
+
+def _within(split: str | None, name: str) -> str:
+    return f"{split}_{name}" if split else name
+
+
+def _have_other_labels(texts: Sequence[str], splits: Sequence[str | None], labels: Sequence, *, default: bool) -> bool:
+    """Whether ids that splits share have other labels in each; `default` where no labels of such ids are known."""
+    by_id: dict[str, dict[str, str]] = {}
+    for text, split, label in zip(texts, splits, labels, strict=True):
+        if split is not None and label is not None and not np.isnan(label).all():
+            by_id.setdefault(text, {}).setdefault(split, str(np.ravel(label).tolist()))
+    shared = [set(of_splits.values()) for of_splits in by_id.values() if len(of_splits) > 1]
+    return sum(len(found) > 1 for found in shared) >= MIN_OTHER_LABELS * len(shared) if shared else default
 
 
 def _video_of_each(names: Sequence[Name], splits: Sequence[str | None]) -> list[tuple[str | None, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.sources.format_files import dump, neutral_per_segment, truth
+from tests.sources.format_files import Truth, dump, neutral_per_segment, truth
 from tests.sources.kinds import WRITE, Kinds, Row
 
 NO_IDS = dict.fromkeys(("lmf", "mfn"), "The format has no ids.")
@@ -18,8 +18,8 @@ NAMES = "The ids are names in an HDF5 file: never missing, and text without a sl
 SPLITS = ("train", "valid", "test")
 
 
-def _write_pickle(format: str, ids: Sequence[object], folder: Path) -> Path:
-    path = WRITE[format](folder)
+def _write_pickle(format: str, ids: Sequence[object], folder: Path, segments: Sequence[Truth] | None = None) -> Path:
+    path = WRITE[format](folder, segments)
     content, following = pickle.loads(path.read_bytes()), iter(ids)
     for parts in (content[split] for split in SPLITS):
         if format == "misa":
@@ -94,6 +94,44 @@ def _in_linked_segments(folder: Path) -> Path:
     return path
 
 
+def _begin_anew(format: str) -> Row:
+    """Two segments of each split have the ids of two in the others, and other labels."""
+    ids = ["v[0]", "v[1]", "w[0]", "v[0]", "v[1]", "v[0]", "v[1]"]
+    names = [f"{segment.split}_{id}" for segment, id in zip(truth(), ids, strict=True)]
+
+    def check(corpus, segments) -> None:
+        assert set(segments) == set(names)
+        assert corpus.dropped == []
+        assert corpus.folds == {"train": ["train_v", "train_w"], "valid": ["valid_v"], "test": ["test_v"]}
+        for name, expected in zip(names, truth(), strict=True):
+            label = np.nan if segments[name].label is None else segments[name].label
+            np.testing.assert_allclose(label, expected.label, rtol=1e-6)
+        assert sum("each video counts within its split, like 'train_v'" in note for note in corpus.notes) == 1
+
+    return Row(_writer(format, ids), check=check)
+
+
+def _same_segments(format: str) -> Row:
+    """Valid and test hold two of train's three segments, in a style that counts from 1."""
+    ids = ["v_1", "v_2", "w_1", "v_1", "v_2", "v_1", "v_2"]
+    segments = [
+        replace(segment, label=label)
+        for segment, label in zip(truth(), (-1.5, 2.0, 0.5, -1.5, 2.0, -1.5, 2.0), strict=True)
+    ]
+
+    def check(corpus, found) -> None:
+        assert {name: segment.label for name, segment in found.items()} == {"v[0]": -1.5, "v[1]": 2.0, "w[0]": 0.5}
+        assert [dropped.id for dropped in corpus.dropped] == ["v[0]", "v[1]"] * 2
+        assert corpus.folds["train"] == ["v", "w"]
+        told = "no other labels tell them apart: the first of each is kept."
+        assert sum(told in note for note in corpus.notes) == 1
+
+    return Row(lambda folder: _write_pickle(format, ids, folder, segments), check=check)
+
+
+_ONCE = {"neutral": "Arrays are found by the id, once for all splits.", "csd": NAMES}
+
+
 def _in_a_linked_folder(folder: Path) -> Path:
     path, store = WRITE["csd"](folder / "corpus"), folder / "store"
     store.mkdir()
@@ -133,6 +171,16 @@ KINDS: Kinds = {
     "ids with slashes": {
         **_each_its_own(["a/b", "/a", "../a", "a//b", "a/", "./a", "a/../b"], "of no known style", without=["csd"]),
         "csd": NAMES,
+        **NO_IDS,
+    },
+    "ids in brackets that begin anew in each split": {
+        **{format: _begin_anew(format) for format in ("mult", "mmsa", "multibench", "misa")},
+        **_ONCE,
+        **NO_IDS,
+    },
+    "the same segments in several splits": {
+        **{format: _same_segments(format) for format in ("mult", "mmsa", "multibench", "misa")},
+        **_ONCE,
         **NO_IDS,
     },
     "segments without an id": {

@@ -140,7 +140,36 @@ def test_splits_that_hold_the_same_segments_are_noted():
     names, folds, notes = name_splits(train=["v[0]", "v[1]"], test=["v[0]", "v[1]"])
     assert names == [("v", 0), ("v", 1)] * 2
     assert folds == {"train": ["v"], "test": []}
-    assert notes == ["Most ids of a split (like 'v[0]') stand in another one too: the first of each is kept."]
+    assert notes == [
+        "Most ids of a split (like 'v[0]') stand in another one too, and no other labels tell them apart: the "
+        "first of each is kept."
+    ]
+
+
+@pytest.mark.parametrize("ids", [["v[0]", "v[1]"], ["v_1", "v_2"], ["v$_$1", "v$_$2"]])
+def test_labels_tell_whether_splits_hold_the_same_segments(ids):
+    splits = ["train", "train", "test", "test"]
+    same, others = [0.5, (1, np.nan), 0.5, (1, np.nan)], [0.5, None, -0.5, np.nan]
+    names, folds, notes = name_rows(ids * 2, splits, same)
+    assert (names, folds) == ([("v", 0), ("v", 1)] * 2, {"train": ["v"], "test": []})
+    assert "and no other labels tell them apart: the first of each is kept." in notes[0]
+    names, folds, notes = name_rows(ids * 2, splits, others)
+    assert len(set(names)) == 4
+    if ids[0] == "v[0]":
+        assert names == [("train_v", 0), ("train_v", 1), ("test_v", 0), ("test_v", 1)]
+        assert folds == {"train": ["train_v"], "test": ["test_v"]}
+        assert notes == [
+            "Most ids of a split (like 'v[0]') stand in another one too, with other labels: each video counts within "
+            "its split, like 'train_v'."
+        ]
+
+
+@pytest.mark.parametrize(("different", "kept"), [(0, 10), (1, 10), (2, 20), (10, 20)])
+def test_few_corrected_labels_make_no_other_segments(different, kept):
+    ids, labels = [f"v[{k}]" for k in range(10)], [1.0] * 10
+    others = [0.0] * different + [1.0] * (10 - different)
+    names, _, _ = name_rows(ids * 2, ["train"] * 10 + ["test"] * 10, labels + others)
+    assert len(set(names)) == kept
 
 
 def test_ids_that_repeat_are_videos_of_several_segments():

@@ -61,7 +61,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str |
     vectors, dim, notes = _word_vectors(outline, glove)
     dims = {name: usual_width(widths) for name, widths in outline.widths.items()}
     dims |= {"text": dim} if vectors else {}
-    names, folds, found = name_rows(outline.raw_ids, outline.splits)
+    names, folds, found = name_rows(outline.raw_ids, outline.splits, outline.labels)
     notes += found
     if not any(outline.splits):
         notes.append("The name of no file says its fold: folds are taken from elsewhere.")

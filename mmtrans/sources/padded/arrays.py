@@ -75,7 +75,8 @@ def open_padded(
     folds = without_ids(sorted(folds, key=lambda fold: SPLITS.index(fold.split)), files[0], notes)
     folds, dims = without_deviants(folds, files[0])
     ids = [raw for fold in folds for raw in (fold.ids if fold.ids is not None else [None] * fold.size)]
-    named, own_folds, id_notes = name_rows(ids, [fold.split for fold in folds for _ in range(fold.size)])
+    numbers = [row for fold in folds for row in (fold.labels if fold.labels is not None else [None] * fold.size)]
+    named, own_folds, id_notes = name_rows(ids, [fold.split for fold in folds for _ in range(fold.size)], numbers)
     names = {fold.split: [next(following) for _ in range(fold.size)] for following in [iter(named)] for fold in folds}
     aligned = _find_aligned(folds, dims)
     notes += id_notes
