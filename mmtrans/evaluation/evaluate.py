@@ -10,7 +10,7 @@ from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
 from mmtrans.evaluation.results import check_place, place_of, save, save_metrics
 from mmtrans.evaluation.shapes import HISTORY
 from mmtrans.evaluation.split_metrics import evaluate_predictions
-from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, unseen
+from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, misfit_of_target, unseen
 from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
@@ -39,7 +39,7 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         the split's object in metrics.json, with `records`, the hash of their manifest, and `left_out`, the number of
         segments that stay out, `None` where nobody knows which would have to; of a pre-trained run it holds
         `translation`, these, and `notes` where there are some, and nothing but `metrics.json` is written. `translation`
-        is `None` where no segment has the target.
+        is `None` where no segment has the target, or where the records' target has other features than the run's.
 
     Raises:
         ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split that it
@@ -63,7 +63,8 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         if split == "valid" and is_own(run, records) and records.count("train", run.recipe.inputs.modalities, True):
             # What training evaluates is valid: segments that it learned from stand beside them in the projector.
             beside["train"] = predict(run, records, "train", scorer, MAX_POINTS)
-        translation = _translation(run, chosen.records, split)
+        misfit = misfit_of_target(run, records)
+        translation = None if misfit else _translation(run, chosen.records, split)
     scale = records.manifest.label
     result = evaluate_predictions(
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
@@ -71,7 +72,7 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     result["notes"] += notes_on(chosen, predictions)
     if isinstance(run.recipe, Translation):
         result["translation"] = translation
-        result["notes"] += [] if translation else [_no_translation(run, split)]
+        result["notes"] += [] if translation else [_no_translation(run, split, misfit)]
     result |= provenance
     save(place, split, predictions, result)
     plot(place, split, predictions, scale, str(run.recipe))
@@ -83,10 +84,10 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
 
 def check_records(run: Run, records: Records) -> None:
     """Raises a ValueError where records do not fit a run: their features, label scale, or no labels for the
-    baselines."""
+    baselines. To predict sentiment it needs no target."""
     if not run.config.pretrain:
         check_label(run, records)
-    check_features(run, records)
+    check_features(run, records, has_target=run.config.pretrain)
 
 
 def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
@@ -128,7 +129,9 @@ def _translation(run: Run, records: Records, split: str) -> dict | None:
     return evaluate_translation(run, records, split)
 
 
-def _no_translation(run: Run, split: str) -> str:
+def _no_translation(run: Run, split: str, misfit: str | None) -> str:
+    if misfit:
+        return f"No quality of the translation. {misfit}"
     target = " and ".join(run.recipe.target.modalities)
     return f"No quality of the translation: no segment of the {split} split has {target} beside its source."
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.results import SHOWN
+from mmtrans.recipe import Translation
 from mmtrans.runs.environment import steps_per_word
 from mmtrans.runs.run import Run
 from mmtrans.runs.seen import SEEN_SPLITS
@@ -68,15 +69,19 @@ def is_own(run: Run, records: Records) -> bool:
     return records.manifest.manifest_hash == run.manifest_hash
 
 
-def check_features(run: Run, records: Records) -> None:
+def check_features(run: Run, records: Records, *, has_target: bool = True) -> None:
     """Raises a ValueError where records hold other features than the run's: their columns, names or steps.
 
-    A target's modality may be absent: the run predicts without it.
+    Args:
+        run: the run.
+        records: that it is to read. A modality of the target may be absent: the run predicts without it.
+        has_target: whether the target is read, beside the source.
     """
-    trained = run.data["modalities"]
-    for name, mean in run.statistics.mean.items():
-        if name not in run.recipe.inputs.modalities and not records.has(name):
-            continue
+    trained, names = run.data["modalities"], list(run.recipe.inputs.modalities)
+    if has_target and isinstance(run.recipe, Translation):
+        names += [name for name in run.recipe.target.modalities if name not in names and records.has(name)]
+    for name in names:
+        mean = run.statistics.mean[name]
         if records.dim(name) != len(mean):
             raise ValueError(
                 f"The records do not fit the run. Expected {len(mean)} columns of {name}. "
@@ -89,12 +94,21 @@ def check_features(run: Run, records: Records) -> None:
                 f"Received: {STEPS[info.aligned]} ({records.directory}). Convert a source like that of the run."
             )
         check_names(name, expected.get("feature_names"), info.feature_names, str(records.directory))
-    _check_rates(run, records)
+    _check_rates(run, records, names)
 
 
-def _check_rates(run: Run, records: Records) -> None:
+def misfit_of_target(run: Run, records: Records) -> str | None:
+    """Why the target of records whose source fits a run does not, a sentence; `None` where it does, or is absent."""
+    try:
+        check_features(run, records)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _check_rates(run: Run, records: Records, names: Sequence[str]) -> None:
     found, trained = steps_per_word(records.manifest), run.data.get("steps_per_word", {})
-    for name in other_rates(found, {name: trained[name] for name in run.statistics.mean if name in trained}):
+    for name in other_rates(found, {name: trained[name] for name in names if name in trained}):
         raise ValueError(
             f"The records have another rate of steps than the run's. Expected about {trained[name]:.3g} steps of "
             f"{name} a word. Received: {found[name]:.3g} ({records.directory}). Convert features of the same frame "

@@ -1,7 +1,9 @@
 """Segments that lack what is translated into: sentiment and translations need the source alone."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
@@ -12,6 +14,7 @@ from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness
+from mmtrans.evaluation.suitability import check_features
 from mmtrans.inference.translate import selections, translate
 from mmtrans.runs.run import Run
 from mmtrans.training.train import train
@@ -81,6 +84,42 @@ def test_records_that_have_no_such_modality_at_all_will_do(run, tmp_path):
     assert len(list(translate(run, records, "test", SearchOptions()))) == 4
     ensemble = evaluate_ensemble([run], records, "test", tmp_path / "ensemble")
     assert ensemble["mae"] == pytest.approx(result["mae"])
+
+
+def with_other_audio(kind):
+    """A corpus whose words are as ever, and whose audio is not that of the run."""
+    segments = [make_segment(i, 2 + i % 5, video=f"w{i % 4}", label=i % 3) for i in range(16)]
+    if kind == "columns":
+        for segment in segments:
+            segment.features["audio"] = np.tile(segment.features["audio"], 2)
+        return make_corpus(segments)
+    return make_corpus(segments, aligned={"text": True, "audio": False})
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("columns", "The records do not fit the run. Expected 2 columns of audio. Received: dim=4 ("),
+        (
+            "steps",
+            "The records have other steps than the run's. Expected audio with one step a word. Received: steps at",
+        ),
+    ],
+)
+def test_another_target_leaves_the_sentiment_as_it_is(run, kind, sentence, tmp_path):
+    segments = [make_segment(i, 2 + i % 5, video=f"w{i % 4}", modalities=("text",), label=i % 3) for i in range(16)]
+    convert(make_corpus(segments), tmp_path / "words")
+    convert(with_other_audio(kind), tmp_path / "other")
+    words, other = Records.open(tmp_path / "words"), Records.open(tmp_path / "other")
+    result = evaluate(run, other, "test", tmp_path / "out")
+    assert result["translation"] is None
+    (note,) = [note for note in result["notes"] if "translation" in note]
+    assert note.startswith(f"No quality of the translation. {sentence}")
+    assert (result["segments"], result["mae"]) == (4, evaluate(run, words, "test", tmp_path / "alone")["mae"])
+    assert evaluate_ensemble([run], other, "test", tmp_path / "ensemble")["mae"] == pytest.approx(result["mae"])
+    assert evaluate_robustness(run, other, "test", tmp_path / "out")["segments"] == 4
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        check_features(run, other)
 
 
 def test_a_source_that_is_lacking_is_named(run, tmp_path):
