@@ -6,10 +6,12 @@ import json
 import shutil
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from mmtrans.cli.main import main
-from tests.earlier import SETS
+from tests.earlier import EARLIER, SETS
 from tests.workers.pools import InlinePool
 
 SIZES = ["--units", "3", "--attention-units", "2", "--decoder-units", "4", "--regressor-units", "5"]
@@ -130,6 +132,30 @@ def test_a_search_with_a_finished_trial_and_a_begun_one_goes_on(made, tmp_path):
     command = ["tune", "--data", made / "records-aligned", "--out", search, *SEARCH]
     check_goes_on(command, made / "begun" / "search", search, made / "whole" / "search")
     assert trials_of(search) == pytest.approx(trials_of(made / "whole" / "search"), rel=1e-4, abs=1e-4)
+
+
+#: Finished runs with a checkpoint of other models than what was begun has.
+CHECKPOINTS = ["1d3f9fc/runs/vae", "0b98694/runs/vae", "0b98694/runs/unaligned-tokens", "0b98694/runs/joint"]
+
+
+@of_keras_3
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_finished_run_goes_on_to_more_epochs_from_its_checkpoint(name, tmp_path, monkeypatch):
+    restored = []
+
+    def make_train_step(objective, *_):
+        restored.extend(objective.model.get_weights())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmtrans.training.loop.make_train_step", make_train_step)
+    run = copied(EARLIER.parent / name, tmp_path / "run")
+    command = ["train", "--data", read(run / "environment.json")["records"], "--run", str(run), "--quiet"]
+    main([*command, "--config", str(run / "config.yaml"), "--epochs", "3"])
+    (state,) = run.glob("phases/1-*/checkpoints/step-00000002/state.index")
+    stored = tf.train.load_checkpoint(state.with_suffix(""))
+    values = [stored.get_tensor(name) for name in stored.get_variable_to_shape_map()]
+    assert restored
+    assert all(any(np.array_equal(weights, value) for value in values) for weights in restored)
 
 
 #: Of the finished grids, whose audio has steps of its own: those of format 1 have another distance bias.
