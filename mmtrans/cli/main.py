@@ -43,6 +43,8 @@ def build_parser(command: str | None) -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"mmtrans {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    # All that follows the command passes through here; what of it is empty, its own parser says.
+    commands.type = str
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == command:

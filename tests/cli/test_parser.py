@@ -146,6 +146,7 @@ def test_no_path_and_no_name_is_empty(command, name, tmp_path, monkeypatch, caps
         main([command, *given])
     assert caught.value.code == 2
     error = capsys.readouterr().err
+    assert error.startswith(f"mmtrans {command}: Argument {name}")
     assert "expected a name, received ''." in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
