@@ -65,7 +65,7 @@ def _count_frames(source: Path) -> int:
     """Rows of all computational sequences."""
     import h5py
 
-    from mmtrans.sources.csd.files import find_csd_files
+    from mmtrans.sources.listing import find_hdf5_files
 
     rows = 0
 
@@ -74,7 +74,7 @@ def _count_frames(source: Path) -> int:
         if name.endswith("/features"):
             rows += len(item)
 
-    for path in find_csd_files(source):
+    for path in find_hdf5_files(source):
         with h5py.File(path, "r") as file:
             file.visititems(count)
     return rows

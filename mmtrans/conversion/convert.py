@@ -206,7 +206,7 @@ class _Account:
         """Sentences on what is absent, and on columns of one value throughout train, which models divide by 1."""
         if self.corpus.labels is not None:
             # A reader's; who makes a corpus by hand knows what it lacks.
-            yield from absences(self.corpus.format, self.summary(), self.has_words)
+            yield from absences(self.summary(), has_words=self.has_words, takes_glove=self.corpus.takes_glove)
         for name, statistics in self.statistics.items():
             columns = np.flatnonzero(statistics.constant).tolist()
             if columns and statistics.steps > 1:

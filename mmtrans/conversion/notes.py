@@ -8,9 +8,6 @@ from mmtrans.sources.corpus import Corpus
 from tfrecords.manifest import Summary
 from tfrecords.schema import MODALITIES
 
-#: Formats whose words can be given vectors.
-_TAKE_GLOVE = ("csd", "misa")
-
 
 def unnamed_videos(corpus: Corpus, folds: Mapping[str, Sequence[str]], origin: str) -> Iterator[str]:
     """A sentence on the videos that are in no fold, where there are any."""
@@ -21,13 +18,13 @@ def unnamed_videos(corpus: Corpus, folds: Mapping[str, Sequence[str]], origin: s
         yield f"Videos in no fold ({origin}), which are left out: {len(others)} ({listed})."
 
 
-def absences(format: str, summary: Mapping[str, Summary], has_words: bool) -> Iterator[str]:
+def absences(summary: Mapping[str, Summary], *, has_words: bool, takes_glove: bool) -> Iterator[str]:
     """Sentences on what no segment has, or none of a split: labels, words' vectors, a modality.
 
     Args:
-        format: of the source.
         summary: split → what its segments are like.
         has_words: whether some segment has.
+        takes_glove: whether the words can be given vectors.
     """
     present = {
         split: {*of_split.rows, *(["labels"] if any(of_split.labels.values()) else [])}
@@ -37,7 +34,7 @@ def absences(format: str, summary: Mapping[str, Summary], has_words: bool) -> It
     if "labels" not in somewhere:
         yield "No segment has a label: only translations can be trained on these records."
     if has_words and "text" not in somewhere:
-        remedy = "Give word vectors with --glove FILE." if format in _TAKE_GLOVE else "Recipes cannot read T."
+        remedy = "Give word vectors with --glove FILE." if takes_glove else "Recipes cannot read T."
         yield f"The words have no vectors, so that there is no text modality. {remedy}"
     lacking = [name for name in MODALITIES if name not in somewhere and not (has_words and name == "text")]
     if lacking:

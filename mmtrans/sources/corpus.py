@@ -36,6 +36,7 @@ class Corpus:
         ids_are_videos: whether each segment is a video of its own, whose id is that of the segment in the files.
         aligned: modality → whether its steps are the words' steps.
         labels: the labels that tell the scale anew once the folds are known, or `None` where `label` stands.
+        takes_glove: whether `--glove` gives the words their vectors.
         dropped: every segment left out so far.
         cleaning: what was treated so far, e.g. `{"audio: frames with NaN": 12, "words: pauses (sp) removed": 40}`.
         notes: sentences for the user about the files as a whole (warnings of the conversion).
@@ -51,6 +52,7 @@ class Corpus:
     ids_are_videos: bool = False
     aligned: Mapping[str, bool] = field(default_factory=dict)
     labels: Labels | None = None
+    takes_glove: bool = False
     dropped: list[Dropped] = field(default_factory=list)
     cleaning: Counter = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)

@@ -1,16 +1,30 @@
-"""The door to all readers: opens a source of any format."""
+"""The door to all readers: tells the format of a source, and opens it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmtrans.bounds import LABEL_SHIFT, check_number
+from mmtrans.sources.columns import select_columns
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.formats import FORMATS, NEEDS, detect, only_pickle
-from mmtrans.sources.labels import ANY_LABEL, stated_scale
+from mmtrans.sources.csd.format import FORMAT as CSD
+from mmtrans.sources.format import OWN_OPTIONS, Format, SourceOptions
+from mmtrans.sources.labels import stated_scale
+from mmtrans.sources.misa.format import FORMAT as MISA
+from mmtrans.sources.neutral.format import FORMAT as NEUTRAL
+from mmtrans.sources.padded.format import MFN, PICKLES
+from mmtrans.sources.seen import Seen, look
 from mmtrans.system.user_files import check_file
+
+#: Every format; a new one is a line here.
+FORMATS: tuple[Format, ...] = (
+    CSD,
+    MISA,
+    *PICKLES,
+    MFN,
+    NEUTRAL,
+)
 
 
 def open_corpus(
@@ -29,16 +43,8 @@ def open_corpus(
 
     Args:
         path: what to read.
-        format: one of `FORMATS`, or `auto` to decide by content.
-        glove: a GloVe text file that gives the words their vectors; `csd` and `misa` only, the others have vectors.
-        label: name or index of the label column, where there are several (`mmsa` has `T`, `A`, `V`); or
-            `mmtrans.sources.labels.ANY_LABEL`, where no label is read.
-        label_range: `(low, high)` or `(low, high, neutral)` of the label, of which neutral is 0 or else the middle;
-            without it `mmtrans.sources.labels` says what is taken.
-        label_shift: seconds added to the label intervals; only `csd` has intervals.
-        compat: `sdk` or `sdk-no-impute` aligns as the official SDK does; `csd` only.
-        workers: processes that read; `csd` only.
-        select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.columns`.
+        format: the name of one of `FORMATS`, or `auto` to decide by content.
+        glove, label, label_range, label_shift, select, compat, workers: as `mmtrans.sources.format.SourceOptions` says.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -47,70 +53,90 @@ def open_corpus(
         FileNotFoundError: there is nothing at `path`.
         ValueError: the format is unknown or cannot be told, an option does not fit it, or the files are damaged.
     """
-    path = Path(path)
-    if format not in ("auto", *FORMATS):
+    options = SourceOptions(
+        glove=glove,
+        label=label,
+        label_range=label_range,
+        label_shift=label_shift,
+        select=select,
+        compat=compat,
+        workers=workers,
+    )
+    return open_source(Path(path), format, options)
+
+
+def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
+    """As `open_corpus`, with the options in one."""
+    by_name = {format.name: format for format in FORMATS}
+    if name not in ("auto", *by_name):
         raise ValueError(
-            f"Unknown source format. Expected one of {['auto', *FORMATS]}. Received: format={format!r}. {NEEDS}."
+            f"Unknown source format. Expected one of {['auto', *by_name]}. Received: format={name!r}. {needs()}."
         )
     if not path.is_dir():
         check_file(path, "source", "a corpus file or folder")
-    content = None
-    if format == "auto":
-        format, content = detect(path)
-    _check_options(path, format, label, label_shift)
-    if label_range is not None:
-        # Before anything large is read.
-        stated_scale("label", label_range)
-    if format != "csd" and (compat is not None or workers != 1):
+    format, content = recognise(path) if name == "auto" else (by_name[name], None)
+    format.check(options, path)
+    corpus = format.open(path, options, content)
+    corpus.takes_glove = "glove" in format.takes
+    if options.label_range is not None:
+        _state_scale(corpus, options.label_range)
+    if options.glove is not None and not corpus.takes_glove:
+        corpus.notes.append(f"{options.glove} is not used: the {format.name} format {OWN_OPTIONS['glove']}.")
+    return corpus if options.select is None else select_columns(corpus, options.select)
+
+
+def needs() -> str:
+    """What each format needs, in one clause."""
+    named: dict[str, list[str]] = {}
+    for format in FORMATS:
+        named.setdefault(format.needs, []).append(format.name)
+    parts = [f"{', '.join(names)} {what}" for what, names in named.items()]
+    # The verb stands once, after the first name.
+    return ", ".join(parts).replace(" ", " needs ", 1)
+
+
+def recognise(path: Path) -> tuple[Format, object]:
+    """Tells the format of an existing file or folder by what is in it.
+
+    Returns:
+        The format, and what the one pickle holds where it had to be unpickled to tell (it may be large), else `None`.
+
+    Raises:
+        ValueError: it is of none or of several, or a file that has to tell is damaged.
+    """
+    seen = look(path)
+    found = _recognising(seen)
+    names = [format.name for format in found]
+    if seen.needs_content:
+        if found:
+            names.append("a pickle format")
+        else:
+            seen = seen.unpickled()
+            found = _recognising(seen)
+            names = [format.name for format in found]
+    if len(names) > 1:
         raise ValueError(
-            f"Only csd corpora are aligned and read by several workers. Expected neither --compat nor --workers. "
-            f"Received: compat={compat!r}, workers={workers} ({path} is {format}). Leave them out."
+            f"The source holds files of several formats ({' and '.join(names)}). Expected one format. "
+            f"Received: {path}. Choose with --format {' or --format '.join(format.name for format in found)}."
         )
-    options = {"glove": glove, "label": label, "label_shift": label_shift, "compat": compat, "workers": workers}
-    corpus = _open(path, format, content, options)
-    if label_range is not None:
-        _state_scale(corpus, label_range)
-    if glove is not None and format not in ("csd", "misa"):
-        corpus.notes.append(f"{glove} is not used: the {format} format has its own vectors.")
-    if select is None:
-        return corpus
-    from mmtrans.sources.columns import select_columns
-
-    return select_columns(corpus, select)
+    if not found:
+        raise _unknown(seen)
+    return found[0], seen.content
 
 
-def _open(path: Path, format: str, content: object, options: Mapping[str, object]) -> Corpus:
-    # Imported when needed: the readers import this module.
-    if format == "csd":
-        from mmtrans.sources.csd.reader import open_csd
-
-        return open_csd(path, **options)
-    if format == "misa":
-        from mmtrans.sources.misa.reader import open_misa
-
-        return open_misa(path, glove=options["glove"], label=options["label"])
-    if format == "mfn":
-        from mmtrans.sources.padded.mfn import open_mfn
-
-        return open_mfn(path, label=options["label"])
-    if format == "neutral":
-        from mmtrans.sources.neutral.reader import open_neutral
-
-        return open_neutral(path)
-    from mmtrans.sources.padded.split_pickles import open_split_pickle
-
-    return open_split_pickle(only_pickle(path), format=format, content=content, label=options["label"])
+def _recognising(seen: Seen) -> list[Format]:
+    return [format for format in FORMATS if format.recognise(seen)]
 
 
-def _check_options(path: Path, format: str, label: str | int | None, label_shift: float) -> None:
-    check_number("--label-shift", label_shift, **LABEL_SHIFT)
-    one_label = format == "neutral"
-    if (label not in (None, ANY_LABEL) and one_label) or (label_shift and format != "csd"):
-        raise ValueError(
-            f"The {format} format has {'one label and ' if one_label else ''}no label times. "
-            f"Expected {'neither a label nor a' if one_label else 'no'} label shift. "
-            f"Received: label={label!r}, label_shift={label_shift} ({path}). Leave {'them' if one_label else 'it'} out."
-        )
+def _unknown(seen: Seen) -> ValueError:
+    what, file, remedy = "source", seen.path, ""
+    if seen.needs_content or seen.roots:
+        what = "pickle" if seen.needs_content else "HDF5 file"
+        remedy = " Check the file, or write its data in the neutral format."
+        file = next(iter(seen.roots), file)
+    return ValueError(
+        f"The {what} has no known format. Expected: {needs()}. Received: {file}, {seen.describe()}.{remedy}"
+    )
 
 
 def _state_scale(corpus: Corpus, label_range: Sequence[float]) -> None:

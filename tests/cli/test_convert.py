@@ -8,7 +8,7 @@ import h5py
 import pytest
 
 from mmtrans.cli.main import main
-from mmtrans.sources.formats import FORMATS
+from mmtrans.sources.open import FORMATS
 from tests.sources import format_files
 
 COVAREP = "CMU_MOSI_COVAREP.csd"
@@ -81,7 +81,7 @@ def test_help_names_every_format(capsys):
     with pytest.raises(SystemExit):
         main(["convert", "--help"])
     out = capsys.readouterr().out.rsplit("--format NAME", 1)[1].split("--max-steps", 1)[0]
-    assert {"auto", *FORMATS} <= set(re.findall(r"[a-z0-9]+", out))
+    assert {"auto", *(format.name for format in FORMATS)} <= set(re.findall(r"[a-z0-9]+", out))
 
 
 def test_a_missing_source(tmp_path, capsys):

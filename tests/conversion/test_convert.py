@@ -398,16 +398,16 @@ def test_a_kill_at_any_moment_leaves_old_records_or_new_ones_or_none(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["records", "source"]
 
 
-def _read_by_a_reader(segments, format="mult"):
-    return replace(make_corpus(segments), labels=Labels(), format=format)
+def _read_by_a_reader(segments, takes_glove=False):
+    return replace(make_corpus(segments), labels=Labels(), takes_glove=takes_glove)
 
 
-@pytest.mark.parametrize("format", ["csd", "mult"])
-def test_what_is_absent_is_said(tmp_path, format):
+@pytest.mark.parametrize("takes_glove", [True, False])
+def test_what_is_absent_is_said(tmp_path, takes_glove):
     bare = [replace(segment, features={"audio": segment.features["audio"]}) for segment in make_segments(8)]
     bare = [replace(s, label=None, features=s.features if SPLIT_OF[s.video_id] == "train" else {}) for s in bare]
-    notes = convert(_read_by_a_reader(bare, format), tmp_path / "records").notes
-    remedy = "Give word vectors with --glove FILE." if format == "csd" else "Recipes cannot read T."
+    notes = convert(_read_by_a_reader(bare, takes_glove), tmp_path / "records").notes
+    remedy = "Give word vectors with --glove FILE." if takes_glove else "Recipes cannot read T."
     assert notes == (
         "No segment has a label: only translations can be trained on these records.",
         f"The words have no vectors, so that there is no text modality. {remedy}",

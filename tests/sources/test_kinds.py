@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from mmtrans.sources.formats import FORMATS
-from mmtrans.sources.open import open_corpus
+from mmtrans.sources.open import FORMATS, open_corpus
 from tests.sources import (
     kinds_of_columns,
     kinds_of_files,
@@ -52,7 +51,7 @@ def _no_waiting():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_format_has_an_entry_for_every_kind(kind):
-    assert set(KINDS[kind]) == set(FORMATS)
+    assert set(KINDS[kind]) == {format.name for format in FORMATS}
     assert all(isinstance(entry, Row) or entry for entry in KINDS[kind].values())
 
 

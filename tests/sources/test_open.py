@@ -1,14 +1,21 @@
+import os
 import pickle
 import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmtrans.sources.csd.files import find_csd_files
 from mmtrans.sources.csd.roles import role_of
-from mmtrans.sources.formats import detect
-from mmtrans.sources.open import open_corpus
+from mmtrans.sources.format import OWN_OPTIONS, SourceOptions
+from mmtrans.sources.listing import find_hdf5_files
+from mmtrans.sources.open import FORMATS, open_corpus, recognise
+from mmtrans.sources.untrusted.unpickle import load_pickle
 from tests.sources.csd_files import words_of, write_csd
+from tests.sources.format_files import WRITERS
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
 
@@ -17,8 +24,8 @@ def test_a_nested_sequence_is_found_by_its_signature(tmp_path):
     path = write_csd(tmp_path / "deep" / "down" / "words.hdf5", "words", WORDS)
     write_csd(tmp_path / ".cache" / "words.csd", "words", WORDS)
     (tmp_path / "readme.txt").write_text("text")
-    assert find_csd_files(tmp_path) == [path]
-    assert detect(tmp_path)[0] == detect(path)[0] == "csd"
+    assert find_hdf5_files(tmp_path) == [path]
+    assert recognise(tmp_path)[0].name == recognise(path)[0].name == "csd"
     corpus = open_corpus(tmp_path)
     assert corpus.format == "csd"
     assert [segment.tokens for segment in corpus.read()] == [("a", "b")]
@@ -33,13 +40,13 @@ def test_a_truncated_sequence_is_reported_and_not_overlooked(tmp_path):
 @pytest.mark.parametrize("name", ["train.pkl", "dev.pickle", "test.p"])
 def test_pickles_are_misa(tmp_path, name):
     (tmp_path / name).write_bytes(pickle.dumps([]))
-    assert detect(tmp_path)[0] == "misa"
-    assert detect(tmp_path / name)[0] == "misa"
+    assert recognise(tmp_path)[0].name == "misa"
+    assert recognise(tmp_path / name)[0].name == "misa"
 
 
 def test_a_pickle_is_told_by_its_content(tmp_path):
     (tmp_path / "mosi").write_bytes(pickle.dumps({}))
-    assert detect(tmp_path / "mosi")[0] == "misa"
+    assert recognise(tmp_path / "mosi")[0].name == "misa"
 
 
 def test_a_mixed_folder_needs_a_choice(tmp_path):
@@ -85,6 +92,61 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
 
 
 @pytest.mark.parametrize(
+    ("case", "options", "sentence"),
+    [
+        ("mult", {"compat": "sdk"}, "The mult format is not what the official SDK joins. Expected no --compat."),
+        ("misa", {"workers": 2}, "The misa format is read by one process. Expected no --workers. Received: workers=2"),
+        (
+            "neutral",
+            {"label": "mood", "label_shift": 0.3},
+            "The neutral format has one label and has no label times. Expected no --label and no --label-shift. "
+            "Received: label='mood', label_shift=0.3",
+        ),
+    ],
+)
+def test_an_option_that_a_format_does_not_take_is_refused(tmp_path, case, options, sentence):
+    path = WRITERS[case][1](tmp_path / "source")
+    with pytest.raises(ValueError, match=re.escape(sentence)) as caught:
+        open_corpus(path, **options)
+    assert str(caught.value).endswith(f"({path}). Leave {'it' if len(options) == 1 else 'them'} out.")
+
+
+def test_formats_take_options_that_there_are():
+    assert set(OWN_OPTIONS) <= {field.name for field in fields(SourceOptions)}
+    assert {name for format in FORMATS for name in format.takes} == set(OWN_OPTIONS)
+
+
+def test_the_readme_has_a_row_for_every_format():
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [format.name for format in FORMATS if f"| `{format.name}` | " not in text] == []
+
+
+@pytest.mark.parametrize("case", [case for case, (format, _) in WRITERS.items() if format not in ("mfn", "neutral")])
+def test_no_pickle_is_read_twice_to_be_recognised_and_opened(tmp_path, monkeypatch, case):
+    path, loaded = WRITERS[case][1](tmp_path / "source"), []
+
+    def load(path):
+        loaded.append(path)
+        return load_pickle(path)
+
+    for module in ("untrusted.unpickle", "misa.samples", "padded.split_pickles"):
+        monkeypatch.setattr(f"mmtrans.sources.{module}.load_pickle", load)
+    open_corpus(path)
+    assert len(loaded) == len(set(loaded)) > 0
+
+
+def test_pickles_are_opened_without_the_library_of_hdf5(tmp_path):
+    path = WRITERS["mult"][1](tmp_path / "source")
+    program = (
+        "import sys\nfrom mmtrans.sources.open import open_corpus\n"
+        f"print(sum(1 for _ in open_corpus({str(path)!r}).read()), 'h5py' in sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == ("7 False\n", "")
+
+
+@pytest.mark.parametrize(
     ("root", "stem", "holds_text", "dim", "role"),
     [
         ("CMU_MOSI_ModifiedTimestampedWords", "x", True, 1, "words"),
@@ -125,7 +187,7 @@ def test_a_role_is_a_whole_word_of_a_name(name):
 def test_a_table_beside_csd_files_is_no_neutral_corpus(tmp_path):
     write_csd(tmp_path / "words.csd", "words", {"v": (np.array([[b"a"]]), np.array([[0.0, 1.0]]))})
     (tmp_path / "segments.csv").write_text("id,label\n", encoding="utf-8")
-    assert detect(tmp_path)[0] == "csd"
+    assert recognise(tmp_path)[0].name == "csd"
     np.savez(tmp_path / "audio.npz", **{"v[0]": np.zeros((2, 3), np.float32)})
-    with pytest.raises(ValueError, match=r"several formats \(neutral and csd\)"):
-        detect(tmp_path)[0]
+    with pytest.raises(ValueError, match=r"several formats \(csd and neutral\)"):
+        recognise(tmp_path)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.corpus import Dropped
-from mmtrans.sources.csd.files import find_csd_files
 from mmtrans.sources.csd.label_times import measure_label_times
 from mmtrans.sources.csd.roles import role_of
 from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
 from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label
+from mmtrans.sources.listing import find_hdf5_files
 from mmtrans.sources.modalities import MAX_PARTS, holds_ids
 from mmtrans.sources.words import read_words
 from mmtrans.system.arithmetic import ceil_div
@@ -137,7 +137,7 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
         check_file(path, "source", "a .csd file or a folder of them")
     found: dict[str, Sequence] = {}
     aside: list[Path] = []
-    for file in find_csd_files(path, aside):
+    for file in find_hdf5_files(path, aside):
         sequence = open_sequence(file)
         role = role_of(sequence.root, file.stem, holds_text=sequence.holds_text, dim=sequence.dim)
         if role is None or role == "phones":

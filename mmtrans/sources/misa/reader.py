@@ -11,13 +11,13 @@ import numpy as np
 
 from mmtrans.sources.cleaning import clean
 from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.formats import PICKLE_SUFFIXES
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
+from mmtrans.sources.listing import PICKLE_SUFFIXES, find_pickles
 from mmtrans.sources.misa.samples import Sample, samples_of
 from mmtrans.sources.modalities import other_columns, usual_width
 from mmtrans.sources.segment_names import Name, are_videos, name_rows
-from mmtrans.system.user_files import check_file, has_file
+from mmtrans.system.user_files import check_file
 from tfrecords.schema import Segment, segment_id
 
 
@@ -32,7 +32,13 @@ class _Outline:
     labels: list[tuple[float, ...]] = field(default_factory=list)
 
 
-def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str | int | None = None) -> Corpus:
+def open_misa(
+    path: str | Path,
+    *,
+    glove: str | Path | None = None,
+    label: str | int | None = None,
+    content: object = None,
+) -> Corpus:
     """Opens one pickle of MISA or MAG, or a folder of them (`train.pkl`, `dev.pkl`, `test.pkl`).
 
     A file holds a list of samples, whose fold is in the file's name, or a dict fold → list. The steps of `audio`
@@ -45,6 +51,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str |
         path: the file or folder.
         glove: word vectors in GloVe's text format.
         label: index of the label column, where there are several.
+        content: what the one pickle holds, where it has been unpickled already; it stays in memory.
 
     Returns:
         A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is missing from a segment,
@@ -57,7 +64,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str |
         ValueError: a file is no pickle of data, or is not laid out like this; `glove` has none of the words.
     """
     files = _find_files(Path(path))
-    outline = _survey(files)
+    outline = _survey(files, content)
     vectors, dim, notes = _word_vectors(outline, glove)
     dims = {name: usual_width(widths) for name, widths in outline.widths.items()}
     dims |= {"text": dim} if vectors else {}
@@ -75,7 +82,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str |
         files=files,
         label=choose_scale(labels, folds)[0],
         labels=labels,
-        read=lambda: _read(corpus, names, vectors, dims, column),
+        read=lambda: _read(corpus, names, vectors, dims, column, content),
         video_ids=list(dict.fromkeys(videos)),
         folds=folds,
         ids_are_videos=are_videos(outline.raw_ids, names),
@@ -88,8 +95,7 @@ def open_misa(path: str | Path, *, glove: str | Path | None = None, label: str |
 def _find_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [check_file(path, "pickle", "a file, or a folder of them")]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICKLE_SUFFIXES and not file.is_dir())
-    files = [file for file in files if not file.name.startswith(".") and has_file(file, "pickle")]
+    files = find_pickles(path)
     if not files:
         raise FileNotFoundError(
             f"There are no pickles. Expected a file or a folder of {', '.join(PICKLE_SUFFIXES)} files. "
@@ -98,10 +104,10 @@ def _find_files(path: Path) -> list[Path]:
     return files
 
 
-def _survey(files: Sequence[Path]) -> _Outline:
+def _survey(files: Sequence[Path], content: object) -> _Outline:
     outline = _Outline()
     for path in files:
-        for split, sample in samples_of(path):
+        for split, sample in samples_of(path, content):
             outline.splits.append(split)
             outline.raw_ids.append(sample.raw_id)
             outline.words.update(np.array(sample.words, object)[sample.spoken].tolist())
@@ -140,7 +146,12 @@ def _label(numbers: Sequence[float], column: int) -> float | None:
 
 
 def _read(
-    corpus: Corpus, names: Sequence[Name], vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], column: int
+    corpus: Corpus,
+    names: Sequence[Name],
+    vectors: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+    column: int,
+    content: object,
 ) -> Iterator[Segment]:
     corpus.dropped.clear()
     corpus.cleaning.clear()
@@ -148,7 +159,7 @@ def _read(
     following = iter(names)
     for path in corpus.files:
         by_video: dict[str, list[tuple[str, Sample]]] = {}
-        for _, sample in samples_of(path):
+        for _, sample in samples_of(path, content):
             video, index = next(following)
             by_video.setdefault(video, []).append((segment_id(video, index), sample))
         for video, (name, sample) in ((video, named) for video, samples in by_video.items() for named in samples):

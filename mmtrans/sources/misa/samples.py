@@ -39,13 +39,17 @@ class Sample:
     labels: tuple[float, ...]
 
 
-def samples_of(path: Path) -> Iterator[tuple[str | None, Sample]]:
+def samples_of(path: Path, content: object = None) -> Iterator[tuple[str | None, Sample]]:
     """Yields the samples of a file and their folds, `None` where nothing tells them.
+
+    Args:
+        path: the file.
+        content: what it holds, where it has been unpickled already.
 
     Raises:
         ValueError: the file is no pickle of data, or is not laid out like this.
     """
-    content = load_pickle(path)
+    content = load_pickle(path) if content is None else content
     if isinstance(content, dict):
         folds = [
             (split_name(key) if isinstance(key, (str, bytes)) else None, key, rows) for key, rows in content.items()

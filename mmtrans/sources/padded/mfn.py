@@ -50,18 +50,6 @@ def is_mfn_file(path: Path) -> bool:
     return False
 
 
-def describe_root(path: Path) -> str | None:
-    """Names, types and shapes of the datasets at the root of an HDF5 file that has no group there, else `None`."""
-    try:
-        with open_hdf5(path) as file:
-            names = sorted(file)
-            datasets = [find_dataset(file, name) for name in names]
-            return ", ".join(f"{name} {d.dtype}{d.shape}" for name, d in zip(names[:6], datasets[:6], strict=True))
-    except (ValueError, *DAMAGE):
-        # Groups, links, or damage: the reader of computational sequences says what is wrong.
-        return None
-
-
 def open_mfn(path: str | Path, *, label: str | int | None = None, isolated: bool = True) -> Corpus:
     """Opens a folder of these files, or one X file without labels; the arrays stay in memory.
 

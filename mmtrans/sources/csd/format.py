@@ -1,0 +1,30 @@
+"""The format of CMU computational sequences, as the door knows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.format import Format, SourceOptions
+from mmtrans.sources.seen import Seen
+
+
+def _recognise(seen: Seen) -> bool:
+    """Whether some HDF5 file begins with a group, which holds a sequence; or with damage, which its reader names."""
+    return any(root and next(iter(root.values())) is None for root in seen.roots.values())
+
+
+def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
+    # Imported when needed: other formats do without HDF5.
+    from mmtrans.sources.csd.reader import open_csd
+
+    return open_csd(path, **{name: getattr(options, name) for name in FORMAT.takes})
+
+
+FORMAT = Format(
+    name="csd",
+    needs="a .csd file or a folder that holds them",
+    takes=("glove", "label", "label_shift", "compat", "workers"),
+    recognise=_recognise,
+    open=_open,
+)

@@ -1,0 +1,96 @@
+"""What a reader says of its format, and the options that a source is read with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mmtrans.bounds import LABEL_SHIFT, check_number
+from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.labels import ANY_LABEL, stated_scale
+from mmtrans.sources.seen import Seen
+
+#: Option that a format takes or not → what is so of a format that does not.
+OWN_OPTIONS = {
+    "glove": "has its own vectors",
+    "label": "has one label",
+    "label_shift": "has no label times",
+    "compat": "is not what the official SDK joins",
+    "workers": "is read by one process",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """How a source is read; `label_range` and `select` are for every format, the others are `OWN_OPTIONS`.
+
+    Args:
+        glove: a GloVe text file that gives the words their vectors.
+        label: name or index of the label column, where there are several (`mmsa` has `T`, `A`, `V`); or
+            `mmtrans.sources.labels.ANY_LABEL`, where no label is read.
+        label_range: `(low, high)` or `(low, high, neutral)` of the label, of which neutral is 0 or else the middle;
+            without it `mmtrans.sources.labels` says what is taken.
+        label_shift: seconds added to the label intervals.
+        select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.columns`.
+        compat: `sdk` or `sdk-no-impute` aligns as the official SDK does.
+        workers: processes that read.
+
+    Raises:
+        ValueError: a shift or a range that no label has.
+    """
+
+    glove: str | Path | None = None
+    label: str | int | None = None
+    label_range: Sequence[float] | None = None
+    label_shift: float = 0.0
+    select: str | None = None
+    compat: str | None = None
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        check_number("--label-shift", self.label_shift, **LABEL_SHIFT)
+        if self.label_range is not None:
+            stated_scale("label", self.label_range)
+
+    def own(self) -> dict[str, object]:
+        """Those of `OWN_OPTIONS` that are given: name → value."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {field.name: given[field.name] for field in fields(self) if given[field.name] != field.default}
+        return {name: value for name, value in given.items() if name in OWN_OPTIONS and value != ANY_LABEL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format, as its reader describes it.
+
+    Args:
+        name: as in `mmtrans convert --format`.
+        needs: what it is read from, with its article and without a full stop.
+        takes: those of `OWN_OPTIONS` that it takes.
+        recognise: `recognise(seen)` tells whether a source is of this format.
+        open: `open(path, options, content)` opens it; `content` is what its pickle holds where it has been unpickled to
+            recognise it, else `None`.
+    """
+
+    name: str
+    needs: str
+    takes: tuple[str, ...] = ()
+    recognise: Callable[[Seen], bool]
+    open: Callable[[Path, SourceOptions, object], Corpus]
+
+    def check(self, options: SourceOptions, path: Path) -> None:
+        """Refuses options that the format does not take; word vectors that it does not need do no harm.
+
+        Raises:
+            ValueError: some are given.
+        """
+        others = {name: value for name, value in options.own().items() if name not in (*self.takes, "glove")}
+        if others:
+            reasons = " and ".join(OWN_OPTIONS[name] for name in others)
+            flags = " and no ".join(f"--{name.replace('_', '-')}" for name in others)
+            received = ", ".join(f"{name}={value!r}" for name, value in others.items())
+            raise ValueError(
+                f"The {self.name} format {reasons}. Expected no {flags}. Received: {received} ({path}). "
+                f"Leave {'it' if len(others) == 1 else 'them'} out."
+            )
