@@ -21,11 +21,9 @@ from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 #: Sizes that differ from one another, and from the batch.
 TINY = {"units": 4, "attention_units": 3, "decoder_units": 5, "regressor_units": 6, "bidirectional": False}
 
-#: The same for the command line.
-FLAGS = [
-    *("--units", "4", "--attention-units", "3", "--decoder-units", "5", "--regressor-units", "6"),
-    *("--no-bidirectional", "--epochs", "2", "--quiet"),
-]
+#: The same for the command line, of a baseline and of a translation.
+BASELINE_FLAGS = ["--regressor-units", "6", "--no-bidirectional", "--epochs", "2", "--quiet"]
+FLAGS = ["--units", "4", "--attention-units", "3", "--decoder-units", "5", *BASELINE_FLAGS]
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +42,14 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def flags():
-    """The flags of a small model."""
+    """The flags of a small translation."""
     return list(FLAGS)
+
+
+@pytest.fixture(scope="session")
+def baseline_flags():
+    """The flags of a small baseline."""
+    return list(BASELINE_FLAGS)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +80,7 @@ def translation_run(records_dir, tmp_path_factory):
 def baseline_run(records_dir, tmp_path_factory):
     """A finished run of `T` on `records_dir`, by the command line."""
     path = tmp_path_factory.mktemp("runs") / "baseline"
-    assert main(["train", "--data", str(records_dir), "--recipe", "T", "--run", str(path), *FLAGS]) == 0
+    assert main(["train", "--data", str(records_dir), "--recipe", "T", "--run", str(path), *BASELINE_FLAGS]) == 0
     return path
 
 

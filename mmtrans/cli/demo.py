@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TypedDict
 
 from rich.table import Table
 
+from mmtrans.cli.embedded import embedded_corpus_dir
 from mmtrans.cli.show import console, number, show_metrics
 from mmtrans.conversion.convert import convert
 from mmtrans.evaluation.evaluate import evaluate
@@ -19,9 +19,6 @@ from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
 from mmtrans.system.lease import held
 from tfrecords.stored import read_json
-
-#: Part of the cache's directory name; raised when the generator changes.
-CORPUS_VERSION = 1
 
 
 class Best(TypedDict):
@@ -48,12 +45,6 @@ class Truth(TypedDict):
 
     text: Text
     translation: dict[str, Translations]
-
-
-def embedded_corpus_dir() -> Path:
-    """Directory of the embedded corpus in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "mmtrans" / f"synthetic-{CORPUS_VERSION}"
 
 
 def embedded_records() -> Path:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
-from mmtrans.cli.parser import add_config_flags, add_number, config_from, number_type
+from mmtrans.cli.idle import check_idle, find_idle, note
+from mmtrans.cli.parser import Parser, add_config_flags, add_number, config_from, number_type
 from mmtrans.config import FIELDS, Config
+from mmtrans.config.effect import changed
+from mmtrans.grid.description import read_description
+from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of
 from mmtrans.system.console import warn
 from mmtrans.system.escape import for_shell
 
@@ -15,7 +20,7 @@ from mmtrans.system.escape import for_shell
 OWN = {name: field.default for name, field in FIELDS.items() if field.grid in ("varied", "fixed")}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     parser.description = (
         "Train and evaluate rows of recipes with several seeds each. Phases that rows share are trained once. The same "
@@ -33,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_number(parser, "--seeds", int, {"low": 1, "most": 10_000}, default=5, help="seeds 0 to N-1 (default: 5)")
     add_number(parser, "--jobs", int, {"low": 1, "most": 1000}, default=1, help="worker processes (default: 1)")
+    add_config_flags(parser, without=OWN)
     parser.add_argument(
         "--controls",
         action="store_true",
@@ -52,14 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "small: {units: 32}",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
-    add_config_flags(parser, without=OWN)
 
 
 def run(arguments: argparse.Namespace) -> dict:
     """Completes the grid, shows its rows, and returns them with the failures."""
     from mmtrans.cli.quiet import import_tensorflow
     from mmtrans.grid.recipes import read_recipes
-    from mmtrans.grid.variants import read_variants
 
     config = dataclasses.replace(config_from(arguments), **OWN)
     fractions = [
@@ -67,6 +71,9 @@ def run(arguments: argparse.Namespace) -> dict:
     ]
     recipes = read_recipes(arguments.recipes)
     variants = read_variants(arguments.variants, config) if arguments.variants is not None else {}
+    planned = rows_of(recipes, arguments.controls, (), variants, config)
+    for line in _notes(arguments, config, {row: config_of(row, variants, config) for row in planned}, variants):
+        warn(line)
     import_tensorflow()
     from mmtrans.data.records import Records
     from mmtrans.grid.inits import keep_inits, open_inits, spelled_as_known
@@ -104,6 +111,22 @@ def run(arguments: argparse.Namespace) -> dict:
         rows = summarize(grid)
     _show(grid, rows, failures)
     return {"split": grid.metric_split, "rows": rows, "failures": failures}
+
+
+def _notes(
+    arguments: argparse.Namespace, common: Config, rows: Mapping[Variant, Config], variants: Mapping[str, Mapping]
+) -> list[str]:
+    """Notes on fields that have no effect in any row, or in no row of the variant that names them.
+
+    Raises a ValueError as `check_idle` does.
+    """
+    before = read_description(Path(arguments.out))
+    notes = check_idle(arguments, common, list(rows.values()), lambda: before["config"] if before else {})
+    for name, fields in variants.items():
+        configs = [config for row, config in rows.items() if row.name == name]
+        if configs and (reasons := find_idle(fields.keys() & changed(configs[0]).keys(), configs)):
+            notes.append(note(reasons, configs[0], f" of the variant {name}"))
+    return notes
 
 
 def _fractions(text: str) -> tuple[float, ...]:

@@ -42,6 +42,7 @@ def build_parser(command: str | None) -> Parser:
         "predict sentiment from the joint representation.",
     )
     parser.add_argument("--version", action="version", version=f"mmtrans {__version__}")
+    parser.add_help_flags()
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     # All that follows the command passes through here; what of it is empty, its own parser says.
     commands.type = str
@@ -50,6 +51,7 @@ def build_parser(command: str | None) -> Parser:
         if name == command:
             module(name).add_arguments(subparser)
             subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        subparser.add_help_flags()
     return parser
 
 

@@ -1,26 +1,80 @@
-"""Argument parsing: an `argparse` whose errors are one sentence, and flags made from the configuration dataclass."""
+"""Argument parsing: an `argparse` whose errors are one sentence, and flags made from the configuration's fields."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from mmtrans.bounds import check_number
-from mmtrans.config import FIELDS, Config
+from mmtrans.config import FIELDS, Config, sections_of
+from mmtrans.config.fields import Field, Section
 from mmtrans.config.files import load_yaml
 from mmtrans.system.escape import for_terminal
 
 
+class Help(argparse.HelpFormatter):
+    """Help in which most flags take one line of a terminal."""
+
+    def __init__(self, prog: str, **kwargs):
+        super().__init__(prog, **{"max_help_position": 31, **kwargs})
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return action.option_strings[0].replace("--", "--[no-]", 1)
+        return super()._format_action_invocation(action)
+
+
+class HelpAsWritten(Help, argparse.RawDescriptionHelpFormatter):
+    """The same, with description and epilog in the lines in which they are written."""
+
+
+class _HelpAll(argparse.Action):
+    """Prints the help with rare flags, and stops."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        for action, text in parser.rare.items():
+            action.help = text
+        parser.epilog = "\n\n".join(filter(None, (parser.epilog, parser.more)))
+        parser.print_help()
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` that reports an error in one line, and takes no abbreviated flags."""
+    """An `ArgumentParser` that reports an error in one line, and takes no abbreviated flags.
+
+    Its help has a usage of one line; `rare` has the flags that only `--help-all` shows, and `more` what it says after
+    the epilog.
+    """
 
     def __init__(self, **kwargs):
-        super().__init__(allow_abbrev=False, **kwargs)
+        super().__init__(**{"allow_abbrev": False, "add_help": False, "formatter_class": Help, **kwargs})
         self.register("type", None, not_empty)
+        self.rare: dict[argparse.Action, str] = {}
+        self.more = ""
+
+    def add_help_flags(self) -> None:
+        """Adds `--help`, and where there are rare flags `--help-all`: after the command's own."""
+        self.add_argument("-h", "--help", action="help", help="show this help and stop")
+        if self.rare:
+            text = f"show {len(self.rare)} rarely changed flags too"
+            self.add_argument("--help-all", action=_HelpAll, nargs=0, default=argparse.SUPPRESS, help=text)
+
+    def add_rare(self, group: argparse._ActionsContainer, flag: str, **kwargs: Any) -> None:
+        """Adds a flag that only `--help-all` shows, to the parser or a group of it; arguments as of `add_argument`."""
+        action = group.add_argument(flag, **{**kwargs, "help": argparse.SUPPRESS})
+        self.rare[action] = kwargs["help"]
+
+    def format_help(self) -> str:
+        """The help, with a usage of one line."""
+        names = [action.metavar or action.dest for action in self._get_positional_actions()]
+        self.usage = " ".join(["%(prog)s [options]", *map(str, names)])
+        return super().format_help()
 
     def parse_known_args(self, args=None, namespace=None):
         """As argparse's, which takes the value of `--label-range -3,3` for a flag."""
@@ -96,30 +150,52 @@ def add_number(
     group.add_argument(flag, type=number_type(kind), action=partial(_Bounded, bounds), **kwargs)
 
 
-def add_config_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """Adds `--config` and one hyphenated flag for each configuration field; flags that are not given leave no trace.
+def add_config_flags(
+    parser: Parser, without: Collection[str] = (), otherwise: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> None:
+    """Adds one hyphenated flag for each configuration field, and `--config`; flags that are not given leave no trace.
+
+    Those that most people change stand where the parser is, the others in a group for each section.
 
     Args:
         parser: the command's.
         without: fields that get no flag.
+        otherwise: field → arguments of `add_argument` that its flag has in place of its own.
     """
+    fields = [field for field in FIELDS.values() if field.name not in without]
+    for field in fields:
+        if field.help_place == "first":
+            parser.add_argument(field.flag, **{**_flag(field), **otherwise.get(field.name, {})})
     parser.add_argument("--config", metavar="FILE.yaml", help="configuration file; flags override it")
-    group = parser.add_argument_group("configuration")
-    for field in FIELDS.values():
-        if field.name in without:
-            continue
-        kind, flag = field.kind, field.flag
-        arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
-        arguments["help"] = f"{field.help} (default: {field.default})".replace("%", "%%")
-        if kind is bool:
-            arguments["action"] = argparse.BooleanOptionalAction
-        elif field.choices:
-            arguments["choices"] = field.choices
-        else:
-            arguments.update(
-                type=None if kind is str else number_type(kind), metavar={int: "N", float: "X", str: "TEXT"}[kind]
-            )
-        group.add_argument(flag, **arguments)
+    groups = {name: parser.add_argument_group(_title(name, kind)) for name, kind in sections_of(Config).items()}
+    for field in fields:
+        arguments = {**_flag(field), **otherwise.get(field.name, {})}
+        if field.help_place == "rare":
+            parser.add_rare(groups[field.section], field.flag, **arguments)
+        elif field.help_place == "group":
+            groups[field.section].add_argument(field.flag, **arguments)
+
+
+def _title(name: str, section: type[Section]) -> str:
+    """The title of a section's flags: its name, and what its docstring says."""
+    text = inspect.getdoc(section) or ""
+    return f"{name}: {text[:1].lower()}{text[1:].rstrip('.')}"
+
+
+def _flag(field: Field) -> dict[str, Any]:
+    """The arguments of `add_argument` for a field's flag."""
+    default = "" if field.default == "" or field.default is False else f" (default: {field.default})"
+    arguments: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
+    arguments["help"] = f"{field.help}{default}".replace("%", "%%")
+    if field.kind is bool:
+        arguments["action"] = argparse.BooleanOptionalAction
+    elif field.choices:
+        arguments["choices"] = field.choices
+    else:
+        kind = field.kind
+        arguments["type"] = None if kind is str else number_type(kind)
+        arguments["metavar"] = {int: "N", float: "X", str: "TEXT"}[kind]
+    return arguments
 
 
 def config_from(arguments: argparse.Namespace) -> Config:

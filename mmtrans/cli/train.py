@@ -7,20 +7,25 @@ import contextlib
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
+from mmtrans.cli.embedded import embedded_corpus_dir
+from mmtrans.cli.idle import check_idle
 from mmtrans.cli.launcher import launch
-from mmtrans.cli.parser import add_config_flags, config_from, number_type
+from mmtrans.cli.parser import Parser, add_config_flags, config_from, number_type
 from mmtrans.config import FIELDS, Config
-from mmtrans.config.files import dump_yaml
+from mmtrans.config.effect import check_consistent
+from mmtrans.config.files import dump_yaml, load_yaml
 from mmtrans.recipe import parse, slug
-from mmtrans.system.console import say
+from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
 from mmtrans.system.interrupts import handle_again
 from mmtrans.system.lease import held
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
+from tfrecords.manifest import MANIFEST_NAME, Manifest
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     parser.description = (
         "Train all phases of a recipe and evaluate it on the valid split. A recipe is features (T, A, V or "
@@ -32,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration and records>)"
     )
+    add_config_flags(parser)
     parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     add_execution_flags(parser)
-    add_config_flags(parser)
 
 
-def add_execution_flags(parser: argparse.ArgumentParser) -> None:
+def add_execution_flags(parser: Parser) -> None:
     """Adds the flags of `Execution`."""
     group, default = parser.add_argument_group("execution (how to train; a run may change it)"), Execution()
     group.add_argument(
@@ -52,14 +57,16 @@ def add_execution_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers", type=number_type(int), metavar="N", help="devices or processes (default: all there are)"
     )
-    group.add_argument(
+    parser.add_rare(
+        group,
         "--sharding",
         choices=SHARDINGS,
         default=default.sharding,
         help="what a process takes of the data: its rows of every batch, so that the number of processes does not "
         "change the batches; or its own files, so that it reads less (default: rows)",
     )
-    group.add_argument(
+    parser.add_rare(
+        group,
         "--checkpoint-minutes",
         type=number_type(float),
         default=default.checkpoint_minutes,
@@ -80,6 +87,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
         for line in dump_yaml(config.to_sections()).splitlines():
             say(line)
         return config.to_dict()
+    check_consistent(config)
+    notes = check_idle(arguments, config, [config], lambda: _begun(arguments, config))
     if execution.strategy == "multiworker" and cluster_of(os.environ, execution) is None and execution.workers:
         launch(arguments.argv, execution.workers)
         return None
@@ -87,6 +96,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
 
     devices = import_devices(execution)
     handle_again()
+    for line in notes if devices.is_chief else ():
+        warn(line)
     from mmtrans.cli.demo import embedded_records, explain
     from mmtrans.cli.show import show_metrics
     from mmtrans.data.records import Records
@@ -120,6 +131,15 @@ def run(arguments: argparse.Namespace) -> dict | None:
     logs = for_shell(trained.path / "logs")
     say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
     return result
+
+
+def _begun(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
+    """The fields of the run that the command goes on with, if there is one."""
+    path, records = arguments.run, Path(arguments.data or embedded_corpus_dir() / "records")
+    if not path and (records / MANIFEST_NAME).is_file():
+        path = default_run(config, Manifest.load(records).manifest_hash)
+    file = Path(path or "") / "config.yaml"
+    return load_yaml(file) if path and file.is_file() else {}
 
 
 def default_run(config: Config, manifest_hash: str) -> str:

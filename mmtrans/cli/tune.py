@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmtrans.bounds import check_number
-from mmtrans.cli.parser import add_config_flags, add_number, config_from
-from mmtrans.config import FIELDS
+from mmtrans.cli.idle import check_idle
+from mmtrans.cli.parser import HelpAsWritten, Parser, add_config_flags, add_number, config_from
+from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import dump_yaml, read_yaml
 from mmtrans.search import TUNERS
 from mmtrans.system.console import say, warn
@@ -18,31 +20,49 @@ from mmtrans.system.escape import for_shell
 #: Trials of the tuners that have no end of their own.
 TRIALS = {"random": 20, "bayesian": 20}
 
-DESCRIPTION = (
-    "Search hyper-parameters with keras-tuner. Trials train on train and are judged on valid; the test split\n"
-    "cannot be read. The same command goes on where it was stopped; --trials may change. DIR/best.yaml is the\n"
-    "winner, for `mmtrans train --config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their runs,\n"
-    "and DIR/plots/parameters.png what mattered; `tensorboard --logdir DIR/trials` compares them."
-)
+DESCRIPTION = """\
+Search hyper-parameters with keras-tuner. Trials train on train and are judged
+on valid; the test split cannot be read. The same command goes on where it was
+stopped; --trials may change. DIR/best.yaml is the winner, for `mmtrans train
+--config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their
+runs, and DIR/plots/parameters.png what mattered; `tensorboard --logdir
+DIR/trials` compares them."""
 
-EPILOG = (
-    "space file: what it names is searched in place of the default, the rest is as flags and --config say.\n"
-    "  units: {low: 16, high: 256, step: 2, sampling: log}   # 16, 32, …, 256; whole numbers need no step\n"
-    "  learning_rate: {low: 1e-4, high: 1e-2, sampling: log} # continuous\n"
-    "  cell: [lstm, gru]\n"
-    "  dropout: 0.3                                          # fixed\n\n"
-    "several processes or hosts: give the same command to each, with a folder that they share as DIR, and set\n"
-    "  KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, tuner1, tuner2, … in the others;\n"
-    "  KERASTUNER_ORACLE_PORT=PORT in all; KERASTUNER_ORACLE_IP=ADDRESS of the chief (default: 127.0.0.1).\n"
-    "The port asks nobody for a password: open another address than the loopback only in a network you trust.\n"
-    "A worker that was killed gets its trial back when it is started again with its id; the chief waits for it."
-)
+SPACE = """\
+space file: what it names is searched in place of the default, the rest is as
+flags and --config say.
+  units: {low: 16, high: 256, step: 2, sampling: log}   # 16, 32, …, 256
+  learning_rate: {low: 1e-4, high: 1e-2, sampling: log} # continuous
+  cell: [lstm, gru]                                     # one of these
+  dropout: 0.3                                          # fixed"""
+
+CLUSTER = """\
+several processes or hosts: give the same command to each, with a folder that
+they share as DIR, and set
+  KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, and tuner1,
+    tuner2, … in the others;
+  KERASTUNER_ORACLE_PORT=PORT in all;
+  KERASTUNER_ORACLE_IP=ADDRESS of the chief (default: 127.0.0.1).
+The port asks nobody for a password: open another address than the loopback
+only in a network you trust. A worker that was killed gets its trial back when
+it is started again with its id; the chief waits for it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+class _Objective(argparse.Action):
+    """Stores a field of the configuration, or under the name that its flag had in earlier versions the metric."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values in FIELDS["objective"].choices:
+            namespace.objective = values
+        else:
+            warn(f"Note: --objective {values} is --metric {values} now; --objective is a field of the configuration.")
+            namespace.metric = values
+
+
+def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.formatter_class = HelpAsWritten
+    parser.description, parser.epilog, parser.more = DESCRIPTION, SPACE, CLUSTER
     parser.add_argument("--data", metavar="RECORDS", help="directory made by `mmtrans convert`")
     parser.add_argument("--out", metavar="DIR", help="the search's directory")
     parser.add_argument(
@@ -53,8 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials",
         int,
         {"low": 1, "most": 1_000_000},
-        help="most trials, those of earlier commands included (default: 20; of a grid all; of hyperband one sweep, in "
-        "which --epochs is the largest budget)",
+        help="most trials of all commands (default: 20; of a grid all; of hyperband one sweep of at most --epochs)",
     )
     add_number(
         parser,
@@ -65,13 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="trainings of a trial, from --seed on; their mean counts (default: 1)",
     )
-    parser.add_argument(
-        "--objective",
-        dest="metric",
-        default="mae",
-        metavar="METRIC",
-        help="metric of the valid split (default: mae); joint training is searched with `objective: joint` in --config",
-    )
+    parser.add_argument("--metric", default="mae", help="metric of the valid split that decides (default: mae)")
     add_number(
         parser,
         "--folds-cv",
@@ -87,20 +100,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     jobs = {"low": 1, "most": 1000}
     add_number(parser, "--jobs", int, jobs, default=1, help="trainings of a trial at a time (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
-    add_config_flags(parser, without=("objective", "pretrain"))
+    objective = {"action": _Objective, "choices": None, "metavar": f"{{{','.join(FIELDS['objective'].choices)}}}"}
+    fixed = [field.name for field in FIELDS.values() if field.search == "fixed"]
+    add_config_flags(parser, fixed, {"objective": objective})
 
 
 def run(arguments: argparse.Namespace) -> dict:
     """Searches, shows the best trials, and returns the best one with the failures; of a cluster's worker its name."""
     from mmtrans.search.cluster import join
 
-    # Trials are judged by sentiment.
-    config, specs = dataclasses.replace(config_from(arguments), pretrain=False), _specs(arguments)
+    config, specs = _config(arguments), _specs(arguments)
     if arguments.print_space:
         for line in dump_yaml(specs).splitlines():
             say(line)
         return specs
     _check(arguments)
+    for line in _notes(arguments, config, specs):
+        warn(line)
     member = join(os.environ)
     if member.is_exposed:
         warn(f"{member.address} is no loopback address, and the chief has no password.")
@@ -127,7 +143,7 @@ def run(arguments: argparse.Namespace) -> dict:
         arguments.seeds_per_trial,
         arguments.folds_cv,
     )
-    _check_objective(search, records)
+    _check_metric(search, records)
     trials = arguments.trials or TRIALS.get(arguments.tuner)
     if member.is_worker:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
@@ -147,6 +163,12 @@ def run(arguments: argparse.Namespace) -> dict:
     return _show(search, ended, arguments.data)
 
 
+def _config(arguments: argparse.Namespace) -> Config:
+    """What all trials have in common."""
+    fixed = {name: field.default for name, field in FIELDS.items() if field.search == "fixed"}
+    return dataclasses.replace(config_from(arguments), **fixed)
+
+
 def _specs(arguments: argparse.Namespace) -> dict:
     """What is searched, as a space file says it; checked.
 
@@ -155,7 +177,7 @@ def _specs(arguments: argparse.Namespace) -> dict:
     """
     from mmtrans.search.space import default_space, parse_space
 
-    config = config_from(arguments)
+    config = _config(arguments)
     fixed = FIELDS.keys() & vars(arguments).keys()
     if arguments.space is None:
         return default_space(config, fixed)
@@ -169,6 +191,17 @@ def _specs(arguments: argparse.Namespace) -> dict:
     return specs
 
 
+def _notes(arguments: argparse.Namespace, config: Config, specs: Mapping) -> list[str]:
+    """Notes on fields that have no effect in any trial; raises as `check_idle` and, in a new search, `check_effect`."""
+    from mmtrans.search.plan import begun
+    from mmtrans.search.space import check_effect
+
+    before = begun(Path(arguments.out))
+    if before is None:
+        check_effect(specs, config, arguments.space or "space")
+    return check_idle(arguments, config, [config], lambda: before["config"] if before else {}, specs)
+
+
 def _check(arguments: argparse.Namespace) -> None:
     """Raises a ValueError where a flag is missing, or there is but one fold."""
     missing = [f"--{name}" for name in ("data", "out") if getattr(arguments, name) is None]
@@ -178,16 +211,16 @@ def _check(arguments: argparse.Namespace) -> None:
         check_number("--folds-cv", arguments.folds_cv, low=2)
 
 
-def _check_objective(search, records) -> None:
-    """Raises a ValueError where the objective is no metric, or one that is undefined on the records' labels."""
+def _check_metric(search, records) -> None:
+    """Raises a ValueError where what decides is no metric, or one that is undefined on the records' labels."""
     from mmtrans.evaluation.metrics import METRICS, SEVEN_CLASS_METRICS, has_seven_classes
 
     label = records.manifest.label
     usable = [name for name in METRICS if has_seven_classes(label) or name not in SEVEN_CLASS_METRICS]
     if search.objective not in usable:
         raise ValueError(
-            f"No such objective. Expected one of {usable}, for labels from {label.low:g} to {label.high:g}. "
-            f"Received: objective={search.objective}."
+            f"No such metric. Expected one of {usable}, for labels from {label.low:g} to {label.high:g}. "
+            f"Received: metric={search.objective}. Choose one of these."
         )
 
 

@@ -72,7 +72,7 @@ LATENT = when("bottleneck", "vae")
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Section):
-    """What a run consists of, and where it starts."""
+    """What it consists of, and where it starts."""
 
     recipe: str = option(
         "T->A",
@@ -85,7 +85,7 @@ class RunConfig(Section):
     )
     seed: int = option(
         0,
-        "seed of initial weights, dropout and the order of segments",
+        "seed of weights, dropout and order",
         BOTH,
         low=0,
         high=2**31 - 1,
@@ -95,16 +95,15 @@ class RunConfig(Section):
     )
     objective: Literal["sequential", "joint"] = option(
         "sequential",
-        "train sentiment after the last translation, or together with it, end to end",
+        "train sentiment after the last translation, or with it, end to end",
         (),
         # An encoder that is left as it is cannot be trained together with anything.
         (TRANSLATES, SCORES, when("untrained", False, "Train the encoder")),
         search="common",
-        help_place="first",
     )
     init: str = option(
         "",
-        "finished run whose trained translations, or their encoders, this one starts from",
+        "finished run whose translations, or their encoders, this one starts from",
         (),
         (MUST_TRANSLATE,),
         canonical=spelled,
@@ -112,7 +111,7 @@ class RunConfig(Section):
     )
     freeze: Literal["none", "encoder"] = option(
         "none",
-        "what of the --init run does not move in the translation phase",
+        "what of the --init run does not move",
         TRANSLATION,
         (MUST_TRANSLATE, unless("init", "", "Say with --init RUN where the encoder comes from")),
     )
@@ -132,13 +131,19 @@ class RunConfig(Section):
         grid="varied",
     )
     label_fraction: float = option(
-        1.0, "share of the train labels that the sentiment phase sees", SENTIMENT, low=0.01, high=1.0, grid="varied"
+        1.0,
+        "share of the train labels that the sentiment phase sees",
+        SENTIMENT,
+        low=0.01,
+        high=1.0,
+        grid="varied",
+        help_place="rare",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig(Section):
-    """Encoders of translations; cell and directions are the regressor's too."""
+    """What reads the source of a translation."""
 
     cell: Literal["lstm", "gru"] = option(
         "lstm", "recurrent cell of encoder, decoder and regressor", BOTH, shapes=("encoder",)
@@ -146,7 +151,7 @@ class EncoderConfig(Section):
     # No baseline has an encoder, though the key of its regressor's phase depends on what encoders read.
     units: int = option(
         64,
-        "units of the encoder, each direction",
+        "encoder units, each direction",
         BOTH,
         (TRANSLATES,),
         low=1,
@@ -171,7 +176,7 @@ class EncoderConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(Section):
-    """The decoder, and what it is fed in training."""
+    """What writes the target, and what it is fed in training."""
 
     attention: Literal["bahdanau", "none"] = option(
         "bahdanau", "attention of the decoder", TRANSLATION, shapes=("decoder", "latent")
@@ -204,6 +209,7 @@ class DecoderConfig(Section):
         (WRITES_FEATURES,),
         low=0.0,
         high=1.0,
+        help_place="rare",
     )
     token_sampling: float = option(
         0.0,
@@ -248,7 +254,13 @@ class OutputConfig(Section):
         0.0, "weight of translating the decoded target back into the source's features", TRANSLATION, low=0.0
     )
     codebook_size: int = option(
-        256, "most codewords of a tokens target without words", TRANSLATION, (TOKENS,), low=2, most=MOST_SIZE
+        256,
+        "most codewords of a tokens target without words",
+        TRANSLATION,
+        (TOKENS,),
+        low=2,
+        most=MOST_SIZE,
+        help_place="rare",
     )
     min_count: int = option(
         2,
@@ -283,25 +295,31 @@ class OutputConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class LatentConfig(Section):
-    """The latent between encoder and decoder, if there is one."""
+    """What may lie between encoder and decoder."""
 
     bottleneck: Literal["none", "vae"] = option(
         "none",
-        "what passes from encoder to decoder and regressor: its output, or a Gaussian latent",
+        "what decoder and regressor get of the encoder: its output, or a Gaussian latent",
         TRANSLATION,
         shapes=("encoder", "latent"),
     )
     latent_units: int = option(
         64,
-        "units of the latent, at each step and of the final state",
+        "units of the latent, a vector",
         TRANSLATION,
         (LATENT,),
         low=1,
         most=MOST_SIZE,
         shapes=("latent",),
+        help_place="rare",
     )
     kl_weight: float = option(
-        0.1, "weight of the latent's divergence from its prior; 1 for the bound", TRANSLATION, (LATENT,), low=0.0
+        0.1,
+        "weight of the divergence from the prior; 1 for the bound",
+        TRANSLATION,
+        (LATENT,),
+        low=0.0,
+        help_place="rare",
     )
     kl_annealing_steps: int = option(
         200,
@@ -323,18 +341,18 @@ class LatentConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RegressorConfig(Section):
-    """The regressor, and what it does to the encoder that it reads."""
+    """What gives the sentiment, and what it does to an encoder."""
 
     representation: Literal["sequence", "final"] = option(
         "sequence",
-        "what the regressor reads of a translation: the encoder's output sequence or its final state",
+        "what it reads of an encoder: all steps or the final state",
         SENTIMENT,
         (TRANSLATES,),
     )
-    regressor_units: int = option(64, "units of the regressor, each direction", SENTIMENT, low=1, most=MOST_SIZE)
-    pooling: Literal["attention", "last"] = option("attention", "how the regressor summarises its steps", SENTIMENT)
+    regressor_units: int = option(64, "units, each direction", SENTIMENT, low=1, most=MOST_SIZE)
+    pooling: Literal["attention", "last"] = option("attention", "how steps are summarised", SENTIMENT)
     regressor_dropout: float = option(
-        0.3, "dropout around the regressor's recurrent layer", SENTIMENT, low=0.0, high=0.95
+        0.3, "dropout around the recurrent layer", SENTIMENT, low=0.0, high=0.95, help_place="rare"
     )
     sentiment_loss: Literal["mae", "mse", "huber"] = option("mae", "loss of the sentiment phase", SENTIMENT)
     finetune: bool = option(
@@ -347,10 +365,10 @@ class RegressorConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class JointConfig(Section):
-    """The weights of a joint objective."""
+    """The weights of --objective joint."""
 
-    translation_weight: float = option(1.0, "weight of the translation in the joint loss", JOINT, low=0.0)
-    sentiment_weight: float = option(1.0, "weight of the sentiment in the joint loss", JOINT, low=0.0)
+    translation_weight: float = option(1.0, "weight of the translation", JOINT, low=0.0, help_place="rare")
+    sentiment_weight: float = option(1.0, "weight of the sentiment", JOINT, low=0.0, help_place="rare")
     joint_warmup_steps: int = option(
         0,
         "steps in which that weight of the sentiment rises from nothing",
@@ -368,19 +386,27 @@ class OptimisationConfig(Section):
     epochs: int = option(
         60, "most epochs of each phase", (), low=1, grows=True, grid="common", search="common", help_place="first"
     )
-    patience: int = option(8, "epochs without a better valid loss before a phase stops", BOTH, low=1)
+    patience: int = option(8, "epochs without a better valid loss, then stop", BOTH, low=1)
     batch_size: int = option(32, "segments in a global batch", BOTH, low=1, help_place="first")
     learning_rate: float = option(2e-3, "learning rate of Adam", BOTH, low=1e-8, high=1.0, help_place="first")
-    schedule: Literal["constant", "exponential"] = option("exponential", "learning rate over the steps", BOTH)
-    decay_epochs: float = option(
-        10.0, "epochs in which the exponential schedule halves", BOTH, (when("schedule", "exponential"),), low=0.1
+    schedule: Literal["constant", "exponential"] = option(
+        "exponential", "learning rate over the steps", BOTH, help_place="rare"
     )
-    warmup_steps: int = option(0, "steps of linear warm-up", BOTH, low=0)
-    clip_norm: float = option(1.0, "largest global norm of the gradient", BOTH, low=1e-6)
+    decay_epochs: float = option(
+        10.0,
+        "epochs in which the exponential schedule halves",
+        BOTH,
+        (when("schedule", "exponential"),),
+        low=0.1,
+        help_place="rare",
+    )
+    warmup_steps: int = option(0, "steps of linear warm-up", BOTH, low=0, help_place="rare")
+    clip_norm: float = option(1.0, "largest global norm of the gradient", BOTH, low=1e-6, help_place="rare")
     ema: float = option(
         0.0,
         "decay of the moving average of the weights that is validated and kept; 0 for none",
         BOTH,
         low=0.0,
         high=0.99999,
+        help_place="rare",
     )

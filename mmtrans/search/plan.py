@@ -181,7 +181,16 @@ def _flat(description: Description, where: str) -> dict[str, Any]:
     nested = {f"space.{name}": spec for name, spec in description["space"].items()}
     own = {name: description[name] for name in Description.__annotations__.keys() - {"space", "config", "objective"}}
     config = Config(**known_fields(description["config"], where)).to_dict()
-    return {**own, "--objective": description["objective"], **nested, **config}
+    return {**own, "--metric": description["objective"], **nested, **config}
+
+
+def begun(path: Path) -> Description | None:
+    """What a directory was made to hold, the configuration's fields as `Config` has them; `None` where nothing is."""
+    file = path / "search.json"
+    if not file.is_file():
+        return None
+    description = read_json(file, Description, REMEDY)
+    return {**description, "config": known_fields(description["config"], str(file))}
 
 
 @contextlib.contextmanager

@@ -66,8 +66,8 @@ def parse_space(specs: Mapping[Any, Any], config: Config, where: str) -> dict[st
         where: the specs are from, for messages.
 
     Raises:
-        ValueError: names that are no fields, that all trials have in common or that have no effect; values that the
-            configuration does not take; a range that is none.
+        ValueError: names that are no fields or that all trials have in common; values that the configuration does not
+            take; a range that is none.
     """
     specs = flattened(specs, where)
     free = {name for name, field in FIELDS.items() if field.search == "free"}
@@ -77,14 +77,19 @@ def parse_space(specs: Mapping[Any, Any], config: Config, where: str) -> dict[st
             f"These cannot be searched. Expected some of {sorted(free)}. Received: {reserved} ({where}). "
             f"Use {flags} for those."
         )
-    unread = idle(config, varied=specs)
-    if without_effect := sorted(set(specs) & set(unread)):
-        reasons = ", ".join(f"{name} ({unread[name]})" for name in without_effect)
-        raise ValueError(
-            f"These have no effect here. Expected some of {sorted(free - set(unread))}. Received: {reasons} ({where}). "
-            f"Leave them out."
-        )
     return {name: _parameter(FIELDS[name], spec, where) for name, spec in specs.items()}
+
+
+def check_effect(specs: Mapping[Any, Any], config: Config, where: str) -> None:
+    """Raises a ValueError where a search would vary what has no effect; arguments as of `parse_space`."""
+    specs = flattened(specs, where)
+    unread = idle(config, varied=specs)
+    if without := sorted(set(specs) & set(unread)):
+        reasons = ", ".join(f"{name} ({unread[name]})" for name in without)
+        free = sorted(name for name, field in FIELDS.items() if field.search == "free" and name not in unread)
+        raise ValueError(
+            f"These have no effect here. Expected some of {free}. Received: {reasons} ({where}). Leave them out."
+        )
 
 
 def _parameter(field: Field, spec: Any, where: str) -> Parameter:

@@ -128,12 +128,12 @@ def test_a_hostile_pickle_is_named_and_not_run(tmp_path, capsys):
     assert [entry.name for entry in tmp_path.iterdir()] == ["features.pkl"]
 
 
-def test_words_without_vectors_give_a_recipe_with_text_its_remedy(corpus, flags, tmp_path, capsys):
+def test_words_without_vectors_give_a_recipe_with_text_its_remedy(corpus, baseline_flags, tmp_path, capsys):
     (corpus / "CMU_MOSI_TimestampedWordVectors.csd").unlink()
     assert main(["convert", str(corpus), str(tmp_path / "records")]) == 0
     assert "Modalities: audio 74, video 47" in capsys.readouterr().out
     for recipe in ("T", "A->T", "embed(A,V)->T"):
-        argv = ["train", "--data", tmp_path / "records", "--recipe", recipe, "--run", tmp_path / "run", *flags]
+        argv = ["train", "--data", tmp_path / "records", "--recipe", recipe, "--run", tmp_path / "run", *baseline_flags]
         message = refused(argv, capsys)
         assert "The records have no text." in message
         assert "--glove FILE" in message

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmtrans.cli import demo
+from mmtrans.cli.embedded import CORPUS_VERSION
 from mmtrans.cli.main import main
 from mmtrans.runs.run import Run
 
@@ -22,7 +23,7 @@ def cache(corpus_dir, tmp_path, monkeypatch):
 
 def test_the_cache_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert demo.embedded_corpus_dir() == tmp_path / "mmtrans" / f"synthetic-{demo.CORPUS_VERSION}"
+    assert demo.embedded_corpus_dir() == tmp_path / "mmtrans" / f"synthetic-{CORPUS_VERSION}"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert demo.embedded_corpus_dir().is_relative_to(Path.home() / ".cache")
 

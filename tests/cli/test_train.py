@@ -73,12 +73,15 @@ def test_a_changed_configuration_names_the_fields(translation_run, records_dir, 
     assert (translation_run / "config.yaml").read_text() == before
 
 
-def test_training_never_opens_test(records_dir, flags, tmp_path, capsys):
+def test_training_never_opens_test(records_dir, baseline_flags, tmp_path, capsys):
     records, run = tmp_path / "records", tmp_path / "run"
     shutil.copytree(records_dir, records)
     removed = [path.unlink() or path.name for path in sorted(records.glob("*test*"))]
     assert removed
-    assert main(["train", "--data", str(records), "--recipe", "T", "--run", str(run), *flags, "--epochs", "1"]) == 0
+    assert (
+        main(["train", "--data", str(records), "--recipe", "T", "--run", str(run), *baseline_flags, "--epochs", "1"])
+        == 0
+    )
     capsys.readouterr()
     message = refused(["evaluate", run], capsys)
     assert "A shard is missing." in message
@@ -119,12 +122,12 @@ def test_print_config_shows_everything_and_trains_nothing(tmp_path, capsys, monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_corrupt_shard_is_named(records_dir, flags, tmp_path, capsys):
+def test_a_corrupt_shard_is_named(records_dir, baseline_flags, tmp_path, capsys):
     records = tmp_path / "records"
     shutil.copytree(records_dir, records)
     shard = sorted(records.glob("*valid*"))[0]
     corrupt(shard)
-    command = ["train", "--data", records, "--recipe", "T", "--run", tmp_path / "run", *flags]
+    command = ["train", "--data", records, "--recipe", "T", "--run", tmp_path / "run", *baseline_flags]
     message = refused(command, capsys)
     assert message.startswith("mmtrans: A shard is corrupt.")
     assert shard.name in message
@@ -135,25 +138,25 @@ def test_a_corrupt_shard_is_named(records_dir, flags, tmp_path, capsys):
     assert main([str(argument) for argument in command]) == 0
 
 
-def test_a_loss_that_is_not_finite_exits_with_1_and_its_step(flags, tmp_path, capsys):
+def test_a_loss_that_is_not_finite_exits_with_1_and_its_step(baseline_flags, tmp_path, capsys):
     segments = [make_segment(i, 3 + i % 5, video=f"v{i % 4}", label=i / 8 - 1) for i in range(16)]
     for segment in segments[:2]:
         segment.features["text"][:] = 3e38
     convert(make_corpus(segments), tmp_path / "records")
-    command = ["train", "--data", tmp_path / "records", "--recipe", "T", "--run", tmp_path / "run", *flags]
+    command = ["train", "--data", tmp_path / "records", "--recipe", "T", "--run", tmp_path / "run", *baseline_flags]
     message = refused(command, capsys, code=1)
     assert "The loss is not finite at step 0." in message
     assert not list((tmp_path / "run" / "phases").rglob("step-*"))
 
 
 def test_the_default_run_directory_is_named_by_recipe_and_configuration(
-    small_dir, flags, tmp_path, monkeypatch, capsys
+    small_dir, baseline_flags, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mmtrans.training.train.train", lambda *_: None)
     monkeypatch.setattr("mmtrans.evaluation.evaluate.evaluate", lambda *_: pytest.fail("stop here"))
     with pytest.raises(pytest.fail.Exception, match="stop here"):
-        main(["train", "--data", str(small_dir), "--recipe", "concat(T,A)", *flags])
+        main(["train", "--data", str(small_dir), "--recipe", "concat(T,A)", *baseline_flags])
     (run,) = (tmp_path / "runs").iterdir()
     config = Config(**load_yaml(run / "config.yaml"))
     assert run.name == f"concat_T_A-{config.digest(Manifest.load(small_dir).manifest_hash)}"
@@ -177,9 +180,9 @@ def test_only_a_bare_command_is_the_demonstration(given, expected):
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_run_that_goes_on(records_dir, flags, tmp_path, capsys):
+def test_ctrl_c_leaves_a_run_that_goes_on(records_dir, baseline_flags, tmp_path, capsys):
     run = tmp_path / "run"
-    command = ["train", "--data", str(records_dir), "--recipe", "T", "--run", str(run), *flags]
+    command = ["train", "--data", str(records_dir), "--recipe", "T", "--run", str(run), *baseline_flags]
     command += ["--epochs", "5000", "--patience", "5000"]
     # A shell's background job ignores Ctrl-C, and so would what it starts.
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -237,7 +240,11 @@ def test_an_unlabelled_corpus_is_pre_trained_on_and_another_run_starts_there(
     assert main(["convert", str(corpus), str(records)]) == 0
     command = ["train", "--data", records, "--recipe", "T->A", "--run", before, *flags]
     assert "or train the translation alone with --pretrain." in refused(command, capsys)
-    assert main([*map(str, command), "--pretrain", "--json"]) == 0
+    assert "Received: regressor_units=6 (a pre-training trains no regressor)" in refused(
+        [*command, "--pretrain"], capsys
+    )
+    at = command.index("--regressor-units")
+    assert main([*map(str, command[:at] + command[at + 2 :]), "--pretrain", "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert list(json.loads(lines[-1])) == ["translation", "records", "left_out"]
     assert any(f"Next: mmtrans train --init {before} --data" in line for line in lines)

@@ -33,13 +33,12 @@ raise SystemExit(main())
 
 
 @pytest.fixture
-def command(small_dir, flags, tmp_path):
+def command(small_dir, baseline_flags, tmp_path):
     """A search over a baseline, without its tuner and trials."""
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(SPACE))
-    small = flags[: flags.index("--regressor-units")] + flags[flags.index("--regressor-units") + 2 :]
     return [
         *("tune", "--data", str(small_dir), "--out", str(tmp_path / "out"), "--recipe", "T"),
-        *("--space", str(tmp_path / "space.yaml"), *small),
+        *("--space", str(tmp_path / "space.yaml"), *baseline_flags[2:]),
     ]
 
 
@@ -164,7 +163,9 @@ def test_the_printed_space_is_a_space_file(tmp_path, capsys):
         (["--folds-cv", "9"], "Too few videos to fold."),
         (["--seeds-per-trial", "0"], "--seeds-per-trial is out of range."),
         (["--seed", "2147483646", "--seeds-per-trial", "3"], "Expected --seed up to 2147483645, as the last of 3 is"),
-        (["--objective", "loss"], "No such objective. Expected one of ['mae', 'pearson',"),
+        (["--metric", "loss"], "No such metric. Expected one of ['mae', 'pearson',"),
+        (["--objective", "joint"], "Received: objective='joint' (T translates nothing). Leave --objective out."),
+        (["--units", "5"], "Received: units=5 (T translates nothing). Leave --units out."),
         (["--recipe", "V"], "The records have no video."),
         (["--tuner", "grid"], "A grid needs values that can be listed."),
         (["--regressor-units", "5"], "These are both searched and fixed."),

@@ -9,6 +9,7 @@ from mmtrans.search.space import (
     DEFAULTS,
     Choices,
     Interval,
+    check_effect,
     default_space,
     from_keras_tuner,
     parse_space,
@@ -92,16 +93,14 @@ def test_bad_spaces_are_refused(specs, message):
 
 def test_a_field_without_effect_is_refused():
     with pytest.raises(
-        ValueError, match=r"no effect here\..*Received: attention_units \(T .*\), units \(T translates "
+        ValueError,
+        match=r"no effect here\..*Received: attention_units \(T .*\), units \(T translates nothing\) \(here\)",
     ):
-        parse({"units": [1, 2], "attention_units": [1, 2]}, Config(recipe="T"))
-
-
-def test_a_field_may_be_searched_beside_the_one_that_gives_it_an_effect():
-    searched = {"bottleneck": ["none", "vae"], "kl_weight": [0.1, 1]}
-    assert list(parse(searched)) == ["bottleneck", "kl_weight"]
+        check_effect({"units": [1, 2], "attention_units": [1, 2]}, Config(recipe="T"), "here")
     with pytest.raises(ValueError, match=r"Received: kl_weight \(bottleneck='none'\) \(here\)"):
-        parse({"kl_weight": [0.1, 1]})
+        check_effect({"kl_weight": [0.1, 1]}, TRANSLATION, "here")
+    # What gives it an effect is searched, too.
+    check_effect({"bottleneck": ["none", "vae"], "kl_weight": [0.1, 1]}, TRANSLATION, "here")
 
 
 def test_a_space_may_be_written_by_sections():
