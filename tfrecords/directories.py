@@ -88,7 +88,8 @@ def remove(path: Path) -> None:
     """Removes a directory or a file; nothing where there is none."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
+    elif os.path.lexists(path):
+        # A read-only place would refuse to remove even what is not there.
         path.unlink(missing_ok=True)
 
 

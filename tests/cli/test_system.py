@@ -105,6 +105,18 @@ def test_synthesize_on_a_full_disk_ends_by_no_signal(full):
     assert (done.returncode, done.stderr.count("\n"), os.listdir(full)) == (2, 1, [])
 
 
+def test_a_read_only_place_is_named_as_it_was_given(full, corpus_dir, capsys):
+    subprocess.run(["mount", "-o", "remount,ro", str(full)], check=True)
+    try:
+        for argv in (["synthesize", f"{full}/new"], ["convert", str(corpus_dir), f"{full}/new"]):
+            assert main(argv) == 2
+            assert f"The place is read-only. Expected one that can be written to. Received: file='{full}/new'." in (
+                capsys.readouterr().err
+            )
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(full)], check=True)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize(
     "line", ["mmtrans inspect {records}", "mmtrans --help", "mmtrans --version", "mmtrans train --help"]
