@@ -53,7 +53,7 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
     members = [
         {**identity(run), **sentiment_metrics(s, ensemble.labels, scale)} for run, s in zip(runs, scores, strict=True)
     ]
-    result["notes"] += notes_on(chosen, ensemble)
+    result["notes"] += notes_on(chosen, ensemble.videos)
     result["records"], result["left_out"] = records.manifest.manifest_hash, chosen.left_out
     result["members"] = members
     result["members_mean"] = {name: _mean([member[name] for member in members]) for name in METRICS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmtrans.data.records import Records, reporting_corruption
@@ -69,7 +70,7 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     result = evaluate_predictions(
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
     )
-    result["notes"] += notes_on(chosen, predictions)
+    result["notes"] += notes_on(chosen, predictions.videos)
     if isinstance(run.recipe, Translation):
         result["translation"] = translation
         result["notes"] += [] if translation else [_no_translation(run, split, misfit)]
@@ -112,10 +113,10 @@ def describe(run: Run, records: Records, chosen: Unseen, out: str | Path | None)
     return {"records": records.manifest.manifest_hash, "left_out": chosen.left_out, **named}
 
 
-def notes_on(chosen: Unseen, predictions: Predictions) -> list[str]:
-    """Sentences on the records of predictions."""
-    count = sum(video in chosen.seen_videos for video in predictions.videos)
-    seen = f"Of videos of which the run was trained on other segments: {count} of {len(predictions.videos)} segments."
+def notes_on(chosen: Unseen, videos: Sequence[str]) -> list[str]:
+    """Sentences on the records of a result, given the video of each segment."""
+    count = sum(video in chosen.seen_videos for video in videos)
+    seen = f"Of videos of which the run was trained on other segments: {count} of {len(videos)} segments."
     return [*chosen.notes, *([seen] if count else [])]
 
 

@@ -38,14 +38,15 @@ def check_place(place: Path, is_same: Callable[[dict], bool]) -> None:
 
     Args:
         place: the directory, which need not be there.
-        is_same: whether a split's object in metrics.json is of the same models and records.
+        is_same: whether a split's object in metrics.json or robustness.json is of the same models and records.
     """
     check_directory(place, "--out")
     if not place.exists():
         return
     # What a kill left has no metrics.json yet, and hidden files that are not whole.
     foreign = {path.name for path in place.iterdir() if not path.name.startswith(".")} - _NAMES
-    if foreign or not all(map(is_same, read_splits(place / "metrics.json", Origin).values())):
+    found = [read_splits(place / name, Origin) for name in ("metrics.json", "robustness.json")]
+    if foreign or not all(is_same(result) for splits in found for result in splits.values()):
         raise ValueError(
             f"The directory holds something else. Expected a new one, or results of the same runs and records. "
             f"Received: out={place}. Choose another --out."

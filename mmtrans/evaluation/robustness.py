@@ -11,7 +11,7 @@ from scipy.integrate import trapezoid
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.corruptions import LEVELS, Stream, corrupt
-from mmtrans.evaluation.evaluate import SEED, check_records, describe, place_for
+from mmtrans.evaluation.evaluate import SEED, check_records, describe, notes_on, place_for
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
 from mmtrans.evaluation.predictions import make_scorer
 from mmtrans.evaluation.results import to_csv, to_json
@@ -21,6 +21,7 @@ from mmtrans.evaluation.suitability import unseen
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.system.files import write_atomically
+from tfrecords.schema import video_of
 
 #: The scores without any corruption.
 CLEAN = None
@@ -36,10 +37,10 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
         out: the directory of the results, as for `evaluate`.
 
     Returns:
-        the split's object in robustness.json: `records` and `left_out` as of `evaluate`; `seed`, `segments`; and
-        `curves`, corruption → modality → `read`, whether the run reads the modality at all; `levels` `(11,)`, 0
-        first; `metrics`, metric → `(11,)` values; and `area`, metric → its mean over the levels (the trapezoid rule,
-        divided by the last level), `None` where the metric is undefined at a level.
+        the split's object in robustness.json: `records`, `left_out` and `notes` on the records as of `evaluate`;
+        `seed`, `segments`; and `curves`, corruption → modality → `read`, whether the run reads the modality at all;
+        `levels` `(11,)`, 0 first; `metrics`, metric → `(11,)` values; and `area`, metric → its mean over the levels
+        (the trapezoid rule, divided by the last level), `None` where the metric is undefined at a level.
 
     Raises:
         ValueError: as `evaluate`.
@@ -49,14 +50,15 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
     place = place_for(run, records, out)
     chosen = unseen([run], records, split)
     with reporting_corruption(records):
-        scores, labels = _score(run, chosen.records, split)
+        scores, labels, videos = _score(run, chosen.records, split)
     scale = records.manifest.label
     measured = {point: sentiment_metrics(values, labels, scale) for point, values in scores.items()}
     curves = {
         kind: {modality: _curve(measured, kind, modality) for modality in records.manifest.modalities}
         for kind in LEVELS
     }
-    result = {**describe(run, records, chosen, out), "seed": SEED, "segments": len(labels), "curves": curves}
+    provenance = {**describe(run, records, chosen, out), "notes": notes_on(chosen, videos)}
+    result = {**provenance, "seed": SEED, "segments": len(labels), "curves": curves}
     _save(place, split, result)
     constants = trivial_baselines(records.labels("train"), labels, scale).values()
     path = place / "plots" / f"robustness-{split}.png"
@@ -65,15 +67,15 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
     return result
 
 
-def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, np.ndarray], np.ndarray]:
+def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, np.ndarray], np.ndarray, list[str]]:
     """Scores `(n,)` without corruption (`CLEAN`) and at each `(corruption, modality, level)` that the run would notice,
-    and labels `(n,)`."""
+    labels `(n,)` and videos `(n,)`."""
     scorer, streams = make_scorer(run), _streams(run)
     points = [(kind, modality, level) for kind, levels in LEVELS.items() for modality in streams for level in levels]
     batches = make_batches(
         records, Selection(split, run.recipe.inputs.modalities, labelled=True), batch_size=run.config.batch_size
     )
-    scores, labels = defaultdict(list), []
+    scores, labels, videos = defaultdict(list), [], []
     for batch in batches.as_numpy_iterator():
         source, length = batch["source"], batch["source_length"]
         scores[CLEAN].append(scorer(source, length)["score"].numpy())
@@ -81,7 +83,8 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, n
             corrupted = corrupt(source, length, batch["id"], (kind, level), streams[modality], SEED)
             scores[kind, modality, level].append(scorer(*corrupted)["score"].numpy())
         labels.append(batch["label"])
-    return {point: np.concatenate(parts) for point, parts in scores.items()}, np.concatenate(labels)
+        videos += [video_of(id_.decode()) for id_ in batch["id"]]
+    return {point: np.concatenate(parts) for point, parts in scores.items()}, np.concatenate(labels), videos
 
 
 def _streams(run: Run) -> dict[str, Stream]:

@@ -87,7 +87,10 @@ def test_replaced_records_are_refused_and_named_ones_stand_apart(place, capsys):
     assert result["records"] == json.loads((apart / "robustness.json").read_text())["test"]["records"] == hashes[1]
     rows = rows_of(apart)
     assert sorted(row["id"] for row in rows) == [f"v3[{i}]" for i in range(10)]
-    assert result["segments"] == json.loads((apart / "robustness.json").read_text())["test"]["segments"] == 10
+    curves = json.loads((apart / "robustness.json").read_text())["test"]
+    assert result["segments"] == curves["segments"] == 10
+    assert set(curves["notes"]) < set(result["notes"])
+    assert len(curves["notes"]) == 2
     assert result["mae"] == pytest.approx(np.mean([abs(float(r["label"]) - float(r["prediction"])) for r in rows]))
     notes = " ".join(result["notes"])
     assert "Left out, as the run was trained on them: 10 of 20 segments." in notes

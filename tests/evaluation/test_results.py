@@ -108,6 +108,17 @@ def test_a_place_that_holds_something_else_is_refused(run, baseline_run, transla
     assert list(read_splits(run.path / "metrics.json", dict)) == ["valid", "test"]
 
 
+def test_curves_of_another_run_or_of_other_records_are_something_else(tmp_path):
+    own, other = {"records": "a", "run": "/r"}, {"records": "a", "run": "/q"}
+    (tmp_path / "metrics.json").write_text(json.dumps({"test": own}))
+    for found, same in ((own, True), (other, False)):
+        (tmp_path / "robustness.json").write_text(json.dumps({"valid": found}))
+        with (
+            contextlib.nullcontext() if same else pytest.raises(ValueError, match="The directory holds something else")
+        ):
+            check_place(tmp_path, lambda result: result == own)
+
+
 def test_a_place_that_a_kill_left_half_made_is_taken(tmp_path):
     (tmp_path / "plots").mkdir()
     (tmp_path / ".metrics.json.partial").write_text("{")
