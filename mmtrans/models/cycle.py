@@ -48,6 +48,9 @@ def build_cycle(recipe: Translation, config: Config, statistics: Statistics, tra
 def cycle_terms(cycle: Translator, decoded, batch, training: bool) -> list[Term]:
     """The loss of the way back, on standardised source features.
 
+    Of tokens, EOS is the last step that the way back reads, as the sources of translation commonly end in it: it is a
+    part of what was written, and `target_length` counts it. The target of the way back has no such step.
+
     Args:
         cycle: from `build_cycle`.
         decoded: `(batch, target_steps, …)`, what the translation wrote; gradients flow through it.
