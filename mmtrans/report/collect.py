@@ -9,12 +9,11 @@ import msgspec
 import numpy as np
 
 from mmtrans.config import Config
-from mmtrans.config.files import load_yaml
 from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_split
 from mmtrans.grid.description import Description, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
-from mmtrans.runs.environment import Environment
+from mmtrans.runs.environment import Environment, read_config
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 
@@ -165,7 +164,7 @@ def _read_run(directory: Path, description: Description) -> _Run | None:
             f"A run is of other records than its grid. Expected manifest {description['manifest_hash'][:12]}. "
             f"Received: manifest_hash={manifest_hash[:12]} ({directory}). Move it out of the grid."
         )
-    config = Config(**load_yaml(directory / "config.yaml")).to_dict()
+    config = read_config(directory, environment).to_dict()
     variant = variant_of(config, description.get("variants", {}), description["config"])
     predictions = read_csv(directory / "predictions.csv", COLUMNS, REMEDY)
     rows = sorted((row for row in predictions if row["split"] == split), key=lambda row: row["id"])

@@ -1,4 +1,5 @@
-"""What `environment.json` of a run says: the data that it was made for, and what else it depends on."""
+"""What `environment.json` of a run says: the data that it was made for, what else it depends on, and how its
+configuration is told from a damaged one."""
 
 from __future__ import annotations
 
@@ -14,9 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 import mmtrans
+from mmtrans.config import FIELDS, Config
+from mmtrans.config.files import load_yaml
 from tfrecords.manifest import Dim, Manifest
 from tfrecords.schema import SPLITS, LabelScale
-from tfrecords.stored import Count, Finite
+from tfrecords.stored import Count, Finite, damage
+
+#: What to do about a damaged file of a run.
+REMEDY = "Copy the run anew from where it is whole, or train it again in a new directory."
 
 
 class Columns(TypedDict):
@@ -51,6 +57,7 @@ class Environment(_Always, total=False):
     init_hash: str | None
     run_format: Annotated[int, msgspec.Meta(ge=1)]
     seed: int
+    config_digest: str
     git_commit: str | None
     mmtrans: str
     tensorflow: str
@@ -81,8 +88,8 @@ def steps_per_word(manifest: Manifest) -> dict[str, float]:
     return {name: summary.steps[name].mean / words for name in unaligned}
 
 
-def describe_environment() -> dict[str, str | list[str] | None]:
-    """What a run depends on besides its configuration and records: code, versions, devices."""
+def describe_environment(config: Config) -> dict[str, int | str | list[str] | None]:
+    """What a run depends on besides its records: code, versions, devices; and what tells its configuration."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
@@ -94,6 +101,8 @@ def describe_environment() -> dict[str, str | list[str] | None]:
     except FileNotFoundError:
         commit = None
     return {
+        "seed": config.seed,
+        "config_digest": _digest(config),
         "git_commit": commit,
         **versions(),
         "devices": [device.name for device in tf.config.list_logical_devices()],
@@ -109,3 +118,27 @@ def versions() -> dict[str, str]:
         "keras": keras.__version__,
         "numpy": np.__version__,
     }
+
+
+def read_config(path: Path, environment: Environment) -> Config:
+    """The configuration of a run's directory.
+
+    Raises:
+        ValueError: its file is damaged. Where it is cut between two fields, defaults would stand for what is lost; what
+            `environment.json` says of it tells, of runs that were made since it does.
+    """
+    file = path / "config.yaml"
+    fields = load_yaml(file)
+    config = Config(**fields)
+    is_told = "config_digest" in environment
+    lost = [name for name, field in FIELDS.items() if field.grows and name not in fields]
+    if is_told and (lost or environment["config_digest"] != _digest(config)):
+        missing = sorted(set(FIELDS) - set(fields))
+        received = f"a file without {', '.join(missing[:5])}" if missing else "other values"
+        raise damage(file, "the fields that the run was made with", received, REMEDY)
+    return config
+
+
+def _digest(config: Config) -> str:
+    """The same wherever a run's `init` lies by now, and however many epochs it has."""
+    return dataclasses.replace(config, init="").digest()

@@ -12,27 +12,24 @@ from pathlib import Path
 import keras
 
 from mmtrans.config import FIELDS, RUN_FORMAT, Config, digest
-from mmtrans.config.files import dump_yaml, load_yaml
+from mmtrans.config.files import dump_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics, step_pair, step_ratio
 from mmtrans.models.translator import Translator, build_translator
 from mmtrans.recipe import Recipe, modalities_of, parse
-from mmtrans.runs.environment import Data, Environment, describe_data, describe_environment
+from mmtrans.runs.environment import REMEDY, Data, Environment, describe_data, describe_environment, read_config
 from mmtrans.runs.phases import Phase, phases_of
 from mmtrans.runs.place import INIT, check_place
 from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights
 from mmtrans.system.escape import for_shell
-from mmtrans.system.files import write_atomically
+from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.paths import same_place
 from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import damage, read_json
-
-#: What to do about a damaged file of a run.
-REMEDY = "Copy the run anew from where it is whole, or train it again in a new directory."
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Run:
                 f"The run was made by a later version. Expected run_format up to {RUN_FORMAT}. "
                 f"Received: run_format={environment['run_format']} ({path}). Install the version that made it."
             )
-        config = Config(**load_yaml(path / "config.yaml"))
+        config = read_config(path, environment)
         modalities = environment["data"]["modalities"]
         return cls(
             path,
@@ -120,7 +117,8 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         if init:
             init.copy_translations(path / INIT)
-        statistics.save(path / "statistics.npz")
+        with new_file(path / "statistics.npz") as partial:
+            statistics.save(partial)
         save_seen(path, seen)
         write_atomically(path / "config.yaml", dump_yaml(config.to_sections()))
         # Last, as it is what makes the directory a run.
@@ -129,8 +127,7 @@ class Run:
             "manifest_hash": run.manifest_hash,
             "init_hash": run.init_hash,
             "run_format": run.run_format,
-            "seed": config.seed,
-            **describe_environment(),
+            **describe_environment(config),
             "data": describe_data(records.manifest),
         }
         write_atomically(path / "environment.json", json.dumps(description, indent=2))

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
 from mmtrans.data.records import Records
 from mmtrans.recipe import modalities_of, parse
 from mmtrans.runs.phases import phases_of
@@ -101,6 +102,31 @@ def test_a_changed_configuration_names_its_fields(tiny, small, tmp_path):
     assert Run.open(tmp_path / "run").config.epochs == 5
 
 
+def test_a_configuration_that_has_lost_fields_is_damage(tiny, small, tmp_path):
+    """Also where their defaults are other values than the run's, and where they may grow."""
+    run = Run.open_or_create(tmp_path / "run", tiny(epochs=5), small)
+    path, environment = run.path / "config.yaml", run.path / "environment.json"
+    lines = path.read_text().splitlines(keepends=True)
+    assert "config_digest" in json.loads(environment.read_text())
+    for number in range(len(lines)):
+        path.write_text("".join(lines[:number]) or "{}\n")
+        if Config(**load_yaml(path)) != run.config:
+            with pytest.raises(
+                ValueError, match=r"^A file is damaged\. .*Received: a file without .*config\.yaml\)\. Copy"
+            ):
+                Run.open(run.path)
+    path.write_text("".join(line for line in lines if "epochs:" not in line or "decay" in line))
+    with pytest.raises(ValueError, match=r"Received: a file without epochs "):
+        Run.open(run.path)
+    path.write_text("".join(lines).replace("batch_size: ", "batch_size: 1"))
+    with pytest.raises(ValueError, match=r"Expected the fields that the run was made with\. Received: other values"):
+        Run.open(run.path)
+    # Earlier runs do not tell.
+    told = json.loads(environment.read_text())
+    environment.write_text(json.dumps({name: value for name, value in told.items() if name != "config_digest"}))
+    assert Run.open(run.path).config != run.config
+
+
 def test_other_records_are_refused(tiny, small, records_dir, tmp_path):
     Run.open_or_create(tmp_path / "run", tiny(), small)
     with pytest.raises(ValueError, match=rf"other records\. Expected manifest {small.manifest.manifest_hash[:12]}"):
@@ -124,7 +150,7 @@ def test_records_without_what_the_recipe_needs_leave_no_directory(tiny, small, t
 
 
 def test_making_a_run_can_be_interrupted_anywhere(tiny, small, tmp_path, monkeypatch):
-    def interrupted():
+    def interrupted(config):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
