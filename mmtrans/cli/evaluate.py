@@ -87,12 +87,12 @@ def _evaluate_run(trained: Run, records: Records, split: str, arguments: argpars
     from mmtrans.evaluation.robustness import evaluate_robustness
 
     result = evaluate(trained, records, split, arguments.out)
-    show_metrics(result, f"{trained.config.recipe} on the {split} split of {records.directory}")
+    show_metrics(result, f"{trained.config.plan.recipe} on the {split} split of {records.directory}")
     if arguments.corrupt:
         result = {**result, "robustness": evaluate_robustness(trained, records, split, arguments.out)}
         show_robustness(result["robustness"])
     curves = ", robustness.json, robustness.csv" if arguments.corrupt else ""
-    written = "metrics.json" if trained.config.pretrain else f"metrics.json, predictions.csv{curves} and plots/"
+    written = "metrics.json" if trained.config.plan.pretrain else f"metrics.json, predictions.csv{curves} and plots/"
     say(f"Written: {place_of(trained, records, arguments.out)}/{written}.")
     return result
 

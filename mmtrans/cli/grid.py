@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
     config = dataclasses.replace(config_from(arguments), **OWN)
     fractions = [
-        dataclasses.replace(config, label_fraction=share).label_fraction for share in arguments.label_fractions
+        dataclasses.replace(config, label_fraction=share).run.label_fraction for share in arguments.label_fractions
     ]
     recipes = read_recipes(arguments.recipes)
     variants = read_variants(arguments.variants, config) if arguments.variants is not None else {}

@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
             records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
             path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
             is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
-            init = open_init(config.init, path / INIT if is_run else None) if config.init else None
+            init = open_init(config.plan.init, path / INIT if is_run else None) if config.plan.init else None
             check_recipe(config, records, worker_shard(devices, execution), init)
             if devices.is_chief:
                 check_place(path)
@@ -125,9 +125,9 @@ def run(arguments: argparse.Namespace) -> dict | None:
         result = evaluate(trained, records, "valid")
         if is_demo(arguments):
             return explain(trained)
-    show_metrics(result, f"{config.recipe} on the valid split of {records.directory}")
+    show_metrics(result, f"{config.plan.recipe} on the valid split of {records.directory}")
     path = for_shell(trained.path)
-    following = f"train --init {path} --data …" if config.pretrain else f"evaluate {path}"
+    following = f"train --init {path} --data …" if config.plan.pretrain else f"evaluate {path}"
     logs = for_shell(trained.path / "logs")
     say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
     return result
@@ -144,7 +144,7 @@ def _begun(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
 
 def default_run(config: Config, manifest_hash: str) -> str:
     """`runs/<recipe>-<hash>`: the same flags on the same records find their run again."""
-    return f"runs/{slug(parse(config.recipe))}-{config.digest(manifest_hash)}"
+    return f"runs/{slug(parse(config.plan.recipe))}-{config.digest(manifest_hash)}"
 
 
 def is_demo(arguments: argparse.Namespace) -> bool:

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> dict:
     trained = Run.open(arguments.run_dir)
     if arguments.latent != "mean":
         given = [flag for flag in given if flag != "--seed"]
-    if given and trained.config.target == "features":
+    if given and trained.config.output.target == "features":
         raise ValueError(f"{SEARCH_NEEDS_TOKENS} Flags: {', '.join(given)} ({trained.path}).")
     records = open_records(trained, arguments.data)
     check_features(trained, records)
@@ -162,7 +162,7 @@ def chrf(trained, translated) -> dict:
 
 def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict:
     """R² of the decoded frames where the target is features; says where they are."""
-    if trained.config.target != "features":
+    if trained.config.output.target != "features":
         return {}
     from mmtrans.cli.show import number
     from mmtrans.inference.translate import features_r2

@@ -233,7 +233,7 @@ def _show(search, ended: list, data: str) -> dict:
 
     out, ranked = console(), best_first(search, ended)
     judged = f"cross-validation of {search.num_folds} folds" if search.num_folds else "valid split"
-    title = f"{search.config.recipe}: the best of {len(ended)} trials by {search.objective}, {judged} of {data}"
+    title = f"{search.config.plan.recipe}: the best of {len(ended)} trials by {search.objective}, {judged} of {data}"
     table = Table(title=title, title_justify="left")
     table.add_column("trial", no_wrap=True)
     for trial in ranked[:5]:

@@ -19,8 +19,8 @@ from mmtrans.config.sections import (
     LatentConfig,
     OptimisationConfig,
     OutputConfig,
+    PlanConfig,
     RegressorConfig,
-    RunConfig,
 )
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
@@ -41,7 +41,7 @@ class Config:
         TypeError: a name that is no field.
     """
 
-    run: RunConfig
+    plan: PlanConfig
     encoder: EncoderConfig
     decoder: DecoderConfig
     output: OutputConfig
@@ -80,7 +80,7 @@ class Config:
     def digest(self, manifest_hash: str = "") -> str:
         """Eight hexadecimal digits that name this configuration on these records, whatever fields that grow are."""
         fields = self._hashed(field for field in fields_of(type(self)).values() if not field.grows)
-        fields["init"] = os.path.relpath(self.run.init) if self.run.init else ""
+        fields["init"] = os.path.relpath(self.plan.init) if self.plan.init else ""
         return digest([fields, manifest_hash])[:8]
 
     def _hashed(self, fields: typing.Iterable[Field]) -> dict[str, Any]:

@@ -71,8 +71,8 @@ LATENT = when("bottleneck", "vae")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(Section):
-    """What it consists of, and where it starts."""
+class PlanConfig(Section):
+    """What is trained, in which phases, and where from."""
 
     recipe: str = option(
         "T->A",

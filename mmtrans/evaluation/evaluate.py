@@ -49,9 +49,9 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     check_finished(run)
     check_records(run, records)
     place = place_for(run, records, out)
-    chosen = unseen([run], records, split, labelled=not run.config.pretrain)
+    chosen = unseen([run], records, split, labelled=not run.config.plan.pretrain)
     provenance = describe(run, records, chosen, out)
-    if run.config.pretrain:
+    if run.config.plan.pretrain:
         with reporting_corruption(records):
             result = {"translation": evaluate_translation(run, chosen.records, split), **provenance}
         result |= {"notes": list(chosen.notes)} if chosen.notes else {}
@@ -86,9 +86,9 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
 def check_records(run: Run, records: Records) -> None:
     """Raises a ValueError where records do not fit a run: their features, label scale, or no labels for the
     baselines. To predict sentiment it needs no target."""
-    if not run.config.pretrain:
+    if not run.config.plan.pretrain:
         check_label(run, records)
-    check_features(run, records, has_target=run.config.pretrain)
+    check_features(run, records, has_target=run.config.plan.pretrain)
 
 
 def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
@@ -104,7 +104,7 @@ def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
 
 def identity(run: Run) -> dict:
     """What tells a run from others, in results that do not lie in it."""
-    return {"run": str(run.path.resolve()), "recipe": run.config.recipe, "seed": run.config.seed}
+    return {"run": str(run.path.resolve()), "recipe": run.config.plan.recipe, "seed": run.config.plan.seed}
 
 
 def describe(run: Run, records: Records, chosen: Unseen, out: str | Path | None) -> dict:

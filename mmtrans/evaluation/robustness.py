@@ -73,7 +73,9 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, n
     scorer, streams = make_scorer(run), _streams(run)
     points = [(kind, modality, level) for kind, levels in LEVELS.items() for modality in streams for level in levels]
     batches = make_batches(
-        records, Selection(split, run.recipe.inputs.modalities, labelled=True), batch_size=run.config.batch_size
+        records,
+        Selection(split, run.recipe.inputs.modalities, labelled=True),
+        batch_size=run.config.optimisation.batch_size,
     )
     scores, labels, videos = defaultdict(list), [], []
     for batch in batches.as_numpy_iterator():

@@ -57,7 +57,7 @@ def pending_tasks(grid: Grid) -> list[Task]:
 
 
 def _is_done(grid: Grid, store: Store, task: Task) -> bool:
-    if not store.holds(task.phase, task.config.epochs):
+    if not store.holds(task.phase, task.config.optimisation.epochs):
         return False
     directory = grid.path / "runs" / task.name
     if not task.completes_run:

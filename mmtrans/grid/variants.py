@@ -105,7 +105,7 @@ def rows_of(
 
 def _concerns(fields: Iterable[str], config: Config) -> bool:
     unread = idle(config, varied=FIELDS.keys() - {"recipe"})
-    return isinstance(parse(config.recipe), Translation) or any(name not in unread for name in fields)
+    return isinstance(parse(config.plan.recipe), Translation) or any(name not in unread for name in fields)
 
 
 def config_of(variant: Variant, named: Mapping[str, Mapping[str, Any]], config: Config) -> Config:
@@ -157,7 +157,7 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
         ValueError: a name that is used twice or is no name, fields that are unknown, reserved or out of range, or a
             variant that is the same as another or as the plain configuration.
     """
-    plain = replace(config, init=os.path.realpath(config.init) if config.init else "")
+    plain = replace(config, init=os.path.realpath(config.plan.init) if config.plan.init else "")
     named, made = {}, {plain: "the plain configuration"}
     for name, fields in read_yaml(path, "variant", "variants").items():
         if not is_name(str(name)) or not isinstance(fields, dict):

@@ -79,7 +79,7 @@ def describe_export(run: Run, functions: dict) -> dict:
         "recipe": str(run.recipe),
         "reads": {name: {**modalities[name], "unit": _unit(name)} for name in run.recipe.inputs.modalities},
         "writes": {name: {**modalities[name], "unit": _unit(name)} for name in _targets(run)},
-        "target": run.config.target if _targets(run) else None,
+        "target": run.config.output.target if _targets(run) else None,
         "step_ratio": _step_ratio(run),
         "label": run.data["label"],
         "max_steps": run.data["max_steps"],

@@ -97,7 +97,7 @@ def plot_parameters(search: Search, trials: Sequence[Trial]) -> None:
 
 
 def _title(search: Search, number: int, found: tuple[dict[str, float], float] | None) -> str:
-    head = f"{for_plot(search.config.recipe)}, {number} trials of a {search.tuner} search; the star is the best. "
+    head = f"{for_plot(search.config.plan.recipe)}, {number} trials of a {search.tuner} search; the star is the best. "
     if found is None:
         return head + f"\nToo few or too equal trials for importances (at least {MIN_TRIALS})."
     doubt = "" if found[1] > 0 else ": the shares say nothing"

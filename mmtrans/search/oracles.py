@@ -180,7 +180,7 @@ def make_oracle(search: Search, trials: int | None) -> keras_tuner.Oracle:
         "objective": keras_tuner.Objective(search.objective, search.direction),
         "hyperparameters": to_keras_tuner(search.space),
         # To keras-tuner 0 is no seed.
-        "seed": search.config.seed + 1,
+        "seed": search.config.plan.seed + 1,
         "allow_new_entries": False,
         "tune_new_entries": False,
         # A trial's failure is a result: of the next one it says nothing.
@@ -188,7 +188,7 @@ def make_oracle(search: Search, trials: int | None) -> keras_tuner.Oracle:
     }
     if search.tuner == "hyperband":
         options["hyperband_iterations"] = None if trials else 1
-        oracle = HyperbandOracle(max_epochs=search.config.epochs, factor=FACTOR, **options)
+        oracle = HyperbandOracle(max_epochs=search.config.optimisation.epochs, factor=FACTOR, **options)
         oracle.max_trials = trials
     else:
         if search.tuner == "bayesian" and trials:

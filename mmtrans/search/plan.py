@@ -83,10 +83,10 @@ class Search:
 
     def __post_init__(self) -> None:
         most = MOST_WHOLE - self.seeds_per_trial + 1
-        if self.config.seed > most:
+        if self.config.plan.seed > most:
             raise ValueError(
                 f"The seeds of a trial would be out of range. Expected --seed up to {most}, as the last of "
-                f"{self.seeds_per_trial} is {MOST_WHOLE} then. Received: seed={self.config.seed}. Lower it."
+                f"{self.seeds_per_trial} is {MOST_WHOLE} then. Received: seed={self.config.plan.seed}. Lower it."
             )
         endless = sorted(name for name, parameter in self.space.items() if isinstance(parameter, Interval))
         if self.tuner == "grid" and endless:
@@ -133,10 +133,10 @@ class Search:
             fields: value of what is varied.
             epochs: in place of the configuration's.
         """
-        config = replace(self.base, **fields, epochs=epochs or self.config.epochs)
+        config = replace(self.base, **fields, epochs=epochs or self.config.optimisation.epochs)
         trainings = []
         for number in range(self.seeds_per_trial):
-            name, seeded = f"{trial}/seed-{number}", replace(config, seed=config.seed + number)
+            name, seeded = f"{trial}/seed-{number}", replace(config, seed=config.plan.seed + number)
             if not self.num_folds:
                 trainings.append(Training(name, seeded, self.records_path, None))
             for fold in range(self.num_folds):

@@ -124,7 +124,7 @@ def best_yaml(search: Search, trial: Trial) -> str:
 
 
 def _table(search: Search, trials: list[Trial]) -> str:
-    seeds = [search.config.seed + number for number in range(search.seeds_per_trial)]
+    seeds = [search.config.plan.seed + number for number in range(search.seeds_per_trial)]
     columns = ("trial", "status", search.objective, *(f"{search.objective}_seed_{seed}" for seed in seeds))
     names = list(search.space)
     text = io.StringIO()

@@ -98,7 +98,7 @@ class Tuner(keras_tuner.Tuner):
             _name(trial.trial_id),
             _name(origin),
             fields,
-            trainings[0].config.epochs,
+            trainings[0].config.optimisation.epochs,
             tuple(_score(outcome) for outcome in outcomes if not outcome.reason),
             time.monotonic() - started,
             reasons[0] if reasons else None,
@@ -150,7 +150,7 @@ def _name(trial_id: str) -> str:
 
 def _score(outcome: Outcome) -> Score:
     training: Training = outcome.task
-    return Score(training.name, training.config.seed, training.fold, **outcome.result)
+    return Score(training.name, training.config.plan.seed, training.fold, **outcome.result)
 
 
 def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1, quiet: bool = False) -> list[Trial]:

@@ -79,7 +79,7 @@ def test_a_grid_directory_is_complete(grid, records_dir):
     assert len(list((grid / "phases").iterdir())) == 3
     assert not list(grid.rglob("checkpoints")) + list(grid.rglob("*.partial"))
     run = grid / "runs" / "T_to_A-seed-0"
-    assert yaml.safe_load((run / "config.yaml").read_text())["run"]["recipe"] == "T->A"
+    assert yaml.safe_load((run / "config.yaml").read_text())["plan"]["recipe"] == "T->A"
     assert len(list(run.glob("logs/*/events.*"))) >= 2
     stored = {os.stat(path).st_ino for path in (grid / "phases").glob("*/best/weights.npz")}
     assert {os.stat(path).st_ino for path in run.rglob("weights.npz")} < stored
@@ -123,7 +123,7 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
         *(("T", "", 1), ("T->A", "", 1), ("T", "pooled", 1), ("T->A", "pooled", 1)),
     ]
     assert len(list((out / "phases").iterdir())) == 5  # the translation is shared
-    assert Run.open(out / "runs" / "T_to_A+pooled-seed-0").config.pooling == "last"
+    assert Run.open(out / "runs" / "T_to_A+pooled-seed-0").config.regressor.pooling == "last"
     assert main(["report", str(out)]) == 0
     assert r"| T->A \[pooled\] |" in (out / "report.md").read_text()
 

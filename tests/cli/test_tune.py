@@ -61,7 +61,7 @@ def test_the_best_configuration_gives_its_value_again(command, small_dir, tmp_pa
     promoted = json.loads((out / "trials" / "0003" / "trial.json").read_text())
     run = Run.open(out / "trials" / promoted["origin"] / "seed-0")
     assert promoted["origin"] != "0003"
-    assert run.config.epochs == promoted["max_epochs"] == 3
+    assert run.config.optimisation.epochs == promoted["max_epochs"] == 3
     # Its first epoch is the one of before: step 3 is of 20 segments by 32, once an epoch.
     assert json.loads((run.phase_dir(run.phases[0]) / "phase.json").read_text())["step"] == 3
     assert (out / "plots" / "parameters.png").is_file()

@@ -94,7 +94,7 @@ def test_bounds_are_inclusive(name):
 
 def test_values_are_canonical():
     config = Config(recipe=" embed( T,A ) ->V ", learning_rate=1)
-    assert config.run.recipe == "embed(T,A)->V"
+    assert config.plan.recipe == "embed(T,A)->V"
     assert config.optimisation.learning_rate == 1.0
     assert isinstance(config.optimisation.learning_rate, float)
     assert config.digest() == Config(recipe="embed(T,A)->V", learning_rate=1.0).digest()
@@ -201,7 +201,7 @@ def test_bad_sections_are_refused(tmp_path, content, message):
 
 def test_sections_and_fields_may_stand_side_by_side(tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text("run: {recipe: A->T}\nencoder:\n  units: 12\ndecoder:\nbatch_size: 3\n", encoding="utf-8")
+    path.write_text("plan: {recipe: A->T}\nencoder:\n  units: 12\ndecoder:\nbatch_size: 3\n", encoding="utf-8")
     assert load_yaml(path) == {"recipe": "A->T", "units": 12, "batch_size": 3}
 
 

@@ -79,7 +79,7 @@ def test_metrics_are_those_of_the_mean_score(runs, records, made):
         assert result[name] == pytest.approx(expected[name], abs=1e-5)
     assert result["segments"] == len(rows) == len(members[0])
     for member, run, scores in zip(result["members"], runs, members, strict=True):
-        assert (member["run"], member["recipe"], member["seed"]) == (str(run.path), run.config.recipe, 0)
+        assert (member["run"], member["recipe"], member["seed"]) == (str(run.path), run.config.plan.recipe, 0)
         own = sentiment_metrics(np.array([scores[row["id"]] for row in rows]), labels, records.manifest.label)
         assert member["mae"] == pytest.approx(own["mae"], abs=1e-5)
         assert member["mae"] == json.loads((run.path / "metrics.json").read_text())["valid"]["mae"]

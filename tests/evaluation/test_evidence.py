@@ -32,7 +32,7 @@ def run(small_dir, tiny, tmp_path_factory):
 @pytest.fixture(scope="module")
 def batches(run, small_dir):
     selection = Selection("test", ("text",), ("audio",))
-    return make_batches(Records.open(small_dir), selection, batch_size=run.config.batch_size)
+    return make_batches(Records.open(small_dir), selection, batch_size=run.config.optimisation.batch_size)
 
 
 def draw(encoded, name):
@@ -147,4 +147,4 @@ def test_an_interrupted_run_equals_an_undisturbed_one(run, tiny, small, tmp_path
         with pytest.raises(KeyboardInterrupt):
             train_run(tmp_path / "run", config, small)
     assert_equal_runs(run, train_run(tmp_path / "run", config, small))
-    assert Run.open(tmp_path / "run").config.bottleneck == "vae"
+    assert Run.open(tmp_path / "run").config.latent.bottleneck == "vae"

@@ -50,18 +50,18 @@ def test_a_baseline_among_the_rows_is_no_second_control(grid):
 def test_a_task_is_a_phase_of_its_own_configuration(grid):
     for task in replace(grid, controls=True, label_fractions=(0.1,)).tasks():
         assert task.phase in phases_of(task.config, "abc")
-        assert task.completes_run == (task.name == task.row.run_name(task.config.seed))
+        assert task.completes_run == (task.name == task.row.run_name(task.config.plan.seed))
 
 
 def test_joint_rows_share_inner_translations_and_have_controls(grid):
     tasks = replace(grid, seeds=(0,), controls=True, config=Config(objective="joint")).tasks()
-    assert [(task.name, task.phase.kind) for task in tasks if not task.config.untrained] == [
+    assert [(task.name, task.phase.kind) for task in tasks if not task.config.plan.untrained] == [
         ("T-seed-0", "sentiment"),
         ("T_to_A-seed-0", "joint"),
         ("translation-T_to_A-seed-0", "translation"),
         ("embed_T_A_to_V-seed-0", "joint"),
     ]
-    assert [task.name for task in tasks if task.config.untrained and task.completes_run] == [
+    assert [task.name for task in tasks if task.config.plan.untrained and task.completes_run] == [
         "T_to_A-untrained-seed-0",
         "embed_T_A_to_V-untrained-seed-0",
     ]

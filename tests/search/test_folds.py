@@ -73,7 +73,7 @@ def test_a_trial_trains_each_seed_on_each_fold(search):
     assert [training.name for training in trainings] == [
         f"0007/seed-{seed}-fold-{fold}" for seed in (0, 1) for fold in (0, 1, 2)
     ]
-    assert [training.config.seed for training in trainings] == [4, 4, 4, 5, 5, 5]
-    assert {(t.config.regressor_units, t.config.epochs) for t in trainings} == {(5, 3)}
+    assert [training.config.plan.seed for training in trainings] == [4, 4, 4, 5, 5, 5]
+    assert {(t.config.regressor.regressor_units, t.config.optimisation.epochs) for t in trainings} == {(5, 3)}
     assert trainings[4].records_path == search.path / "folds" / "fold-1"
     assert json.loads(json.dumps(search.description()))["num_folds"] == 3

@@ -39,12 +39,17 @@ def work(monkeypatch):
             self.fails = lambda config: False
 
         def __call__(self, training):
-            self.done.append((training.name, training.config.epochs))
+            self.done.append((training.name, training.config.optimisation.epochs))
             config = training.config
             if self.fails(config):
-                raise FloatingPointError(f"Broke with {config.units} units.")
-            value = abs(config.units - 6) + config.dropout + config.seed / 100 + 1 / config.epochs
-            return {"value": value, "epochs": config.epochs}
+                raise FloatingPointError(f"Broke with {config.encoder.units} units.")
+            value = (
+                abs(config.encoder.units - 6)
+                + config.encoder.dropout
+                + config.plan.seed / 100
+                + 1 / config.optimisation.epochs
+            )
+            return {"value": value, "epochs": config.optimisation.epochs}
 
     work = Work()
     monkeypatch.setattr(tuner, "Pool", InlinePool)
@@ -192,7 +197,7 @@ def test_the_interrupted_trial_is_repeated_and_no_other(search, work):
 
 
 def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(search, work, capsys):
-    work.fails = lambda config: config.units >= 6
+    work.fails = lambda config: config.encoder.units >= 6
     search = replace(search, tuner="grid", seeds_per_trial=2)
     (search.path / "search.json").unlink()
     search.save()
@@ -233,7 +238,7 @@ def test_another_search_is_refused(search):
 def test_a_search_for_another_metric_is_another_search(search):
     """Its name is that of a field of the configuration, too."""
     search.save()
-    with pytest.raises(ValueError, match=r"another search\. .*--objective: 'mae' → 'pearson' \("):
+    with pytest.raises(ValueError, match=r"another search\. .*--metric: 'mae' → 'pearson' \("):
         replace(search, objective="pearson").save()
 
 
@@ -258,7 +263,7 @@ def test_a_space_must_leave_something_to_search(search):
         replace(search, tuner="grid", specs={"learning_rate": {"low": 0.1, "high": 0.2}})
     fixed = replace(search, specs={"units": [1, 2], "cell": "gru", "dropout": [0.25]})
     assert list(fixed.space) == ["units"]
-    assert (fixed.base.cell, fixed.base.dropout) == ("gru", 0.25)
+    assert (fixed.base.encoder.cell, fixed.base.encoder.dropout) == ("gru", 0.25)
 
 
 def test_keras_tuner_still_has_what_is_overridden():
