@@ -80,7 +80,7 @@ def test_a_folder_of_other_suffixes(tmp_path, suffix):
 @pytest.mark.parametrize("keys", [("train", "dev", "test"), (b"train", b"valid", b"test")])
 def test_one_file_with_a_dict_of_folds(tmp_path, keys):
     content = {key: [_sample(f"{letter}[0]", ["good"])] for key, letter in zip(keys, "abc", strict=True)}
-    corpus = open_misa(_dump(tmp_path / "mosi.pkl", content))
+    corpus = open_corpus(_dump(tmp_path / "mosi.pkl", content))
     assert corpus.folds == {"train": ["a"], "valid": ["b"], "test": ["c"]}
     assert [set(segment.features) for segment in corpus.read()] == [{"audio", "video"}] * 3
     manifest = convert(corpus, tmp_path / "records")
