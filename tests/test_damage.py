@@ -89,6 +89,11 @@ NO_FILES = (os.mkfifo, os.mkdir, lambda path: path.symlink_to("nothing"))
 DAMAGES = {".json": damaged_json, ".npz": damaged_npz, ".csv": damaged_csv, ".yaml": damaged_text}
 
 
+def without_notes(error):
+    """The lines on stderr that tell of the damage."""
+    return [line for line in error.splitlines() if not line.startswith("mmtrans: Note: ")]
+
+
 def check_every_damage(argv, path, root, capsys, most=300):
     """Runs a command on damages of a file of `root`: on all, or on so many that are spread over all of them."""
     whole = path.read_bytes()
@@ -102,15 +107,14 @@ def check_every_damage(argv, path, root, capsys, most=300):
         assert code in (0, 2), content[:200]
         if code:
             refused += 1
-            said = [line for line in captured.err.splitlines() if not line.startswith("mmtrans: Note: ")]
-            assert len(said) == 1, (content[:200], captured.err)
+            assert len(without_notes(captured.err)) == 1, (content[:200], captured.err)
             assert path.name in captured.err or str(root) in captured.err, (content[:200], captured.err)
             assert len(captured.err) < 2500, content[:200]
     for make in NO_FILES:
         path.unlink()
         make(path)
         code = main(argv)
-        lines = capsys.readouterr().err.splitlines()
+        lines = without_notes(capsys.readouterr().err)
         # What is not needed may lack.
         assert (code, len(lines)) == (2, 1) or code == 0, (make, lines)
         remove(path)
