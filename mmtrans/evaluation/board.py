@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.together import finish, write_together
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import read_status
+from mmtrans.runs.status import read_finished
 from mmtrans.system.console import warn
 from mmtrans.system.escape import for_terminal
 
@@ -54,7 +54,7 @@ def write_projector(place: Path, points: Mapping[str, Predictions]) -> None:
     ]
     vectors_of = next(iter(points.values())).vectors
     names = [name for name in REPRESENTATIONS if name in vectors_of]
-    tables = {_METADATA: [[for_terminal(cell) for cell in row] for row in rows]}
+    tables: dict[str, Iterable[Iterable[str]]] = {_METADATA: [[for_terminal(cell) for cell in row] for row in rows]}
     for name in names:
         vectors = np.concatenate([found.vectors[name][kept[split]] for split, found in points.items()])
         tables[f"{name}.tsv"] = np.char.mod("%.5g", vectors)
@@ -105,7 +105,7 @@ def write_evaluation(place: Path, run: Run, split: str, result: Mapping) -> None
     from tensorboard.plugins.hparams import api as hparams
 
     directory, suffix = place / "logs" / "evaluation", f".{split}"
-    epochs = sum(read_status(run, phase)["epoch"] for phase in run.phases)
+    epochs = sum(read_finished(run, phase)["epoch"] for phase in run.phases)
     old = sorted(directory.glob(f"events.out.tfevents.*{suffix}"))
     writer = tf.summary.create_file_writer(str(directory), filename_suffix=suffix)
     with writer.as_default(step=epochs):

@@ -9,9 +9,10 @@ import numpy as np
 
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.evaluate import SEED, check_records, identity, notes_on, plot
-from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
+from mmtrans.evaluation.metrics import METRICS, mean_of, sentiment_metrics
 from mmtrans.evaluation.predictions import Predictions, predict
 from mmtrans.evaluation.results import check_place, save
+from mmtrans.evaluation.shapes import Origin
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import unseen
 from mmtrans.runs.run import Run
@@ -56,7 +57,7 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
     result["notes"] += notes_on(chosen, ensemble.videos)
     result["records"], result["left_out"] = records.manifest.manifest_hash, chosen.left_out
     result["members"] = members
-    result["members_mean"] = {name: _mean([member[name] for member in members]) for name in METRICS}
+    result["members_mean"] = {name: mean_of(member[name] for member in members) for name in METRICS}
     save(out, split, ensemble, result)
     plot(out, split, ensemble, scale, f"ensemble of {len(runs)}")
     return result
@@ -100,13 +101,9 @@ def check_members(runs: Sequence[Run]) -> None:
             )
 
 
-def _is_same(result: dict, runs: Sequence[Run], records: Records) -> bool:
+def _is_same(result: Origin, runs: Sequence[Run], records: Records) -> bool:
     """Whether a split's object in metrics.json is of the same ensemble and records; early ones were of its own."""
     members = [{name: member.get(name) for name in ("run", "recipe", "seed")} for member in result.get("members", [])]
     scored = result.get("records", runs[0].manifest_hash)
     same = sorted(map(str, members)) == sorted(str(identity(run)) for run in runs)
     return same and scored == records.manifest.manifest_hash
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    return None if None in values else float(np.mean(values))

@@ -5,6 +5,8 @@ Undefined values are `None`, never NaN: the dictionaries go into JSON as they ar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
@@ -41,6 +43,13 @@ COLLAPSED_SPREAD = 0.1
 COLLAPSED_SHARE, UNEVEN_SHARE = 0.95, 0.9
 #: Fewer segments than this say nothing about such shares: a twentieth of them is less than one.
 MIN_SHARED = 20
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of a metric; `None` where it is undefined in one place, or there is none."""
+    values = list(values)
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined and len(defined) == len(values) else None
 
 
 def check_values(name: str, values: np.ndarray) -> np.ndarray:

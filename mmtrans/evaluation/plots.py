@@ -28,6 +28,9 @@ WORD_LIMIT, MAX_NUMBERS = 24, 50
 BEST_LINE = {"color": ORANGE, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 1}
 CLASS_NAMES = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 
+#: A row of a history, with numbers or their text.
+Row = Mapping[str, str | float | None]
+
 
 def _heading(axes: Axes, title: str, subtitle: str) -> None:
     title = for_plot(title)
@@ -141,7 +144,7 @@ def plot_confusion(
     save(figure, path)
 
 
-def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+def plot_history(path: Path, rows: Sequence[Row]) -> None:
     """Draws train and valid loss by epoch, one panel a phase, the epoch of the best valid loss marked.
 
     Args:
@@ -154,7 +157,7 @@ def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """
     if not rows:
         raise ValueError("The history is empty. Expected one row an epoch. Received: rows=0. Train an epoch first.")
-    phases: dict[str, list[Mapping[str, object]]] = {}
+    phases: dict[str, list[Mapping[str, str | float | None]]] = {}
     for row in rows:
         missing = sorted({"phase", "epoch", "loss"} - set(row))
         if missing:
@@ -173,12 +176,13 @@ def plot_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     save(figure, path)
 
 
-def _column(rows: Sequence[Mapping[str, object]], name: str) -> np.ndarray:
+def _column(rows: Sequence[Row], name: str) -> np.ndarray:
     """One column as float64 `(rows,)`, NaN where a row has no value."""
-    return np.array([np.nan if row.get(name) in (None, "") else float(row[name]) for row in rows])
+    cells = [row.get(name) for row in rows]
+    return np.array([np.nan if cell is None or cell == "" else float(cell) for cell in cells])
 
 
-def _draw_phase(figure: Figure, cell: SubplotSpec, phase: str, rows: Sequence[Mapping[str, object]]) -> None:
+def _draw_phase(figure: Figure, cell: SubplotSpec, phase: str, rows: Sequence[Row]) -> None:
     epochs, loss, valid, rate = (_column(rows, name) for name in ("epoch", "loss", "valid_loss", "learning_rate"))
     has_rate = bool(np.isfinite(rate).any())
     # A phase without learning rates gives their strip to the losses.

@@ -33,7 +33,7 @@ def place_of(run: Run, records: Records, out: str | Path | None = None) -> Path:
     return run.path if own else run.path / OTHER_RECORDS / records.manifest.manifest_hash[:SHOWN]
 
 
-def check_place(place: Path, is_same: Callable[[dict], bool]) -> None:
+def check_place(place: Path, is_same: Callable[[Origin], bool]) -> None:
     """Raises a ValueError where a directory cannot be written to, or holds anything but results of the same.
 
     Args:

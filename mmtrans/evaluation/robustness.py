@@ -63,7 +63,9 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
     constants = trivial_baselines(records.labels("train"), labels, scale).values()
     path = place / "plots" / f"robustness-{split}.png"
     path.parent.mkdir(exist_ok=True)
-    plot_robustness(path, curves, min(constant["mae"] for constant in constants), f"{run.recipe}, {split}")
+    plot_robustness(
+        path, curves, min(mae for each in constants if (mae := each["mae"]) is not None), f"{run.recipe}, {split}"
+    )
     return result
 
 

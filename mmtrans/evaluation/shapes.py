@@ -44,7 +44,11 @@ class Figures(TypedDict):
     extreme_recall: Finite | None
 
 
-Intervals = TypedDict("Intervals", {f"{name}_{end}": Finite | None for name in METRICS for end in ("low", "high")})
+# A checker knows only keys that are written out; these are made of the metrics.
+Intervals = TypedDict(
+    "Intervals",
+    {f"{name}_{end}": Finite | None for name in METRICS for end in ("low", "high")},  # pyright: ignore[reportGeneralTypeIssues]
+)
 
 
 class Baselines(TypedDict):
@@ -113,6 +117,7 @@ class Origin(TypedDict, total=False):
     """Of what a split's results are."""
 
     members: list[dict[str, Any]]
+    records: str
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmtrans.data.records import Records
 from mmtrans.evaluation.results import SHOWN
 from mmtrans.recipe import Translation
-from mmtrans.runs.environment import steps_per_word
+from mmtrans.runs.environment import label_of, steps_per_word
 from mmtrans.runs.run import Run
 from mmtrans.runs.seen import SEEN_SPLITS
 from tfrecords.manifest import Manifest
@@ -140,11 +140,11 @@ def check_label(run: Run, records: Records) -> None:
             f"The records have no labelled train split. Expected one, as the baselines are made from its labels. "
             f"Received: train=none ({records.directory}). Choose folds with --folds, or use `mmtrans predict`."
         )
-    label, expected = records.manifest.label, run.data["label"]
-    if [expected[name] for name in ("low", "high", "neutral")] != [label.low, label.high, label.neutral]:
+    label, expected = records.manifest.label, label_of(run.data)
+    if (expected.low, expected.high, expected.neutral) != (label.low, label.high, label.neutral):
         raise ValueError(
-            f"The label has another scale than the run's. Expected [{expected['low']:g}, {expected['high']:g}], "
-            f"neutral {expected['neutral']:g}. Received: [{label.low:g}, {label.high:g}], neutral {label.neutral:g} "
+            f"The label has another scale than the run's. Expected [{expected.low:g}, {expected.high:g}], "
+            f"neutral {expected.neutral:g}. Received: [{label.low:g}, {label.high:g}], neutral {label.neutral:g} "
             f"({records.directory}). Convert the corpus with the run's label and scale."
         )
 
@@ -170,13 +170,14 @@ def unseen(runs: Sequence[Run], records: Records, split: str, labelled: bool = T
     notes = [] if own else list(_differences(runs[0], records))
     trained = [run.init for run in runs if run.init] if own else runs
     seen = [run.seen for run in trained]
-    if None in seen:
+    known = [ids for ids in seen if ids is not None]
+    if len(known) < len(seen):
         unknown = (
             "It is not known which segments the run was trained on (it does not say, and its records are gone or "
             "changed): some may be among these."
         )
         return Unseen(records, None, (*notes, unknown))
-    ids = frozenset().union(*seen)
+    ids = frozenset().union(*known)
     modalities = dict.fromkeys(name for run in runs for name in run.recipe.inputs.modalities)
     view = records.without(ids, split)
     before, remaining = (each.count(split, tuple(modalities), labelled) for each in (records, view))
@@ -199,8 +200,8 @@ def _differences(run: Run, records: Records) -> Iterator[str]:
         f"Other records than those that the run was trained on: manifest {found.manifest_hash[:SHOWN]}, "
         f"not {run.manifest_hash[:SHOWN]}."
     )
-    if found.label.name != run.data["label"]["name"]:
-        yield f"The label is called {found.label.name} here, and {run.data['label']['name']} where the run was trained."
+    if found.label.name != (name := label_of(run.data).name):
+        yield f"The label is called {found.label.name} here, and {name} where the run was trained."
     for stream in sorted(set(found.max_steps) | set(run.data["max_steps"])):
         limits = [limits.get(stream, "all") for limits in (found.max_steps, run.data["max_steps"])]
         if limits[0] != limits[1]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmtrans.evaluation.metrics import mean_of
+
 
 class TranslationQuality:
     """Accumulates squared errors over the valid steps of many batches, by modality.
@@ -93,15 +95,11 @@ class TranslationQuality:
                 "mse": error / (self._frames * (stop - start)) if self._frames else None,
             }
         return {
-            "r2": _mean([quality["r2"] for quality in per_modality.values()]),
-            "mse": _mean([quality["mse"] for quality in per_modality.values()]),
+            "r2": mean_of(quality["r2"] for quality in per_modality.values()),
+            "mse": mean_of(quality["mse"] for quality in per_modality.values()),
             "frames": self._frames,
             "per_modality": per_modality,
         }
-
-
-def _mean(values: list[float | None]) -> float | None:
-    return None if None in values else float(np.mean(values))
 
 
 def valid_steps(length: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmtrans.evaluation.metrics import METRICS
+from mmtrans.evaluation.metrics import METRICS, mean_of
 from mmtrans.evaluation.shapes import Evaluated, read_split
 from mmtrans.grid.plan import Grid
 
@@ -20,13 +20,8 @@ def summarize(grid: Grid) -> list[dict]:
         paths = [grid.path / "runs" / row.run_name(seed) / "metrics.json" for seed in grid.seeds]
         found = (read_split(path, grid.metric_split, Evaluated) for path in paths)
         results = [result for result in found if result is not None]
-        means = {name: _mean([result[name] for result in results]) for name in METRICS}
+        means = {name: mean_of(result[name] for result in results) for name in METRICS}
         collapsed = sum(result["collapsed"] is True for result in results)
         fields = {"recipe": row.recipe, "untrained": row.untrained, "label_fraction": row.label_fraction}
         rows.append({**fields, "variant": row.name, "seeds": len(results), "collapsed": collapsed, **means})
     return rows
-
-
-def _mean(values: list[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined and len(defined) == len(values) else None

@@ -49,7 +49,7 @@ class Workplace:
         from mmtrans.data.records import Records, reporting_corruption
         from mmtrans.grid.store import Store
         from mmtrans.runs.run import Run
-        from mmtrans.runs.status import read_status
+        from mmtrans.runs.status import read_finished
         from mmtrans.training.devices import Devices
         from mmtrans.training.execution import Execution
         from mmtrans.training.train import train_phase
@@ -77,7 +77,7 @@ class Workplace:
         store.put(task.phase, run)
         if task.completes_run:
             return self._complete(run)
-        result = {"valid_loss": read_status(run, task.phase)["best_loss"]}
+        result = {"valid_loss": read_finished(run, task.phase)["best_loss"]}
         shutil.rmtree(run.path)
         return result
 

@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 import numpy as np
 import tensorflow as tf
 
 from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
 from mmtrans.inference.graph import sentiment_function
 from mmtrans.inference.opening import is_export, open_export
+from mmtrans.runs.environment import label_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from tfrecords.schema import LabelScale, Segment
@@ -96,7 +96,7 @@ class Scorer:
             check_finished(run)
             function, data = sentiment_function(run), run.data
             modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
-        label = msgspec.convert(data["label"], LabelScale)
+        label = label_of(data)
         return cls(str(path), function, modalities, data["max_steps"], label, data.get("steps_per_word", {}))
 
     def score(self, features: list[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from mmtrans.config import Config
@@ -13,7 +12,7 @@ from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_s
 from mmtrans.grid.description import Description, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
-from mmtrans.runs.environment import Environment, read_config
+from mmtrans.runs.environment import Environment, label_of, read_config
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 
@@ -176,7 +175,7 @@ def _read_run(directory: Path, description: Description) -> _Run | None:
                 f"Results are of other records than their grid's. Expected manifest {manifest_hash[:12]}. "
                 f"Received: records={shown(found)} ({directory / name}). Evaluate the run again."
             )
-    scale = msgspec.convert(environment["data"]["label"], LabelScale)
+    scale = label_of(environment["data"])
     return _Run(directory.name, variant, config["seed"], scale, metrics, robustness, rows)
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import dataclasses
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import keras
 import msgspec
@@ -76,6 +77,11 @@ def describe_data(manifest: Manifest) -> dict:
         },
         "steps_per_word": steps_per_word(manifest),
     }
+
+
+def label_of(data: Mapping[str, Any]) -> LabelScale:
+    """The label in what `describe_data` gave."""
+    return msgspec.convert(data["label"], LabelScale)
 
 
 def steps_per_word(manifest: Manifest) -> dict[str, float]:

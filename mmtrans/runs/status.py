@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeGuard
 
 from mmtrans.config import digest
 from mmtrans.runs.phases import Phase
@@ -49,6 +49,23 @@ def read_phase_file(directory: Path) -> Status | None:
     return shaped(status, Finished, path, PHASE_REMEDY) if status["finished"] else status
 
 
+def has_ended(status: Status | None) -> TypeGuard[Finished]:
+    """Whether a phase was trained to its end, on whatever weights of its parent."""
+    return status is not None and status["finished"]
+
+
+def read_finished(run: Run, phase: Phase) -> Finished:
+    """The `phase.json` of a phase that was trained to its end.
+
+    Raises:
+        ValueError: it was not.
+    """
+    status = read_status(run, phase)
+    if not has_ended(status):
+        raise _unfinished(run, [phase])
+    return status
+
+
 def parent_weights_hash(run: Run, phase: Phase) -> str | None:
     """Hash of the trained weights that a phase builds on, or `None` where it has no parent."""
     return weights_hash(run.weights_path(phase.parent)) if phase.parent else None
@@ -66,7 +83,7 @@ def weights_hash(path: Path) -> str:
 
 def is_done(status: Status | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
     """Whether a phase is trained to its end, on these weights of its parent, and more `epochs` would not change it."""
-    if not status or not status["finished"] or (status["key"], status["inherited"]) != (phase.key, inherited):
+    if not has_ended(status) or (status["key"], status["inherited"]) != (phase.key, inherited):
         return False
     return status["stopped_by"] != "epochs" or status["epochs"] >= epochs
 
@@ -74,7 +91,7 @@ def is_done(status: Status | None, phase: Phase, inherited: str | None, epochs: 
 def is_finished(run: Run, phase: Phase) -> bool:
     """Whether a phase of a run is trained to its end, on its parent's present weights, for however many epochs."""
     status = read_status(run, phase)
-    return bool(status and status["finished"]) and is_done(status, phase, parent_weights_hash(run, phase), epochs=0)
+    return is_done(status, phase, parent_weights_hash(run, phase), epochs=0)
 
 
 def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
@@ -84,17 +101,21 @@ def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
     for phase in unfinished:
         _check_unchanged(run, phase)
     if unfinished:
-        raise ValueError(
-            f"The run is not finished. Expected every phase trained to its end. "
-            f"Received: unfinished={[phase.name for phase in unfinished]} ({run.path}). "
-            f"Give the same `mmtrans train` command again: it goes on from the last checkpoint."
-        )
+        raise _unfinished(run, unfinished)
+
+
+def _unfinished(run: Run, phases: Iterable[Phase]) -> ValueError:
+    return ValueError(
+        f"The run is not finished. Expected every phase trained to its end. "
+        f"Received: unfinished={[phase.name for phase in phases]} ({run.path}). "
+        f"Give the same `mmtrans train` command again: it goes on from the last checkpoint."
+    )
 
 
 def _check_unchanged(run: Run, phase: Phase) -> None:
     """Raises a ValueError where a phase was trained to its end, but with another configuration or parent."""
     status = read_status(run, phase)
-    if status and status["finished"]:
+    if has_ended(status):
         if status["key"] != phase.key:
             received = f"a phase of another configuration, {phase.name}"
             raise damage(run.path / "config.yaml", "what the phases were trained with", received, REMEDY)

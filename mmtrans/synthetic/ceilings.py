@@ -144,7 +144,7 @@ def expected_translation(stream: Stream) -> tuple[float, float]:
     hidden = stream.gain**2 * world_equations.LABEL_NOISE_STD**2
     white = CHANNELS * FRAME_NOISE_STD**2 * mean_inverse_frames(stream)
     residual = own + hidden + white
-    return explained / (explained + residual), (AR_COEFFICIENT * own + hidden) / residual
+    return float(explained / (explained + residual)), (AR_COEFFICIENT * own + hidden) / residual
 
 
 def r2(target: np.ndarray, predicted: np.ndarray, train: np.ndarray, chosen: np.ndarray) -> float:

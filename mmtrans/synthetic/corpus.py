@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -237,7 +237,7 @@ def _write_stream(
         for video_id, timeline in videos:
             counts = timeline.tenths * stream.frames_per_tenth
             frames = _frames(rng, world, stream, channels, timeline)
-            finite = np.isfinite(frames).all(axis=1)
+            finite = np.all(np.isfinite(frames), axis=1)
             starts = np.cumsum(counts) - counts
             sums = np.add.reduceat(np.where(finite[:, None], frames, 0.0).astype(np.float64), starts)
             row_means = sums / np.maximum(np.add.reduceat(finite.astype(int), starts), 1)[:, None]
@@ -269,7 +269,7 @@ def _frames(
     return frames
 
 
-def _write_csd(directory: Path, kind: str, entries: Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]) -> None:
+def _write_csd(directory: Path, kind: str, entries: Iterable[tuple[str, tuple[np.ndarray, np.ndarray]]]) -> None:
     """Write one computational sequence: entries of `(features, intervals)`."""
     name, root = FILES[kind]
     metadata = {

@@ -227,13 +227,13 @@ def tilt_variances() -> tuple[float, float]:
     return float(weights @ means**2), float(weights @ (probabilities @ POLARITIES**2 - means**2))
 
 
-def text_affect_variance(num_words: np.ndarray) -> np.ndarray:
+def text_affect_variance(num_words: np.ndarray | float) -> np.ndarray:
     """Variance of the affect that `num_words` words fix."""
     between, within = tilt_variances()
     return POLARITY_GAIN**2 * (between + within / np.asarray(num_words))
 
 
-def affect_variance(num_words: np.ndarray) -> np.ndarray:
+def affect_variance(num_words: np.ndarray | float) -> np.ndarray:
     """Variance of the affect of a segment of `num_words` words."""
     return text_affect_variance(num_words) + LABEL_NOISE_STD**2
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mmtrans.evaluation.metrics import (
     METRICS,
     is_collapsed,
+    mean_of,
     pearson,
     sentiment_metrics,
     to_classes,
@@ -230,3 +231,8 @@ def test_importing_metrics_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("values", "expected"), [([1.0, 2.0], 1.5), ([1.0, None], None), ([None], None), ([], None)])
+def test_a_mean_needs_all_of_its_values(values, expected):
+    assert mean_of(iter(values)) == expected

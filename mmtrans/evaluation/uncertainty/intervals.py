@@ -32,8 +32,8 @@ DESCRIPTION = (
 class Scale(NamedTuple):
     """A scale on which a metric's deviations are even: the way there and back."""
 
-    there: Callable[[np.ndarray], np.ndarray]
-    back: Callable[[np.ndarray], np.ndarray]
+    there: Callable[[np.ndarray | float], np.ndarray]
+    back: Callable[[np.ndarray | float], np.ndarray]
 
 
 ERROR = Scale(np.sqrt, lambda z: np.maximum(z, 0.0) ** 2)
