@@ -163,7 +163,7 @@ def test_what_a_run_began_from_is_seen_too(tiny, tmp_path):
     assert "notes" not in evaluate(first, pretrained, "valid")
     (tmp_path / "second" / "init" / "segments.json").unlink()
     shutil.rmtree(tmp_path / "big")
-    assert unseen([second], records, "test").left_out is None
+    assert unseen([Run.open(second.path)], records, "test").left_out is None
 
 
 @pytest.mark.parametrize(
