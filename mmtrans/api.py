@@ -42,8 +42,8 @@ from mmtrans.evaluation.robustness import evaluate_robustness
 from mmtrans.inference.export import export
 from mmtrans.inference.predict import Scorer, predict
 from mmtrans.inference.translate import translate
+from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import build_regressor
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus

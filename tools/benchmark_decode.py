@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.models.build import build_translator
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import Translator, build_translator
+from mmtrans.models.translator import Translator
 from mmtrans.recipe import parse
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options

@@ -12,8 +12,8 @@ from mmtrans.data.records import Records
 from mmtrans.inference.export import save_graph
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import save_weights
-from mmtrans.training.objectives import representation_of
-from mmtrans.training.train import build_objective, phase_codebook
+from mmtrans.training.objectives import kept_weights
+from mmtrans.training.train import build_objective
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import run_measured
@@ -92,9 +92,8 @@ def make_random_run(path: Path, config: Config, records: Records) -> Run:
     run = Run.open_or_create(path, config, records)
     for phase in run.phases:
         run.phase_dir(phase).mkdir(parents=True)
-        objective = build_objective(run, phase, records, phase_codebook(run, phase, records))
-        representation = representation_of(objective.model)
-        save_weights(run.weights_path(phase), {"model": objective.model, "representation": representation})
+        objective = build_objective(run, phase, records)
+        save_weights(run.weights_path(phase), kept_weights(objective))
     return run
 
 

@@ -22,6 +22,7 @@ from mmtrans.training.loop import make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective
 from mmtrans.training.optimizer import make_optimizer
+from mmtrans.training.progress import Progress
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
 from tools.benchmark_figures import spread
@@ -167,16 +168,16 @@ def measure_train(options: Options) -> dict:
         clock = EpochClock(options.segments * options.copies)
         with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
             for epoch in range(options.epochs + 1):
-                progress = {"step": 0, "losses": [], "norms": []}
+                progress = Progress()
                 with clock:
                     train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), progress, monitor)
         if options.profile:
             profile_steps(train_step, epoch_batches(records, config.batch_size, 0), options.profile)
     return {
         **clock.results(),
-        "steps": progress["step"],
+        "steps": progress.step,
         "parameters": objective.model.count_params(),
-        "loss": round(progress["losses"][-1], 4),
+        "loss": round(progress.losses[-1], 4),
         "peak_rss_mib": peak_rss_mib(),
     }
 

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.grid.plan import Grid
     from mmtrans.grid.schedule import locked, outdated_runs, run_grid
     from mmtrans.grid.summary import summarize
-    from mmtrans.training.train import check_recipe
+    from mmtrans.training.prepare import prepare_phases
 
     records = Records.open(arguments.data)
     config = Config(**spelled_as_known(Path(arguments.out), config.to_dict()))
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> dict:
     configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
     inits = open_inits(grid.path, {made.init for made in configs if made.init})
     for made in configs:
-        check_recipe(made, records, init=inits.get(made.init))
+        prepare_phases(made, records, init=inits.get(made.init))
     with locked(grid.path):
         grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()

@@ -105,7 +105,8 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.runs.place import INIT, check_place
     from mmtrans.runs.run import Run
     from mmtrans.training.init import open_init
-    from mmtrans.training.train import check_recipe, make_deterministic, train, worker_shard
+    from mmtrans.training.prepare import prepare_phases, worker_shard
+    from mmtrans.training.train import make_deterministic, train
 
     make_deterministic()
     with contextlib.ExitStack() as stack:
@@ -114,12 +115,12 @@ def run(arguments: argparse.Namespace) -> dict | None:
             path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
             is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
             init = open_init(config.plan.init, path / INIT if is_run else None) if config.plan.init else None
-            check_recipe(config, records, worker_shard(devices, execution), init)
+            prepared = prepare_phases(config, records, worker_shard(devices, execution), init)
             if devices.is_chief:
                 check_place(path)
                 stack.enter_context(held(path, "run"))
             trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
-        train(trained, records, arguments.quiet, devices, execution)
+        train(trained, records, arguments.quiet, devices, execution, prepared)
         if not devices.is_chief:
             return None
         result = evaluate(trained, records, "valid")

@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.search.importance import plot_parameters
     from mmtrans.search.plan import Search, joined, locked
     from mmtrans.search.tuner import run_search
-    from mmtrans.training.train import check_recipe
+    from mmtrans.training.prepare import prepare_phases
 
     records = Records.open(arguments.data, splits=("train", "valid"))
     search = Search(
@@ -152,12 +152,12 @@ def run(arguments: argparse.Namespace) -> dict:
         return {"objective": search.objective, "worker": member.tuner_id}
     folds = fold_videos(records, search.num_folds) if search.num_folds else []
     if not folds:
-        check_recipe(search.base, records)
+        prepare_phases(search.base, records)
     with locked(search.path):
         search.save()
         for fold, valid in enumerate(folds):
             refold(records.directory, valid, search.fold_path(fold))
-            check_recipe(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
+            prepare_phases(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
         ended = run_search(search, trials, member, arguments.jobs, arguments.quiet)
         plot_parameters(search, ended)
     return _show(search, ended, arguments.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -75,8 +76,9 @@ def _kmeans(frames: np.ndarray, scale: np.ndarray, size: int, seed: int) -> tupl
     from sklearn.cluster import MiniBatchKMeans
 
     clusters = int(np.clip(len(frames) // STEPS_PER_CODEWORD, 1, size))
-    model = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=3).fit(frames * scale)
-    ids = model.predict(frames * scale) + FIRST_CODEWORD
+    times: Any = 3  # the type stubs know "auto" alone
+    model = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=times).fit(frames * scale)
+    ids = np.asarray(model.predict(frames * scale)) + FIRST_CODEWORD
     names = (*SPECIAL[:FIRST_CODEWORD], *(f"c{i}" for i in range(clusters)))
     return names, _means(ids, frames, len(names)), ids
 

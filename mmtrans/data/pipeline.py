@@ -126,7 +126,7 @@ def make_batches(
         ValueError: no such segments, a concatenation of unaligned modalities, arguments out of range, or corrupt shards
             that are few enough to be held in memory.
     """
-    worker = WorkerShard(*worker)
+    worker = worker if isinstance(worker, WorkerShard) else WorkerShard(*worker)
     _check(records, selection, batch_size, worker)
     # Buckets by length first: a batch of similar lengths carries little padding, the first-order cost of training.
     shards, steps = _shards_of(records, selection, worker), num_batches(records, selection, batch_size, worker)

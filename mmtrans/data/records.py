@@ -248,19 +248,24 @@ def reporting_corruption(records: Records) -> Iterator[None]:
     try:
         yield
         records.check_unchanged()
-    except (tf.errors.DataLossError, tf.errors.NotFoundError, FileNotFoundError) as error:
+    except (tf.errors.NotFoundError, FileNotFoundError):
         records.check_unchanged()
-        shards = [shard for split in records.splits for shard in records.shards(split)]
-        if not isinstance(error, tf.errors.DataLossError):
-            for shard in shards:
-                _check_size(records.directory / shard.file, shard.bytes)
-            raise
+        for shard in _all_shards(records):
+            _check_size(records.directory / shard.file, shard.bytes)
+        raise
+    except tf.errors.DataLossError as error:
+        records.check_unchanged()
+        shards = _all_shards(records)
         damaged = [shard.file for shard in shards if file_sha256(records.directory / shard.file) != shard.sha256]
         raise ValueError(
             f"The records are corrupt. Expected shards with the checksums of manifest.json. "
             f"Received: shards={damaged} ({records.directory}, {error.message}). "
             f"Convert the source again, or copy the directory whole."
         ) from error
+
+
+def _all_shards(records: Records) -> list[Shard]:
+    return [shard for split in records.splits for shard in records.shards(split)]
 
 
 def _stamp_of(directory: Path) -> tuple[int, ...] | None:

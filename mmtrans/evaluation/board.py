@@ -13,7 +13,7 @@ from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.together import finish, write_together
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import read_finished
+from mmtrans.runs.status import read_outcome
 from mmtrans.system.console import warn
 from mmtrans.system.escape import for_terminal
 
@@ -105,7 +105,7 @@ def write_evaluation(place: Path, run: Run, split: str, result: Mapping) -> None
     from tensorboard.plugins.hparams import api as hparams
 
     directory, suffix = place / "logs" / "evaluation", f".{split}"
-    epochs = sum(read_finished(run, phase)["epoch"] for phase in run.phases)
+    epochs = sum(read_outcome(run, phase).epoch for phase in run.phases)
     old = sorted(directory.glob(f"events.out.tfevents.*{suffix}"))
     writer = tf.summary.create_file_writer(str(directory), filename_suffix=suffix)
     with writer.as_default(step=epochs):

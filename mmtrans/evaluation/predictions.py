@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
-from mmtrans.models.regressor import representation_outputs
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
 from mmtrans.system.arithmetic import ceil_div
@@ -43,7 +42,7 @@ class Predictions:
 def make_scorer(run: Run) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
     """A graph `(source (batch, steps, dim), length (batch,))` → `score` `(batch,)` and the vectors of `Predictions`."""
     regressor = run.load_regressor()
-    model = keras.Model(regressor.input, {**representation_outputs(regressor), "score": regressor.output["score"]})
+    model = keras.Model(regressor.model.input, regressor.outputs)
     dim = run.statistics.dim(run.recipe.inputs)
 
     # The signature has open shapes: one trace serves batches of all lengths.

@@ -33,11 +33,13 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
         the codebook alone would reach, and `codewords_used`, the share of its tokens that occur in the split. For a
         variational one there are those of `evaluate_evidence`.
     """
-    selection = Selection(split, run.recipe.inputs.modalities, run.recipe.target.modalities)
-    codebook = run.load_codebook(run.translations[-1])
+    phase = run.last_translation
+    recipe = phase.recipe
+    selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
+    codebook = run.load_codebook(phase) if run.has_codebooks else None
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook)
     translator = run.load_translator()
-    blocks = run.statistics.blocks(run.recipe.target)
+    blocks = run.statistics.blocks(recipe.target)
     extra, prior = {}, PriorCorrelation()
     if codebook is None:
         candidates = _feature_candidates(translator, batches, prior)

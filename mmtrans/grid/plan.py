@@ -13,7 +13,7 @@ from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import Variant, config_of, fitted, rows_of
 from mmtrans.runs.environment import versions
 from mmtrans.runs.phases import Phase, phases_of
-from mmtrans.runs.run import Run, check_unchanged
+from mmtrans.runs.place import check_unchanged
 from mmtrans.system.files import write_atomically
 
 
@@ -100,8 +100,8 @@ class Grid:
         old = read_description(self.path)
         if old is None:
             return self
-        before = Run(self.path, Config(**old["config"]), Path(old["records"]), old["manifest_hash"])
-        check_unchanged(before, self.config, self.manifest_hash)
+        made_for = Config(**old["config"]), old["manifest_hash"]
+        check_unchanged(self.path, made_for, (self.config, self.manifest_hash))
         variants = old.get("variants", {})
         changed = sorted(name for name in variants if self.variants.get(name, variants[name]) != variants[name])
         if changed:

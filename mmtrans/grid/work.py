@@ -49,9 +49,10 @@ class Workplace:
         from mmtrans.data.records import Records, reporting_corruption
         from mmtrans.grid.store import Store
         from mmtrans.runs.run import Run
-        from mmtrans.runs.status import read_finished
+        from mmtrans.runs.status import read_outcome
         from mmtrans.training.devices import Devices
         from mmtrans.training.execution import Execution
+        from mmtrans.training.prepare import prepare
         from mmtrans.training.train import train_phase
 
         forget_models()
@@ -73,11 +74,12 @@ class Workplace:
             if store.holds(phase, run.config.epochs):
                 store.place(phase, run)
         with reporting_corruption(records):
-            train_phase(run, task.phase, records, False, Devices(), Execution())
+            prepared = prepare(task.phase, run.config, records)
+            train_phase(run, task.phase, prepared, False, Devices(), Execution())
         store.put(task.phase, run)
         if task.completes_run:
             return self._complete(run)
-        result = {"valid_loss": read_finished(run, task.phase)["best_loss"]}
+        result = {"valid_loss": read_outcome(run, task.phase).best_loss}
         shutil.rmtree(run.path)
         return result
 

@@ -59,10 +59,9 @@ def save_graph(run: Run, directory: Path) -> dict:
 def save_keras(run: Run, directory: Path) -> None:
     """Writes the functional models: `sentiment.keras`, and for a translation `translator.keras` (teacher-forced)."""
     directory.mkdir()
-    run.load_regressor().save(directory / "sentiment.keras")
-    translator = run.load_translator()
-    if translator is not None:
-        translator.model.save(directory / "translator.keras")
+    run.load_regressor().model.save(directory / "sentiment.keras")
+    if run.has_translation:
+        run.load_translator().model.save(directory / "translator.keras")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,9 +13,8 @@ from mmtrans.bounds import SEARCH
 from mmtrans.data.codebook import Codebook
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.layers.encoder import Encoder
-from mmtrans.models.regressor import representation_outputs
+from mmtrans.models.regressor import Regressor
 from mmtrans.models.translator import Translator
-from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
 from tfrecords.reader import parse_batch
 
@@ -33,7 +33,7 @@ Functions = dict[str, tf.types.experimental.ConcreteFunction]
 
 def sentiment_function(run: Run):
     """The signature `sentiment` alone: `(**features, length)` → `{"score", "attention_weights"}`."""
-    return _traced(run, _sentiment(portable(run.load_regressor())))
+    return _traced(run, _sentiment(portable(run.load_regressor().model)))
 
 
 def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
@@ -46,19 +46,20 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
         `sentiment`, which is `serving_default` too, `encode`, and for a translation `translate`; for each of them also
         `<name>_from_examples`. And the variables, which whoever saves the functions must hold.
     """
-    regressor, translator = portable(run.load_regressor()), run.load_translator()
+    regressor = run.load_regressor()
+    models = [portable(regressor.model)]
     heads: dict[str, tuple[Callable, Mapping]] = {
-        "sentiment": (_sentiment(regressor), {}),
+        "sentiment": (_sentiment(regressor.model), {}),
         "encode": (_encode(run, regressor), {}),
     }
-    if translator is not None:
-        portable(translator.model)
+    if run.has_translation:
+        translator = run.load_translator()
+        models.append(portable(translator.model))
         heads["translate"] = _translate(run, translator)
     functions: Functions = {}
     for name, (head, options) in heads.items():
         functions[name] = _traced(run, head, options)
         functions[f"{name}_from_examples"] = _from_examples(run, functions[name], options)
-    models = [regressor] if translator is None else [regressor, translator.model]
     return {"serving_default": functions["sentiment"], **functions}, _variables(models)
 
 
@@ -170,17 +171,17 @@ def _sentiment(regressor: keras.Model) -> Callable:
     return lambda source, length: regressor({"source": source, "source_length": length}, training=False)
 
 
-def _encode(run: Run, regressor: keras.Model) -> Callable:
+def _encode(run: Run, regressor: Regressor) -> Callable:
     """`(source, length)` → what the regressor reads, and the vector that its score is linear in."""
-    model = keras.Model(regressor.input, representation_outputs(regressor))
-    is_final = run.config.representation == "final" and isinstance(run.recipe, Translation)
+    model: Any = keras.Model(regressor.model.input, {"sequence": regressor.sequence, "pooled": regressor.pooled})
+    representation: Any = regressor.representation
+    is_final = run.config.representation == "final" and run.has_translation
 
     def encode(source, length):
         inputs = {"source": source, "source_length": length}
         encoded = model(inputs, training=False)
         if is_final:  # the regressor reads one step; the sequence that it ends is of more use
-            depth = len(run.recipe.translations)
-            encoded["sequence"] = regressor.get_layer(f"representation_{depth}")(inputs, training=False)["memory"]
+            encoded["sequence"] = representation(inputs, training=False)["memory"]
         valid = tf.sequence_mask(length, tf.shape(encoded["sequence"])[1])[:, :, None]
         return {"sequence": tf.where(valid, encoded["sequence"], 0.0), "pooled": encoded["pooled"]}
 
@@ -189,11 +190,11 @@ def _encode(run: Run, regressor: keras.Model) -> Callable:
 
 def _translate(run: Run, translator: Translator) -> tuple[Callable, Mapping]:
     """The decoding of a translation, and the scalar inputs that it takes."""
-    if translator.target.is_tokens:
-        codebook = run.load_codebook(run.translations[-1])
-        return partial(_search, translator, codebook), SEARCH_INPUTS
-    statistics = run.statistics.target(run.recipe.target)
-    if translator.target.stop_head is None:
+    phase = run.last_translation
+    if run.has_codebooks:
+        return partial(_search, translator, run.load_codebook(phase)), SEARCH_INPUTS
+    statistics = run.statistics.target(phase.recipe.target)
+    if not run.config.stop:
         return partial(_roll, translator, statistics), {}
     return partial(_roll, translator, statistics), {"free_length": SEARCH_INPUTS["free_length"]}
 

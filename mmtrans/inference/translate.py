@@ -16,6 +16,7 @@ from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
 from mmtrans.evaluation.translation_quality import TranslationQuality
 from mmtrans.layers.dropout import random_step, segment_seeds
+from mmtrans.models.targets import TokenTarget
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
@@ -92,14 +93,8 @@ def translate(
         ValueError: a baseline recipe; a search on features; `free` on features without a stop head; a latent other than
             `mean` without a variational bottleneck.
     """
-    translations = run.translations
-    if not translations:
-        raise ValueError(
-            f"The run translates nothing. Expected a recipe like T->A. "
-            f"Received: recipe={run.config.recipe} ({run.path}). Train a translation."
-        )
-    phase = translations[-1]
-    codebook = run.load_codebook(phase)
+    phase = run.last_translation
+    codebook = run.load_codebook(phase) if run.has_codebooks else None
     translator = replace(run.load_translator(), latent=latent)
     if latent != "mean" and not translator.is_variational:
         raise ValueError(
@@ -140,7 +135,7 @@ def features_r2(run: Run, translated: Sequence[Translated]) -> float | None:
 
     It is `None` where no segment has a target.
     """
-    target = run.translations[-1].recipe.target
+    target = run.last_translation.recipe.target
     quality, (mean, std) = TranslationQuality(run.statistics.blocks(target)), run.statistics.target(target)
     for item in translated:
         if item.target is not None:
@@ -187,7 +182,7 @@ def _decoder(translator: Translator, options: SearchOptions, free: bool):
 
     def decode(seeds, *inputs):
         with random_step(seeds):
-            return search(seeds, *inputs) if translator.target.is_tokens else roll(*inputs)
+            return search(seeds, *inputs) if isinstance(translator.target, TokenTarget) else roll(*inputs)
 
     return decode
 

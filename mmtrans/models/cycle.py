@@ -10,11 +10,12 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
+from mmtrans.models.build import join
 from mmtrans.models.losses import Term
 from mmtrans.models.representation import source_inputs
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.targets import FeatureTarget
-from mmtrans.models.translator import Translator, join
+from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
 
 
@@ -42,7 +43,7 @@ def build_cycle(recipe: Translation, config: Config, statistics: Statistics, tra
     representation = keras.Model(inputs, {"memory": memory, "final_state": final_state}, name="back_representation")
     target = FeatureTarget(recipe.inputs, replace(config, stop=False, bottleneck="none"), statistics)
     # The ratio only says that there is one: the way back is not decoded without its target's length.
-    return join(representation, target, config, "cycle", translator.ratio)
+    return join((representation,), target, config, "cycle", translator.ratio)
 
 
 def cycle_terms(cycle: Translator, decoded, batch, training: bool) -> list[Term]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from mmtrans.config import RUN_FORMAT, Config
@@ -14,7 +16,7 @@ from mmtrans.models.variational import LOG_VARIANCE
 from mmtrans.recipe import Features, Recipe
 
 
-def source_inputs(dim: int) -> dict[str, keras.KerasTensor]:
+def source_inputs(dim: int) -> dict[str, Any]:
     """The `Input`s that every model reads: `source (batch, source_steps, dim)` and `source_length (batch,)`."""
     return {
         "source": keras.Input((None, dim), name="source"),
@@ -25,7 +27,14 @@ def source_inputs(dim: int) -> dict[str, keras.KerasTensor]:
 def build_representation(
     recipe: Recipe, config: Config, statistics: Statistics, run_format: int = RUN_FORMAT
 ) -> keras.Model:
-    """The model from raw source features to what comes next: standardised features, or a translation's memory.
+    """The last of `build_chain`'s models: the whole way from raw source features to what comes next."""
+    return build_chain(recipe, config, statistics, run_format)[-1]
+
+
+def build_chain(
+    recipe: Recipe, config: Config, statistics: Statistics, run_format: int = RUN_FORMAT
+) -> tuple[keras.Model, ...]:
+    """The models from raw source features to what comes next: standardised features, or a translation's memory.
 
     Args:
         recipe: features, or a translation (whose source may be one: the chain of a hierarchical recipe).
@@ -34,7 +43,8 @@ def build_representation(
         run_format: of the run, see `RUN_FORMAT`.
 
     Returns:
-        a functional model `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
+        functional models, each within the next: first the standardised features, then one for each translation,
+        innermost first. Each is `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
         translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae` these are the means of latents, of
         width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention that of the
         final state is all that passes, and the memory is this one vector, as a sequence of one step.
@@ -43,17 +53,18 @@ def build_representation(
     if isinstance(recipe, Features):
         features = Standardize(*statistics.source(recipe), name="standardize_source")(inputs["source"])
         mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
-        return keras.Model(inputs, {"memory": ZeroPadding(name="zero_padding")([features, mask])}, name="features")
+        memory = ZeroPadding(name="zero_padding")([features, mask])
+        return (keras.Model(inputs, {"memory": memory}, name="features"),)
 
     depth = len(recipe.translations)
-    source = build_representation(recipe.source, config, statistics, run_format)
+    earlier = build_chain(recipe.source, config, statistics, run_format)
     encoder = Encoder(
         config.units, config.cell, config.num_layers, config.bidirectional, config.dropout, name=f"encoder_{depth}"
     )
 
     # The encoders of earlier phases are trained and done: they run without dropout and do not move.
-    source.trainable = False
-    read = source(inputs)["memory"]
+    earlier[-1].trainable = False
+    read = earlier[-1](inputs)["memory"]
     mask = SequenceMask(name="source_mask")([read, inputs["source_length"]])
     memory, final_state = encoder(read, source_mask=mask)
     encoded = {"memory": memory, "final_state": final_state}
@@ -66,7 +77,7 @@ def build_representation(
         if is_single and run_format > 1:
             encoded["memory"] = one_step(encoded["final_state"], "latent_memory")
 
-    return keras.Model(inputs, encoded, name=f"representation_{depth}")
+    return (*earlier, keras.Model(inputs, encoded, name=f"representation_{depth}"))
 
 
 def one_step(vector: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -89,8 +89,9 @@ class Statistics:
         """
         arrays = read_npz(path, [f"{kind}/{name}" for name in names for kind in ("mean", "std")], remedy)
         found = [key.removeprefix("mean/") for key in arrays if key.startswith("mean/")]
-        means, stds = ({name: arrays.get(f"{kind}/{name}") for name in found} for kind in ("mean", "std"))
+        means, stds = {}, {}
         for name in found:
+            means[name], stds[name] = arrays[f"mean/{name}"], arrays.get(f"std/{name}", np.zeros(0))
             if not _is_pair(means[name], stds[name]):
                 raise damage(path, "a mean and a positive deviation a column", f"mean/{name}, std/{name}", remedy)
         ratios = {}
@@ -113,7 +114,6 @@ def step_ratio(lengths: np.ndarray) -> StepRatio:
     return StepRatio(float(target.sum() / source.sum()), float((target / source).max()))
 
 
-def _is_pair(mean: np.ndarray, std: np.ndarray | None) -> bool:
-    arrays = (mean,) if std is None else (mean, std)
-    sound = all(array.ndim == 1 and array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
-    return sound and std is not None and mean.shape == std.shape and bool((std > 0).all())
+def _is_pair(mean: np.ndarray, std: np.ndarray) -> bool:
+    sound = all(array.ndim == 1 and array.dtype.kind == "f" and np.isfinite(array).all() for array in (mean, std))
+    return sound and mean.shape == std.shape and bool((std > 0).all())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
@@ -28,16 +29,70 @@ from mmtrans.recipe import Features
 STOP_WEIGHT = 0.1
 
 
+#: The decoder and the head of whole sequences, see `Target.write`.
+Decode = Callable[[Any, Feedback | None], dict[str, Any]]
+
+
+class Target(Protocol):
+    """What a translation writes: how the decoder reads it, what its head gives, and the loss between the two."""
+
+    config: Config
+    #: Width of what `decoded` gives.
+    dim: int
+
+    @property
+    def nats_per_loss(self) -> float:
+        """Nats of log-likelihood in one unit of the loss of a step."""
+        ...
+
+    def steps(self, target_length) -> Any:
+        """How many steps are to be written, of a batch's `target_length`."""
+        ...
+
+    def decoder_input(self) -> Any:
+        """The `Input` of the previous targets, `(batch, target_steps, …)`."""
+        ...
+
+    def embed(self, decoder_input) -> Any:
+        """What the decoder reads, `(batch, target_steps, …)` float32."""
+        ...
+
+    def head(self, outputs) -> dict[str, Any]:
+        """What is written, by name, each `(batch, target_steps, …)`, given the decoder's outputs."""
+        ...
+
+    def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
+        """What `head` writes of whole sequences, where the decoder may read what it wrote itself.
+
+        Args:
+            decode: the decoder and the head: `(decoder_input, where it reads its own output or None)` → what `head`
+                gives.
+            decoder_input: `(batch, target_steps, …)`, the true previous targets.
+            training: whether the share of own outputs is that of training.
+        """
+        ...
+
+    def decoded(self, outputs) -> Any:
+        """What was written, as a layer may read it, `(batch, target_steps, dim)`; gradients flow through it."""
+        ...
+
+    def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
+        """The loss terms of a batch, given what `head` writes."""
+        ...
+
+    def log_likelihood(self, outputs, batch: Mapping) -> Any:
+        """`(batch,)` nats of each segment's target, given what `head` writes."""
+        ...
+
+
 class FeatureTarget:
     """Continuous frames: regression on standardised vectors, and if wanted the probability that a frame is the last.
 
     Args:
         target: the modalities to write.
         config: names the loss, the share of own frames in training, and whether there is a stop head.
-        statistics: of the target's modalities.
+        statistics: mean and deviation of the target's modalities.
     """
-
-    is_tokens = False
 
     def __init__(self, target: Features, config: Config, statistics: Statistics):
         self.config = config
@@ -49,10 +104,10 @@ class FeatureTarget:
         self.stop_head = keras.layers.Dense(1, name="stop") if config.stop else None
 
     def steps(self, target_length):
-        """How many steps are to be written, of a batch's `target_length`: so many."""
+        """How many steps are to be written, of a batch's `target_length`: as many."""
         return target_length
 
-    def decoder_input(self) -> keras.KerasTensor:
+    def decoder_input(self):
         """The `Input` of the previous raw frames, `(batch, target_steps, dim)` float32."""
         return keras.Input((None, self.dim), name="decoder_input")
 
@@ -74,19 +129,23 @@ class FeatureTarget:
         """
         shape = tf.shape(decoder_input)[:2]
         share = tf.random.stateless_uniform(shape, named_seed("feature_sampling")) if training else tf.zeros(shape)
-        use_own_output = share < (
-            linear_ramp(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0
-        )
+        largest = linear_ramp(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0
+        use_own_output = (share < largest) & (tf.range(shape[1]) > 0)
         head = self.frame_head
-        use_own_output &= tf.range(shape[1]) > 0
         return Feedback(use_own_output, tf.convert_to_tensor(head.kernel), tf.convert_to_tensor(head.bias))
+
+    def write(self, decode: Decode, decoder_input, training: bool) -> dict:
+        """Frames of a rollout: in training some previous frames are the true ones (Bengio et al. 2015), in validation
+        none, as in use. With `feature_sampling=0` they are all the true ones, always."""
+        feedback = self.feedback(decoder_input, training) if self.config.feature_sampling else None
+        return decode(decoder_input, feedback)
 
     def decoded(self, outputs):
         """What was written, as a layer may read it: `(batch, target_steps, dim)` standardised frames."""
         return outputs["prediction"]
 
-    def terms(self, outputs, batch) -> list[Term]:
-        """The loss terms of a batch, given `prediction` and `stop` as `head` writes them."""
+    def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
+        """The loss terms of a batch, given `prediction` and `stop`; the same in training and in validation."""
         length, target = batch["target_length"], self.normalization(batch["target"])
         kind = self.config.translation_loss
         terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks), name="translation")]
@@ -95,11 +154,11 @@ class FeatureTarget:
         return terms
 
     @property
-    def nats(self) -> float:
+    def nats_per_loss(self) -> float:
         """Nats of log-likelihood in one unit of `mse` at a step, see `feature_log_likelihood`; taken for every loss."""
         return self.dim / 2
 
-    def log_likelihood(self, outputs, batch):
+    def log_likelihood(self, outputs, batch: Mapping):
         """`(batch,)` nats of each segment's frames, given `prediction`; when to stop is not counted."""
         target = self.normalization(batch["target"])
         return feature_log_likelihood(outputs["prediction"], target, batch["target_length"], self.blocks)
@@ -113,8 +172,6 @@ class TokenTarget:
         vocabulary_size: number of tokens, special ones included.
     """
 
-    is_tokens = True
-
     def __init__(self, config: Config, vocabulary_size: int):
         self.config = config
         self.vocabulary_size = vocabulary_size
@@ -124,10 +181,10 @@ class TokenTarget:
         self.projection = keras.layers.Dense(width, name="head")
 
     def steps(self, target_length):
-        """How many steps are to be written, of a batch's `target_length`: so many without EOS."""
+        """How many steps are to be written, of a batch's `target_length`: as many without EOS."""
         return target_length - 1
 
-    def decoder_input(self) -> keras.KerasTensor:
+    def decoder_input(self):
         """The `Input` of the previous tokens, `(batch, target_steps)` int32, BOS first."""
         return keras.Input((None,), dtype="int32", name="decoder_input")
 
@@ -140,21 +197,30 @@ class TokenTarget:
         projected = self.projection(outputs)
         return {"logits": self.embedding(projected, reverse=True) if self.config.tie_weights else projected}
 
+    def write(self, decode: Decode, decoder_input, training: bool) -> dict:
+        """Logits of teacher-forced sequences, in training with scheduled sampling if configured."""
+        if training and self.config.token_sampling:
+            logits = tf.stop_gradient(decode(decoder_input, None)["logits"])
+            decoder_input = self.mix_in_predictions(decoder_input, logits)
+        return decode(decoder_input, None)
+
     def decoded(self, outputs):
         """What was written, as a layer may read it: the mean of the token vectors under the softmax,
         `(batch, target_steps, embedding_units)`, through which gradients flow."""
         return tf.tensordot(tf.nn.softmax(outputs["logits"]), tf.convert_to_tensor(self.embedding.embeddings), 1)
 
-    def terms(self, outputs, batch, training: bool) -> list[Term]:
+    def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
         """The loss term of a batch, given `logits`; label smoothing acts in training only."""
         smoothing = self.config.label_smoothing if training else 0.0
         loss = token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing)
         return [Term(*loss, name="translation")]
 
-    #: Nats of log-likelihood in one unit of the loss of a step.
-    nats = 1.0
+    @property
+    def nats_per_loss(self) -> float:
+        """Nats of log-likelihood in one unit of the loss of a step: the loss is in nats."""
+        return 1.0
 
-    def log_likelihood(self, outputs, batch):
+    def log_likelihood(self, outputs, batch: Mapping):
         """`(batch,)` nats of each segment's tokens, given `logits`."""
         return token_log_likelihood(outputs["logits"], batch["target"], batch["target_length"])
 
@@ -175,9 +241,6 @@ class TokenTarget:
         share = tf.random.stateless_uniform(tf.shape(decoder_input), seed + 1)
         use_own_output = share < linear_ramp(self.config.token_sampling, self.config.sampling_steps)
         return tf.where(use_own_output, previous, decoder_input)
-
-
-Target = FeatureTarget | TokenTarget
 
 
 def linear_ramp(largest: float, steps: int):

@@ -8,7 +8,6 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, beam_search
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.attention import source_position
@@ -19,12 +18,10 @@ from mmtrans.layers.encoder import Bridge
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.tokens import BOS, EOS
 from mmtrans.models.losses import Term
-from mmtrans.models.representation import build_representation, source_inputs
 from mmtrans.models.search_step import make_search_step
-from mmtrans.models.statistics import Statistics, StepRatio
+from mmtrans.models.statistics import StepRatio
 from mmtrans.models.targets import FeatureTarget, Target, TokenTarget
 from mmtrans.models.variational import LOG_VARIANCE, kl_term, segment_kl
-from mmtrans.recipe import Translation
 
 SEARCH_NEEDS_TOKENS = (
     "Beam search needs a distribution over tokens, and vectors have none. Expected a run trained with --target tokens. "
@@ -40,7 +37,10 @@ class Translator:
         model: `{source, source_length, decoder_input}`, with a `ratio` also `target_length` → `{"prediction" or
             "logits": (batch, target_steps, …), "attention_weights": (batch, target_steps, source_steps)}`,
             teacher-forced.
-        representation: the model up to the encoder, which the regressor and further translations read.
+        chain: the models up to each encoder, each within the next, see `build_chain`.
+        decoder: what attends to the encoder's memory and writes.
+        bridge: from the encoder's final state to the decoder's first.
+        memory_mask: from memory and source length to the mask of its valid steps.
         target: what the decoder reads and writes.
         latent: what of a variational model is decoded outside of training: the posterior's `mean`; a draw from the
             `posterior`; or one from the `prior`, for which a source only gives its length. Draws need `random_step`
@@ -50,10 +50,23 @@ class Translator:
     """
 
     model: keras.Model
-    representation: keras.Model
+    chain: tuple[keras.Model, ...]
+    decoder: AttentionDecoder
+    bridge: Bridge
+    memory_mask: SequenceMask
     target: Target
     latent: Literal["mean", "posterior", "prior"] = "mean"
     ratio: StepRatio | None = None
+
+    @property
+    def representation(self) -> keras.Model:
+        """The model up to the encoder's output, which the regressor and further translations read."""
+        return self.chain[-1]
+
+    @property
+    def source(self) -> keras.Model:
+        """The model up to what the encoder reads: standardised features, or an earlier translation's representation."""
+        return self.chain[-2]
 
     @property
     def is_variational(self) -> bool:
@@ -93,19 +106,13 @@ class Translator:
 
     def loss_terms(self, outputs, batch, training: bool) -> list[Term]:
         """The loss terms of a batch, given its `outputs`; a variational model adds its divergence, see `kl_term`."""
-        target = self.target
-        terms = target.terms(outputs, batch, training) if target.is_tokens else target.terms(outputs, batch)
+        terms = self.target.terms(outputs, batch, training)
         if self.is_variational:
-            terms.append(kl_term(outputs, batch, target.config, target.nats, training))
+            terms.append(kl_term(outputs, batch, self.target.config, self.target.nats_per_loss, training))
         return terms
 
     def outputs(self, batch, training: bool) -> dict:
-        """What `represent` gives and the head writes of a batch with a target.
-
-        Tokens are teacher-forced, with scheduled sampling if configured. Features are rolled out: in training some
-        previous frames are the true ones (Bengio et al. 2015), in validation none, as in use. With
-        `feature_sampling=0` they are teacher-forced throughout.
-        """
+        """What `represent` gives and the head writes of a batch with a target; see `write` of the targets."""
         encoded = self.represent(batch["source"], batch["source_length"], training)
         return {**encoded, **self.write(encoded, batch, training)}
 
@@ -128,22 +135,15 @@ class Translator:
 
     def write(self, encoded, batch, training: bool) -> dict:
         """What the head writes of a batch with a target, given `represent`'s outputs; see `outputs`."""
-        target, config, decoder_input = self.target, self.target.config, batch["decoder_input"]
-        steps = target.steps(batch["target_length"])
-        start = self.start(encoded, batch["source_length"], steps, training)
-        if not target.is_tokens:
-            feedback = target.feedback(decoder_input, training) if config.feature_sampling else None
-            return self._decode(decoder_input, start, feedback)
-        if training and config.token_sampling:
-            logits = tf.stop_gradient(self._decode(decoder_input, start)["logits"])
-            decoder_input = target.mix_in_predictions(decoder_input, logits)
-        return self._decode(decoder_input, start)
+        steps = self.target.steps(batch["target_length"])
+        memory, initial_state = self.start(encoded, batch["source_length"], steps, training)
 
-    def _decode(self, decoder_input, start: tuple, feedback: Feedback | None = None) -> dict:
-        memory, initial_state = start
-        embedded = self.target.embed(decoder_input)
-        outputs, _ = self.model.get_layer("decoder").decode(embedded, initial_state, memory, feedback)
-        return self.target.head(outputs)
+        def decode(decoder_input, feedback: Feedback | None) -> dict:
+            embedded = self.target.embed(decoder_input)
+            outputs, _ = self.decoder.decode(embedded, initial_state, memory, feedback)
+            return self.target.head(outputs)
+
+        return self.target.write(decode, batch["decoder_input"], training)
 
     def encode(self, source, source_length, target_length, training=False):
         """What decoding starts from.
@@ -164,10 +164,10 @@ class Translator:
     def start(self, encoded, source_length, target_length, training=False):
         """What decoding starts from, given `represent`'s outputs; otherwise as `encode`."""
         latent = {name: self._latent(encoded, name, training) for name in ("memory", "final_state")}
-        mask = self.model.get_layer("memory_mask")([latent["memory"], source_length])
+        mask = self.memory_mask([latent["memory"], source_length])
         known = target_length if self.ratio else None
-        memory = self.model.get_layer("decoder").prepare(latent["memory"], mask, known)
-        return memory, self.model.get_layer("bridge")(latent["final_state"])
+        memory = self.decoder.prepare(latent["memory"], mask, known)
+        return memory, self.bridge(latent["final_state"])
 
     def _latent(self, encoded, name, training):
         mean, log_variance = encoded[name], encoded.get(name + LOG_VARIANCE)
@@ -216,7 +216,7 @@ class Translator:
 
     def check_stop_head(self) -> None:
         """Raises a ValueError where a features target has not learned when to end."""
-        if not self.target.is_tokens and self.target.stop_head is None:
+        if isinstance(self.target, FeatureTarget) and self.target.stop_head is None:
             raise ValueError(
                 "The model has not learned when to stop. Expected a run trained with --stop. Received: length=free. "
                 "Train with --stop, or decode with --length source."
@@ -225,20 +225,21 @@ class Translator:
     def _rollout(self, source, source_length, steps, target_length):
         """What the head writes along a rollout, `(batch, max steps, …)`, and the attention weights; the target being
         expected to have `target_length` steps."""
-        if self.target.is_tokens:
+        target = self.target
+        if not isinstance(target, FeatureTarget):
             raise ValueError(
                 "Tokens are not rolled out. Expected a features target. Received: target=tokens. Use beam search."
             )
         memory, initial_state = self.encode(source, source_length, target_length)
-        decoder = self.model.get_layer("decoder")
+        decoder = self.decoder
 
         def step(frame, state):
             gates = decoder.project_inputs(frame[:, None, :])
             output, state, attention_weights = decoder.step(gates, state, memory)
-            written = {name: values[:, 0] for name, values in self.target.head(output).items()}
+            written = {name: values[:, 0] for name, values in target.head(output).items()}
             return written["prediction"], state, (written, attention_weights[:, 0])
 
-        first = tf.tile(tf.convert_to_tensor(self.target.start_frame.frame)[None], [tf.shape(source)[0], 1])
+        first = tf.tile(tf.convert_to_tensor(target.start_frame.frame)[None], [tf.shape(source)[0], 1])
         _, written_and_weights = rollout(step, first, decoder.start(initial_state, memory), steps)
         return written_and_weights
 
@@ -258,11 +259,11 @@ class Translator:
         Raises:
             ValueError: a features target.
         """
-        if not self.target.is_tokens:
+        if not isinstance(self.target, TokenTarget):
             raise ValueError(SEARCH_NEEDS_TOKENS)
         target_length = self.expected_length(source_length) if target_length is None else target_length
         memory, initial_state = self.encode(source, source_length, target_length)
-        step, state = make_search_step(self.model.get_layer("decoder"), self.target, memory, tuple(initial_state))
+        step, state = make_search_step(self.decoder, self.target, memory, tuple(initial_state))
 
         def speak(tokens, state):
             logits, state, attention_weights = step(tokens, state)
@@ -270,58 +271,3 @@ class Translator:
             return logits + FORBIDDEN * tf.one_hot(BOS, tf.shape(logits)[-1]), state, attention_weights
 
         return beam_search(speak, state, memory.mask, BOS, EOS, limits, options)
-
-
-def build_translator(
-    recipe: Translation,
-    config: Config,
-    statistics: Statistics,
-    vocabulary_size: int | None = None,
-    run_format: int = RUN_FORMAT,
-) -> Translator:
-    """Builds the models of one translation (Pham et al. 2018, Algorithm 1; Algorithm 2 for a chained source).
-
-    Args:
-        recipe: the translation.
-        config: sizes and options.
-        statistics: of all modalities that the recipe names.
-        vocabulary_size: number of tokens, for `config.target == "tokens"`.
-        run_format: of the run, see `RUN_FORMAT`.
-    """
-    representation = build_representation(recipe, config, statistics, run_format)
-    if config.target == "tokens":
-        target = TokenTarget(config, vocabulary_size)
-    else:
-        target = FeatureTarget(recipe.target, config, statistics)
-    return join(representation, target, config, "translator", statistics.ratio(recipe))
-
-
-def join(
-    representation: keras.Model, target: Target, config: Config, name: str, ratio: StepRatio | None = None
-) -> Translator:
-    """A translator of an encoder and a target: bridge and attention decoder between the two.
-
-    Args:
-        representation: `{source (batch, source_steps, source_dim), source_length (batch,)}` → `memory`, `final_state`.
-        target: what is read and written.
-        config: sizes and options of the decoder.
-        name: of the model.
-        ratio: of a target that has other steps than the source.
-    """
-    attention_units = config.attention_units if config.attention == "bahdanau" else None
-    decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, config.max_distance, name="decoder")
-    bridge = Bridge(config.decoder_units, decoder.num_states, name="bridge")
-
-    source = source_inputs(representation.input["source"].shape[-1])
-    inputs = {**source, "decoder_input": target.decoder_input()}
-    encoded = representation(source)
-    memory_mask = SequenceMask(name="memory_mask")([encoded["memory"], source["source_length"]])
-    embedded, state = target.embed(inputs["decoder_input"]), bridge(encoded["final_state"])
-    lengths = {"memory_mask": memory_mask}
-    if ratio is not None:
-        inputs["target_length"] = keras.Input((), dtype="int32", name="target_length")
-        lengths["target_length"] = target.steps(inputs["target_length"])
-    outputs, attention_weights = decoder([embedded, encoded["memory"], *state], **lengths)
-
-    written = {**target.head(outputs), "attention_weights": attention_weights}
-    return Translator(keras.Model(inputs, written, name=name), representation, target, ratio=ratio)

@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from mmtrans.config import RUN_FORMAT, Config, digest
-from mmtrans.recipe import Recipe, Translation, parse, slug
+from mmtrans.recipe import Features, Recipe, Translation, parse, slug
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Phase:
 
     @property
     def translates(self) -> bool:
-        """Whether a translation is trained here."""
-        return self.kind != "sentiment"
+        """Whether a translation is trained here: the phase is a `TranslationPhase`."""
+        return False
 
     @property
     def scores(self) -> bool:
@@ -48,6 +48,18 @@ class Phase:
     def title(self) -> str:
         """Name of the phase for people."""
         return f"{self.kind} {self.recipe}"
+
+
+@dataclass(frozen=True)
+class TranslationPhase(Phase):
+    """A phase that trains a translation, alone or together with the regressor."""
+
+    recipe: Translation
+
+    @property
+    def translates(self) -> bool:
+        """Whether a translation is trained here: it is."""
+        return True
 
 
 def phases_of(
@@ -63,23 +75,30 @@ def phases_of(
 
     Args:
         config: the configuration.
-        manifest_hash: of the records.
-        init_hash: of the weights that the translations start from, as `Run.translations_hash` of the run with them.
-        run_format: of the run.
+        manifest_hash: hash of the records' manifest.
+        init_hash: hash of the weights that the translations start from, `Run.translations_hash` of the run with them.
+        run_format: what the run learns, see `RUN_FORMAT`.
         unaligned: modalities of the records whose steps are not the words'.
     """
     recipe = parse(config.recipe)
-    stages = [("translation", translation) for translation in recipe.translations]
+    stages: list[tuple[str, Recipe]] = [("translation", translation) for translation in recipe.translations]
     stages += [] if config.pretrain else [("sentiment", recipe)]
     if config.objective == "joint" and recipe.translations and not config.pretrain:
         stages[-2:] = [("joint", recipe)]
     phases: list[Phase] = []
     for index, (kind, stage) in enumerate(stages, 1):
         parent = phases[-1] if phases else None
-        before = parent.key if parent else None if kind == "sentiment" else init_hash
-        parts = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, before]
+        if parent is not None:
+            before = parent.key
+        else:
+            before = None if kind == "sentiment" else init_hash
+        parts: list[object] = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, before]
         parts += [run_format] if run_format > 1 and learned_otherwise(kind, stage, config, unaligned) else []
-        phases.append(Phase(index, kind, stage, digest(parts), parent))
+        key = digest(parts)
+        if kind == "sentiment" or isinstance(stage, Features):
+            phases.append(Phase(index, kind, stage, key, parent))
+        else:
+            phases.append(TranslationPhase(index, kind, stage, key, parent))
     return phases
 
 
@@ -87,9 +106,9 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
     """Why a phase learns something else in a run of format 1, what it inherits apart; `None` where it does not.
 
     Args:
-        kind: of the phase.
-        recipe: of the phase.
-        config: of the run.
+        kind: the phase's.
+        recipe: the phase's.
+        config: the run's.
         unaligned: modalities whose steps are not the words'.
     """
     if not isinstance(recipe, Translation):

@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import keras
-
-from mmtrans.config import FIELDS, RUN_FORMAT, Config, digest
+from mmtrans.config import RUN_FORMAT, Config, digest
 from mmtrans.config.files import dump_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
-from mmtrans.models.regressor import build_regressor
+from mmtrans.models.build import build_translator
+from mmtrans.models.regressor import Regressor
 from mmtrans.models.statistics import Statistics, step_pair, step_ratio
-from mmtrans.models.translator import Translator, build_translator
+from mmtrans.models.translator import Translator
 from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.runs.environment import REMEDY, Data, Environment, describe_data, describe_environment, read_config
-from mmtrans.runs.phases import Phase, phases_of
-from mmtrans.runs.place import INIT, check_place
+from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
+from mmtrans.runs.place import INIT, check_place, check_unchanged
 from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import new_file, write_atomically
-from mmtrans.system.paths import same_place
 from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import damage, read_json
@@ -70,10 +68,11 @@ class Run:
                 f"Received: run={path}."
             )
         environment = read_json(path / "environment.json", Environment, REMEDY)
-        if environment.get("run_format", 1) > RUN_FORMAT:
+        run_format = environment.get("run_format", 1)
+        if run_format > RUN_FORMAT:
             raise ValueError(
                 f"The run was made by a later version. Expected run_format up to {RUN_FORMAT}. "
-                f"Received: run_format={environment['run_format']} ({path}). Install the version that made it."
+                f"Received: run_format={run_format} ({path}). Install the version that made it."
             )
         config = read_config(path, environment)
         modalities = environment["data"]["modalities"]
@@ -83,7 +82,7 @@ class Run:
             Path(environment["records"]),
             environment["manifest_hash"],
             environment.get("init_hash"),
-            environment.get("run_format", 1),
+            run_format,
             frozenset(name for name, info in modalities.items() if not info["aligned"]),
         )
 
@@ -104,7 +103,7 @@ class Run:
         path, manifest_hash = Path(path), records.manifest.manifest_hash
         if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
             run = cls.open(path)
-            check_unchanged(run, config, manifest_hash)
+            check_unchanged(path, (run.config, run.manifest_hash), (config, manifest_hash))
             config = dataclasses.replace(config, init=run.config.init)
             write_atomically(path / "config.yaml", dump_yaml(config.to_sections()))
             return dataclasses.replace(run, config=config)
@@ -203,9 +202,28 @@ class Run:
         return phases_of(self.config, self.manifest_hash, self.init_hash, self.run_format, self.unaligned)
 
     @property
-    def translations(self) -> list[Phase]:
+    def translations(self) -> list[TranslationPhase]:
         """The phases that train a translation, the last of which the regressor reads."""
-        return [phase for phase in self.phases if phase.translates]
+        return [phase for phase in self.phases if isinstance(phase, TranslationPhase)]
+
+    @property
+    def has_translation(self) -> bool:
+        """Whether the run translates: its recipe is no baseline."""
+        return bool(self.translations)
+
+    @property
+    def last_translation(self) -> TranslationPhase:
+        """The phase that trains the recipe's own translation, whose encoder the regressor reads.
+
+        Raises:
+            ValueError: a baseline.
+        """
+        if not self.has_translation:
+            raise ValueError(
+                f"The run translates nothing. Expected a recipe like T->A. "
+                f"Received: recipe={self.config.recipe} ({self.path}). Train a translation."
+            )
+        return self.translations[-1]
 
     @cached_property
     def translations_hash(self) -> str:
@@ -232,16 +250,15 @@ class Run:
         """File of a phase's best weights."""
         return self.phase_dir(phase) / "best" / "weights.npz"
 
-    def load_translator(self) -> Translator | None:
-        """The trained translation that the regressor reads, or `None` for a baseline."""
-        phases = self.translations
-        if not phases:
-            return None
-        phase = phases[-1]
-        codebook = self.load_codebook(phase)
-        vocabulary_size = codebook.size if codebook else None
-        parts = phase.recipe, self.config, self.statistics, vocabulary_size, self.run_format
-        translator = build_translator(*parts)
+    def load_translator(self) -> Translator:
+        """The trained translation that the regressor reads.
+
+        Raises:
+            ValueError: a baseline.
+        """
+        phase = self.last_translation
+        vocabulary_size = self.load_codebook(phase).size if self.has_codebooks else None
+        translator = build_translator(phase.recipe, self.config, self.statistics, vocabulary_size, self.run_format)
         load_weights(self.weights_path(phase), self.translator_group(phase), translator.model)
         return translator
 
@@ -253,11 +270,16 @@ class Run:
         """File of a phase's codebook, where its target is tokens."""
         return self.phase_dir(phase) / "codebook.npz"
 
-    def load_codebook(self, phase: Phase) -> Codebook | None:
-        """The codebook of a translation phase, or `None` where its target is features."""
-        return Codebook.load(self.codebook_path(phase), PHASE_REMEDY) if self.config.target == "tokens" else None
+    @property
+    def has_codebooks(self) -> bool:
+        """Whether the translations' targets are tokens, for which each has a codebook."""
+        return self.config.target == "tokens"
 
-    def load_regressor(self) -> keras.Model:
+    def load_codebook(self, phase: Phase) -> Codebook:
+        """The codebook of a translation phase whose target is tokens."""
+        return Codebook.load(self.codebook_path(phase), PHASE_REMEDY)
+
+    def load_regressor(self) -> Regressor:
         """The trained regressor.
 
         Raises:
@@ -269,31 +291,7 @@ class Run:
                 f"Received: pretrain=True ({self.path}). "
                 f"Start one from it: mmtrans train --init {for_shell(self.path)}."
             )
-        regressor = build_regressor(self.recipe, self.config, self.statistics, run_format=self.run_format)
+        regressor = Regressor.build(self.recipe, self.config, self.statistics, run_format=self.run_format)
         phase = self.phases[-1]
-        load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor)
+        load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor.model)
         return regressor
-
-
-def check_unchanged(run: Run, config: Config, manifest_hash: str) -> None:
-    """Raises a ValueError where a configuration or records differ from those that a directory was made with."""
-    before, after = run.config.to_dict(), config.to_dict()
-    if same_place(run.config.init, config.init):
-        after["init"] = before["init"]
-    changed = sorted(name for name in before if before[name] != after[name] and not FIELDS[name].grows)
-    if changed:
-        listed = ", ".join(f"{name}: {before[name]!r} → {after[name]!r}" for name in changed)
-        raise ValueError(
-            f"The directory was made with another configuration. Expected the same fields (--epochs may grow). "
-            f"Received: {listed} ({run.path}). Choose another directory, or repeat the old flags."
-        )
-    if config.epochs < run.config.epochs:
-        raise ValueError(
-            f"--epochs may only grow. Expected at least {run.config.epochs}. "
-            f"Received: epochs={config.epochs} ({run.path})."
-        )
-    if manifest_hash != run.manifest_hash:
-        raise ValueError(
-            f"The directory was made with other records. Expected manifest {run.manifest_hash[:12]}. "
-            f"Received: {manifest_hash[:12]} ({run.path}). Choose another directory."
-        )

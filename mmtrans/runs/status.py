@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict, TypeGuard
+from typing import TypedDict
 
 from mmtrans.config import digest
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.run import REMEDY, Run
 from mmtrans.runs.weights import PHASE_REMEDY, check_weights, read_weights
+from mmtrans.system.files import write_atomically
 from tfrecords.stored import Count, damage, read_json, shaped
 
+#: A row of history.csv: `epoch`, and floats.
+HistoryRow = dict[str, int | float]
 
-class Status(TypedDict):
-    """What is read of `phase.json` from the start of a phase."""
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a phase that was trained to its end has come to.
+
+    Args:
+        epochs: most epochs that it might be trained for.
+        stopped_by: `epochs`, `patience` or `untrained`.
+        epoch: epochs that it was trained for.
+        step: optimiser steps that were done.
+        best_loss: its best valid loss; `None` if untrained.
+        best_epoch: the epoch that brought it; 0 if untrained.
+        history: a row of history.csv for each epoch.
+    """
+
+    epochs: Count
+    stopped_by: str
+    epoch: Count
+    step: Count = 0
+    best_loss: float | None
+    best_epoch: Count = 0
+    history: list[HistoryRow]
+
+
+@dataclass(frozen=True)
+class PhaseStatus:
+    """How far a phase is, and what it rests on.
+
+    Args:
+        key: that of the phase when it was begun, see `Phase`.
+        inherited: hash of its parent's weights at that time; `None` without a parent.
+        outcome: what it has come to; `None` before its end.
+    """
+
+    key: str
+    inherited: str | None
+    outcome: Outcome | None = None
+
+
+class _Stored(TypedDict):
+    """What `phase.json` always has; from the phase's end also the fields of its `Outcome`."""
 
     key: str
     inherited: str | None
     finished: bool
 
 
-class Finished(Status):
-    """And what it has from the phase's end."""
-
-    epochs: Count
-    stopped_by: str
-    epoch: Count
-    best_loss: float | None
-    history: list[dict[str, float | str | None]]
-
-
-def read_status(run: Run, phase: Phase) -> Status | None:
+def read_status(run: Run, phase: Phase) -> PhaseStatus | None:
     """A phase's `phase.json`, or `None` before it was started."""
     return read_phase_file(run.phase_dir(phase))
 
 
-def read_phase_file(directory: Path) -> Status | None:
+def read_phase_file(directory: Path) -> PhaseStatus | None:
     """The `phase.json` of a phase's directory, or `None` where there is none.
 
     Raises:
@@ -45,25 +79,34 @@ def read_phase_file(directory: Path) -> Status | None:
     path = directory / "phase.json"
     if not path.is_file():
         return None
-    status = read_json(path, Status, PHASE_REMEDY)
-    return shaped(status, Finished, path, PHASE_REMEDY) if status["finished"] else status
+    stored = read_json(path, _Stored, PHASE_REMEDY)
+    outcome = shaped(stored, Outcome, path, PHASE_REMEDY) if stored["finished"] else None
+    return PhaseStatus(stored["key"], stored["inherited"], outcome)
 
 
-def has_ended(status: Status | None) -> TypeGuard[Finished]:
-    """Whether a phase was trained to its end, on whatever weights of its parent."""
-    return status is not None and status["finished"]
-
-
-def read_finished(run: Run, phase: Phase) -> Finished:
-    """The `phase.json` of a phase that was trained to its end.
+def read_outcome(run: Run, phase: Phase) -> Outcome:
+    """What a phase has come to.
 
     Raises:
-        ValueError: it was not.
+        ValueError: it is not trained to its end, or its file is damaged.
     """
     status = read_status(run, phase)
-    if not has_ended(status):
+    if status is None or status.outcome is None:
         raise _unfinished(run, [phase])
-    return status
+    return status.outcome
+
+
+def write_status(run: Run, phase: Phase, status: PhaseStatus) -> None:
+    """Writes a phase's `phase.json`."""
+    content = {
+        "kind": phase.kind,
+        "recipe": str(phase.recipe),
+        "key": status.key,
+        "inherited": status.inherited,
+        "finished": status.outcome is not None,
+        **(asdict(status.outcome) if status.outcome else {}),
+    }
+    write_atomically(run.phase_dir(phase) / "phase.json", json.dumps(content, indent=2))
 
 
 def parent_weights_hash(run: Run, phase: Phase) -> str | None:
@@ -81,16 +124,23 @@ def weights_hash(path: Path) -> str:
     return digest(path.read_bytes().hex())
 
 
-def is_done(status: Status | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
+def is_begun(status: PhaseStatus | None, phase: Phase, inherited: str | None) -> bool:
+    """Whether a status is that of this phase, on these weights of its parent."""
+    return status is not None and (status.key, status.inherited) == (phase.key, inherited)
+
+
+def is_done(status: PhaseStatus | None, phase: Phase, inherited: str | None, epochs: int) -> bool:
     """Whether a phase is trained to its end, on these weights of its parent, and more `epochs` would not change it."""
-    if not has_ended(status) or (status["key"], status["inherited"]) != (phase.key, inherited):
+    if status is None or status.outcome is None or not is_begun(status, phase, inherited):
         return False
-    return status["stopped_by"] != "epochs" or status["epochs"] >= epochs
+    return status.outcome.stopped_by != "epochs" or status.outcome.epochs >= epochs
 
 
 def is_finished(run: Run, phase: Phase) -> bool:
     """Whether a phase of a run is trained to its end, on its parent's present weights, for however many epochs."""
     status = read_status(run, phase)
+    if status is None or status.outcome is None:
+        return False
     return is_done(status, phase, parent_weights_hash(run, phase), epochs=0)
 
 
@@ -104,7 +154,7 @@ def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:
         raise _unfinished(run, unfinished)
 
 
-def _unfinished(run: Run, phases: Iterable[Phase]) -> ValueError:
+def _unfinished(run: Run, phases: Sequence[Phase]) -> ValueError:
     return ValueError(
         f"The run is not finished. Expected every phase trained to its end. "
         f"Received: unfinished={[phase.name for phase in phases]} ({run.path}). "
@@ -115,8 +165,8 @@ def _unfinished(run: Run, phases: Iterable[Phase]) -> ValueError:
 def _check_unchanged(run: Run, phase: Phase) -> None:
     """Raises a ValueError where a phase was trained to its end, but with another configuration or parent."""
     status = read_status(run, phase)
-    if has_ended(status):
-        if status["key"] != phase.key:
+    if status is not None and status.outcome is not None:
+        if status.key != phase.key:
             received = f"a phase of another configuration, {phase.name}"
             raise damage(run.path / "config.yaml", "what the phases were trained with", received, REMEDY)
         if phase.parent:

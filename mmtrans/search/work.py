@@ -49,7 +49,7 @@ class Trainer:
         from mmtrans.data.records import Records
         from mmtrans.evaluation.evaluate import evaluate
         from mmtrans.runs.run import Run
-        from mmtrans.runs.status import read_finished
+        from mmtrans.runs.status import read_outcome
         from mmtrans.training.train import train
 
         forget_models()
@@ -71,5 +71,5 @@ class Trainer:
         if not self.resumable:
             for directory in (run.path / "phases").glob("*/checkpoints"):
                 shutil.rmtree(directory)
-        epochs = sum(read_finished(run, phase)["epoch"] for phase in run.phases)
+        epochs = sum(read_outcome(run, phase).epoch for phase in run.phases)
         return {"value": result[self.objective], "epochs": epochs}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,6 +15,7 @@ from mmtrans.runs.weights import PHASE_REMEDY, save_weights
 from mmtrans.system.console import warn
 from mmtrans.system.files import new_file
 from mmtrans.system.lease import check_held
+from mmtrans.training.progress import Progress
 from tfrecords.directories import new_directory
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json
@@ -57,24 +58,24 @@ class CheckpointManager:
             check_held()
             save_weights(self.best_path, groups)
 
-    def save(self, progress: dict) -> None:
+    def save(self, progress: Progress) -> None:
         """Writes a checkpoint, and drops all others but the one before.
 
         Args:
-            progress: JSON-serialisable state of the loop. Its `step` names the checkpoint, so that names sort by age;
-                with a `best_epoch` the best weights are kept too.
+            progress: state of the loop. Its `step` names the checkpoint, so that names sort by age; with a `best_epoch`
+                the best weights are kept too.
         """
         if not self.writes:
             return
         check_held()
-        target = self.directory / f"step-{progress['step']:08d}"
+        target = self.directory / f"step-{progress.step:08d}"
         for left in self.directory.glob(".step-*"):
             # Those of other steps too: nobody else writes here.
             shutil.rmtree(left)
         with new_directory(target, overwrite=True) as partial:
             self.tracked.write(str(partial / "state"))
-            (partial / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
-            if progress.get("best_epoch"):
+            (partial / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
+            if progress.best_epoch:
                 shutil.copyfile(self.best_path, partial / BEST)
             checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
             (partial / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
@@ -85,7 +86,7 @@ class CheckpointManager:
             shutil.rmtree(other)
         self.saved = time.monotonic()
 
-    def restore(self) -> dict | None:
+    def restore(self) -> Progress | None:
         """Brings back the newest checkpoint that is whole, with a line on stderr for each newer one that is not.
 
         Returns:
@@ -101,7 +102,7 @@ class CheckpointManager:
             self._read(path)
             if self.writes and (path / BEST).is_file():
                 self._restore_best(path / BEST)
-            return read_json(path / "progress.json", dict[str, Any], PHASE_REMEDY)
+            return read_json(path / "progress.json", Progress, PHASE_REMEDY)
         return None
 
     def _read(self, path: Path) -> None:

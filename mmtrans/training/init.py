@@ -1,9 +1,10 @@
-"""What a run takes over from another, trained one (`--init RUN`): its encoders, and where all fits whole translations.
+"""What a run copies from another, trained one (`--init RUN`): its encoders, and where all fits whole translations.
 
-A run's n-th translation takes over that of RUN if both read the same source: of the same recipe with a features target
-of the same columns encoder, bridge, decoder and head, otherwise the encoder. All else starts from the run's seed, and
-features are standardised by the run's own train split. Where RUN is of an earlier format, and its translation learned
-something else than it would now, one of features gives its encoder alone, and one of another translation nothing.
+A run's n-th translation copies that of RUN if both read the same source. If recipe, target columns and feature target
+match too, the whole translation is copied (encoder, bridge, decoder, head); otherwise only the encoder. All else starts
+from the run's seed, and features are standardised by the run's own train split. An earlier format may have learned
+something else than a run would now: then a translation of features gives its encoder alone, and a translation of
+another one's encoder nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from mmtrans.config import FIELDS, RUN_FORMAT, Config
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
-from mmtrans.runs.phases import Phase, learned_otherwise
+from mmtrans.runs.phases import Phase, TranslationPhase, learned_otherwise
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import load_weights, read_weights
 from mmtrans.system.console import warn
@@ -78,8 +79,8 @@ def _shaping(part: str) -> set[str]:
     return {name for name, field in FIELDS.items() if part in field.shapes}
 
 
-def copy_initial_weights(init: Run, run: Run, phase: Phase, translator: Translator) -> None:
-    """Gives a new translator what it takes over, and freezes its encoder if the run is to.
+def copy_initial_weights(init: Run, run: Run, phase: TranslationPhase, translator: Translator) -> None:
+    """Copies the weights that a new translator starts from, and freezes its encoder if the run is to.
 
     Args:
         init: the run's `init`.
@@ -106,7 +107,7 @@ def copy_initial_weights(init: Run, run: Run, phase: Phase, translator: Translat
 
 def _counterpart(
     init: Run, translations: tuple[Translation, ...], index: int, run_format: int = RUN_FORMAT
-) -> Phase | None:
+) -> TranslationPhase | None:
     """The phase from which a translation of a run of some format takes over."""
     for phase in init.translations[index : index + 1]:
         fits = isinstance(phase.recipe.source, Features) or not _learned_otherwise(init, phase, run_format)
@@ -115,7 +116,7 @@ def _counterpart(
     return None
 
 
-def _is_whole(init: Run, given: Phase, recipe: Translation, config: Config, dims: Mapping[str, int]) -> bool:
+def _is_whole(init: Run, given: TranslationPhase, recipe: Translation, config: Config, dims: Mapping[str, int]) -> bool:
     features = init.config.target == config.target == "features"
     # Tokens mean something else in each run: its codebook is fitted on its own train split.
     same = str(given.recipe) == str(recipe)

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
+from mmtrans.runs.status import HistoryRow
 from mmtrans.system.interrupts import deferred
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import CheckpointManager
@@ -23,6 +24,7 @@ from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, kept_weights
 from mmtrans.training.optimizer import make_optimizer
+from mmtrans.training.progress import Progress
 from mmtrans.training.replicas import first_replica, replica_seed, replica_share
 
 
@@ -74,8 +76,8 @@ def make_train_step(
             loss = sum(
                 term.weight * term.total / tf.maximum(count, 1.0) for term, count in zip(terms, counts, strict=True)
             )
-        # Those of gathered rows (token vectors) come as slices, and there are none of what the loss does not depend on;
-        # `UnconnectedGradients.ZERO` fails on the variables of several replicas.
+        # Gradients of gathered rows (token vectors) come as IndexedSlices, and variables that the loss does not depend
+        # on get None. Both are made dense here: UnconnectedGradients.ZERO fails on mirrored variables.
         gradients = [
             tf.zeros(variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
             for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
@@ -136,7 +138,7 @@ def fit(
     monitor: Monitor,
     devices: Devices | None = None,
     checkpoint_minutes: float = 5.0,
-) -> dict:
+) -> Progress:
     """Trains one phase until its epochs or its patience are used up; resumes from its newest checkpoint.
 
     Args:
@@ -149,8 +151,7 @@ def fit(
         checkpoint_minutes: between two checkpoints within an epoch.
 
     Returns:
-        the final progress: `epoch`, `step`, `best_loss`, `best_epoch`, `history` (rows of history.csv), and `losses`
-        and `norms`, which are those of the batches of an epoch under way.
+        the progress at the end.
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step.
@@ -162,29 +163,25 @@ def fit(
     averages = Averages(config.ema, objective.model.trainable_variables)
     tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer, **averages.tracked)
     checkpoints = CheckpointManager(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
-    start = {"epoch": 0, "step": 0, "best_loss": math.inf, "best_epoch": 0, "history": [], "losses": [], "norms": []}
-    progress = checkpoints.restore() or start
-    devices.agree("checkpoint", progress["step"])
-    monitor.resume(progress["epoch"], len(progress["losses"]))
+    progress = checkpoints.restore() or Progress()
+    devices.agree("checkpoint", progress.step)
+    monitor.resume(progress.epoch, len(progress.losses))
     spec = data.valid().element_spec
     train_step = make_train_step(objective, optimizer, config, spec, averages)
     valid_step = make_valid_step(objective, spec)
 
-    while progress["epoch"] < config.epochs and not out_of_patience(progress, config):
-        train_epoch(train_step, data.train(progress["epoch"], len(progress["losses"])), progress, monitor, checkpoints)
+    while progress.epoch < config.epochs and not out_of_patience(progress, config):
+        train_epoch(train_step, data.train(progress.epoch, len(progress.losses)), progress, monitor, checkpoints)
         speed = monitor.segments_per_second()
         with averages.in_place():
             checked, means = valid_losses(valid_step, data.valid())
             if not math.isfinite(checked):
-                raise not_finite("valid loss", progress["step"] - 1, checked)
-            best = checked < progress["best_loss"]
+                raise not_finite("valid loss", progress.step - 1, checked)
+            best = checked < progress.best_loss
             if best:
-                checkpoints.save_best(kept_weights(objective.model))
+                checkpoints.save_best(kept_weights(objective))
         row = history_row(progress, checked, means, optimizer, speed)
-        progress["history"].append(row)
-        progress.update(epoch=row["epoch"], losses=[], norms=[])
-        if best:
-            progress.update(best_loss=row["valid_loss"], best_epoch=row["epoch"])
+        progress.end_epoch(row, checked, best)
         checkpoints.save(progress)
         with averages.in_place():
             monitor.end_epoch(row, best)
@@ -192,29 +189,29 @@ def fit(
     return progress
 
 
-def history_row(progress: dict, checked: float, means: dict[str, float], optimizer, speed: float) -> dict:
+def history_row(progress: Progress, checked: float, means: dict[str, float], optimizer, speed: float) -> HistoryRow:
     """The row of history.csv of an epoch that was trained and validated; of several loss terms each has its own."""
     return {
-        "epoch": progress["epoch"] + 1,
-        "loss": float(np.mean(progress["losses"])),
+        "epoch": progress.epoch + 1,
+        "loss": float(np.mean(progress.losses)),
         "valid_loss": checked,
         # In Keras 2.15 it is a variable of several replicas, which is no number.
         "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
-        "gradient_norm": float(np.mean(progress["norms"])),
+        "gradient_norm": float(np.mean(progress.norms)),
         "segments_per_second": round(speed, 1),
         **({f"valid_{name}": mean for name, mean in means.items()} if len(means) > 1 else {}),
     }
 
 
-def out_of_patience(progress: dict, config: Config) -> bool:
+def out_of_patience(progress: Progress, config: Config) -> bool:
     """Whether the last `patience` epochs brought no better valid loss."""
-    return progress["epoch"] - progress["best_epoch"] >= config.patience
+    return progress.epoch - progress.best_epoch >= config.patience
 
 
 def train_epoch(
     train_step: Callable,
     batches: tf.data.Dataset,
-    progress: dict,
+    progress: Progress,
     monitor: Monitor,
     checkpoints: CheckpointManager | None = None,
 ) -> None:
@@ -245,15 +242,15 @@ def train_epoch(
     record(results, progress)
 
 
-def record(results: list[tuple], progress: dict) -> None:
+def record(results: list[tuple], progress: Progress) -> None:
     """Moves losses and gradient norms into the progress. It waits for the device, hence not after every batch."""
     for loss, norm in results:
         for what, value in (("train loss", float(loss)), ("train gradient norm", float(norm))):
             if not math.isfinite(value):
-                raise not_finite(what, progress["step"], value)
-        progress["losses"].append(float(loss))
-        progress["norms"].append(float(norm))
-        progress["step"] += 1
+                raise not_finite(what, progress.step, value)
+        progress.losses.append(float(loss))
+        progress.norms.append(float(norm))
+        progress.step += 1
     results.clear()
 
 

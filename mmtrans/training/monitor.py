@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import rich.progress
 import tensorflow as tf
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from mmtrans.runs.status import HistoryRow
 from mmtrans.system.console import Console
+from mmtrans.training.progress import Progress
 from mmtrans.training.samples import is_due
 
 #: Scalars of a history row that TensorBoard shows.
@@ -55,17 +58,18 @@ class Monitor:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}", markup=False),
         )
-        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
-        self.task = self.progress.add_task(title, total=epochs * steps, figures="")
+        hidden = not self.console.is_terminal
+        self.bar = rich.progress.Progress(*columns, console=self.console, transient=True, disable=hidden)
+        self.task = self.bar.add_task(title, total=epochs * steps, figures="")
         self.started = time.perf_counter()
         self.segments = 0
 
     def __enter__(self) -> Monitor:
-        self.progress.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *_) -> None:
-        self.progress.stop()
+        self.bar.stop()
         self.writer.close()
 
     def resume(self, epoch: int, batches: int = 0) -> None:
@@ -73,7 +77,7 @@ class Monitor:
         if epoch or batches:
             within = f" and {batches} of {self.steps} batches" if batches else ""
             self.console.print(f"{self.title}: resumes after epoch {epoch}{within}")
-        self.progress.update(self.task, completed=epoch * self.steps + batches)
+        self.bar.update(self.task, completed=epoch * self.steps + batches)
 
     def start_epoch(self) -> None:
         """Starts the clock of an epoch."""
@@ -82,31 +86,31 @@ class Monitor:
     def step(self, segments: int) -> None:
         """Counts one batch."""
         self.segments += segments * self.workers
-        self.progress.advance(self.task)
+        self.bar.advance(self.task)
 
     def segments_per_second(self) -> float:
         """Training speed of the epoch so far."""
         return self.segments / (time.perf_counter() - self.started)
 
-    def end_epoch(self, row: dict, best: bool) -> None:
+    def end_epoch(self, row: HistoryRow, best: bool) -> None:
         """Reports a finished epoch: a row of history.csv."""
+        epoch = int(row["epoch"])
         figures = (
             f"loss {row['loss']:.4f}  valid {row['valid_loss']:.4f}{'*' if best else ' '} "
             f"{row['segments_per_second']:.0f} segments/s"
         )
-        self.progress.update(self.task, figures=figures)
+        self.bar.update(self.task, figures=figures)
         if not self.console.is_terminal:
-            self.console.print(f"{self.title}  epoch {row['epoch']}/{self.epochs}  {figures}")
+            self.console.print(f"{self.title}  epoch {epoch}/{self.epochs}  {figures}")
         with self.writer.as_default():
             for name in (*SCALARS, *(name for name in row if name.startswith("valid_") and name not in SCALARS)):
-                tf.summary.scalar(name, row[name], step=row["epoch"])
-            if self.samples is not None and is_due(row["epoch"]):
-                self.samples(row["epoch"])
+                tf.summary.scalar(name, row[name], step=epoch)
+            if self.samples is not None and is_due(epoch):
+                self.samples(epoch)
         self.writer.flush()
 
-    def end(self, progress: dict) -> None:
+    def end(self, progress: Progress) -> None:
         """Reports a finished phase."""
         self.console.print(
-            f"{self.title}: best valid loss {progress['best_loss']:.4f} at epoch {progress['best_epoch']} "
-            f"of {progress['epoch']}"
+            f"{self.title}: best valid loss {progress.best_loss:.4f} at epoch {progress.best_epoch} of {progress.epoch}"
         )

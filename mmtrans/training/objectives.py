@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 import keras
 
 from mmtrans.config import Config
 from mmtrans.models.cycle import cycle_terms
 from mmtrans.models.losses import Term, sentiment_loss
+from mmtrans.models.regressor import Regressor
 from mmtrans.models.targets import linear_ramp
 from mmtrans.models.translator import Translator
+
+
+class Objective(Protocol):
+    """What the training loop needs of a phase."""
+
+    @property
+    def model(self) -> keras.Model:
+        """All that is trained, as one."""
+        ...
+
+    @property
+    def representation(self) -> keras.Model:
+        """The part that later phases take: everything up to the encoder's output."""
+        ...
+
+    def terms(self, batch: Mapping, training: bool) -> list[Term]:
+        """The loss terms of a batch."""
+        ...
 
 
 class JointModel(keras.Model):
@@ -26,6 +47,11 @@ class JointModel(keras.Model):
         self.parts = tuple(models)
         for name, model in models.items():
             setattr(self, name, model)
+
+    @property
+    def models(self) -> dict[str, keras.Model]:
+        """The models by name."""
+        return {name: getattr(self, name) for name in self.parts}
 
 
 @dataclass(frozen=True)
@@ -45,14 +71,28 @@ class TranslationObjective:
     cycle: Translator | None = None
     cycle_weight: float = 0.0
 
-    @cached_property
+    @property
     def model(self) -> keras.Model:
         """The translator, with its cycle where it has one."""
+        return self._model
+
+    @cached_property
+    def _model(self) -> keras.Model:
         if self.cycle is None:
             return self.translator.model
         return JointModel(translator=self.translator.model, cycle=self.cycle.model)
 
-    def terms(self, batch, training: bool) -> list[Term]:
+    @property
+    def representation(self) -> keras.Model:
+        """What the regressor and further translations read."""
+        return self.translator.representation
+
+    @property
+    def inherited(self) -> keras.Model:
+        """The part that comes from the parent phase, where there is one."""
+        return self.translator.source
+
+    def terms(self, batch: Mapping, training: bool) -> list[Term]:
         """The loss terms of a batch with a target."""
         outputs = self.translator.outputs(batch, training)
         terms = self.translator.loss_terms(outputs, batch, training)
@@ -67,16 +107,32 @@ class SentimentObjective:
     """Regression of the label.
 
     Args:
-        model: the regressor.
+        regressor: the sentiment model and its parts.
         config: names the loss.
     """
 
-    model: keras.Model
+    regressor: Regressor
     config: Config
 
-    def terms(self, batch, training: bool) -> list[Term]:
+    @property
+    def model(self) -> keras.Model:
+        """The regressor's model."""
+        return self.regressor.model
+
+    @property
+    def representation(self) -> keras.Model:
+        """What the regressor reads."""
+        return self.regressor.representation
+
+    @property
+    def inherited(self) -> keras.Model:
+        """The part that comes from the parent phase, where there is one."""
+        return self.regressor.representation
+
+    def terms(self, batch: Mapping, training: bool) -> list[Term]:
         """The one loss term of a batch: over its labelled segments."""
-        outputs = self.model({name: batch[name] for name in ("source", "source_length")}, training=training)
+        inputs = {name: batch[name] for name in ("source", "source_length")}
+        outputs: Any = self.model(inputs, training=training)
         loss = sentiment_loss(self.config.sentiment_loss, outputs["score"], batch["label"])
         return [Term(*loss, name="sentiment")]
 
@@ -89,8 +145,8 @@ class JointObjective:
     computed in validation, and weigh nothing there.
 
     Args:
-        translation: the one, with its cycle if it has one.
-        sentiment: the other; its model reads the translator's representation.
+        translation: loss and models of the translation, with its cycle if it has one.
+        sentiment: loss and model of the sentiment; the model reads the translator's representation.
         config: the weights of both, and in how many steps that of the sentiment rises.
     """
 
@@ -103,15 +159,30 @@ class JointObjective:
         """The models of the translation."""
         return self.translation.translator
 
-    @cached_property
+    @property
+    def representation(self) -> keras.Model:
+        """What translator and regressor share."""
+        return self.translation.representation
+
+    @property
+    def inherited(self) -> keras.Model:
+        """The part that comes from the parent phase, where there is one."""
+        return self.translation.inherited
+
+    @property
     def model(self) -> keras.Model:
         """Translator, regressor and cycle as one."""
+        return self._model
+
+    @cached_property
+    def _model(self) -> keras.Model:
         cycle = {} if self.translation.cycle is None else {"cycle": self.translation.cycle.model}
         return JointModel(translator=self.translator.model, regressor=self.sentiment.model, **cycle)
 
-    def terms(self, batch, training: bool) -> list[Term]:
+    def terms(self, batch: Mapping, training: bool) -> list[Term]:
         """The loss terms of a batch with a target, labelled or not."""
-        translation, sentiment = (part.terms(batch, training) for part in (self.translation, self.sentiment))
+        translation = self.translation.terms(batch, training)
+        sentiment = self.sentiment.terms(batch, training)
         if not training:
             return sentiment + weighted(translation, 0.0)
         weight, steps = self.config.sentiment_weight, self.config.joint_warmup_steps
@@ -119,23 +190,14 @@ class JointObjective:
         return sentiment + weighted(translation, self.config.translation_weight)
 
 
-Objective = TranslationObjective | SentimentObjective | JointObjective
-
-
 def weighted(terms: list[Term], weight) -> list[Term]:
     """The terms with their weights times another."""
     return [term._replace(weight=weight * term.weight) for term in terms]
 
 
-def kept_weights(model: keras.Model) -> dict[str, keras.Model]:
+def kept_weights(objective: Objective) -> dict[str, keras.Model]:
     """What a phase keeps of its best weights, for `save_weights`: `model`, all of it; `representation`, what later
     phases take; and of models trained together each one under its own name."""
-    parts = {name: getattr(model, name) for name in model.parts} if isinstance(model, JointModel) else {}
-    return {"model": model, "representation": representation_of(model), **parts}
-
-
-def representation_of(model: keras.Model) -> keras.Model:
-    """The part of a translator or regressor that other phases share: everything up to the encoder's output."""
-    if isinstance(model, JointModel):
-        model = model.translator
-    return next(layer for layer in model.layers if layer.name.startswith(("representation_", "features")))
+    model = objective.model
+    parts = model.models if isinstance(model, JointModel) else {}
+    return {"model": model, "representation": objective.representation, **parts}

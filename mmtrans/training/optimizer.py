@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -37,4 +38,5 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def make_optimizer(config: Config, train_steps: int) -> keras.optimizers.Optimizer:
     """Adam with the configured schedule."""
     halving = config.decay_epochs * train_steps if config.schedule == "exponential" else math.inf
-    return keras.optimizers.Adam(HalvingSchedule(config.learning_rate, config.warmup_steps, halving))
+    schedule: Any = HalvingSchedule(config.learning_rate, config.warmup_steps, halving)
+    return keras.optimizers.Adam(schedule)

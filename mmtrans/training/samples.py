@@ -12,6 +12,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.models.targets import FeatureTarget
 from mmtrans.models.translator import Translator
 from mmtrans.models.variational import segment_kl
 from mmtrans.system.escape import for_markdown, for_terminal
@@ -55,10 +56,12 @@ def make_samples(
     batches = make_batches(records, selection, batch_size=NUM_SEGMENTS, codebook=codebook, tokens=True)
     middle = (num_batches(records, selection, NUM_SEGMENTS) - 1) // 2
     batch = next(islice(iter(batches), middle, None))
-    write_all = _write_frames if codebook is None else _write_tokens
 
     def write(epoch: int) -> None:
-        write_all(translator, batch, codebook, epoch)
+        if codebook is not None:
+            _write_tokens(translator, batch, codebook, epoch)
+        elif isinstance(translator.target, FeatureTarget):
+            _write_frames(translator, translator.target, batch, epoch)
         if translator.is_variational:
             kl = segment_kl(translator.represent(batch["source"], batch["source_length"]))
             tf.summary.scalar("samples/kl", tf.reduce_mean(kl), step=epoch)
@@ -84,10 +87,10 @@ def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int)
         _write_attention(name, found.attention_weights[row, 0, :steps, :source_steps].numpy(), epoch)
 
 
-def _write_frames(translator: Translator, batch, _, epoch: int) -> None:
+def _write_frames(translator: Translator, written: FeatureTarget, batch, epoch: int) -> None:
     length, target_length = batch["source_length"], batch["target_length"]
     frames, attention_weights = translator.rollout(batch["source"], length, target_length)
-    target = translator.target.normalization(batch["target"])
+    target = written.normalization(batch["target"])
     for row, id_ in enumerate(batch["id"].numpy()):
         name, steps = for_terminal(id_.decode("utf-8")), int(target_length[row])
         image = frames_image([target[row, :steps].numpy(), frames[row, :steps].numpy()])

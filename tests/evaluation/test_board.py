@@ -76,7 +76,7 @@ def test_a_joint_representation_is_the_mean_of_the_encoders_output(run, records)
     ]
     np.testing.assert_allclose(tensors["joint"][place], memory[0].numpy().mean(axis=0), atol=2e-4)
     # The score is linear in the other one.
-    weights, bias = (w.numpy() for w in run.load_regressor().get_layer("linear").weights)
+    weights, bias = (w.numpy() for w in run.load_regressor().model.get_layer("linear").weights)
     scores = tensors["sentiment"] @ weights[:, 0] + bias[0]
     np.testing.assert_allclose(scores, [float(row["score"]) for row in rows], atol=2e-3)
 

@@ -10,7 +10,7 @@ from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.inference.translate import translate
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import read_status
+from mmtrans.runs.status import read_outcome
 from mmtrans.training.train import train
 from tests.earlier import EARLIER
 
@@ -44,7 +44,7 @@ def measure(name: str, directory: Path) -> dict[str, float]:
     train(run, Records.open(RECORDS, splits=("train", "valid")), quiet=True)
     numbers = {}
     for phase in run.phases:
-        for row in read_status(run, phase)["history"]:
+        for row in read_outcome(run, phase).history:
             for loss in ("loss", "valid_loss"):
                 numbers[f"{phase.kind} {row['epoch']} {loss}"] = row[loss]
     records = Records.open(RECORDS)

@@ -10,7 +10,8 @@ from mmtrans.grid.schedule import pending_tasks
 from mmtrans.grid.work import Workplace
 from mmtrans.runs.run import Run
 from mmtrans.training import train as train_module
-from mmtrans.training.train import build_objective, make_deterministic, records_of
+from mmtrans.training.prepare import prepare
+from mmtrans.training.train import build_objective, make_deterministic
 from tests.tfrecords.segments import make_corpus, make_segments
 
 
@@ -53,10 +54,10 @@ def test_an_untrained_run_is_a_run_with_its_initial_encoder(untrained, small):
 
 def test_the_regressor_starts_from_the_labels_that_it_may_see(untrained, small):
     run = Run.open(untrained[0] / "runs" / "T_to_A-untrained-labels-0.5-seed-5")
-    view = records_of(run.phases[1], run.config, small)
+    view = prepare(run.phases[1], run.config, small).records
     bias = build_objective(run, run.phases[1], view).model.get_layer("linear").bias.numpy()
     assert bias == np.float32(view.labels("train").mean()) != np.float32(small.labels("train").mean())
-    assert records_of(run.phases[0], run.config, small) is small
+    assert prepare(run.phases[0], run.config, small).records is small
 
 
 def test_records_that_were_replaced_meanwhile_train_nothing(tiny, tmp_path):

@@ -137,7 +137,8 @@ def options_of(name, free):
 
 def references(run, name):
     """What each signature must give, from the run's own models: `(source, length, free) → {signature: outputs}`."""
-    regressor, translator = run.load_regressor(), run.load_translator()
+    regressor = run.load_regressor().model
+    translator = run.load_translator() if run.has_translation else None
     dim = sum(DIMS[m] for m in run.recipe.inputs.modalities)
     source_spec, length_spec = tf.TensorSpec([None, None, dim]), tf.TensorSpec([None], tf.int32)
 
@@ -399,7 +400,7 @@ def test_the_graph_is_portable(exports):
 @pytest.mark.skipif(keras.__version__ < "3", reason="Keras 2 chooses its kernels when a graph runs")
 @pytest.mark.parametrize("name", CASES)
 def test_no_layer_may_choose_cudnn(runs, name):
-    model = portable(runs[name].load_regressor())
+    model = portable(runs[name].load_regressor().model)
     layers, found = [model], []
     while layers:
         layer = layers.pop()
@@ -453,7 +454,7 @@ def test_keras_files_load_in_safe_mode_and_agree(runs, exports, name):
     _, cleaned = raw_features(run, BATCHES["seven"])
     source = tf.concat([cleaned[m] for m in run.recipe.inputs.modalities], -1)
     inputs = {"source": source, "source_length": tf.constant(BATCHES["seven"], tf.int32)}
-    np.testing.assert_allclose(loaded(inputs)["score"], run.load_regressor()(inputs)["score"], atol=1e-6)
+    np.testing.assert_allclose(loaded(inputs)["score"], run.load_regressor().model(inputs)["score"], atol=1e-6)
     translator = exports[name] / "keras" / "translator.keras"
     assert translator.is_file() == (name != "baseline")
     if name != "baseline":

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle, cycle_terms
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 
 BATCH, STEPS, TARGET_STEPS, TOKENS = 3, 5, 4, 7

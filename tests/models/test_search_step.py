@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.models.build import build_translator
 from mmtrans.models.search_step import make_search_step
 from mmtrans.models.statistics import Statistics, StepRatio
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 
 BATCH, QUERIES, STEPS, TARGET_STEPS, TOKENS = 3, 2, 5, 4, 11
@@ -48,11 +48,11 @@ def test_the_search_s_step_is_the_decoder_s_own(fields):
     ]
 
     encoded = translator.representation({"source": source, "source_length": LENGTH})
-    decoder = translator.model.get_layer("decoder")
+    decoder = translator.decoder
     # EOS is no step over the source.
     steps = TARGET_LENGTH - 1 if "ratios" in fields else None
     memory = decoder.prepare(encoded["memory"], tf.sequence_mask(LENGTH, STEPS), steps)
-    cell = tuple(translator.model.get_layer("bridge")(encoded["final_state"]))
+    cell = tuple(translator.bridge(encoded["final_state"]))
     step, state = make_search_step(decoder, translator.target, memory, cell)
     state = tf.nest.map_structure(lambda x: tf.repeat(x, QUERIES, axis=1), state)
     for t in range(TARGET_STEPS):
@@ -66,7 +66,7 @@ def test_the_search_s_step_is_the_decoder_s_own(fields):
 def test_a_row_without_valid_steps_is_no_nan():
     config = Config(target="tokens", units=3, attention_units=8, decoder_units=9)
     translator = build_translator(parse("T->A"), config, STATISTICS, TOKENS)
-    decoder = translator.model.get_layer("decoder")
+    decoder = translator.decoder
     memory = decoder.prepare(tf.ones([2, STEPS, 6]), tf.sequence_mask([0, 2], STEPS))
     step, state = make_search_step(decoder, translator.target, memory, (tf.ones([2, 9]), tf.ones([2, 9])))
     logits, _, weights = step(tf.zeros([2, 1], tf.int32), state)

@@ -86,7 +86,7 @@ def test_features_have_a_loss_on_standardised_frames_and_one_of_the_stop(stop):
     written = {"prediction": tf.constant(RNG.normal(size=(BATCH, STEPS, 2)), tf.float32)}
     if stop:
         written["stop"] = tf.constant(RNG.normal(size=(BATCH, STEPS, 1)), tf.float32)
-    frames, *stops = target.terms(written, {"target": raw, "target_length": LENGTH})
+    frames, *stops = target.terms(written, {"target": raw, "target_length": LENGTH}, training=False)
     expected = stop_expected = 0.0
     for row, length in enumerate(LENGTH):
         for step in range(length):

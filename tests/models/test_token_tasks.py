@@ -9,8 +9,8 @@ from mmtrans.config import Config
 from mmtrans.data.pipeline import token_target
 from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.layers.dropout import random_step
+from mmtrans.models.build import build_translator
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 
 SYMBOLS, LONGEST = 8, 8

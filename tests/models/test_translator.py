@@ -7,10 +7,10 @@ from mmtrans.config import Config
 from mmtrans.decoding.beam_search import FORBIDDEN, SearchOptions
 from mmtrans.layers.dropout import random_step
 from mmtrans.layers.tokens import BOS
+from mmtrans.models.build import build_translator
 from mmtrans.models.losses import feature_loss
 from mmtrans.models.representation import build_representation
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 
 BATCH, STEPS, TARGET_STEPS = 3, 5, 4
@@ -314,3 +314,8 @@ def test_it_overfits_eight_segments():
     frames, _ = translator.rollout(inputs["source"], length, length)
     valid = np.arange(4) < length[:, None]
     assert np.square(frames - target)[valid].mean() < 0.2
+
+
+def test_tokens_need_the_size_of_their_vocabulary():
+    with pytest.raises(ValueError, match=r"number of tokens is not known.*vocabulary_size=None"):
+        build_translator(parse("T->A"), Config(recipe="T->A", target="tokens"), STATISTICS)

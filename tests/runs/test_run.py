@@ -10,7 +10,8 @@ from mmtrans.config.files import load_yaml
 from mmtrans.data.records import Records
 from mmtrans.recipe import modalities_of, parse
 from mmtrans.runs.phases import phases_of
-from mmtrans.runs.run import Run, check_unchanged
+from mmtrans.runs.place import check_unchanged
+from mmtrans.runs.run import Run
 from mmtrans.system.files import write_atomically
 
 
@@ -164,7 +165,9 @@ def test_making_a_run_can_be_interrupted_anywhere(tiny, small, tmp_path, monkeyp
 
 def test_untrained_models_are_refused(tiny, small, tmp_path):
     run = Run.open_or_create(tmp_path / "run", tiny(), small)
-    assert run.load_translator() is None
+    assert not run.has_translation
+    with pytest.raises(ValueError, match=r"The run translates nothing.*recipe like T->A.*Train a translation"):
+        run.load_translator()
     with pytest.raises(FileNotFoundError, match=r"No trained weights.*1-sentiment-T.*Remove the phase"):
         run.load_regressor()
 
@@ -189,12 +192,12 @@ def test_a_path_is_the_same_however_it_is_spelled(tmp_path, monkeypatch):
     (tmp_path / "P3").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "P3")
     monkeypatch.chdir(tmp_path)
-    run = Run(tmp_path / "run", Config(recipe="T->A", init="P3"), tmp_path, "abc")
+    made_for = Config(recipe="T->A", init="P3"), "abc"
     for spelled in ("P3", "./P3", "P3/", "../" + tmp_path.name + "/P3", str(tmp_path / "P3"), "link"):
-        check_unchanged(run, Config(recipe="T->A", init=spelled), "abc")
+        check_unchanged(tmp_path, made_for, (Config(recipe="T->A", init=spelled), "abc"))
     for other in ("", "P4"):
         with pytest.raises(ValueError, match=rf"another configuration\..*init: 'P3' → '{other}'"):
-            check_unchanged(run, Config(recipe="T->A", init=other), "abc")
+            check_unchanged(tmp_path, made_for, (Config(recipe="T->A", init=other), "abc"))
     names = {Config(recipe="T->A", init=spelled).digest() for spelled in ("P3", "./P3/", str(tmp_path / "P3"))}
     assert names == {Config(recipe="T->A", init="P3").digest()}
     assert Config(recipe="T->A", init="P4").digest() not in names

@@ -16,7 +16,8 @@ from mmtrans.grid.schedule import outdated_runs
 from mmtrans.grid.work import Workplace
 from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
-from mmtrans.training.train import build_objective, check_recipe, make_deterministic, train
+from mmtrans.training.prepare import prepare_phases
+from mmtrans.training.train import build_objective, make_deterministic, train
 from tests.earlier import EARLIER
 
 RECORDS = EARLIER / "records-unaligned"
@@ -82,7 +83,7 @@ def test_a_run_of_format_1_is_resumed_as_such(tiny, small, tmp_path):
     assert Run.open_or_create(run.path, config, small) == run
     train(run, small, quiet=True)
     # The regressor reads four units of the encoder at each step, not the latent's two.
-    assert run.load_regressor().get_layer("mask").input[0].shape[1:] == (None, 4)
+    assert run.load_regressor().sequence.shape[1:] == (None, 4)
     key = json.loads((run.phase_dir(run.phases[1]) / "phase.json").read_text(encoding="utf-8"))["key"]
     assert key == phases_of(config, run.manifest_hash, run_format=1)[1].key
 
@@ -115,7 +116,7 @@ def test_a_grid_does_not_go_on_with_what_is_to_be_trained_anew(grid):
         workplace(task)
     run = Run.open(grid.path / "runs" / "T_to_A-seed-0")
     assert run.run_format == 2
-    assert np.shape(run.load_regressor().get_layer("regressor").get_weights()[0])[0] == 2
+    assert np.shape(run.load_regressor().model.get_layer("regressor").get_weights()[0])[0] == 2
     assert outdated_runs(grid) == {}
 
 
@@ -154,7 +155,7 @@ def test_an_earlier_distance_bias_is_not_taken_over_where_it_counts_otherwise(tm
     init = EARLIER / "runs/unaligned"
     records = Records.open(RECORDS, splits=("train", "valid"))
     config = Config(**{**load_yaml(init / "config.yaml"), "init": str(init), "seed": 4})
-    check_recipe(config, records)
+    prepare_phases(config, records)
     run = Run.open_or_create(tmp_path / "run", config, records)
     given = Run.open(init).load_translator()
     translator = build_objective(run, run.phases[0], records).translator
@@ -162,9 +163,9 @@ def test_an_earlier_distance_bias_is_not_taken_over_where_it_counts_otherwise(tm
         translator.representation.get_weights(), given.representation.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(weights, expected)
-    bias = translator.model.get_layer("decoder").distance_bias
+    bias = translator.decoder.distance_bias
     np.testing.assert_array_equal(np.array(bias), -np.abs(np.arange(-16, 17)))
-    assert np.any(np.array(given.model.get_layer("decoder").distance_bias) != np.array(bias))
+    assert np.any(np.array(given.decoder.distance_bias) != np.array(bias))
     assert (
         f"An earlier version made {init}; its encoder alone is taken over, since the distance" in capfd.readouterr().err
     )

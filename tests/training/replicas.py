@@ -19,6 +19,7 @@ from mmtrans.runs.run import Run
 from mmtrans.training.devices import Devices, open_devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.loop import make_train_step
+from mmtrans.training.prepare import prepare
 from mmtrans.training.replicas import replica_seed, replica_share
 from mmtrans.training.train import make_deterministic, train_phase
 from tests import conftest
@@ -108,7 +109,8 @@ def print_unconnected(strategy):
 
 def train_translation(records, path, devices):
     run = Run.open_or_create(path, CONFIG, records)
-    train_phase(run, run.phases[0], records, True, devices, Execution(checkpoint_minutes=0))
+    prepared = prepare(run.phases[0], run.config, records)
+    train_phase(run, run.phases[0], prepared, True, devices, Execution(checkpoint_minutes=0))
 
 
 if __name__ == "__main__":

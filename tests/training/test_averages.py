@@ -57,7 +57,7 @@ def test_the_best_weights_are_averages_and_training_goes_on_without_them(tiny, t
     assert any((a != b).any() for a, b in zip(best.model.get_weights(), right.model.get_weights(), strict=True))
     batches = make_data().valid()
     checked = valid_losses(make_valid_step(best, batches.element_spec), batches)[0]
-    assert checked == pytest.approx(progress["best_loss"], rel=1e-6)
+    assert checked == pytest.approx(progress.best_loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("at", [5, 8])  # within the second epoch, and the third

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from mmtrans.runs.weights import load_weights, save_weights
 from mmtrans.training.checkpoints import KEEP, CheckpointManager
+from mmtrans.training.progress import Progress
 
 
 def make_model(units=2):
@@ -25,9 +26,13 @@ def steps_of(directory):
 
 
 def test_a_checkpoint_brings_back_variables_and_progress(tmp_path):
-    keep(tmp_path, tf.Variable([1.0, 2.0])).save({"step": 7, "history": [{"loss": 0.1}]})
+    progress = Progress(step=7, history=[{"epoch": 1, "loss": 0.5, "valid_loss": 2.0}])
+    keep(tmp_path, tf.Variable([1.0, 2.0])).save(progress)
     fresh = tf.Variable([0.0, 0.0])
-    assert keep(tmp_path, fresh).restore() == {"step": 7, "history": [{"loss": 0.1}]}
+    restored = keep(tmp_path, fresh).restore()
+    assert restored == progress
+    # Numbers stay what they were, for history.csv: 1, not 1.0.
+    assert [type(value) for value in restored.history[0].values()] == [int, float, float]
     np.testing.assert_array_equal(fresh.numpy(), [1.0, 2.0])
 
 
@@ -41,17 +46,17 @@ def test_the_newest_are_kept_and_restored(tmp_path):
     steps = [9, 10, 100, 99_999_999]
     for step in steps:
         value.assign(step)
-        manager.save({"step": step})
+        manager.save(Progress(step=step))
     assert steps_of(tmp_path) == steps[-KEEP:]
     value.assign(0)
-    assert manager.restore() == {"step": 99_999_999}
+    assert manager.restore() == Progress(step=99_999_999)
     assert value.numpy() == 99_999_999
 
 
 def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
     value = tf.Variable(1)
     manager = keep(tmp_path, value)
-    manager.save({"step": 1})
+    manager.save(Progress(step=1))
     value.assign(2)
     with monkeypatch.context() as patch:
 
@@ -60,13 +65,13 @@ def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
 
         patch.setattr("tfrecords.directories._rename", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            manager.save({"step": 2})
-    assert manager.restore() == {"step": 1}
+            manager.save(Progress(step=2))
+    assert manager.restore() == Progress(step=1)
     assert value.numpy() == 1
     value.assign(3)
-    manager.save({"step": 3})
+    manager.save(Progress(step=3))
     assert steps_of(tmp_path) == [1, 3]
-    assert manager.restore() == {"step": 3}
+    assert manager.restore() == Progress(step=3)
     assert value.numpy() == 3
 
 
@@ -95,11 +100,11 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, nam
     for step in (5, 6):
         value.assign(step)
         manager.best_path.write_bytes(b"weights of %d" % step)
-        manager.save({"step": step, "best_epoch": step})
+        manager.save(Progress(step=step, best_epoch=step))
     newest = tmp_path / "checkpoints" / "step-00000006"
     (found,) = newest.glob(name)
     damage(found)
-    assert manager.restore() == {"step": 5, "best_epoch": 5}
+    assert manager.restore() == Progress(step=5, best_epoch=5)
     assert value.numpy() == 5
     # The best weights are those of the same past.
     assert manager.best_path.read_bytes() == b"weights of 5"
@@ -107,25 +112,25 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, nam
         f"mmtrans: A checkpoint is damaged; training goes on from before it ({newest}).\n"
     )
     # Whatever comes next, the damaged one is gone: KEEP are good.
-    manager.save({"step": 5 + 1, "best_epoch": 5})
+    manager.save(Progress(step=5 + 1, best_epoch=5))
     assert steps_of(tmp_path) == [5, 6]
-    assert manager.restore() == {"step": 6, "best_epoch": 5}
+    assert manager.restore() == Progress(step=6, best_epoch=5)
 
 
 def test_damaged_ones_do_not_push_good_ones_out(tmp_path, capsys):
     manager = keep(tmp_path, tf.Variable(1.0))
     for step in (3, 8):
-        manager.save({"step": step})
+        manager.save(Progress(step=step))
     truncate(tmp_path / "checkpoints" / "step-00000008" / "progress.json")
-    assert manager.restore() == {"step": 3}
-    manager.save({"step": 4})
+    assert manager.restore() == Progress(step=3)
+    manager.save(Progress(step=4))
     assert steps_of(tmp_path) == [3, 4]
 
 
 @pytest.mark.parametrize("content", ["[]", "", "[" * 3000, '{"progress.json": 3}', '{"state.index": "ab"}'])
 def test_nothing_whole_is_nothing(tmp_path, capsys, content):
     manager = keep(tmp_path, tf.Variable(1.0))
-    manager.save({"step": 3})
+    manager.save(Progress(step=3))
     (tmp_path / "checkpoints" / "step-00000003" / "checksums.json").write_text(content)
     assert manager.restore() is None
     assert capsys.readouterr().err.count("\n") == 1
@@ -140,23 +145,23 @@ def test_one_is_due_when_the_time_is_up(tmp_path, monkeypatch):
     now = 220.0
     assert manager.is_due()
     assert not reader.is_due()
-    manager.save({"step": 1})
+    manager.save(Progress(step=1))
     assert not manager.is_due()
 
 
 def test_those_that_only_read_write_nothing(tmp_path):
     value = tf.Variable(1.0)
-    keep(tmp_path, value).save({"step": 1})
+    keep(tmp_path, value).save(Progress(step=1))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     reader = keep(tmp_path, value, writes=False)
-    reader.save({"step": 2})
+    reader.save(Progress(step=2))
     reader.save_best({"model": make_model()})
-    assert reader.restore() == {"step": 1}
+    assert reader.restore() == Progress(step=1)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_a_checkpoint_of_other_variables_is_refused(tmp_path):
-    keep(tmp_path, tf.Variable(1.0)).save({"step": 1})
+    keep(tmp_path, tf.Variable(1.0)).save(Progress(step=1))
     more = tf.train.Checkpoint(value=tf.Variable(1.0), more=tf.Variable(1.0))
     with pytest.raises(ValueError, match=r"does not fit the model\. Expected .* Keras [23]\..*step-00000001'\. Go on"):
         CheckpointManager(tmp_path, more).restore()

@@ -13,7 +13,8 @@ from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
 from mmtrans.training.init import check_init, open_init
-from mmtrans.training.train import build_objective, check_recipe, make_deterministic, phase_codebook, train
+from mmtrans.training.prepare import prepare, prepare_phases
+from mmtrans.training.train import build_objective, make_deterministic, phase_codebook, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
 
@@ -49,7 +50,7 @@ def make_run(tiny, small, pretrained, tmp_path):
 
     def make(name="run", **fields):
         config = tiny(**{"recipe": "T->A", "init": str(pretrained.path), "seed": 3, "epochs": 1, **fields})
-        check_recipe(config, small)
+        prepare_phases(config, small)
         return Run.open_or_create(tmp_path / name, config, small)
 
     return make
@@ -66,8 +67,9 @@ def are_equal(left, right):
 
 def initial(run, records, part="model", phase=0):
     """Weights of a translation of a run before its first step."""
-    codebook = phase_codebook(run, run.phases[phase], records)
-    objective = build_objective(run, run.phases[phase], records, codebook)
+    chosen = run.phases[phase]
+    codebook = phase_codebook(run, chosen, prepare(chosen, run.config, records))
+    objective = build_objective(run, chosen, records, codebook)
     return (objective.model if part == "model" else objective.translator.representation).get_weights()
 
 
@@ -133,9 +135,9 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(finetuned, small, monke
     again = Run.open_or_create(run.path, run.config, small)
     assert (again.init_hash, again.phases) == (run.init_hash, run.phases)
     train(again, small, quiet=True)
-    check_recipe(run.config, small, init=open_init(run.config.init, run.path / "init"))
+    prepare_phases(run.config, small, init=open_init(run.config.init, run.path / "init"))
     with pytest.raises(FileNotFoundError, match="No run there"):
-        check_recipe(run.config, small)
+        prepare_phases(run.config, small)
 
 
 def test_statistics_are_of_the_new_train_split(make_run, small, pretrained):
@@ -220,7 +222,7 @@ def test_other_columns_are_refused(tiny, pretrained, tmp_path):
         segment.features["text"] = np.tile(segment.features["text"], 2)
     records = open_records(tmp_path / "records", segments)
     with pytest.raises(ValueError, match=r"Expected columns of text=3 as there\. Received: columns of text=6"):
-        check_recipe(tiny(recipe="T->A", init=str(pretrained.path)), records)
+        prepare_phases(tiny(recipe="T->A", init=str(pretrained.path)), records)
 
 
 def test_an_unfinished_run_is_refused(tiny, small, pretrained, tmp_path):
@@ -229,10 +231,10 @@ def test_an_unfinished_run_is_refused(tiny, small, pretrained, tmp_path):
     status = run.phase_dir(run.phases[0]) / "phase.json"
     status.write_text(json.dumps({**json.loads(status.read_text()), "finished": False}))
     with pytest.raises(ValueError, match=r"The run is not finished\..*1-translation-T_to_A"):
-        check_recipe(tiny(recipe="T->A", init=str(run.path)), small)
+        prepare_phases(tiny(recipe="T->A", init=str(run.path)), small)
 
 
 def test_records_without_labels_say_how_they_serve(tiny, unlabelled):
     with pytest.raises(ValueError, match=r"labelled segments.*or train the translation alone with --pretrain\."):
-        check_recipe(tiny(recipe="T->A"), unlabelled)
-    check_recipe(tiny(recipe="T->A", pretrain=True), unlabelled)
+        prepare_phases(tiny(recipe="T->A"), unlabelled)
+    prepare_phases(tiny(recipe="T->A", pretrain=True), unlabelled)

@@ -13,10 +13,11 @@ from mmtrans.inference.export import export
 from mmtrans.inference.predict import Scorer
 from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import is_finished, read_status
+from mmtrans.runs.status import is_finished, read_outcome
 from mmtrans.runs.weights import save_weights
 from mmtrans.training.objectives import kept_weights
-from mmtrans.training.train import build_objective, check_recipe, phase_data, records_of
+from mmtrans.training.prepare import prepare, prepare_phases
+from mmtrans.training.train import build_objective
 from tests.tfrecords.segments import make_corpus, make_segment
 from tests.training.test_train import assert_equal_runs, train_run
 
@@ -41,20 +42,20 @@ def undisturbed(tiny, small_dir, tmp_path_factory):
 
 def test_the_sentiment_selects_and_every_term_is_in_the_history(undisturbed):
     (phase,) = undisturbed.phases
-    status = read_status(undisturbed, phase)
-    assert (phase.name, status["kind"], status["stopped_by"]) == ("1-joint-T_to_A", "joint", "epochs")
+    outcome = read_outcome(undisturbed, phase)
+    assert (phase.name, outcome.stopped_by) == ("1-joint-T_to_A", "epochs")
     assert is_finished(undisturbed, phase)
     with open(undisturbed.path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {"valid_sentiment", "valid_translation", "valid_cycle"} <= rows[0].keys()
     assert [row["valid_sentiment"] for row in rows] == [row["valid_loss"] for row in rows]
-    assert status["best_loss"] == min(row["valid_loss"] for row in status["history"])
+    assert outcome.best_loss == min(row["valid_loss"] for row in outcome.history)
     assert len({row["valid_cycle"] for row in rows}) == len({row["valid_translation"] for row in rows}) == 2
 
 
 def test_translator_and_regressor_have_one_encoder(undisturbed):
     regressor, translator = undisturbed.load_regressor(), undisturbed.load_translator()
-    shared = regressor.get_layer("representation_1").get_weights()
+    shared = regressor.representation.get_weights()
     for left, right in zip(shared, translator.representation.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -86,13 +87,13 @@ def test_a_joint_run_is_evaluated_and_exported(undisturbed, small_dir, tmp_path)
 def test_hidden_labels_are_seen_by_nobody(tiny, small):
     config = tiny(**JOINT)
     (phase,) = phases_of(config, small.manifest.manifest_hash)
-    narrowed = records_of(phase, config, small)
-    batches = list(phase_data(phase, narrowed, config).train(0))
+    prepared = prepare(phase, config, small)
+    batches = list(prepared.batches(config.seed).train(0))
     labels = np.concatenate([batch["label"] for batch in batches])
     assert len(labels) == 23  # for the translation, all of them
-    np.testing.assert_array_equal(np.sort(labels[np.isfinite(labels)]), np.sort(narrowed.labels("train")))
+    np.testing.assert_array_equal(np.sort(labels[np.isfinite(labels)]), np.sort(prepared.records.labels("train")))
     assert np.isfinite(labels).sum() == 10
-    valid = np.concatenate([batch["label"] for batch in phase_data(phase, narrowed, config).valid()])
+    valid = np.concatenate([batch["label"] for batch in prepared.batches(config.seed).valid()])
     assert np.isfinite(valid).all()
 
 
@@ -102,7 +103,7 @@ def test_the_inner_translation_of_a_hierarchical_recipe_stays_a_phase_and_does_n
     inner, joint = run.phases
     assert (inner.name, joint.name) == ("1-translation-T_to_A", "2-joint-embed_T_A_to_T")
     parent = build_objective(run, inner, small)
-    save_weights(run.weights_path(inner), kept_weights(parent.model))
+    save_weights(run.weights_path(inner), kept_weights(parent))
     objective = build_objective(run, joint, small)
     representation = objective.translator.representation
     taken = representation.get_layer("representation_1")
@@ -118,8 +119,8 @@ def test_options_of_a_sentiment_phase_are_refused(tiny, small, name):
     with pytest.raises(
         ValueError, match=rf"contradict each other: ({name}=True|objective='joint')\. .*--objective|Train "
     ):
-        check_recipe(tiny(recipe="T->A", objective="joint", **{name: True}), small)
-    check_recipe(tiny(recipe="T", objective="joint", **{name: True}), small)
+        prepare_phases(tiny(recipe="T->A", objective="joint", **{name: True}), small)
+    prepare_phases(tiny(recipe="T", objective="joint", **{name: True}), small)
 
 
 def test_labels_are_needed(tiny, tmp_path):
@@ -127,4 +128,4 @@ def test_labels_are_needed(tiny, tmp_path):
     convert(make_corpus(segments), tmp_path / "records")
     records = Records.open(tmp_path / "records", splits=("train", "valid"))
     with pytest.raises(ValueError, match=r"Expected labelled segments with text, audio in the train split"):
-        check_recipe(tiny(recipe="T->A", objective="joint"), records)
+        prepare_phases(tiny(recipe="T->A", objective="joint"), records)

@@ -22,6 +22,7 @@ from mmtrans.training.loop import (
 )
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.optimizer import HalvingSchedule, make_optimizer
+from mmtrans.training.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Linear:
 
     model: keras.Model
     extra: float = 0.0
+
+    @property
+    def representation(self):
+        return self.model.get_layer("features")
 
     def terms(self, batch, training):
         error = self.model(batch["source"], training=training) - batch["label"]
@@ -104,7 +109,7 @@ def run_fit(directory, config, data, monitor=Monitor, objective=None, minutes=5.
 
 def figures(progress):
     """The history without the clock."""
-    return [{k: v for k, v in row.items() if k != "segments_per_second"} for row in progress["history"]]
+    return [{k: v for k, v in row.items() if k != "segments_per_second"} for row in progress.history]
 
 
 @pytest.mark.parametrize(("warmup", "halving"), [(0, 10.0), (4, 10.0), (1, math.inf), (4, math.inf)])
@@ -173,20 +178,20 @@ def test_valid_loss_is_the_mean_over_items_however_they_are_batched():
 def test_fit_learns_and_writes_its_history(tiny, tmp_path):
     config = tiny(epochs=15, patience=15, learning_rate=0.05)
     _, progress = run_fit(tmp_path, config, make_data())
-    rows = progress["history"]
+    rows = progress.history
     assert [row["epoch"] for row in rows] == list(range(1, 16))
     assert rows[-1]["valid_loss"] < 0.4 * rows[0]["valid_loss"]
     assert rows[0]["learning_rate"] == pytest.approx(0.05 * 0.5 ** (3 / 30), rel=0.03)
-    assert (progress["epoch"], progress["step"]) == (15, 45)
+    assert (progress.epoch, progress.step) == (15, 45)
 
 
 def test_training_stops_when_patience_is_used_up_and_keeps_the_best(tiny, tmp_path):
     config = tiny(epochs=200, patience=3, learning_rate=0.05)
     objective, progress = run_fit(tmp_path, config, make_data(valid_slope=-1.0))
-    losses = [row["valid_loss"] for row in progress["history"]]
-    assert progress["epoch"] < 200
-    assert progress["epoch"] == progress["best_epoch"] + 3 == len(losses)
-    assert progress["best_loss"] == min(losses) == losses[progress["best_epoch"] - 1]
+    losses = [row["valid_loss"] for row in progress.history]
+    assert progress.epoch < 200
+    assert progress.epoch == progress.best_epoch + 3 == len(losses)
+    assert progress.best_loss == min(losses) == losses[progress.best_epoch - 1]
     assert losses[-1] > min(losses)
 
     best = make_objective(seed=9)
@@ -206,7 +211,7 @@ def test_training_stops_when_patience_is_used_up_and_keeps_the_best(tiny, tmp_pa
     ("epoch", "best_epoch", "expected"), [(0, 0, False), (2, 0, False), (3, 0, True), (5, 3, False), (6, 3, True)]
 )
 def test_out_of_patience(tiny, epoch, best_epoch, expected):
-    assert out_of_patience({"epoch": epoch, "best_epoch": best_epoch}, tiny(patience=3)) is expected
+    assert out_of_patience(Progress(epoch=epoch, best_epoch=best_epoch), tiny(patience=3)) is expected
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 import tensorflow as tf
 
 from mmtrans.training.monitor import SCALARS, Monitor
+from mmtrans.training.progress import Progress
 
 ROW = {
     "epoch": 3,
@@ -30,7 +31,7 @@ def test_an_epoch_is_one_line_where_stderr_is_no_terminal(tmp_path, capsys):
         monitor.step(7)
         monitor.end_epoch(ROW, best=True)
         monitor.end_epoch({**ROW, "epoch": 4}, best=False)
-        monitor.end({"best_loss": 0.25, "best_epoch": 3, "epoch": 4})
+        monitor.end(Progress(best_loss=0.25, best_epoch=3, epoch=4))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
@@ -45,7 +46,7 @@ def test_quiet_prints_nothing_but_tensorboard_gets_its_scalars(tmp_path, capsys)
     with Monitor("phase", 5, 2, tmp_path, quiet=True) as monitor:
         monitor.resume(2)
         monitor.end_epoch(ROW, best=True)
-        monitor.end({"best_loss": 0.25, "best_epoch": 3, "epoch": 3})
+        monitor.end(Progress(best_loss=0.25, best_epoch=3, epoch=3))
     assert capsys.readouterr() == ("", "")
     assert scalars_of(tmp_path) == {(3, name): ROW[name] for name in SCALARS}
 

@@ -3,17 +3,16 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.layers.dropout import random_step
+from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
-from mmtrans.models.regressor import build_regressor
+from mmtrans.models.regressor import Regressor
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 from mmtrans.training.objectives import (
     JointObjective,
     SentimentObjective,
     TranslationObjective,
     kept_weights,
-    representation_of,
 )
 
 STATISTICS = Statistics(
@@ -58,27 +57,41 @@ def test_translation_loss_is_over_valid_standardised_steps(tiny, kind, item):
 @pytest.mark.parametrize(("kind", "item"), [("mae", np.abs), ("mse", np.square)])
 def test_sentiment_loss_leaves_out_unlabelled_segments(tiny, kind, item):
     batch = make_batch()
-    regressor = build_regressor(parse("T"), tiny(), STATISTICS, bias=0.5)
-    score = regressor({name: batch[name] for name in ("source", "source_length")}, training=False)["score"].numpy()
+    regressor = Regressor.build(parse("T"), tiny(), STATISTICS, bias=0.5)
+    inputs = {name: batch[name] for name in ("source", "source_length")}
+    score = regressor.model(inputs, training=False)["score"].numpy()
     (term,) = SentimentObjective(regressor, tiny(sentiment_loss=kind)).terms(batch, training=False)
     assert float(term.total) == pytest.approx(item(score[0] - 1.0) + item(score[2] + 2.0), rel=1e-5)
     assert float(term.count) == 2
 
 
 def test_the_representation_is_the_part_that_phases_share(tiny):
-    translator = build_translator(parse("T->A"), tiny(recipe="T->A"), STATISTICS)
-    assert representation_of(translator.model) is translator.representation
-    of_regressor = representation_of(build_regressor(parse("T->A"), tiny(recipe="T->A"), STATISTICS))
-    shapes = [[w.shape for w in model.get_weights()] for model in (translator.representation, of_regressor)]
+    config = tiny(recipe="T->A")
+    translator = build_translator(parse("T->A"), config, STATISTICS)
+    translation = TranslationObjective(translator)
+    sentiment = SentimentObjective(Regressor.build(parse("T->A"), config, STATISTICS), config)
+    assert translation.representation is translator.model.get_layer("representation_1")
+    assert sentiment.representation is sentiment.model.get_layer("representation_1")
+    shapes = [[w.shape for w in each.representation.get_weights()] for each in (translation, sentiment)]
     assert shapes[0] == shapes[1] != []
-    assert representation_of(build_regressor(parse("T"), tiny(), STATISTICS)).name == "features"
+    assert Regressor.build(parse("T"), tiny(), STATISTICS).representation.name == "features"
+
+
+def test_a_phase_inherits_what_its_encoder_reads_and_a_regressor_what_it_reads(tiny):
+    config, recipe = tiny(recipe="embed(T,A)->T"), parse("embed(T,A)->T")
+    translator = build_translator(recipe, config, STATISTICS)
+    translation = TranslationObjective(translator)
+    sentiment = SentimentObjective(Regressor.build(recipe, config, STATISTICS), config)
+    assert translation.inherited is translator.representation.get_layer("representation_1")
+    assert sentiment.inherited is sentiment.model.get_layer("representation_2")
+    assert JointObjective(translation, sentiment, config).inherited is translation.inherited
 
 
 def make_joint(config, cycle_weight=0.0):
     recipe = parse("T->A")
     translator = build_translator(recipe, config, STATISTICS)
     cycle = build_cycle(recipe, config, STATISTICS, translator) if cycle_weight else None
-    regressor = build_regressor(recipe, config, STATISTICS, 0.5, translator.representation)
+    regressor = Regressor.build(recipe, config, STATISTICS, 0.5, translator.representation)
     translation = TranslationObjective(translator, cycle, cycle_weight)
     return JointObjective(translation, SentimentObjective(regressor, config), config)
 
@@ -147,9 +160,9 @@ def test_models_trained_together_are_kept_apart(tiny):
     config = tiny(recipe="T->A")
     plain, cyclic, joint = make_joint(config).translation, make_joint(config, 0.5).translation, make_joint(config, 0.5)
     assert plain.model is plain.translator.model
-    assert list(kept_weights(plain.model)) == ["model", "representation"]
-    assert list(kept_weights(cyclic.model)) == ["model", "representation", "translator", "cycle"]
-    kept = kept_weights(joint.model)
+    assert list(kept_weights(plain)) == ["model", "representation"]
+    assert list(kept_weights(cyclic)) == ["model", "representation", "translator", "cycle"]
+    kept = kept_weights(joint)
     assert list(kept) == ["model", "representation", "translator", "regressor", "cycle"]
     assert kept["representation"] is joint.translator.representation
     assert len(joint.model.get_weights()) == len({id(w) for part in list(kept.values())[1:] for w in part.weights})

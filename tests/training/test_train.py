@@ -11,17 +11,10 @@ from mmtrans.data import serialized
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import is_finished, read_status
+from mmtrans.runs.status import is_finished, read_outcome, read_status
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.train import (
-    HISTORY_FIELDS,
-    begin_phase,
-    check_recipe,
-    make_deterministic,
-    phase_data,
-    selection,
-    train,
-)
+from mmtrans.training.prepare import prepare, prepare_phases, select
+from mmtrans.training.train import HISTORY_FIELDS, begin_phase, make_deterministic, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
 
@@ -98,8 +91,11 @@ def test_a_run_leaves_its_history_and_the_state_of_each_phase(undisturbed):
     assert header == ",".join(HISTORY_FIELDS)
     for phase in undisturbed.phases:
         status = read_status(undisturbed, phase)
-        assert (status["finished"], status["stopped_by"], status["epoch"]) == (True, "epochs", 3)
-        assert (status["key"], status["kind"]) == (phase.key, phase.kind)
+        assert (status.key, status.outcome.stopped_by, status.outcome.epoch) == (phase.key, "epochs", 3)
+        stored = json.loads((undisturbed.phase_dir(phase) / "phase.json").read_text())
+        fields = ["epochs", "stopped_by", "epoch", "step", "best_loss", "best_epoch", "history"]
+        assert list(stored) == ["kind", "recipe", "key", "inherited", "finished", *fields]
+        assert (stored["kind"], stored["recipe"], stored["finished"]) == (phase.kind, str(phase.recipe), True)
         assert is_finished(undisturbed, phase)
     assert len(list((undisturbed.path / "logs").rglob("events.*"))) == 2
 
@@ -127,11 +123,11 @@ def test_an_interrupted_run_equals_an_undisturbed_one(tiny, small, tmp_path, mon
 @pytest.mark.slow
 def test_epochs_may_grow(tiny, small, tmp_path, undisturbed):
     first = train_run(tmp_path / "run", tiny(recipe="T->A", epochs=2), small)
-    inherited = read_status(first, first.phases[1])["inherited"]
+    inherited = read_status(first, first.phases[1]).inherited
     grown = train_run(tmp_path / "run", tiny(recipe="T->A", epochs=3), small)
     # The translation goes on; its best weights moved, so the regressor begins anew on them.
-    assert read_status(grown, grown.phases[0])["best_epoch"] == 3
-    assert read_status(grown, grown.phases[1])["inherited"] != inherited
+    assert read_outcome(grown, grown.phases[0]).best_epoch == 3
+    assert read_status(grown, grown.phases[1]).inherited != inherited
     assert_equal_runs(undisturbed, grown)
 
 
@@ -160,8 +156,26 @@ def test_what_a_kill_left_of_a_removed_phase_is_not_gone_on_from(tmp_path, undis
     (stale / "phase.json").unlink()
     begin_phase(run, run.phases[1], writes=False)
     assert (stale / "checkpoints").is_dir()
-    assert begin_phase(run, run.phases[1], writes=True)["finished"] is False
+    assert begin_phase(run, run.phases[1], writes=True).outcome is None
     assert [path.name for path in stale.iterdir()] == ["phase.json"]
+
+
+def test_what_phases_read_is_worked_out_once(tmp_path, undisturbed, small, monkeypatch):
+    config = undisturbed.config
+    prepared = prepare_phases(config, small)
+    assert [each.train_steps for each in prepared] == [4, 3]
+    shutil.copytree(undisturbed.path, tmp_path / "run")
+    monkeypatch.setattr("mmtrans.training.prepare.prepare", lambda *_: pytest.fail("worked out again"))
+    run = Run.open(tmp_path / "run")
+    train(run, small, quiet=True, prepared=prepared)
+    with pytest.raises(pytest.fail.Exception, match=r"worked out again"):
+        train(run, small, quiet=True)
+
+
+def test_an_unfinished_phase_has_no_outcome(tmp_path, undisturbed):
+    run = dataclasses.replace(undisturbed, path=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"The run is not finished.*unfinished=\['2-sentiment-T_to_A'\]"):
+        read_outcome(run, run.phases[1])
 
 
 def test_a_seed_decides_everything(tiny, small, tmp_path):
@@ -180,7 +194,9 @@ def ids_of(batches):
 
 def test_unlabelled_segments_serve_the_translation_and_not_the_sentiment(undisturbed, small):
     translation, sentiment = undisturbed.phases
-    labelled, everything = (phase_data(p, small, undisturbed.config) for p in (sentiment, translation))
+    labelled, everything = (
+        prepare(phase, undisturbed.config, small).batches(undisturbed.config.seed) for phase in (sentiment, translation)
+    )
     unlabelled = {f"v0[{i}]" for i in (90, 91, 92)}
     assert unlabelled <= set(ids_of(everything.train(0)))
     assert len(ids_of(everything.train(0))) == 23
@@ -189,13 +205,13 @@ def test_unlabelled_segments_serve_the_translation_and_not_the_sentiment(undistu
     assert (everything.train_steps, labelled.train_steps) == (4, 3)
     assert ids_of(labelled.train(0)) != ids_of(labelled.train(1))
     assert ids_of(labelled.train(1)) == ids_of(labelled.train(1))
-    assert selection(sentiment, "valid").target == ()
+    assert select(sentiment, "valid").target == ()
 
 
 def test_test_is_out_of_reach(tiny, small_dir, undisturbed):
     records = Records.open(small_dir, splits=("train", "valid"))
     with pytest.raises(ValueError, match=r"may not be read here"):
-        make_batches(records, selection(undisturbed.phases[0], "test"), batch_size=2)
+        make_batches(records, select(undisturbed.phases[0], "test"), batch_size=2)
 
 
 def records_of(tmp_path, segments, **options):
@@ -206,20 +222,20 @@ def records_of(tmp_path, segments, **options):
 def test_a_split_without_segments_is_named(tiny, tmp_path):
     records = records_of(tmp_path, make_segments(8), folds={"train": ["v0", "v1", "v2", "v3"]})
     with pytest.raises(ValueError, match=r"Expected labelled segments with text in the valid split.*--folds"):
-        check_recipe(tiny(), records)
+        prepare_phases(tiny(), records)
 
 
 def test_labels_are_needed_for_sentiment_before_anything_is_trained(tiny, tmp_path):
     segments = [make_segment(i, 3 + i, video=f"v{i % 4}", label=None) for i in range(8)]
     with pytest.raises(ValueError, match=r"Nothing to train on\. Expected labelled segments with text in the train"):
-        check_recipe(tiny(recipe="T->A"), records_of(tmp_path, segments))
+        prepare_phases(tiny(recipe="T->A"), records_of(tmp_path, segments))
 
 
 def test_unaligned_streams_cannot_be_concatenated(tiny, tmp_path):
     records = records_of(tmp_path, make_segments(8), aligned={"audio": False})
     with pytest.raises(ValueError, match=r"Only aligned modalities can be concatenated"):
-        check_recipe(tiny(recipe="concat(T,A)"), records)
-    check_recipe(tiny(recipe="T->A"), records)
+        prepare_phases(tiny(recipe="concat(T,A)"), records)
+    prepare_phases(tiny(recipe="T->A"), records)
 
 
 @pytest.mark.parametrize("held_bytes", [0, serialized.HELD_BYTES])

@@ -13,9 +13,9 @@ from mmtrans.decoding.beam_search import SearchOptions
 from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.inference.graph import serving_functions
 from mmtrans.inference.translate import translate
+from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle, cycle_terms
 from mmtrans.models.statistics import Statistics, StepRatio
-from mmtrans.models.translator import build_translator
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import save_weights
@@ -259,7 +259,7 @@ def test_the_attention_is_held_against_the_prior_that_it_started_from(runs, reco
     assert 0.2 < result < 1.0
     weights_path, group = run.weights_path(run.translations[-1]), run.translator_group(run.translations[-1])
     kept, translator = weights_path.read_bytes(), run.load_translator()
-    decoder = translator.model.get_layer("decoder")
+    decoder = translator.decoder
     decoder.attention.set_weights([np.zeros_like(w) for w in decoder.attention.get_weights()])
     index = [w.shape for w in decoder.get_weights()].index((33,))
     weights = decoder.get_weights()
