@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmtrans.data.codebook import Codebook
+from mmtrans.layers.tokens import EOS
 
 
 class TokenQuality:
@@ -21,6 +22,8 @@ class TokenQuality:
     def __init__(self, codebook: Codebook) -> None:
         self._unigram = codebook.unigram()
         self._repeat_share = codebook.repeat_share
+        self._num_words = codebook.size - codebook.num_special
+        self._used: set[int] = set()
         self._steps = 0
         self._nats = dict.fromkeys(("model", "unigram", "repeat_last"), 0.0)
         self._hits = dict.fromkeys(("model", "unigram", "repeat_last"), 0)
@@ -37,6 +40,7 @@ class TokenQuality:
         previous = np.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=-1)[mask]
         target, log_probs = target[mask], log_probs[mask]
         unigram = self._unigram[target]
+        self._used.update(target[target != EOS].tolist())
         repeats = target == previous
         mixture = np.where(previous < 0, unigram, self._repeat_share * repeats + (1 - self._repeat_share) * unigram)
         self._steps += len(target)
@@ -53,6 +57,10 @@ class TokenQuality:
         for name in self._nats:
             self._nats[name] += float(nats[name].sum(dtype=np.float64))
             self._hits[name] += int(hits[name].sum())
+
+    def codewords_used(self) -> float:
+        """Share of the tokens that stand for something which are a target."""
+        return len(self._used) / self._num_words
 
     def result(self) -> dict[str, float]:
         """`perplexity`, `accuracy`, and the same with the prefixes `unigram_` and `repeat_last_`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from mmtrans.evaluation.attention_prior import PriorCorrelation
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.token_quality import TokenQuality
 from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
+from mmtrans.models.targets import FeatureTarget
 from mmtrans.models.translator import Translator
 from mmtrans.runs.run import Run
 
@@ -39,25 +41,57 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
     codebook = run.load_codebook(phase) if run.has_codebooks else None
     batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook)
     translator = run.load_translator()
-    blocks = run.statistics.blocks(recipe.target)
-    extra, prior = {}, PriorCorrelation()
-    if codebook is None:
-        candidates = _feature_candidates(translator, batches, prior)
-    else:
-        tokens, used = TokenQuality(codebook), set()
-        candidates = _token_candidates(translator, batches, codebook, run, tokens, used, prior)
-    qualities: dict[str, TranslationQuality] = {}
-    for target, length, predictions in candidates:
-        for name, prediction in predictions.items():
-            qualities.setdefault(name, TranslationQuality(blocks)).update(prediction, target, length)
-    results = {name: quality.result() for name, quality in qualities.items()}
-    companions = {f"{name}_r2": results[name]["r2"] if name in results else None for name in COMPANIONS}
+    tokens = TokenQuality(codebook) if codebook else None
     if codebook is not None:
-        share = len(used) / (codebook.size - codebook.num_special)
-        extra = {**tokens.result(), "quantization_r2": results["quantized"]["r2"], "codewords_used": share}
+        decoded = _decode_tokens(translator, batches, codebook, run.statistics.target(recipe.target))
+    else:
+        decoded = _decode_features(translator, batches)
+    blocks = run.statistics.blocks(recipe.target)
+    qualities: dict[str, TranslationQuality] = {}
+    prior = PriorCorrelation()
+    for batch in decoded:
+        for name, prediction in batch.predictions.items():
+            qualities.setdefault(name, TranslationQuality(blocks)).update(prediction, batch.target, batch.length)
+        if run.config.attention != "none":
+            weights = batch.attention_weights
+            position = translator.positions(weights.shape[1], batch.source_length, batch.length)
+            prior.update(weights, position, batch.length, batch.source_length)
+        if tokens is not None:
+            tokens.update(batch.log_probs, batch.ids, batch.length + 1)
+    results = {name: quality.result() for name, quality in qualities.items()}
+    extra = {}
+    if tokens is not None:
+        extra = {
+            **tokens.result(),
+            "quantization_r2": results["quantized"]["r2"],
+            "codewords_used": tokens.codewords_used(),
+        }
     if translator.is_variational:
         extra.update(evaluate_evidence(translator, batches, run.config.seed))
+    companions = {f"{name}_r2": results[name]["r2"] if name in results else None for name in COMPANIONS}
     return {**results["decoded"], **companions, "attention_prior_correlation": prior.result(), **extra}
+
+
+class _Decoded(NamedTuple):
+    """A batch that was decoded in several ways.
+
+    Args:
+        target: `(batch, steps, dim)` standardised.
+        length: `(batch,)` integer, steps of each target; of tokens without EOS.
+        source_length: `(batch,)` integer.
+        predictions: how it was decoded → frames like the target's.
+        attention_weights: `(batch, steps, source_steps)` of free-running decoding.
+        log_probs: of tokens, `(batch, steps + 1, size)`, teacher-forced; otherwise empty.
+        ids: of tokens, the true ones `(batch, steps + 1)` with EOS; otherwise empty.
+    """
+
+    target: np.ndarray
+    length: np.ndarray
+    source_length: np.ndarray
+    predictions: dict[str, np.ndarray]
+    attention_weights: np.ndarray
+    log_probs: np.ndarray = np.zeros(0)
+    ids: np.ndarray = np.zeros(0)
 
 
 def _foreign_sources(batches) -> Iterator[tuple]:
@@ -72,16 +106,9 @@ def _foreign_sources(batches) -> Iterator[tuple]:
         previous = tuple(x[:1] for x in source)
 
 
-def _observe(prior: PriorCorrelation, translator: Translator, attention_weights, source_length, length) -> None:
-    """Adds the attention weights of some decoded segments, unless there is no attention."""
-    if translator.target.config.attention != "none":
-        position = translator.positions(attention_weights.shape[1], source_length, length)
-        prior.update(attention_weights, position, length, source_length)
-
-
-def _feature_candidates(translator: Translator, batches, prior: PriorCorrelation) -> Iterator[tuple]:
-    """Yields `(target (batch, steps, dim) standardised, length (batch,), name → prediction like target)`; also adds to
-    `prior`."""
+def _decode_features(translator: Translator, batches) -> Iterator[_Decoded]:
+    """Batches of a features target: rolled out, teacher-forced, from a foreign source, and copied."""
+    written = cast(FeatureTarget, translator.target)
     specs = batches.element_spec
     rollout = tf.function(
         translator.rollout,
@@ -95,9 +122,8 @@ def _feature_candidates(translator: Translator, batches, prior: PriorCorrelation
     )
     for batch, source, foreign in _foreign_sources(batches):
         length = batch["target_length"]
-        target = translator.target.normalization(batch["target"]).numpy()
+        target = written.normalization(batch["target"]).numpy()
         decoded, attention_weights = rollout(*source, length)
-        _observe(prior, translator, attention_weights, source[1], length)
         predictions = {
             "decoded": decoded.numpy(),
             "teacher_forced": teacher_forced(translator.model_inputs(batch)).numpy(),
@@ -105,13 +131,18 @@ def _feature_candidates(translator: Translator, batches, prior: PriorCorrelation
         }
         if foreign is not None:
             predictions["source_shuffled"] = rollout(*foreign, length)[0].numpy()
-        yield target, length.numpy(), predictions
+        yield _Decoded(target, length.numpy(), source[1].numpy(), predictions, attention_weights.numpy())
 
 
-def _token_candidates(
-    translator: Translator, batches, codebook: Codebook, run: Run, tokens: TokenQuality, used: set, prior
-) -> Iterator[tuple]:
-    """The same for a tokens target; also adds to `tokens`, and to `used` the tokens that occur."""
+def _decode_tokens(translator: Translator, batches, codebook: Codebook, statistics: tuple) -> Iterator[_Decoded]:
+    """Batches of a tokens target in the same ways, each token standing for its frame; and the true tokens' frames.
+
+    Args:
+        translator: of the tokens.
+        batches: with `target_features`.
+        codebook: gives each token's frame.
+        statistics: mean and deviation that standardise the frames.
+    """
     specs = batches.element_spec
 
     @tf.function(
@@ -127,20 +158,18 @@ def _token_candidates(
         input_signature=[translator.model_inputs(specs)],
         autograph=False,
     )
-    mean, std = run.statistics.target(run.recipe.target)
+    mean, std = statistics
 
     def frames(ids):
         return (codebook.decode(ids) - mean) / std
 
     for batch, source, foreign in _foreign_sources(batches):
-        length, ids = batch["target_length"] - 1, batch["target"].numpy()
+        length = batch["target_length"] - 1
+        ids = batch["target"].numpy()
         steps = int(tf.reduce_max(length))
         target = (batch["target_features"].numpy() - mean) / std
         log_probs = teacher_forced(translator.model_inputs(batch)).numpy()
-        tokens.update(log_probs, ids, length.numpy() + 1)
-        used.update(ids[np.arange(ids.shape[1]) < length.numpy()[:, None]].tolist())
         decoded, attention_weights = search(*source, length)
-        _observe(prior, translator, attention_weights[:, :steps], source[1], length)
         predictions = {
             "decoded": frames(decoded.numpy()[:, :steps]),
             "teacher_forced": frames(log_probs.argmax(-1)[:, :steps]),
@@ -149,4 +178,5 @@ def _token_candidates(
         }
         if foreign is not None:
             predictions["source_shuffled"] = frames(search(*foreign, length)[0].numpy()[:, :steps])
-        yield target, length.numpy(), predictions
+        weights = attention_weights.numpy()[:, :steps]
+        yield _Decoded(target, length.numpy(), source[1].numpy(), predictions, weights, log_probs, ids)

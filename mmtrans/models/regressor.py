@@ -65,7 +65,9 @@ class Regressor:
         inputs = source_inputs(statistics.dim(recipe.inputs))
         is_shared = representation is not None
         if representation is None:
-            representation = build_representation(recipe, config, statistics, run_format)
+            below: Any = build_representation(recipe, config, statistics, run_format)
+        else:
+            below = representation
         encoder = Encoder(
             config.regressor_units, config.cell, 1, config.bidirectional, config.regressor_dropout, name="regressor"
         )
@@ -75,8 +77,8 @@ class Regressor:
 
         # Never set to true here: that would also thaw the encoders of earlier phases inside.
         if not (is_shared or config.finetune):
-            representation.trainable = False
-        encoded: Any = representation(inputs)
+            below.trainable = False
+        encoded = below(inputs)
         memory = encoded["memory"]
         if config.representation == "final" and "final_state" in encoded:
             memory = one_step(encoded["final_state"], "one_step")
@@ -89,7 +91,7 @@ class Regressor:
         score = keras.layers.Reshape((), name="score")(linear(pooled))
 
         model = keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")
-        return cls(model, representation, sequence=memory, pooled=pooled)
+        return cls(model, below, sequence=memory, pooled=pooled)
 
 
 def build_regressor(
