@@ -35,7 +35,7 @@ from mmtrans.config import Config
 from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.build import build_translator
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.decoding.beam_search import SearchOptions
+    from mmtrans.decoding.options import SearchOptions
     from mmtrans.evaluation.results import place_of
     from mmtrans.evaluation.suitability import check_features, open_records, unseen
     from mmtrans.inference.translate import save_features, translate

@@ -25,7 +25,7 @@ def fit_codebook(records: Records, selection: Selection, size: int, min_count: i
         selection: source and target of the translation; its split must be train.
         size: most codewords of a k-means codebook; fewer where there are not `STEPS_PER_CODEWORD` train steps for each.
         min_count: least occurrences in train of a word of the vocabulary.
-        seed: of k-means.
+        seed: the random state of k-means.
 
     Raises:
         ValueError: another split than train.
@@ -85,7 +85,8 @@ def _kmeans(frames: np.ndarray, scale: np.ndarray, size: int, seed: int) -> tupl
 
 def _means(ids: np.ndarray, frames: np.ndarray, size: int) -> np.ndarray:
     """Mean frame of each token `(size, dim)` float32; the overall mean where a token never occurs."""
-    sums, counts = np.zeros((size, frames.shape[1])), np.bincount(ids, minlength=size)
+    sums = np.zeros((size, frames.shape[1]))
+    counts = np.bincount(ids, minlength=size)
     np.add.at(sums, ids, frames)
     means = sums / np.maximum(counts, 1)[:, None]
     means[counts == 0] = frames.mean(0, dtype=np.float64)

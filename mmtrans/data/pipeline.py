@@ -129,9 +129,11 @@ def make_batches(
     worker = worker if isinstance(worker, WorkerShard) else WorkerShard(*worker)
     _check(records, selection, batch_size, worker)
     # Buckets by length first: a batch of similar lengths carries little padding, the first-order cost of training.
-    shards, steps = _shards_of(records, selection, worker), num_batches(records, selection, batch_size, worker)
+    shards = _shards_of(records, selection, worker)
+    steps = num_batches(records, selection, batch_size, worker)
     if worker.sharding == "files":
-        batch_size, worker = batch_size // worker.num_workers, NO_SHARDING
+        batch_size = batch_size // worker.num_workers
+        worker = NO_SHARDING
     pools = _pools(shards, selection)
     order = None if shuffle is None else EpochOrder(*shuffle)
     rng = None if order is None else np.random.default_rng((order.seed, order.epoch))

@@ -33,9 +33,9 @@ class Records:
         manifest: what they hold.
         splits: those that may be read; asking for another is an error, so that test cannot leak into training.
         kept_rows: where only some train labels are there: shard file → `(segments,)` bool, the rows that keep theirs.
-        hidden_ids: of the segments whose labels are not there.
+        hidden_ids: ids of the segments whose labels are not there.
         present_rows: where segments were left out: shard file → `(segments,)` bool, the rows that are still there.
-        stamp: of the manifest's file when it was read, for `check_unchanged`; `None` where it was read from no file.
+        stamp: tells a later file of the manifest from the one that was read; `None` where it was read from no file.
     """
 
     directory: Path
@@ -177,7 +177,7 @@ class Records:
         """The view in which a split lacks some segments.
 
         Args:
-            ids: of the segments, which need not be there.
+            ids: ids of segments, which need not be there.
             split: the split; the others keep theirs.
         """
         present = {shard.file: [id_ not in ids for id_ in self._ids_of(shard)] for shard in self.shards(split)}

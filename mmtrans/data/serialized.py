@@ -33,7 +33,7 @@ def serialized_batches(
     Every record occurs once; at most one batch is short.
 
     Args:
-        directory: of the shards.
+        directory: where the shards are.
         pools: shards of similar segments.
         batch_size: records in a batch.
         rng: gives the order of the batches, and that of the records within a pool; `None` for those of the shards.

@@ -14,8 +14,8 @@ def evaluate_evidence(translator: Translator, batches: tf.data.Dataset, seed: in
 
     Args:
         translator: a variational one.
-        batches: with targets.
-        seed: of the draws, one of each latent. What a segment draws follows from it and from the segment's id alone.
+        batches: batches that have targets.
+        seed: decides the draws, one of each latent. A segment's draw follows from it and from the segment's id alone.
 
     Returns:
         `elbo` = `reconstruction` - `kl`, log-likelihood less divergence, means over the segments; and the same with the
@@ -27,10 +27,13 @@ def evaluate_evidence(translator: Translator, batches: tf.data.Dataset, seed: in
         with random_step(seeds):
             return translator.evidence(batch)
 
-    segments, steps, sums = 0, 0, np.zeros(2)
+    segments = 0
+    steps = 0
+    sums = np.zeros(2)
     for batch in batches:
         seeds = segment_seeds(seed, batch["id"].numpy())
-        segments, steps = segments + len(batch["id"]), steps + int(tf.reduce_sum(batch["target_length"]))
+        segments += len(batch["id"])
+        steps += int(tf.reduce_sum(batch["target_length"]))
         sums += [tf.reduce_sum(tf.cast(nats, tf.float64)).numpy() for nats in evidence(batch, seeds)]
     figures = {}
     for suffix, count in (("", segments), ("_per_step", steps)):

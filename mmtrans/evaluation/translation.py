@@ -11,7 +11,7 @@ import tensorflow as tf
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.attention_prior import PriorCorrelation
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.token_quality import TokenQuality
@@ -138,8 +138,8 @@ def _decode_tokens(translator: Translator, batches, codebook: Codebook, statisti
     """Batches of a tokens target in the same ways, each token standing for its frame; and the true tokens' frames.
 
     Args:
-        translator: of the tokens.
-        batches: with `target_features`.
+        translator: a translator of tokens.
+        batches: batches that have `target_features`.
         codebook: gives each token's frame.
         statistics: mean and deviation that standardise the frames.
     """
@@ -149,7 +149,8 @@ def _decode_tokens(translator: Translator, batches, codebook: Codebook, statisti
         input_signature=[specs[name] for name in ("source", "source_length", "target_length")], autograph=False
     )
     def search(source, source_length, length):
-        limits, options = (length, length), SearchOptions(beam_width=1)
+        limits = (length, length)
+        options = SearchOptions(beam_width=1)
         found = translator.search(source, source_length, limits, options, length)
         return found.ids[:, 0], found.attention_weights[:, 0]
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mmtrans.bounds import SEARCH
 from mmtrans.data.codebook import Codebook
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.layers.encoder import Encoder
 from mmtrans.models.regressor import Regressor
 from mmtrans.models.translator import Translator
@@ -112,7 +112,8 @@ def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
     Models and searches then need no care for empty batches; the caller takes the row off again.
     """
     segments, steps = tf.unstack(tf.shape(source)[:2])
-    added, dim = tf.cast(segments == 0, tf.int32), source.shape[-1]
+    added = tf.cast(segments == 0, tf.int32)
+    dim = source.shape[-1]
     steps = tf.maximum(steps, added)
     source = tf.concat([tf.reshape(source, [segments, steps, dim]), tf.zeros([added, steps, dim])], 0)
     return source, tf.concat([length, tf.ones([added], tf.int32)], 0)

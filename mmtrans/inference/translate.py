@@ -13,7 +13,8 @@ import tensorflow as tf
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records, reporting_corruption
-from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
+from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.translation_quality import TranslationQuality
 from mmtrans.layers.dropout import random_step, segment_seeds
 from mmtrans.models.targets import TokenTarget

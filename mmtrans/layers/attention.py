@@ -82,7 +82,7 @@ class BahdanauAttention(keras.layers.Layer):
         Args:
             query: `(batch, queries, query_dim)`.
             memory: `(batch, source_steps, memory_dim)`.
-            keys: from `project_memory(memory)`.
+            keys: what `project_memory(memory)` gives.
             memory_mask: `(batch, source_steps)` bool.
             score_bias: added to the scores; broadcastable to `(batch, queries, source_steps)`.
         """

@@ -102,7 +102,8 @@ def _attention_sequence(inputs: _Attended, use_own_output):
 
 def _attention_forward(inputs: _Attended, use_own_output):
     """Outputs beside contexts, attention weights, and what the gradient needs besides: cells and activations."""
-    steps, dtype = tf.shape(inputs.gates)[0], inputs.gates.dtype
+    steps = tf.shape(inputs.gates)[0]
+    dtype = inputs.gates.dtype
     gates, biases = unstacked(inputs.gates), unstacked(inputs.step_bias)
     use_own_output = None if use_own_output is None else unstacked(use_own_output)
 
@@ -129,7 +130,9 @@ def _attention_gradient(inputs: _Attended, use_own_output, stored, upstream) -> 
     that is kept.
     """
     outputs, weights, cells, activations = stored
-    steps, dtype, units = tf.shape(inputs.gates)[0], inputs.gates.dtype, inputs.first_output.shape[-1]
+    steps = tf.shape(inputs.gates)[0]
+    dtype = inputs.gates.dtype
+    units = inputs.first_output.shape[-1]
     local = derivatives_of_cell(activations, cells, before(inputs.first_cell, cells))
     queries = tf.tensordot(outputs[:, :, :units], inputs.query_kernel, 1)
     given = [unstacked(value) for value in (*upstream, weights, queries, *local)]

@@ -59,7 +59,8 @@ def sample(mean, log_variance, name: str):
         log_variance: the same shape.
         name: tells this draw from others of the same step; `random_step` must be around it.
     """
-    seed, shape = named_seed(name), tf.shape(mean)
+    seed = named_seed(name)
+    shape = tf.shape(mean)
     if seed.shape.rank == 2:
         # A row's noise is the beginning of one stream of numbers, so padding does not change it.
         noise = tf.map_fn(lambda row: tf.random.stateless_normal(shape[1:], row), seed, fn_output_signature=mean.dtype)

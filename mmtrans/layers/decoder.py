@@ -30,7 +30,7 @@ class AttentionDecoder(keras.layers.Layer):
         inputs: `[decoder_input (batch, target_steps, dim), memory (batch, source_steps, memory_dim), *initial_state]`,
             float32, with as many states `(batch, units)` as the cell has (`num_states`).
         memory_mask: `(batch, source_steps)` bool.
-        target_length: as of a `Memory`.
+        target_length: see `Memory`.
 
     Returns:
         `(outputs (batch, target_steps, output_dim), attention_weights (batch, target_steps, source_steps))`, where
@@ -47,7 +47,8 @@ class AttentionDecoder(keras.layers.Layer):
         self.attention = None if attention_units is None else BahdanauAttention(attention_units, name="attention")
 
     def build(self, input_shape):
-        input_dim, memory_shape = input_shape[0][-1], input_shape[1]
+        input_dim = input_shape[0][-1]
+        memory_shape = input_shape[1]
         gates = GATES[self.cell] * self.units
         self.input_kernel = self._weight("input_kernel", (input_dim, gates))
         self.recurrent_kernel = self._weight("recurrent_kernel", (self.units, gates), "orthogonal")
@@ -82,7 +83,7 @@ class AttentionDecoder(keras.layers.Layer):
         return tf.tensordot(inputs, tf.convert_to_tensor(self.input_kernel), 1) + self.bias
 
     def prepare(self, memory, memory_mask, target_length=None) -> Memory:
-        """The memory with its keys, computed once for all steps; `target_length` as of a `Memory`."""
+        """The memory with its keys, computed once for all steps; for `target_length` see `Memory`."""
         keys = memory[:, :, :0] if self.attention is None else self.attention.project_memory(memory)
         return Memory(memory, keys, memory_mask, target_length)
 
@@ -91,7 +92,7 @@ class AttentionDecoder(keras.layers.Layer):
 
         Args:
             initial_state: the cell's states, each `(batch, units)`.
-            memory: from `prepare`.
+            memory: what `prepare` gives.
         """
         batch = tf.shape(memory.values)[0]
         width = 0 if self.attention is None else memory.values.shape[-1]
@@ -103,7 +104,7 @@ class AttentionDecoder(keras.layers.Layer):
 
         Args:
             position: target steps, of any shape; where the memory has a target length `(batch or 1, queries)`.
-            memory: from `prepare`.
+            memory: what `prepare` gives.
         """
         if memory.target_length is not None:
             source_length = tf.reduce_sum(tf.cast(memory.mask, tf.int32), 1)
@@ -118,7 +119,7 @@ class AttentionDecoder(keras.layers.Layer):
         Args:
             gates: `(batch, queries, gates)`, from `project_inputs` of the previous target.
             state: the state before.
-            memory: from `prepare`.
+            memory: what `prepare` gives.
             position_bias: `(batch or 1, queries or 1, source_steps)`, where a caller has it at hand.
 
         Returns:
@@ -152,7 +153,7 @@ class AttentionDecoder(keras.layers.Layer):
         Args:
             decoder_input: `(batch, target_steps, dim)` float32, the previous targets.
             initial_state: the cell's states, each `(batch, units)`.
-            memory: from `prepare`.
+            memory: what `prepare` gives.
             feedback: where the decoder's own previous frames are read instead; `None` for nowhere.
 
         Returns:

@@ -48,7 +48,8 @@ def named_seed(name: str):
             f"Random layers need to know the step. Expected a call inside `random_step(seed)` when training=True. "
             f"Received: {name!r} outside of it."
         )
-    seed, number = tf.cast(seed, tf.int32), zlib.crc32(name.encode()) & 0x7FFFFFFF
+    seed = tf.cast(seed, tf.int32)
+    number = zlib.crc32(name.encode()) & 0x7FFFFFFF
     if seed.shape.rank == 2:
         return tf.map_fn(lambda row: tf.random.experimental.stateless_fold_in(row, number), seed)
     return tf.random.experimental.stateless_fold_in(seed, number)
@@ -59,7 +60,7 @@ def segment_seeds(seed: int, ids: Sequence[bytes]) -> np.ndarray:
 
     Args:
         seed: the user's.
-        ids: of the segments.
+        ids: the segments' ids.
     """
     digests = (hashlib.sha256(b"%d %b" % (seed, id_)).digest() for id_ in ids)
     return np.array([np.frombuffer(digest, "<i4", 2) for digest in digests])

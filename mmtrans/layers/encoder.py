@@ -59,8 +59,8 @@ class Encoder(keras.layers.Layer):
         if not self.bidirectional:
             return layer
         both = keras.layers.Bidirectional(layer, name=f"bidirectional_{index}")
-        # It has copies of the layer. While a file is loaded, Keras 3 takes a layer for one that it has copied before
-        # where it finds it at the same address: this one must not be freed meanwhile.
+        # Bidirectional keeps copies, not `layer` itself. Keras 3 memoises by id() while it loads a file, so a layer at
+        # the address of a freed one would be mistaken for it: keep this one alive.
         object.__setattr__(both, "copied_layer", layer)
         return both
 
@@ -72,7 +72,8 @@ class Encoder(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, source_mask, training=False):
-        memory, final_state = inputs, None
+        memory = inputs
+        final_state = None
         training = training and self.trainable
         # Keras' own layer is cuDNN's on a GPU; on a CPU it is a loop of many small operations a step.
         read = lstm_outputs if self.cell == "lstm" and not tf.config.list_physical_devices("GPU") else keras_outputs

@@ -131,7 +131,8 @@ def lstm_sequence(gates, kernel):
     Returns:
         outputs `(steps, batch, units)`.
     """
-    steps, dtype = tf.shape(gates)[0], gates.dtype
+    steps = tf.shape(gates)[0]
+    dtype = gates.dtype
     inputs = unstacked(gates)
     zeros = tf.zeros_like(gates[0, :, : kernel.shape[0]])
 

@@ -19,7 +19,7 @@ class ReversibleEmbedding(keras.layers.Layer):
 
     Call arguments:
         inputs: `(batch, steps)` integer; in reverse `(batch, steps, units)` float32.
-        reverse: from vectors to logits.
+        reverse: whether to go the other way, from vectors to logits.
 
     Returns:
         `(batch, steps, units)` float32; in reverse `(batch, steps, vocabulary_size)` logits.

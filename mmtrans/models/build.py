@@ -29,7 +29,7 @@ def build_translator(
     Args:
         recipe: the translation.
         config: sizes and options.
-        statistics: of all modalities that the recipe names.
+        statistics: mean and deviation of all modalities that the recipe names.
         vocabulary_size: number of tokens, for `config.target == "tokens"`.
         run_format: what the run learns, see `RUN_FORMAT`.
 
@@ -73,7 +73,8 @@ def join(
     encoded = representation(source)
     mask = SequenceMask(name="memory_mask")
     memory_mask = mask([encoded["memory"], source["source_length"]])
-    embedded, state = target.embed(inputs["decoder_input"]), bridge(encoded["final_state"])
+    embedded = target.embed(inputs["decoder_input"])
+    state = bridge(encoded["final_state"])
     lengths = {"memory_mask": memory_mask}
     if ratio is not None:
         inputs["target_length"] = keras.Input((), dtype="int32", name="target_length")

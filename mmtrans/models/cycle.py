@@ -28,7 +28,7 @@ def build_cycle(recipe: Translation, config: Config, statistics: Statistics, tra
     Args:
         recipe: the translation forward.
         config: sizes and options.
-        statistics: of the modalities that the recipe reads.
+        statistics: mean and deviation of the modalities that the recipe reads.
         translator: the translation forward.
 
     Returns:
@@ -53,9 +53,9 @@ def cycle_terms(cycle: Translator, decoded, batch, training: bool) -> list[Term]
     part of what was written, and `target_length` counts it. The target of the way back has no such step.
 
     Args:
-        cycle: from `build_cycle`.
+        cycle: what `build_cycle` made.
         decoded: `(batch, target_steps, …)`, what the translation wrote; gradients flow through it.
-        batch: with the target that it was to write.
+        batch: source and target that the translation was given.
         training: whether dropout is on and true frames are fed.
     """
     source, length = batch["source"], batch["target_length"]

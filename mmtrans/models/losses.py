@@ -86,11 +86,12 @@ def token_loss(logits, target, target_length, label_smoothing: float = 0.0):
 
 
 def feature_log_likelihood(prediction, target, target_length, blocks: Mapping[str, tuple[int, int]]):
-    """Log-likelihood of each segment's frames under the Gaussian whose logarithm `feature_loss` of kind `mse` is.
+    """Log-likelihood of each segment's frames under the Gaussian that `feature_loss` of kind `mse` stands for.
 
-    A step's loss is the mean over `M` modalities of the mean over their `D_m` columns; `D = Σ D_m`. `D / 2` times that
-    loss is minus the logarithm, without its constant, of independent Gaussians with precision `D / (M D_m)` for each
-    column of modality `m`. Over all columns the mean precision is 1; of a single modality it is 1 in every column.
+    That loss is its negative log-density, up to constants. A step's loss is the mean over `M` modalities of the
+    mean over their `D_m` columns; `D = Σ D_m`. `D / 2` times that loss is minus the logarithm, without its
+    constant, of independent Gaussians with precision `D / (M D_m)` for each column of modality `m`. Over all
+    columns the mean precision is 1; of a single modality it is 1 in every column.
 
     Args:
         prediction: `(batch, target_steps, target_dim)` float32, standardised.
@@ -104,7 +105,8 @@ def feature_log_likelihood(prediction, target, target_length, blocks: Mapping[st
     mask = tf.sequence_mask(target_length, tf.shape(target)[1])[:, :, None]
     squared = tf.where(mask, tf.square(prediction - target), 0.0)
     dim = sum(stop - start for start, stop in blocks.values())
-    steps, total = tf.cast(target_length, squared.dtype), 0.0
+    steps = tf.cast(target_length, squared.dtype)
+    total = 0.0
     for start, stop in blocks.values():
         columns = stop - start
         precision = dim / (len(blocks) * columns)

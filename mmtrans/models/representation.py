@@ -39,8 +39,8 @@ def build_chain(
     Args:
         recipe: features, or a translation (whose source may be one: the chain of a hierarchical recipe).
         config: units, layers, cell, directions and dropout of the encoders, and what bottleneck follows them.
-        statistics: of the modalities that the recipe reads.
-        run_format: of the run, see `RUN_FORMAT`.
+        statistics: mean and deviation of the modalities that the recipe reads.
+        run_format: what the run learns, see `RUN_FORMAT`.
 
     Returns:
         functional models, each within the next: first the standardised features, then one for each translation,

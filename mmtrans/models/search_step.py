@@ -41,7 +41,7 @@ def make_search_step(
     Args:
         decoder: built.
         target: built, the owner of token vectors and head.
-        memory: from `decoder.prepare`.
+        memory: what `decoder.prepare` gives.
         cell: the cell's first states, each `(batch, units)`.
 
     Returns:
@@ -49,7 +49,8 @@ def make_search_step(
         state, attention_weights (batch, queries, source_steps))`, all queries being at the same position.
     """
     batch, source_steps = tf.shape(memory.mask)[0], tf.shape(memory.mask)[1]
-    recurrent, head = tf.convert_to_tensor(decoder.recurrent_kernel), tf.convert_to_tensor(target.projection.kernel)
+    recurrent = tf.convert_to_tensor(decoder.recurrent_kernel)
+    head = tf.convert_to_tensor(target.projection.kernel)
     head_bias = tf.convert_to_tensor(target.projection.bias)
     table = decoder.project_inputs(tf.convert_to_tensor(target.embedding.embeddings))
     attends = decoder.attention is not None

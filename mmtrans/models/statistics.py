@@ -18,7 +18,7 @@ class StepRatio(NamedTuple):
 
     Args:
         mean: all steps of targets over all steps of sources.
-        largest: that of a segment.
+        largest: the largest ratio of one segment.
     """
 
     mean: float

@@ -146,7 +146,8 @@ class FeatureTarget:
 
     def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
         """The loss terms of a batch, given `prediction` and `stop`; the same in training and in validation."""
-        length, target = batch["target_length"], self.normalization(batch["target"])
+        length = batch["target_length"]
+        target = self.normalization(batch["target"])
         kind = self.config.translation_loss
         terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks), name="translation")]
         if self.stop_head is not None:

@@ -8,7 +8,8 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions, beam_search
+from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, beam_search
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.decoding.rollout import rollout
 from mmtrans.layers.attention import source_position
 from mmtrans.layers.bottleneck import sample
@@ -39,13 +40,13 @@ class Translator:
             teacher-forced.
         chain: the models up to each encoder, each within the next, see `build_chain`.
         decoder: what attends to the encoder's memory and writes.
-        bridge: from the encoder's final state to the decoder's first.
-        memory_mask: from memory and source length to the mask of its valid steps.
+        bridge: turns the encoder's final state into the decoder's first.
+        memory_mask: makes the mask of the valid steps, from memory and source length.
         target: what the decoder reads and writes.
         latent: what of a variational model is decoded outside of training: the posterior's `mean`; a draw from the
             `posterior`; or one from the `prior`, for which a source only gives its length. Draws need `random_step`
             around them. Training draws from the posterior; `model` itself reads the mean.
-        ratio: of a target that has other steps than the source. Its steps are then told to the attention, whose
+        ratio: target steps for each source step, where the two differ. The attention is then told the steps, as its
             distance bias counts in source steps, see `source_position`; where they are not known, the ratio tells them.
     """
 

@@ -47,9 +47,9 @@ def kl_term(encoded: Mapping, batch: Mapping, config: Config, nats: float, train
 
     Args:
         encoded: outputs of a representation.
-        batch: with `source_length` and `target_length`; a target length of 0 leaves a row out.
+        batch: a dict that has `source_length` and `target_length`; a target length of 0 leaves a row out.
         config: the weight, its annealing, the free bits.
-        nats: of the likelihood in one unit of the loss of a step.
+        nats: log-likelihood in one unit of the loss of a step.
         training: whether to anneal and to leave bits free.
     """
     is_row = tf.cast(batch["target_length"] > 0, tf.float32)

@@ -15,13 +15,14 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import Regressor
-from mmtrans.models.statistics import Statistics, step_pair, step_ratio
+from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Recipe, modalities_of, parse
 from mmtrans.runs.environment import REMEDY, Data, Environment, describe_data, describe_environment, read_config
 from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
 from mmtrans.runs.place import INIT, check_place, check_unchanged
 from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
+from mmtrans.runs.statistics import statistics_of
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import new_file, write_atomically
@@ -93,14 +94,15 @@ class Run:
         Args:
             path: its directory.
             config: its configuration.
-            records: that it is to be trained on.
+            records: what it is to be trained on.
             init: the run that a new one takes its first weights from; `None` for the one that `config.init` names.
 
         Raises:
             FileNotFoundError: there is no run at `config.init`, and it is needed.
             ValueError: the directory holds a run of another configuration or of other records, or foreign files.
         """
-        path, manifest_hash = Path(path), records.manifest.manifest_hash
+        path = Path(path)
+        manifest_hash = records.manifest.manifest_hash
         if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
             run = cls.open(path)
             check_unchanged(path, (run.config, run.manifest_hash), (config, manifest_hash))
@@ -112,7 +114,8 @@ class Run:
         init_hash = init.translations_hash if init else None
         unaligned = records.unaligned
         run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash, unaligned=unaligned)
-        statistics, seen = run._statistics_of(records), ids_to_see(records, init.seen if init else frozenset())
+        statistics = statistics_of(run.phases, records)
+        seen = ids_to_see(records, init.seen if init else frozenset())
         path.mkdir(parents=True, exist_ok=True)
         if init:
             init.copy_translations(path / INIT)
@@ -131,21 +134,6 @@ class Run:
         }
         write_atomically(path / "environment.json", json.dumps(description, indent=2))
         return run
-
-    def _statistics_of(self, records: Records) -> Statistics:
-        names = sorted({name for phase in self.phases for name in modalities_of(phase.recipe)})
-        pairs = {name: records.statistics(name) for name in names}
-        means, stds = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
-        ratios = {}
-        for phase in self.translations:
-            recipe, pair = phase.recipe, step_pair(phase.recipe)
-            if not recipe.has_own_steps(self.unaligned):
-                continue
-            modalities = dict.fromkeys((*pair, *recipe.inputs.modalities, *recipe.target.modalities))
-            lengths = records.lengths("train", tuple(modalities))[:, :2]
-            if len(lengths):
-                ratios[pair] = step_ratio(lengths)
-        return Statistics(means, stds, ratios)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -167,7 +155,8 @@ class Run:
         """
         if (self.path / SEEN).is_file():
             return read_seen(self.path)
-        own, inherited = ids_in_records(self.records_path, self.manifest_hash), self._inherited()
+        own = ids_in_records(self.records_path, self.manifest_hash)
+        inherited = self._inherited()
         return None if own is None or inherited is None else own | inherited
 
     def _inherited(self) -> frozenset[str] | None:

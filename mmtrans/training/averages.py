@@ -19,8 +19,8 @@ class Averages:
     are soon forgotten. Make it in the scope of the strategy that made the variables.
 
     Args:
-        decay: of the averages; 0 for none, when nothing here does anything.
-        variables: of a Keras model.
+        decay: decay of the moving average, in [0, 1). 0 disables averaging.
+        variables: variables of a Keras model.
     """
 
     def __init__(self, decay: float, variables: Sequence[Any]):
@@ -40,7 +40,8 @@ class Averages:
         Args:
             step: optimiser steps done, an integer scalar from 1.
         """
-        strategy, step = tf.distribute.get_strategy(), tf.cast(step, tf.float32)
+        strategy = tf.distribute.get_strategy()
+        step = tf.cast(step, tf.float32)
         decay = tf.minimum(self.decay, (1.0 + step) / (10.0 + step))
 
         def update(average, variable):

@@ -66,7 +66,7 @@ class Cluster:
 
     Args:
         index: 0 for the chief, which is the one that writes.
-        number: of processes.
+        number: how many processes there are.
     """
 
     index: int = 0
@@ -78,7 +78,7 @@ def cluster_of(environment: Mapping[str, str], execution: Execution) -> Cluster 
 
     Args:
         environment: usually `os.environ`.
-        execution: whose `workers`, if given, must be the cluster's.
+        execution: its `workers`, if given, must be the cluster's size.
 
     Raises:
         ValueError: TF_CONFIG is not as TensorFlow's MultiWorkerMirroredStrategy wants it, or of another size.

@@ -49,8 +49,8 @@ def check_init(init: Run, config: Config, records: Records) -> None:
 
     Args:
         init: the run to start from.
-        config: of the new run, whose recipe is a translation.
-        records: of the new run.
+        config: the new run's configuration, whose recipe is a translation.
+        records: the new run's records.
     """
     translations = parse(config.recipe).translations
     if _counterpart(init, translations, 0) is None:

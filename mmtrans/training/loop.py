@@ -58,7 +58,7 @@ def make_train_step(
         optimizer: built for the model's trainable variables.
         config: clipping and seed.
         spec: element spec of the batches.
-        averages: of the trainable variables, to be updated after them.
+        averages: moving averages of the trainable variables, updated after them.
 
     Returns:
         `batch → (loss, gradient norm before clipping)`, float32 scalars.
@@ -68,7 +68,8 @@ def make_train_step(
 
     def replica_step(batch):
         context = tf.distribute.get_replica_context()
-        seed, batch = replica_seed(config.seed, optimizer.iterations), replica_share(batch)
+        seed = replica_seed(config.seed, optimizer.iterations)
+        batch = replica_share(batch)
         with tf.GradientTape() as tape:
             with random_step(seed):
                 terms = objective.terms(batch, training=True)
@@ -218,7 +219,7 @@ def train_epoch(
     """Trains on the batches that are left of an epoch.
 
     Args:
-        train_step: as `make_train_step` gives it.
+        train_step: what `make_train_step` gives.
         batches: the rest of the epoch.
         progress: its `step` is counted up, and its `losses` and `norms` get a float for each batch.
         monitor: told of every batch.

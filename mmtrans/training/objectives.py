@@ -64,7 +64,7 @@ class TranslationObjective:
     Args:
         translator: the models of the translation.
         cycle: those of the way back, or `None`.
-        cycle_weight: of its loss.
+        cycle_weight: weight of the loss of the way back.
     """
 
     translator: Translator

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.targets import FeatureTarget
 from mmtrans.models.translator import Translator
 from mmtrans.models.variational import segment_kl
@@ -47,8 +47,8 @@ def make_samples(
     Args:
         translator: decoded with the weights that it has when the samples are written.
         records: opened with the split.
-        selection: of the translation, a split that is not trained on.
-        codebook: of a tokens target.
+        selection: what the translation reads of a split that is not trained on.
+        codebook: tokens of the target; `None` for features.
 
     Returns:
         `epoch →` nothing. It runs eagerly: to trace a graph would cost more than the few segments.
@@ -70,11 +70,14 @@ def make_samples(
 
 
 def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int) -> None:
-    length, steps = batch["source_length"], translator.target.steps(batch["target_length"])
+    length = batch["source_length"]
+    steps = translator.target.steps(batch["target_length"])
     found = translator.search(batch["source"], length, (steps, steps), SearchOptions(beam_width=1), steps)
     for row, id_ in enumerate(batch["id"].numpy()):
-        name, source_steps = for_terminal(id_.decode("utf-8")), int(length[row])
-        ids, steps = found.ids[row, 0].numpy(), int(found.lengths[row, 0])
+        name = for_terminal(id_.decode("utf-8"))
+        source_steps = int(length[row])
+        ids = found.ids[row, 0].numpy()
+        steps = int(found.lengths[row, 0])
         target = batch["target"][row, : int(batch["target_length"][row]) - 1].numpy()
         words = [word.decode("utf-8") for word in batch["tokens"][row, :source_steps].numpy() if word]
         lines = {
@@ -88,11 +91,13 @@ def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int)
 
 
 def _write_frames(translator: Translator, written: FeatureTarget, batch, epoch: int) -> None:
-    length, target_length = batch["source_length"], batch["target_length"]
+    length = batch["source_length"]
+    target_length = batch["target_length"]
     frames, attention_weights = translator.rollout(batch["source"], length, target_length)
     target = written.normalization(batch["target"])
     for row, id_ in enumerate(batch["id"].numpy()):
-        name, steps = for_terminal(id_.decode("utf-8")), int(target_length[row])
+        name = for_terminal(id_.decode("utf-8"))
+        steps = int(target_length[row])
         image = frames_image([target[row, :steps].numpy(), frames[row, :steps].numpy()])
         tf.summary.image(f"frames/{name}", image[None], step=epoch)
         _write_attention(name, attention_weights[row, :steps, : int(length[row])].numpy(), epoch)

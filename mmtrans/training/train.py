@@ -76,7 +76,8 @@ def train(
         FloatingPointError: a loss is not finite.
         WorkerLostError: another process is gone.
     """
-    devices, execution = devices or Devices(), execution or Execution()
+    devices = devices or Devices()
+    execution = execution or Execution()
     if prepared is None:
         prepared = prepare_phases(run.config, records, worker_shard(devices, execution), run.init)
     with contextlib.nullcontext() if is_held(run.path) or not devices.is_chief else held(run.path, "run"):
@@ -167,7 +168,8 @@ def train_phase(
                 if not isinstance(objective, SentimentObjective):
                     samples = make_samples(objective.translator, prepared.records, prepared.valid, codebook)
             quiet = quiet or not devices.is_chief
-            processes, minutes = devices.cluster.number, execution.checkpoint_minutes
+            processes = devices.cluster.number
+            minutes = execution.checkpoint_minutes
             with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, processes) as monitor:
                 progress = fit(objective, data, config, run.phase_dir(phase), monitor, devices, minutes)
     if devices.is_chief:

@@ -7,7 +7,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.decoding.beam_search import FORBIDDEN, SearchOptions, beam_search
+from mmtrans.decoding.beam_search import FORBIDDEN, beam_search
+from mmtrans.decoding.options import SearchOptions
 
 VOCABULARY, BATCH, STEPS, UNITS = 3, 2, 4, 6
 BOS, EOS = 0, 1

@@ -5,7 +5,7 @@ import pytest
 
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.translation import COMPANIONS, evaluate_translation
 from mmtrans.runs.run import Run
 from mmtrans.training.train import train

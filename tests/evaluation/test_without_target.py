@@ -10,7 +10,7 @@ from mmtrans.cli.main import main
 from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness

@@ -6,7 +6,7 @@ import keras
 
 from mmtrans.config import Config
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.inference.translate import translate
 from mmtrans.runs.run import Run

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.inference.export import export, new_directory, save_graph
 from mmtrans.inference.graph import portable, serving_functions
 from mmtrans.inference.operations import check_graph

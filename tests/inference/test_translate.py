@@ -7,7 +7,8 @@ import tensorflow as tf
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses, SearchOptions
+from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.inference.translate import Translated, _token_rows, save_features, translate
 from mmtrans.runs.run import Run
 from mmtrans.training.train import train

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.data.pipeline import token_target
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.build import build_translator
 from mmtrans.models.statistics import Statistics

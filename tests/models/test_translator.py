@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.decoding.beam_search import FORBIDDEN, SearchOptions
+from mmtrans.decoding.beam_search import FORBIDDEN
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.layers.dropout import random_step
 from mmtrans.layers.tokens import BOS
 from mmtrans.models.build import build_translator

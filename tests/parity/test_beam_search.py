@@ -21,7 +21,8 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.decoding.beam_search import SearchOptions, beam_search
+from mmtrans.decoding.beam_search import beam_search
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.search_step import make_search_step
 from mmtrans.models.targets import TokenTarget
 from tests.parity.stacks import addons_decoder, first_state, make_decoder, randomize, tfa

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mmtrans.data.codebook_fit import fit_codebook
 from mmtrans.data.pipeline import Selection, make_batches
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.build import build_translator
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run

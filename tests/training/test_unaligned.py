@@ -9,7 +9,7 @@ import tensorflow as tf
 from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
-from mmtrans.decoding.beam_search import SearchOptions
+from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.translation import evaluate_translation
 from mmtrans.inference.graph import serving_functions
 from mmtrans.inference.translate import translate

@@ -1,0 +1,31 @@
+"""The train statistics that a run is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmtrans.data.records import Records
+from mmtrans.models.statistics import Statistics, step_pair, step_ratio
+from mmtrans.recipe import modalities_of
+from mmtrans.runs.phases import Phase, TranslationPhase
+
+
+def statistics_of(phases: Sequence[Phase], records: Records) -> Statistics:
+    """Statistics of the modalities that phases read, and ratios of steps where a translation's target has its own.
+
+    Raises:
+        ValueError: the records lack a modality, in all splits or in train.
+    """
+    means, stds, ratios = {}, {}, {}
+    for name in sorted({name for phase in phases for name in modalities_of(phase.recipe)}):
+        means[name], stds[name] = records.statistics(name)
+    for phase in phases:
+        if not isinstance(phase, TranslationPhase) or not phase.recipe.has_own_steps(records.unaligned):
+            continue
+        recipe = phase.recipe
+        pair = step_pair(recipe)
+        modalities = dict.fromkeys((*pair, *recipe.inputs.modalities, *recipe.target.modalities))
+        lengths = records.lengths("train", tuple(modalities))[:, :2]
+        if len(lengths):
+            ratios[pair] = step_ratio(lengths)
+    return Statistics(means, stds, ratios)
