@@ -20,37 +20,22 @@ from mmtrans.layers.recurrence import (
 )
 
 
-def attention_lstm_sequence(gates, state, memory, score_bias, kernel, attention_kernels, use_own_output=None):
-    """An LSTM with input feeding and Bahdanau's attention over whole sequences: `AttentionDecoder.step` for one query.
-
-    Each step reads the previous output and context, and attends with its own output. Where `use_own_output` is true, it
-    also reads the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one
-    more kernel.
+class Attended(NamedTuple):
+    """The tensors that `attention_lstm_sequence` reads, and in the same places their gradients.
 
     Args:
         gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
-        state: `[output (batch, units), cell (batch, units)]` before the first step; the context before it is zero.
-        memory: `[values (batch, source_steps, memory_dim), keys (batch, source_steps, attention_units)]`.
-        score_bias: `[(batch, source_steps), (steps, source_steps) or (steps, batch, source_steps)]`, added to the
-            attention scores.
+        first_output: `(batch, units)`, the output before the first step; the context before it is zero.
+        first_cell: `(batch, units)`, the cell before the first step.
+        values: `(batch, source_steps, memory_dim)`, the memory.
+        keys: `(batch, source_steps, attention_units)`, the memory's keys.
+        row_bias: `(batch, source_steps)`, added to the attention scores of all steps.
+        step_bias: `(steps, source_steps)` or `(steps, batch, source_steps)`, added to those of each step.
         kernel: `(units + memory_dim, 4 units)`, of output and context; with `use_own_output` `(units + memory_dim,
             8 units)`, the second half for the steps and rows where it is true.
-        attention_kernels: `[of the query (units, attention_units), of the scores (attention_units,)]`.
-        use_own_output: `(steps, batch, 1)` bool, or `None`.
-
-    Returns:
-        `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
-        beside its context.
+        query_kernel: `(units, attention_units)`.
+        score_kernel: `(attention_units,)`.
     """
-    inputs = _Attended(gates, *state, *memory, *score_bias, kernel, *attention_kernels)
-    use_own_output = None if use_own_output is None else tf.cast(use_own_output, gates.dtype)
-    # Rows know nothing of each other. A loop keeps little more than one core busy, so each half has its own.
-    results = [_attention_sequence(*half) for half in _halves(inputs, use_own_output)]
-    return tuple(tf.concat(halves, 1) for halves in zip(*results, strict=True))
-
-
-class _Attended(NamedTuple):
-    """The tensors that `attention_lstm_sequence` reads, and in the same places their gradients."""
 
     gates: tf.Tensor
     first_output: tf.Tensor
@@ -70,11 +55,32 @@ class _Attended(NamedTuple):
         return tf.concat([self.first_output, context], -1)
 
 
-#: The axis of the batch, in those tensors of `_Attended` that have one; a step's bias may have one too.
+def attention_lstm_sequence(inputs: Attended, use_own_output=None):
+    """An LSTM with input feeding and Bahdanau's attention over whole sequences: `AttentionDecoder.step` for one query.
+
+    Each step reads the previous output and context, and attends with its own output. Where `use_own_output` is true, it
+    also reads the frame that a linear head makes of them: a product of the head's and the inputs' kernels, thus one
+    more kernel.
+
+    Args:
+        inputs: what is read.
+        use_own_output: `(steps, batch, 1)` bool, or `None` for nowhere.
+
+    Returns:
+        `(outputs (steps, batch, units + memory_dim), attention_weights (steps, batch, source_steps))`, each output
+        beside its context.
+    """
+    use_own_output = None if use_own_output is None else tf.cast(use_own_output, inputs.gates.dtype)
+    # Rows know nothing of each other. A loop keeps little more than one core busy, so each half has its own.
+    results = [_attention_sequence(*half) for half in _halves(inputs, use_own_output)]
+    return tuple(tf.concat(halves, 1) for halves in zip(*results, strict=True))
+
+
+#: The axis of the batch, in those tensors of `Attended` that have one; a step's bias may have one too.
 _BATCH_AXIS = {"gates": 1, "first_output": 0, "first_cell": 0, "values": 0, "keys": 0, "row_bias": 0}
 
 
-def _halves(inputs: _Attended, use_own_output):
+def _halves(inputs: Attended, use_own_output):
     """The arguments of `_attention_sequence` for the first half of the rows, and for the rest."""
     rows = tf.shape(inputs.values)[0]
     sizes = tf.stack([rows // 2, rows - rows // 2])
@@ -84,12 +90,12 @@ def _halves(inputs: _Attended, use_own_output):
     return [(inputs._replace(**{name: pair[i] for name, pair in pairs.items()}), owns[i]) for i in range(2)]
 
 
-def _attention_sequence(inputs: _Attended, use_own_output):
+def _attention_sequence(inputs: Attended, use_own_output):
     """Outputs beside contexts, and attention weights, of some rows."""
 
     @tf.custom_gradient
     def sequence(*tensors):
-        inputs = _Attended(*tensors)
+        inputs = Attended(*tensors)
         outputs, weights, *stored = _attention_forward(inputs, use_own_output)
 
         def gradient(d_outputs, d_weights):
@@ -100,7 +106,7 @@ def _attention_sequence(inputs: _Attended, use_own_output):
     return sequence(*inputs)
 
 
-def _attention_forward(inputs: _Attended, use_own_output):
+def _attention_forward(inputs: Attended, use_own_output):
     """Outputs beside contexts, attention weights, and what the gradient needs besides: cells and activations."""
     steps = tf.shape(inputs.gates)[0]
     dtype = inputs.gates.dtype
@@ -123,7 +129,7 @@ def _attention_forward(inputs: _Attended, use_own_output):
     return run_forward(step, steps, (inputs.first, inputs.first_cell), empty_arrays(4, steps, dtype))
 
 
-def _attention_gradient(inputs: _Attended, use_own_output, stored, upstream) -> _Attended:
+def _attention_gradient(inputs: Attended, use_own_output, stored, upstream) -> Attended:
     """Gradients of all inputs, given what `_attention_forward` returned and the gradients of its first two results.
 
     The energies `(steps, batch, source_steps, attention_units)` are computed again, as they would be by far the most
@@ -158,7 +164,7 @@ def _attention_gradient(inputs: _Attended, use_own_output, stored, upstream) -> 
     last, written = run_backward(step, steps, tuple(map(tf.zeros_like, first)), empty_arrays(4, steps, dtype))
     d_first, d_cell, d_keys, d_score_kernel = last
     d_gates, d_scores, d_contexts, d_queries = written
-    return _Attended(
+    return Attended(
         gates=d_gates,
         first_output=d_first[:, :units],
         first_cell=d_cell,

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from mmtrans.layers.attention import MASKED_SCORE, BahdanauAttention, source_position
-from mmtrans.layers.attention_recurrence import attention_lstm_sequence
+from mmtrans.layers.attention_recurrence import Attended, attention_lstm_sequence
 from mmtrans.layers.decoder_state import DecoderState, Feedback, Memory
 from mmtrans.layers.recurrence import GATES, gru_step, lstm_step, unstacked
 
@@ -139,7 +139,9 @@ class AttentionDecoder(keras.layers.Layer):
         else:
             if self.max_distance and position_bias is None:
                 position_bias = self.position_bias(state.position, memory)
-            context, attention_weights = self.attention.attend(output, *memory[:3], position_bias)
+            context, attention_weights = self.attention.attend(
+                output, memory.values, memory.keys, memory.mask, position_bias
+            )
             output = tf.concat([output, context], -1)
         return output, DecoderState(cell, context, state.position + 1), attention_weights
 
@@ -189,11 +191,20 @@ class AttentionDecoder(keras.layers.Layer):
         kernel = tf.concat([tf.convert_to_tensor(k) for k in (self.recurrent_kernel, self.context_kernel)], 0)
         if use_own_output is not None:
             kernel = tf.concat([kernel, feedback_kernel], 1)
-        query_kernel, score_kernel = self.attention.query_kernel, self.attention.score_kernel
-        attention_kernels = [tf.convert_to_tensor(query_kernel), tf.convert_to_tensor(score_kernel)[:, 0]]
-        return attention_lstm_sequence(
-            gates, initial_state, memory[:2], [row_bias, score_bias], kernel, attention_kernels, use_own_output
+        first_output, first_cell = initial_state
+        inputs = Attended(
+            gates=gates,
+            first_output=first_output,
+            first_cell=first_cell,
+            values=memory.values,
+            keys=memory.keys,
+            row_bias=row_bias,
+            step_bias=score_bias,
+            kernel=kernel,
+            query_kernel=tf.convert_to_tensor(self.attention.query_kernel),
+            score_kernel=tf.convert_to_tensor(self.attention.score_kernel)[:, 0],
         )
+        return attention_lstm_sequence(inputs, use_own_output)
 
     def _loop(self, gates, initial_state, memory: Memory, score_bias, use_own_output, feedback_kernel):
         """All steps, one `step` after the other; steps first."""

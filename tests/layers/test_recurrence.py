@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.layers.attention_recurrence import attention_lstm_sequence
+from mmtrans.layers.attention_recurrence import Attended, attention_lstm_sequence
 from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Encoder, keras_outputs, lstm_outputs
 from mmtrans.layers.recurrence import lstm_sequence
@@ -33,9 +33,8 @@ def plain_lstm(gates, kernel):
     return tf.stack(outputs)
 
 
-def plain_attention_lstm(gates, state, memory, score_bias, kernel, attention_kernels, use_own_output=None):
-    query_kernel, score_kernel = attention_kernels
-    (output, cell), (values, keys), (row_bias, step_bias) = state, memory, score_bias
+def plain_attention_lstm(inputs, use_own_output=None):
+    gates, output, cell, values, keys, row_bias, step_bias, kernel, query_kernel, score_kernel = inputs
     context = tf.zeros([BATCH, MEMORY_DIM], tf.float64)
     outputs, weights = [], []
     for t in range(STEPS):
@@ -85,19 +84,23 @@ def test_lstm_sequence(seed):
 def test_attention_lstm_sequence(seed, fed_back):
     rng = np.random.default_rng(seed)
     use_own_output = tf.constant(rng.random((STEPS, BATCH, 1)) < 0.5) if fed_back else None
-    arguments = [
-        normal(rng, STEPS, BATCH, 4 * UNITS),
-        [normal(rng, BATCH, UNITS), normal(rng, BATCH, UNITS)],
-        [normal(rng, BATCH, SOURCE_STEPS, MEMORY_DIM), normal(rng, BATCH, SOURCE_STEPS, ATTENTION_UNITS)],
-        [normal(rng, BATCH, SOURCE_STEPS), normal(rng, STEPS, SOURCE_STEPS)],
-        normal(rng, UNITS + MEMORY_DIM, (8 if fed_back else 4) * UNITS),
-        [normal(rng, UNITS, ATTENTION_UNITS), normal(rng, ATTENTION_UNITS)],
-    ]
+    inputs = Attended(
+        gates=normal(rng, STEPS, BATCH, 4 * UNITS),
+        first_output=normal(rng, BATCH, UNITS),
+        first_cell=normal(rng, BATCH, UNITS),
+        values=normal(rng, BATCH, SOURCE_STEPS, MEMORY_DIM),
+        keys=normal(rng, BATCH, SOURCE_STEPS, ATTENTION_UNITS),
+        row_bias=normal(rng, BATCH, SOURCE_STEPS),
+        step_bias=normal(rng, STEPS, SOURCE_STEPS),
+        kernel=normal(rng, UNITS + MEMORY_DIM, (8 if fed_back else 4) * UNITS),
+        query_kernel=normal(rng, UNITS, ATTENTION_UNITS),
+        score_kernel=normal(rng, ATTENTION_UNITS),
+    )
     upstream = [normal(rng, STEPS, BATCH, UNITS + MEMORY_DIM), normal(rng, STEPS, BATCH, SOURCE_STEPS)]
     ours, plain = (
         partial(function, use_own_output=use_own_output) for function in (attention_lstm_sequence, plain_attention_lstm)
     )
-    check(ours, plain, arguments, upstream)
+    check(ours, plain, [inputs], upstream)
 
 
 def gradients_of(function, variables, inputs):
