@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +7,7 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.statistics import Statistics
-from mmtrans.models.targets import STOP_WEIGHT, FeatureTarget, TokenTarget, linear_ramp
+from mmtrans.models.targets import STOP_WEIGHT, FeatureTarget, Target, TokenTarget, linear_ramp
 from mmtrans.recipe import parse
 
 BATCH, STEPS, TOKENS = 2, 3, 7
@@ -100,3 +102,13 @@ def test_features_have_a_loss_on_standardised_frames_and_one_of_the_stop(stop):
     for term in stops:
         np.testing.assert_allclose(term.total, stop_expected, rtol=1e-5)
         assert (float(term.count), term.weight) == (5.0, STOP_WEIGHT)
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Target) if not name.startswith("_")])
+def test_both_targets_are_called_alike(name):
+    wanted = inspect.getattr_static(Target, name)
+    for kind in (FeatureTarget, TokenTarget):
+        given = inspect.getattr_static(kind, name)
+        assert type(given) is type(wanted)
+        if not isinstance(wanted, property):
+            assert list(inspect.signature(given).parameters) == list(inspect.signature(wanted).parameters)
