@@ -180,7 +180,8 @@ class _Parser:
     def accept(self, token: str) -> bool:
         self.skip_spaces()
         found = self.text.startswith(token, self.position)
-        self.position += len(token) * found
+        if found:
+            self.position += len(token)
         return found
 
     def expect(self, token: str) -> None:

@@ -119,7 +119,10 @@ class Scorer:
 
     def polarity(self, score: float) -> str:
         """`negative`, `neutral` or `positive`, by the label's neutral point."""
-        return ("neutral", "positive", "negative")[int(np.sign(score - self.label.neutral))]
+        above = score - self.label.neutral
+        if above > 0:
+            return "positive"
+        return "negative" if above < 0 else "neutral"
 
 
 def predict(scorer: Scorer, corpus: Source, counts: Counter | None = None) -> Iterator[Prediction]:
