@@ -13,7 +13,7 @@ from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.build import build_translator
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
-from mmtrans.recipe import parse
+from mmtrans.recipe import Features, Translation
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
@@ -42,7 +42,8 @@ def decode_translator(options: Options) -> Translator:
     statistics = Statistics(
         {name: np.zeros(dim) for name, dim in DIMS.items()}, {name: np.ones(dim) for name, dim in DIMS.items()}
     )
-    return build_translator(parse("T->A"), config, statistics, VOCABULARY)
+    recipe = Translation(Features(("text",)), Features(("audio",)))
+    return build_translator(recipe, config, statistics, VOCABULARY)
 
 
 def measure_decode(options: Options) -> dict:

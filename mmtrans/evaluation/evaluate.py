@@ -13,7 +13,6 @@ from mmtrans.evaluation.shapes import HISTORY
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, misfit_of_target, unseen
 from mmtrans.evaluation.translation import evaluate_translation
-from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.system.files import check_directory
@@ -71,7 +70,7 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
     )
     result["notes"] += notes_on(chosen, predictions.videos)
-    if isinstance(run.recipe, Translation):
+    if run.has_translation:
         result["translation"] = translation
         result["notes"] += [] if translation else [_no_translation(run, split, misfit)]
     result |= provenance
@@ -122,9 +121,10 @@ def notes_on(chosen: Unseen, videos: Sequence[str]) -> list[str]:
 
 def _translation(run: Run, records: Records, split: str) -> dict | None:
     """Quality of a run's translation; `None` for a baseline, and where no segment has the target too."""
-    if not isinstance(run.recipe, Translation):
+    if not run.has_translation:
         return None
-    modalities = (*run.recipe.inputs.modalities, *run.recipe.target.modalities)
+    recipe = run.last_translation.recipe
+    modalities = (*recipe.inputs.modalities, *recipe.target.modalities)
     if not all(map(records.has, modalities)) or not records.count(split, modalities):
         return None
     return evaluate_translation(run, records, split)
@@ -133,7 +133,7 @@ def _translation(run: Run, records: Records, split: str) -> dict | None:
 def _no_translation(run: Run, split: str, misfit: str | None) -> str:
     if misfit:
         return f"No quality of the translation. {misfit}"
-    target = " and ".join(run.recipe.target.modalities)
+    target = " and ".join(run.last_translation.recipe.target.modalities)
     return f"No quality of the translation: no segment of the {split} split has {target} beside its source."
 
 

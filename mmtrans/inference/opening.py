@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from mmtrans.inference.operations import check_graph
-from mmtrans.inference.signature import load_signature
+from mmtrans.inference.signature import Signature, load_signature
 from tfrecords.manifest import file_sha256
 
 GRAPH_NAME = "saved_model.pb"
@@ -41,7 +41,7 @@ def is_export(directory: Path) -> bool:
     return (directory / GRAPH_NAME).is_file() and not (directory / "environment.json").is_file()
 
 
-def open_export(directory: Path) -> tuple[dict, Callable]:
+def open_export(directory: Path) -> tuple[Signature, Callable]:
     """Checks and loads what `mmtrans export` made.
 
     Args:

@@ -36,6 +36,7 @@ class Source(Protocol):
 
     def read(self) -> Iterator[Segment]:
         """The segments."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Scorer:
         label = label_of(data)
         return cls(str(path), function, modalities, data["max_steps"], label, data.get("steps_per_word", {}))
 
-    def score(self, features: list[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    def score(self, features: Sequence[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
 
         Args:

@@ -126,12 +126,12 @@ def _own_metrics(run: Run) -> dict[str, Shown]:
 
 
 def _targets(run: Run) -> tuple[str, ...]:
-    return run.recipe.target.modalities if run.recipe.translations else ()
+    return run.last_translation.recipe.target.modalities if run.has_translation else ()
 
 
 def _step_ratio(run: Run) -> dict | None:
     """Target steps for each source step over train, where the target has steps of its own."""
-    ratio = run.statistics.ratio(run.recipe) if _targets(run) else None
+    ratio = run.statistics.ratio(run.last_translation.recipe) if run.has_translation else None
     return None if ratio is None else ratio._asdict()
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -120,7 +121,8 @@ def translate(
             steps = steps_of(translator, batch, length)
             decoded = decode(seeds, batch["source"], batch["source_length"], steps)
             if codebook is None:
-                rows = _feature_rows(*(x.numpy() for x in decoded), batch["source_length"].numpy(), mean, std)
+                decoded = tuple(values.numpy() for values in decoded)
+                rows = _feature_rows(decoded, batch["source_length"].numpy(), (mean, std))
             else:
                 rows = _token_rows(Hypotheses(*(x.numpy() for x in decoded)), batch, codebook)
             for row, (hypotheses, reference) in enumerate(rows):
@@ -188,7 +190,9 @@ def _decoder(translator: Translator, options: SearchOptions, free: bool):
     return decode
 
 
-def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std) -> Iterator[tuple]:
+def _feature_rows(decoded: tuple, source_lengths: np.ndarray, statistics: tuple) -> Iterator[tuple]:
+    frames, lengths, attention_weights = decoded
+    mean, std = statistics
     for row, steps in enumerate(lengths):
         raw = (frames[row, :steps] * std + mean).astype(np.float32)
         weights = attention_weights[row, :steps, : source_lengths[row]]
@@ -196,8 +200,6 @@ def _feature_rows(frames, lengths, attention_weights, source_lengths, mean, std)
 
 
 def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iterator[tuple]:
-    has_target = "target" in batch
-    target, target_lengths = (batch[name].numpy() if has_target else None for name in ("target", "target_length"))
     for row, source_length in enumerate(batch["source_length"].numpy()):
         hypotheses = []
         # A short target over few tokens has fewer hypotheses than were asked for: the rest are forbidden ones.
@@ -207,7 +209,14 @@ def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iter
             weights = decoded.attention_weights[row, n, :steps, :source_length]
             scores = float(decoded.log_probs[row, n]), float(decoded.scores[row, n])
             hypotheses.append(Hypothesis(_names(ids, codebook), *scores, codebook.decode(ids), weights))
-        yield hypotheses, _names(target[row, : target_lengths[row] - 1], codebook) if has_target else ()
+        yield hypotheses, _true_names(batch, row, codebook)
+
+
+def _true_names(batch: Mapping, row: int, codebook: Codebook) -> tuple[str, ...]:
+    """The target's tokens without EOS; none where there is no target."""
+    if "target" not in batch:
+        return ()
+    return _names(batch["target"][row, : batch["target_length"][row] - 1].numpy(), codebook)
 
 
 def _names(ids: np.ndarray, codebook: Codebook) -> tuple[str, ...]:
@@ -222,4 +231,5 @@ def save_features(path: Path, translated: list[Translated]) -> None:
     """Writes the best hypothesis' features of each segment to an .npz file: id → `(steps, dim)` float32."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **{item.id: item.hypotheses[0].frames for item in translated})
+        frames: dict[str, Any] = {item.id: item.hypotheses[0].frames for item in translated}
+        np.savez(file, **frames)
