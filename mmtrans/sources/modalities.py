@@ -19,7 +19,13 @@ NAMES = {
 
 #: What may follow a modality's name without a change of what it is.
 ENDINGS = r"features?|feats?|emb|embeddings?|vectors?|s"
-_ENDING = re.compile(rf"(?:{ENDINGS})$")
+
+#: A version or a size after the name: `OpenFace_2`, `FACET 4.1`, `glove.6B.300d`.
+_VERSIONS = r"(?:v?[0-9]+[bd]?)+"
+
+_SPELLINGS = {
+    modality: re.compile(rf"(?:{'|'.join(names)})(?:{ENDINGS}|{_VERSIONS})*") for modality, names in NAMES.items()
+}
 
 #: Numbers of tokens go beyond this; counts and flags of words seldom do.
 _LARGEST_COUNT = 20
@@ -35,13 +41,9 @@ _LOOKED_AT = 200
 
 
 def modality_of(name: str) -> str | None:
-    """The modality that a part, a file or a word of its name is called by (`visual`, `audio_features`), or `None`."""
+    """The modality that a part, a file or a word of its name is called by (`visual`, `OpenFace_2`), or `None`."""
     letters = re.sub(r"[^a-z0-9]", "", name.lower())
-    for spelling in (letters, _ENDING.sub("", letters)):
-        for modality, names in NAMES.items():
-            if spelling in names:
-                return modality
-    return None
+    return next((modality for modality, spelling in _SPELLINGS.items() if spelling.fullmatch(letters)), None)
 
 
 def usual_width(widths: Counter[Width]) -> Width:

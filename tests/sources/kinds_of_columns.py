@@ -95,10 +95,13 @@ def _all_modalities(corpus, segments) -> None:
     assert not [note for note in corpus.notes if "not used" in note and "annotations" not in note]
 
 
-def _renamed(format: str) -> Row:
-    names = {"text": "language", "glove": "linguistic", "audio": "acoustic", "covarep": "speech"}
-    names |= {"vision": "visual", "facet": "face_features"}
+OTHER_NAMES = {"text": "language", "glove": "linguistic", "audio": "acoustic", "covarep": "speech"}
+OTHER_NAMES |= {"vision": "visual", "facet": "face_features"}
+VERSIONS = {"text": "glove_6B", "glove": "glove.840B.300d", "audio": "openSMILE_3.0", "covarep": "COVAREP_v1.4.2"}
+VERSIONS |= {"vision": "OpenFace_2", "facet": "FACET_4.1"}
 
+
+def _renamed(format: str, names: dict[str, str]) -> Row:
     def change(parts: dict) -> None:
         for key in list(parts):
             if key in names:
@@ -117,23 +120,29 @@ def _renamed_files(format: str, names: dict[str, str]) -> Row:
     return Row(write, check=_all_modalities)
 
 
-def _d1_renamed(folder: Path) -> Path:
-    d1(folder)
-    for path in sorted(folder.glob("*.h5")):
-        for old, new in (("text", "language"), ("audio", "acoustic"), ("video", "visual")):
-            if path.name.startswith(old):
-                path.rename(path.with_name(path.name.replace(old, new)))
-    return folder
+def _d1_renamed(*names: str) -> Row:
+    def write(folder: Path) -> Path:
+        d1(folder)
+        for path in sorted(folder.glob("*.h5")):
+            for old, new in zip(("text", "audio", "video"), names, strict=True):
+                if path.name.startswith(old):
+                    path.rename(path.with_name(path.name.replace(old, new)))
+        return folder
+
+    return Row(write, check=_all_modalities)
 
 
-def _roots_renamed(folder: Path) -> Path:
-    WRITE["csd"](folder)
-    for name, root in (("text", "language"), ("audio", "speech"), ("video", "face")):
-        with h5py.File(folder / f"{name}.csd", "r+") as file:
-            (old,) = file
-            file.move(old, root)
-        (folder / f"{name}.csd").rename(folder / f"{len(root)}{name[0]}.csd")
-    return folder
+def _roots_renamed(*names: str) -> Row:
+    def write(folder: Path) -> Path:
+        WRITE["csd"](folder)
+        for name, root in zip(("text", "audio", "video"), names, strict=True):
+            with h5py.File(folder / f"{name}.csd", "r+") as file:
+                (old,) = file
+                file.move(old, root)
+            (folder / f"{name}.csd").rename(folder / f"{len(root)}{name[0]}.csd")
+        return folder
+
+    return Row(write, check=_all_modalities)
 
 
 def _says_unused(name: str) -> Callable:
@@ -195,13 +204,22 @@ KINDS: Kinds = {
         "misa": "Segments are always stored one by one.",
     },
     "other names of the modalities": {
-        "csd": Row(_roots_renamed, check=_all_modalities),
+        "csd": _roots_renamed("language", "speech", "face"),
         "misa": "Parts have no names.",
         "neutral": _renamed_files(
             "neutral", {"text.npz": "language.npz", "audio.npz": "COVAREP.npz", "video.npz": "visual_features.npz"}
         ),
-        "mfn": Row(_d1_renamed, check=_all_modalities),
-        **{format: _renamed(format) for format in PICKLES},
+        "mfn": _d1_renamed("language", "acoustic", "visual"),
+        **{format: _renamed(format, OTHER_NAMES) for format in PICKLES},
+    },
+    "a version or a size after a modality's name": {
+        "csd": _roots_renamed("glove_6B", "openSMILE_3.0", "FACET 4.1"),
+        "misa": "Parts have no names.",
+        "neutral": _renamed_files(
+            "neutral", {"text.npz": "glove.6B.300d.npz", "audio.npz": "COVAREP_74.npz", "video.npz": "OpenFace_2.npz"}
+        ),
+        "mfn": _d1_renamed("glove6B", "covarep1", "openface2"),
+        **{format: _renamed(format, VERSIONS) for format in PICKLES},
     },
     "parts that nothing uses": _beside_the_others("wishes"),
     "parts that a modality's name is only within": _beside_the_others("surface"),
