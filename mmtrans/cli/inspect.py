@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> dict:
     if arguments.verify:
         problems = verify(arguments.records)
         if problems:
-            raise ValueError(f"The records are damaged. Received: {'; '.join(problems)}. Convert the source again.")
+            listed = "; ".join(problem.removesuffix(".") for problem in problems)
+            raise ValueError(f"The records are damaged. Received: {listed}. Convert the source again.")
         say("Verified: every checksum and every record is in order.")
     return description

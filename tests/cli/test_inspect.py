@@ -35,6 +35,17 @@ def test_a_flipped_byte_is_found_and_its_shard_named(small_dir, tmp_path, capsys
     assert "Verified" not in captured.out
 
 
+def test_missing_shards_are_named_in_one_sentence(small_dir, tmp_path, capsys):
+    records = tmp_path / "records"
+    shutil.copytree(small_dir, records)
+    first, second = sorted(path.name for path in records.glob("*test*"))[:2]
+    (records / first).unlink()
+    (records / second).unlink()
+    assert main(["inspect", str(records), "--verify"]) == 2
+    listed = f"A shard is missing: {first}; A shard is missing: {second}"
+    assert f"Received: {listed}. Convert the source again." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["nowhere", "file.txt", "."])
 def test_no_records(tmp_path, capsys, name):
     (tmp_path / "file.txt").write_text("")
