@@ -165,7 +165,7 @@ def _name_by_id(texts: Sequence[str], splits: Sequence[str | None], why: str) ->
     if _begin_anew(texts, splits):
         texts = [_within(split, text) for split, text in zip(splits, texts, strict=True)]
         note += " within its split, since splits share them"
-    note += f", like {texts[0]}[0], {_BY_SEGMENT}."
+    note += f", in records {texts[0]}[0], {_BY_SEGMENT}."
     counts = Counter(zip(splits, texts, strict=True))
     if 2 * sum(count for count in counts.values() if count > 1) <= len(texts):
         return [(text, 0) for text in texts], [note]

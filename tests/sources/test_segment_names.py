@@ -54,7 +54,10 @@ def test_a_guess_that_puts_a_video_into_several_splits_is_given_up():
     assert note.startswith(
         "The ids (like 'clip_07', 'clip_08', 'clip_09') would make 'clip' one video in several splits:"
     )
-    assert "each counts as a video of its own, like clip_07[0], so intervals by video are intervals by segment." in note
+    assert (
+        "each counts as a video of its own, in records clip_07[0], so intervals by video are intervals by segment."
+        in note
+    )
 
 
 def test_the_guess_stands_where_the_splits_agree_with_it():
@@ -94,7 +97,7 @@ def test_numbers_that_are_written_in_two_ways_are_two_segments():
 def test_ids_of_no_style_are_videos_of_their_own(ids, named):
     names, notes = name(ids)
     assert names == [(text, 0) for text in named]
-    assert "are of no known style: each counts as a video of its own, like " in notes[0]
+    assert "are of no known style: each counts as a video of its own, in records " in notes[0]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_ids_that_begin_anew_in_each_split_are_told_apart_by_it():
         "valid": ["valid_0", "valid_1"],
         "test": ["test_2", "test_3", "test_0"],
     }
-    assert "within its split, since splits share them, like train_0[0]" in notes[0]
+    assert "within its split, since splits share them, in records train_0[0]" in notes[0]
     # As MELD's dialogues do.
     names, _, _ = name_splits(train=["dia_0$_$utt_0", "dia_0$_$utt_1"], test=["dia_0$_$utt_0"])
     assert names == [("train_dia_0$_$utt_0", 0), ("train_dia_0$_$utt_1", 0), ("test_dia_0$_$utt_0", 0)]
