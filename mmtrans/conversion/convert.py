@@ -16,10 +16,10 @@ from mmtrans.conversion.folds import assign_folds
 from mmtrans.conversion.notes import absences, unnamed_videos
 from mmtrans.conversion.statistics import ColumnStatistics
 from mmtrans.conversion.summary import SplitSummary
+from mmtrans.sources.account import LABELS, Account, Cleaned, DropReason
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels, check_scale, choose_scale
 from tfrecords.manifest import (
-    DroppedSegment,
     Folds,
     Manifest,
     ModalityInfo,
@@ -98,28 +98,28 @@ def convert(
         scale, scale_notes = choose_scale(corpus.labels, folds)
         scale_notes += check_scale(scale, _labels_in_folds(corpus.labels, folds))
         corpus = replace(corpus, label=scale)
-    account = _Account(corpus, dict(max_steps), {video: split for split in folds for video in folds[split]})
+    reading = _Reading(corpus, dict(max_steps), {video: split for split in folds for video in folds[split]})
     with ThreadPoolExecutor(1) as hashing, new_records(records_dir, overwrite=overwrite) as directory:
         # Beside the reading: the sources are far larger than the records.
         source_files = hashing.submit(_hash_files, corpus)
-        shards = write_shards(account.segments(on_progress), directory)
+        shards = write_shards(reading.segments(on_progress), directory)
         if not shards:
-            raise _no_segments(account)
+            raise _no_segments(reading)
         manifest = Manifest(
             source=Source(corpus.format, source_files.result()),
             label=corpus.label,
             splits={
-                split: Split(sum(shard.segments for shard in shards[split]), len(account.videos[split]), shards[split])
+                split: Split(sum(shard.segments for shard in shards[split]), len(reading.videos[split]), shards[split])
                 for split in shards
             },
-            modalities=account.modalities(),
+            modalities=reading.modalities(),
             folds=Folds(origin, {split: tuple(folds[split]) for split in SPLITS if split in folds}),
-            cleaning=dict(sorted((corpus.cleaning | account.cleaning).items())),
-            dropped=account.all_dropped(),
+            cleaning=dict(reading.whole().cleaning()),
+            dropped=reading.whole().dropped(),
             max_steps=dict(max_steps),
-            truncated=dict(sorted(account.truncated.items())),
-            notes=(*corpus.notes, *scale_notes, *unnamed_videos(corpus, folds, origin), *account.notes()),
-            summary=account.summary(),
+            truncated=dict(sorted(reading.truncated.items())),
+            notes=(*corpus.notes, *scale_notes, *unnamed_videos(corpus, folds, origin), *reading.notes()),
+            summary=reading.summary(),
         )
         manifest.save(directory)
     return manifest
@@ -130,17 +130,17 @@ def _labels_in_folds(labels: Labels, folds: Mapping[str, Sequence[str]]) -> Labe
     return replace(labels, values={video: of_video for video, of_video in labels.values.items() if video in named})
 
 
-def _no_segments(account: _Account) -> ValueError:
-    dropped = account.all_dropped()
+def _no_segments(reading: _Reading) -> ValueError:
+    dropped = reading.whole().dropped()
     reasons = Counter(segment.reason for segment in dropped).most_common(3)
     return ValueError(
         f"The source gives no segments. Expected at least one. Received: {len(dropped)} dropped, reasons={reasons} "
-        f"({account.corpus.format}). Check that words, features and labels are of the same videos."
+        f"({reading.corpus.format}). Check that words, features and labels are of the same videos."
     )
 
 
 @dataclass
-class _Account:
+class _Reading:
     """What the one pass over the corpus learns."""
 
     corpus: Corpus
@@ -149,8 +149,7 @@ class _Account:
     dims: dict[str, int] = field(default_factory=dict)
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
     truncated: Counter = field(default_factory=Counter)
-    cleaning: Counter = field(default_factory=Counter)
-    dropped: list[DroppedSegment] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
     summaries: dict[str, SplitSummary] = field(default_factory=dict)
     has_words: bool = False
     videos: dict[str, set[str]] = field(default_factory=lambda: {split: set() for split in SPLITS})
@@ -160,10 +159,10 @@ class _Account:
         for segment in self.corpus.read():
             split = self.split_of.get(segment.video_id)
             if segment.id in seen:
-                self.dropped.append(DroppedSegment(segment.id, "duplicate id, the first is kept"))
+                self.account.drop(segment.id, DropReason.DUPLICATE)
                 continue
             if split is None:
-                self.dropped.append(DroppedSegment(segment.id, "its video is in no fold"))
+                self.account.drop(segment.id, DropReason.NO_FOLD)
                 continue
             seen.add(segment.id)
             self._check(segment)
@@ -180,8 +179,12 @@ class _Account:
             if on_progress is not None:
                 on_progress(len(seen))
 
-    def all_dropped(self) -> tuple[DroppedSegment, ...]:
-        return (*(DroppedSegment(d.id, d.reason) for d in self.corpus.dropped), *self.dropped)
+    def whole(self) -> Account:
+        """The reader's account and that of the conversion."""
+        both = Account()
+        both.add(self.corpus.account)
+        both.add(self.account)
+        return both
 
     def modalities(self) -> dict[str, ModalityInfo]:
         result = {}
@@ -245,7 +248,7 @@ class _Account:
         # Labels are float32 in most files: a rounding over the end is no outlier.
         if label is None or low - 1e-6 <= label <= high + 1e-6:
             return label
-        self.cleaning[f"labels: beyond {low:g} to {high:g}, set to the nearer end"] += 1
+        self.account.count(Cleaned.BEYOND_SCALE, LABELS, detail=f"{low:g} to {high:g}")
         return min(max(label, low), high)
 
     def _truncate(self, segment: Segment) -> Segment:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from mmtrans.sources.account import Cleaned, Treated, treated_of
 from tfrecords.manifest import Manifest, Split, Summary
 from tfrecords.schema import SPLITS
 
@@ -73,9 +74,10 @@ def _describe_rows(modality: str, manifest: Manifest) -> dict:
     rows = sum(summary.rows.get(modality, 0) for summary in manifest.summary.values())
     zero_rows = sum(summary.zero_rows.get(modality, 0) for summary in manifest.summary.values())
     # A row is a word where streams are aligned to words, and a frame elsewhere.
-    counted = [f"{modality}: words with cleaned frames", f"{modality}: frames with NaN"]
-    counted = counted[:1] if counted[0] in manifest.cleaning else [counted[1], f"{modality}: frames with infinity"]
-    cleaned = sum(manifest.cleaning.get(name, 0) for name in counted)
+    treated = {treated_of(words): count for words, count in manifest.cleaning.items()}
+    of_words = treated.get(Treated(modality, Cleaned.WORDS_WITH_CLEANED_FRAMES))
+    of_frames = (Cleaned.FRAMES_WITH_NAN, Cleaned.FRAMES_WITH_INFINITY)
+    cleaned = of_words or sum(treated.get(Treated(modality, what), 0) for what in of_frames)
     return {
         "rows": rows,
         "zero_rows": zero_rows / rows if rows else None,

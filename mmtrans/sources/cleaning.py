@@ -6,15 +6,17 @@ from collections import Counter
 
 import numpy as np
 
+from mmtrans.sources.account import Cleaned
 
-def clean(features: np.ndarray) -> tuple[np.ndarray, Counter]:
+
+def clean(features: np.ndarray) -> tuple[np.ndarray, Counter[Cleaned]]:
     """Sets every cell that is not finite to 0, for streams that keep their own steps.
 
     Args:
         features: `(steps, dim)` float32.
 
     Returns:
-        `(steps, dim)` float32, and counts: `frames with NaN`, `frames with infinity`.
+        `(steps, dim)` float32, and counts of frames with NaN and with infinity.
     """
     bad_rows, finite = find_bad_rows(features)
     if not len(bad_rows):
@@ -35,8 +37,8 @@ def find_bad_rows(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return suspects[bad], finite[bad]
 
 
-def count_bad(rows: np.ndarray) -> Counter:
+def count_bad(rows: np.ndarray) -> Counter[Cleaned]:
     """Counts rows `(rows, dim)` by what is not finite in them."""
-    counts = Counter({"frames with NaN": int(np.isnan(rows).any(axis=1).sum())})
-    counts["frames with infinity"] = int(np.isinf(rows).any(axis=1).sum())
+    counts = Counter({Cleaned.FRAMES_WITH_NAN: int(np.isnan(rows).any(axis=1).sum())})
+    counts[Cleaned.FRAMES_WITH_INFINITY] = int(np.isinf(rows).any(axis=1).sum())
     return +counts

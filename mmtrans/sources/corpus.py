@@ -7,16 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmtrans.sources.account import Account
 from mmtrans.sources.labels import Labels
+from tfrecords.manifest import DroppedSegment
 from tfrecords.schema import LabelScale, Segment
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A segment that a source or the conversion left out, and why (one short clause)."""
-
-    id: str
-    reason: str
 
 
 @dataclass
@@ -29,16 +23,14 @@ class Corpus:
         label: the label's scale, as far as it is known before the folds are.
         feature_names: modality → column names, where the files name them (else the modality is absent here).
         folds: split → video ids, where the files themselves say; else `None`.
-        read: opens the files and yields segments, one video at a time. While it runs it appends to
-            `dropped` and counts in `cleaning`, which are complete when it is exhausted. It may be called again:
-            it clears both first.
+        read: opens the files and yields segments, one video at a time. While it runs it keeps `account`, which is
+            complete when it is exhausted. It may be called again: it clears the account first.
         video_ids: all video ids, known without reading features; folds are assigned from them before the one pass.
         ids_are_videos: whether each segment is a video of its own, whose id is that of the segment in the files.
         aligned: modality → whether its steps are the words' steps.
         labels: the labels that tell the scale anew once the folds are known, or `None` where `label` stands.
         takes_glove: whether `--glove` gives the words their vectors.
-        dropped: every segment left out so far.
-        cleaning: what was treated so far, e.g. `{"audio: frames with NaN": 12, "words: pauses (sp) removed": 40}`.
+        account: what was treated and left out so far.
         notes: sentences for the user about the files as a whole (warnings of the conversion).
     """
 
@@ -53,6 +45,15 @@ class Corpus:
     aligned: Mapping[str, bool] = field(default_factory=dict)
     labels: Labels | None = None
     takes_glove: bool = False
-    dropped: list[Dropped] = field(default_factory=list)
-    cleaning: Counter = field(default_factory=Counter)
+    account: Account = field(default_factory=Account)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def cleaning(self) -> Counter[str]:
+        """What was treated so far, in words: `{"audio: frames with NaN": 12, "words: pauses (sp) removed": 40}`."""
+        return self.account.cleaning()
+
+    @property
+    def dropped(self) -> list[DroppedSegment]:
+        """Every segment left out so far, with the reason in words."""
+        return list(self.account.dropped())

@@ -15,13 +15,13 @@ and counted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import LABELS, Account, Cleaned
 from mmtrans.sources.numerals import parse_number
 from tfrecords.schema import LabelScale
 
@@ -121,20 +121,20 @@ def _find_label(names: Sequence[str], dim: int, label: str | int | None, path: P
     )
 
 
-def storable(value: float | None, cleaning: Counter | None = None) -> float | None:
+def storable(value: float | None, account: Account | None = None) -> float | None:
     """A label that records can hold, or `None` for one that is not finite in float32.
 
     Args:
         value: as the source has it.
-        cleaning: where it is counted that a label is left out, or that float32 may have rounded it.
+        account: where it is counted that a label is left out, or that float32 may have rounded it.
     """
-    counts = Counter() if cleaning is None else cleaning
+    account = Account() if account is None else account
     with np.errstate(over="ignore"):
         if value is not None and not np.isfinite(np.float32(value)):
-            counts["labels: not finite, kept without a label"] += 1
+            account.count(Cleaned.NOT_FINITE, LABELS)
             return None
     if value is not None and abs(value) > MAX_WHOLE_NUMBER:
-        counts[f"labels: beyond {MAX_WHOLE_NUMBER:.0f}, where whole numbers are rounded"] += 1
+        account.count(Cleaned.ROUNDED, LABELS, detail=f"{MAX_WHOLE_NUMBER:.0f}")
     return value
 
 

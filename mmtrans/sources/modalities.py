@@ -68,8 +68,3 @@ def holds_ids(array: np.ndarray) -> bool:
 def may_be_ids(array: np.ndarray) -> bool:
     """Whether an array of any shape holds nothing but whole numbers from 0, and what stands for no token."""
     return bool((((array >= 0) & (array == np.floor(array))) | np.isin(array, _NO_TOKEN)).all())
-
-
-def other_columns(modality: str) -> str:
-    """How the account calls segments whose modality is of another width than the source's."""
-    return f"{modality}: segments with other columns than most, taken as without it"

@@ -7,22 +7,17 @@ NaN, which tables have in empty cells, are missing words, while the words "none"
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from mmtrans.sources.account import WORDS, Account, Cleaned
 
 #: What aligners write where nobody speaks, in lower case: P2FA `sp`, MFA `sil` and `<eps>`.
 PAUSES = frozenset({"", "sp", "sil", "<sil>", "{sl}", "<eps>"})
 
 #: What they write for sounds that are no words: P2FA's and MFA's marks, and MOSEI's `NW`.
 NOISES = frozenset({"nw", "spn", "<spn>", "{ns}", "{lg}", "{br}", "{cg}", "{ls}"})
-
-PAUSES_REMOVED = "words: pauses (sp) removed"
-NOISES_REMOVED = "words: marks of noise (NW, {LG}, …) removed"
-MISSING_REMOVED = "words: missing (None or NaN) removed"
-NOT_UTF_8 = "words: not UTF-8, read as Windows-1252"
-NO_TRANSCRIPT = "words: segments without a transcript"
 
 
 def is_missing(value: object) -> bool:
@@ -35,14 +30,14 @@ def is_text(value: object) -> bool:
     return isinstance(value, (str, bytes))
 
 
-def read_words(cells: Iterable[object], counts: Counter) -> tuple[list[str], np.ndarray]:
+def read_words(cells: Iterable[object], account: Account) -> tuple[list[str], np.ndarray]:
     """Cells of words as text without blanks around them, and which of them are spoken.
 
     Bytes are UTF-8, and what is not is counted. UTF-8 that Python 2 wrote, and that was read as latin1, is mended.
 
     Args:
         cells: str, bytes, or missing.
-        counts: where pauses, noise, missing words and other encodings are counted.
+        account: where pauses, noise, missing words and other encodings are counted.
 
     Returns:
         The words, empty where they are missing, and `(steps,)` bool.
@@ -52,9 +47,10 @@ def read_words(cells: Iterable[object], counts: Counter) -> tuple[list[str], np.
     known = {cell: _decode(cell) for cell in {cell for cell, lacks in zip(cells, missing, strict=True) if not lacks}}
     words = ["" if lacks else known[cell][0] for cell, lacks in zip(cells, missing, strict=True)]
     foreign = sum(known[cell][1] for cell, lacks in zip(cells, missing, strict=True) if not lacks)
-    found = {NOT_UTF_8: foreign, MISSING_REMOVED: sum(missing), NOISES_REMOVED: sum(w.lower() in NOISES for w in words)}
-    found[PAUSES_REMOVED] = sum(word.lower() in PAUSES for word in words) - sum(missing)
-    counts.update({name: count for name, count in found.items() if count})
+    account.count(Cleaned.NOT_UTF_8, WORDS, foreign)
+    account.count(Cleaned.MISSING, WORDS, sum(missing))
+    account.count(Cleaned.NOISES, WORDS, sum(word.lower() in NOISES for word in words))
+    account.count(Cleaned.PAUSES, WORDS, sum(word.lower() in PAUSES for word in words) - sum(missing))
     return words, spoken(words)
 
 
@@ -63,7 +59,7 @@ def spoken(words: Sequence[str]) -> np.ndarray:
     return np.array([word.lower() not in PAUSES and word.lower() not in NOISES for word in words], bool)
 
 
-def read_transcript(value: object, counts: Counter) -> tuple[str, ...]:
+def read_transcript(value: object, account: Account) -> tuple[str, ...]:
     """The spoken words, in lower case, of a segment's transcript: a text, a list of words, or nothing.
 
     What is left out is counted as by `read_words`, and a segment without any transcript.
@@ -72,13 +68,12 @@ def read_transcript(value: object, counts: Counter) -> tuple[str, ...]:
     cells = cells if isinstance(cells, (list, tuple)) else [cells]
     cells = [cell for cell in cells if not (is_missing(cell) or (is_text(cell) and not cell.strip()))]
     if not cells:
-        counts[NO_TRANSCRIPT] += 1
+        account.count(Cleaned.NO_TRANSCRIPT, WORDS)
         return ()
     decoded = [_decode(cell) for cell in cells]
-    foreign = sum(is_foreign for _, is_foreign in decoded)
-    counts.update({NOT_UTF_8: foreign} if foreign else {})
+    account.count(Cleaned.NOT_UTF_8, WORDS, sum(is_foreign for _, is_foreign in decoded))
     text = " ".join(text for text, _ in decoded)
-    words, is_spoken = read_words(text.lower().split(), counts)
+    words, is_spoken = read_words(text.lower().split(), account)
     return tuple(word for word, speaks in zip(words, is_spoken, strict=True) if speaks)
 
 

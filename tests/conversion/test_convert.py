@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mmtrans.conversion.convert import convert, parse_max_steps
 from mmtrans.conversion.inspect import verify
-from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.account import Cleaned, DropReason
 from mmtrans.sources.csd.reader import open_csd
 from mmtrans.sources.labels import Labels
 from tests.conversion.test_statistics import oracle
@@ -143,14 +143,14 @@ def test_nothing_is_dropped_silently(tmp_path):
     corpus.video_ids = ["v0", "v1", "v2", "v3"]
 
     def read():
-        corpus.dropped.append(Dropped("v0[9]", "zero length"))
-        corpus.cleaning["audio: frames with NaN"] += 3
+        corpus.account.drop("v0[9]", DropReason.NO_LENGTH)
+        corpus.account.count(Cleaned.FRAMES_WITH_NAN, "audio", 3)
         yield from [*segments, again, make_segment(0, 3, video="stray")]
 
     corpus.read = read
     manifest = convert(corpus, tmp_path / "records")
     assert manifest.dropped == (
-        DroppedSegment("v0[9]", "zero length"),
+        DroppedSegment("v0[9]", "its interval has no length"),
         DroppedSegment("v0[0]", "duplicate id, the first is kept"),
         DroppedSegment("stray[0]", "its video is in no fold"),
     )

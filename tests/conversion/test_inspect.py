@@ -7,6 +7,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import describe, verify
+from mmtrans.sources.account import Account, Cleaned
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.manifest import Manifest, Split, file_sha256
 from tfrecords.writer import write_shards
@@ -57,10 +58,12 @@ def test_describe_tells_lengths_labels_and_rows(tmp_path):
         segment.features["audio"] = np.zeros((len(segment.tokens) + 3, 2), np.float32)
         segment.features["audio"][2:] = 1
         segment.features["text"][0] = 0
-    counts = {"text: words with cleaned frames": 11, "audio: frames with NaN": 5, "audio: frames with infinity": 2}
+    account = Account()
+    account.count(Cleaned.WORDS_WITH_CLEANED_FRAMES, "text", 11)
+    account.count_all("audio", {Cleaned.FRAMES_WITH_NAN: 5, Cleaned.FRAMES_WITH_INFINITY: 2})
 
     def read():
-        corpus.cleaning.update(counts)
+        corpus.account.add(account)
         yield from segments
 
     corpus = make_corpus(segments, aligned={"audio": False}, read=read)

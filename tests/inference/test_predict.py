@@ -12,7 +12,7 @@ from mmtrans.data.records import Records
 from mmtrans.inference.export import export
 from mmtrans.inference.predict import Scorer, predict
 from mmtrans.runs.run import Run
-from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.account import DropReason
 from mmtrans.sources.open import open_corpus
 from tests.earlier import EARLIER
 from tests.sources.csd_files import words_of, write_csd
@@ -139,7 +139,7 @@ def test_other_columns():
 
 def test_no_segments():
     corpus = make_corpus([make_segment(0, 3)], read=lambda: iter(()))
-    corpus.dropped.append(Dropped("v[0]", "no word lies in its interval"))
+    corpus.account.drop("v[0]", DropReason.NO_WORD_INSIDE)
     refused(scorer_of(), corpus, r"gives no segments\. .*1 dropped, reasons=\[\('no word lies in its interval', 1\)\]")
 
 

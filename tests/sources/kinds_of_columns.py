@@ -9,9 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mmtrans.sources.modalities import other_columns
 from tests.sources.format_files import d1, dump, truth
 from tests.sources.kinds import AUDIO, PICKLES, WRITE, Kinds, Row, pickled, text_of
+
+OTHER_COLUMNS = "audio: segments with other columns than most, taken as without it"
 
 
 def _segments(narrow: str) -> list:
@@ -51,7 +52,7 @@ def _narrow_split(format: str) -> Row:
         content[test][part] = content[test][part][..., :3]
         return dump(path, content, 4)
 
-    return Row(write, check=_lacks_audio(narrow, other_columns("audio")))
+    return Row(write, check=_lacks_audio(narrow, OTHER_COLUMNS))
 
 
 def _d1_narrow(folder: Path) -> Path:
@@ -71,7 +72,7 @@ def _row_by_row(format: str) -> Row:
         parts[AUDIO[format]] = [rows[0][..., :3] if k == 0 and len(rows) > 2 else row for k, row in enumerate(rows)]
 
     narrow = "train_0[0]" if format == "lmf" else FIRST
-    return Row(pickled(format, change), check=_lacks_audio((narrow,), other_columns("audio")))
+    return Row(pickled(format, change), check=_lacks_audio((narrow,), OTHER_COLUMNS))
 
 
 def _object_rows(format: str) -> Row:
@@ -186,11 +187,9 @@ _ODD_ENTRY = "audio: entries with other columns than most, left out"
 KINDS: Kinds = {
     "other columns in the first segment, or in a split": {
         "csd": Row(lambda p: WRITE["csd"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), _ODD_ENTRY)),
-        "misa": Row(lambda p: WRITE["misa"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), other_columns("audio"))),
-        "neutral": Row(
-            lambda p: WRITE["neutral"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), other_columns("audio"))
-        ),
-        "mfn": Row(_d1_narrow, check=_lacks_audio(TEST_ROWS["mfn"], other_columns("audio"))),
+        "misa": Row(lambda p: WRITE["misa"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), OTHER_COLUMNS)),
+        "neutral": Row(lambda p: WRITE["neutral"](p, _segments(FIRST)), check=_lacks_audio((FIRST,), OTHER_COLUMNS)),
+        "mfn": Row(_d1_narrow, check=_lacks_audio(TEST_ROWS["mfn"], OTHER_COLUMNS)),
         **{format: _narrow_split(format) for format in PICKLES},
     },
     "rows that are stored one by one": {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources import words as rules
+from mmtrans.sources.account import WORDS, Cleaned
 from tests.sources.format_files import dump, mmsa_unaligned, truth
 from tests.sources.kinds import WRITE, Kinds, Row
 
@@ -39,14 +39,13 @@ def _mmsa(words: Sequence[object], transcript: object) -> Callable[[Path], Path]
     return write
 
 
-def _reads(words: Sequence[object], spoken: Sequence[str], counts: dict[str, int], *, transcript: object = None):
+def _reads(words: Sequence[object], spoken: Sequence[str], counts: dict[Cleaned, int], *, transcript: object = None):
     """Entries of the formats with words: what is written in one segment, the words and the counts that are right."""
     kept = np.isin(np.arange(len(words)), [k for k, word in enumerate(words) if _text(word) in spoken])
 
     def check(corpus, segments) -> None:
         assert segments[ID].tokens == tuple(spoken)
-        found = {name: count for name, count in corpus.cleaning.items() if name.startswith("words: ")}
-        assert found == counts
+        assert _of_words(corpus) == counts
         expected = next(s for s in truth() if s.id == ID).clean
         for name in ("text", "audio", "video"):
             if corpus.aligned[name]:
@@ -56,6 +55,10 @@ def _reads(words: Sequence[object], spoken: Sequence[str], counts: dict[str, int
         **{f: Row(lambda p, f=f: WRITE[f](p, _with_words(words)), check=check) for f in ("csd", "misa", "neutral")},
         "mmsa": Row(_mmsa(words, " ".join(map(str, words)) if transcript is None else transcript), check=check),
     }
+
+
+def _of_words(corpus) -> dict[Cleaned, int]:
+    return {key.what: count for key, count in corpus.account.treated.items() if key.of == WORDS}
 
 
 def _text(word: object) -> str:
@@ -68,25 +71,25 @@ def _text(word: object) -> str:
 
 
 _MARKS = ("b", "sp", "NW", "e", "{LG}", "sil", "h")
-_REMOVED = {rules.PAUSES_REMOVED: 2, rules.NOISES_REMOVED: 2}
+_REMOVED = {Cleaned.PAUSES: 2, Cleaned.NOISES: 2}
 _BLANKS = ("b", "", "d", "e", " ", "g", "h")
 _FOREIGN = ("niño", "qué", "señora", "naïve", "日本", "über", "h")
 _LATIN_1 = tuple(word.encode("latin-1") for word in ("niño", "qué", "señora", "naïve", "b", "c", "h"))
 _SPANISH = tuple(word.decode("latin-1") for word in _LATIN_1)
 
 
-def _tells_missing(counts: dict[str, int], tokens: tuple[str, ...]):
+def _tells_missing(counts: dict[Cleaned, int], tokens: tuple[str, ...]):
     def check(corpus, segments) -> None:
         assert segments[ID].tokens == tokens
-        assert {name: count for name, count in corpus.cleaning.items() if name.startswith("words: ")} == counts
+        assert _of_words(corpus) == counts
 
     return check
 
 
 _marks = _reads(_MARKS, ("b", "e", "h"), _REMOVED)
-_blanks = _reads(_BLANKS, ("b", "d", "e", "g", "h"), {rules.PAUSES_REMOVED: 2})
+_blanks = _reads(_BLANKS, ("b", "d", "e", "g", "h"), {Cleaned.PAUSES: 2})
 _foreign = _reads([word.encode() for word in _FOREIGN], _FOREIGN, {}, transcript=" ".join(_FOREIGN).encode())
-_latin = _reads(_LATIN_1, _SPANISH, {rules.NOT_UTF_8: 4}, transcript=b" ".join(_LATIN_1))
+_latin = _reads(_LATIN_1, _SPANISH, {Cleaned.NOT_UTF_8: 4}, transcript=b" ".join(_LATIN_1))
 
 KINDS: Kinds = {
     "silence and noise among the words": {**_marks, **WORDLESS},
@@ -105,9 +108,9 @@ KINDS: Kinds = {
         "neutral": "A segment without words has none, and its modalities are not checked against them.",
         "misa": Row(
             lambda path: WRITE["misa"](path, _with_words(("b", None, float("nan"), "e", "f", "g", "h"))),
-            check=_tells_missing({rules.MISSING_REMOVED: 2}, ("b", "e", "f", "g", "h")),
+            check=_tells_missing({Cleaned.MISSING: 2}, ("b", "e", "f", "g", "h")),
         ),
-        "mmsa": Row(_mmsa((), float("nan")), check=_tells_missing({rules.NO_TRANSCRIPT: 1}, ())),
+        "mmsa": Row(_mmsa((), float("nan")), check=_tells_missing({Cleaned.NO_TRANSCRIPT: 1}, ())),
         **WORDLESS,
     },
     "words in UTF-8 as bytes": {
@@ -127,7 +130,7 @@ KINDS: Kinds = {
     },
     "words that are not UTF-8": {
         **_latin,
-        "mmsa": Row(_mmsa((), b" ".join(_LATIN_1)), check=_tells_missing({rules.NOT_UTF_8: 1}, _SPANISH)),
+        "mmsa": Row(_mmsa((), b" ".join(_LATIN_1)), check=_tells_missing({Cleaned.NOT_UTF_8: 1}, _SPANISH)),
         "neutral": Row(
             lambda path: _as_latin_1(WRITE["neutral"](path, _with_words(_SPANISH))),
             refused=r"The table of segments cannot be read: it is not UTF-8\. .* byte 0xf1 .*line 3\)",

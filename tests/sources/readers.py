@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.account import WORDS, Cleaned, DropReason
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
 from mmtrans.sources.untrusted.wire import UnitCorpus
 from tfrecords.schema import LabelScale, Segment
@@ -23,17 +24,16 @@ def open_numbers(path: str, number: int = 7, fault: str = "", at: int = 3) -> Co
     def read_units(first: int, step: int):
         for index in range(first, number, step):
             strike(fault if index == at else "", path)
-            corpus.cleaning["units"] += 1
+            corpus.account.count(Cleaned.PAUSES, WORDS)
             if index % 3 == 1:
-                corpus.dropped.append(Dropped(f"v[{index}]", "third"))
+                corpus.account.drop(f"v[{index}]", DropReason.LENGTHS_DISAGREE, "third")
                 yield []
                 continue
             features = {"text": np.full((1, 2), index, np.float32), "audio": np.ones((index + 1, 3), np.float32)}
             yield [Segment(f"v[{index}]", "v", features, label=index / 3, tokens=("wörd\ud800",))]
 
     def read():
-        corpus.dropped.clear()
-        corpus.cleaning.clear()
+        corpus.account.clear()
         for segments in read_units(0, 1):
             yield from segments
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmtrans.sources.account import Cleaned
 from mmtrans.sources.cleaning import clean
 from mmtrans.sources.csd import alignment
 from mmtrans.sources.csd.alignment import align_mean, cut_words, has_length, midpoint_pairs, overlap_pairs
@@ -74,11 +75,11 @@ def test_align_mean_equals_the_slow_loop_with_dirty_cells(data, reference, rows)
     expected, empty, hollow = mean_oracle(reference, rows, features)
     assert mean.dtype == np.float32
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
-    assert counts["words without frames set to 0"] == empty
-    assert counts["cells without a finite value set to 0"] == hollow
+    assert counts[Cleaned.WORDS_WITHOUT_FRAMES] == empty
+    assert counts[Cleaned.CELLS_WITHOUT_VALUE] == hollow
     used = sorted({i for _, i in overlap_oracle(reference, rows)})
-    assert counts["frames with NaN"] == sum(bool(np.isnan(features[i]).any()) for i in used)
-    assert counts["frames with infinity"] == sum(bool(np.isinf(features[i]).any()) for i in used)
+    assert counts[Cleaned.FRAMES_WITH_NAN] == sum(bool(np.isnan(features[i]).any()) for i in used)
+    assert counts[Cleaned.FRAMES_WITH_INFINITY] == sum(bool(np.isinf(features[i]).any()) for i in used)
     np.testing.assert_array_equal(features, untouched)
 
 
@@ -100,7 +101,7 @@ def test_clean_zeroes_single_cells_and_leaves_its_input():
     features = np.array([[1, np.nan], [np.inf, 2], [3, 4]], np.float32)
     cleaned, counts = clean(features)
     np.testing.assert_array_equal(cleaned, [[1, 0], [0, 2], [3, 4]])
-    assert counts == {"frames with NaN": 1, "frames with infinity": 1}
+    assert counts == {Cleaned.FRAMES_WITH_NAN: 1, Cleaned.FRAMES_WITH_INFINITY: 1}
     assert np.isnan(features[0, 1])
 
 
@@ -121,11 +122,11 @@ def test_cut_words_gives_a_word_to_both_segments_and_counts_it_once():
     spans = np.array([[1.5, 3], [0, 1.75], [9, 9]])
     words = np.array([[2, 3], [0, 1], [1, 2], [5, 6]], float)
     frames = (np.array([[1, 2]], float), np.array([[7]], np.float32))
-    used, steps, features, counts = cut_words(spans, words, {"audio": frames})
+    used, steps, features, account = cut_words(spans, words, {"audio": frames})
     assert used.tolist() == [0, 1, 2]
     assert [used[positions].tolist() for positions in steps] == [[2, 0], [1, 2], []]
     np.testing.assert_array_equal(features["audio"], [[0], [0], [7]])
-    assert counts == {"audio: words without frames set to 0": 2}
+    assert account.cleaning() == {"audio: words without frames set to 0": 2}
 
 
 @needs(OFFICIAL, WORDS, EXPECTED)

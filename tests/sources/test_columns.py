@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from mmtrans.sources.account import Account, DropReason, Left
 from mmtrans.sources.columns import COVAREP_NAMES, FACET_NAMES, select_columns
-from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.open import open_corpus
 from tests.real_data import MOSI_TRIMODAL, needs
+from tfrecords.manifest import DroppedSegment
 from tfrecords.schema import LabelScale, Segment
 
 #: The published list of FACET's columns, frame time and face box included, and indices into it after those five.
@@ -54,7 +56,7 @@ def test_names_are_the_published_ones():
 
 def test_mctn_keeps_the_features_that_the_papers_kept():
     features = {"text": _ramp(3), "audio": _ramp(74), "video": _ramp(47)}
-    corpus = select_columns(_corpus(features, dropped=[Dropped("w[0]", "x")]), "mctn")
+    corpus = select_columns(_corpus(features, account=Account(left=[Left("w[0]", DropReason.NO_STEPS)])), "mctn")
     (segment,) = corpus.read()
     np.testing.assert_array_equal(segment.features["text"], features["text"])
     np.testing.assert_array_equal(segment.features["audio"], features["audio"][:, [1, 3, 6, 25, 60]])
@@ -65,7 +67,7 @@ def test_mctn_keeps_the_features_that_the_papers_kept():
     assert corpus.feature_names["video"] == tuple(names)
     assert corpus.feature_names["audio"] == ("VUV", "QOQ", "MDQ", "MCEP_14", "HMPDM_24")
     assert (segment.id, segment.label, segment.tokens) == ("v[0]", 0.5, ("a", "b"))
-    assert corpus.dropped == [Dropped("w[0]", "x")]
+    assert corpus.dropped == [DroppedSegment("w[0]", "no steps")]
 
 
 def test_the_files_own_names_come_first():

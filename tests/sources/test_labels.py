@@ -1,6 +1,5 @@
 """The label's column, the one rule that tells its scale, and what of its values can be stored."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
+from mmtrans.sources.account import Account
 from mmtrans.sources.labels import (
     ANY_LABEL,
     Labels,
@@ -159,10 +159,10 @@ def test_a_range_in_python_is_checked_before_the_source_is_read(tmp_path, number
 
 
 def test_labels_that_float32_cannot_hold_are_left_out_and_counted():
-    cleaning = Counter()
+    account = Account()
     values = [None, 0.5, np.nan, -np.inf, 1e39, -1e308, 2.0**24, 2.0**53 + 2]
-    assert [storable(value, cleaning) for value in values] == [None, 0.5, None, None, None, None, 2.0**24, 2.0**53 + 2]
-    assert cleaning == {
+    assert [storable(value, account) for value in values] == [None, 0.5, None, None, None, None, 2.0**24, 2.0**53 + 2]
+    assert account.cleaning() == {
         "labels: not finite, kept without a label": 4,
         "labels: beyond 16777216, where whole numbers are rounded": 1,
     }

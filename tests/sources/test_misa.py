@@ -7,12 +7,12 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.folds import assign_folds
-from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.labels import ANY_LABEL
 from mmtrans.sources.misa.reader import open_misa
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.untrusted.unpickle import load_pickle
 from tests.real_data import MOSI_TEXT, MOSI_TRIMODAL, needs
+from tfrecords.manifest import DroppedSegment
 from tfrecords.schema import LabelScale
 
 RNG = np.random.default_rng(0)
@@ -177,10 +177,10 @@ def test_what_is_left_out_says_why(tmp_path):
         ]
         assert corpus.cleaning == {"video: segments with other columns than most, taken as without it": 1}
         assert corpus.dropped == [
-            Dropped("a[1]", "lengths disagree: audio 2, video 1, words 2, actual words 2"),
-            Dropped("a[2]", "lengths disagree: audio 1, video 1, words 1, actual words 2"),
-            Dropped("a[3]", "no steps"),
-            Dropped("b[0]", "duplicate id, the first is kept"),
+            DroppedSegment("a[1]", "lengths disagree: audio 2, video 1, words 2, actual words 2"),
+            DroppedSegment("a[2]", "lengths disagree: audio 1, video 1, words 1, actual words 2"),
+            DroppedSegment("a[3]", "no steps"),
+            DroppedSegment("b[0]", "duplicate id, the first is kept"),
         ]
 
 
@@ -199,7 +199,7 @@ def test_a_segment_keeps_the_modalities_that_it_has(tmp_path, nothing):
         ("b[3]", {"text", "audio", "video"}, ()),
     ]
     assert corpus.cleaning == {f"{name}: segments without it": 2 for name in ("text", "audio", "video")}
-    assert corpus.dropped == [Dropped("c[0]", "no modality is other than zero, with the columns of most")]
+    assert corpus.dropped == [DroppedSegment("c[0]", "no modality is other than zero, with the columns of most")]
 
 
 def test_one_based_ids(tmp_path):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mmtrans.conversion.convert import convert
-from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.untrusted.npz import array_shape, open_npz, read_array
+from tfrecords.manifest import DroppedSegment
 from tfrecords.schema import LabelScale
 
 
@@ -78,7 +78,7 @@ def test_a_segment_of_silence_keeps_what_has_steps_of_its_own(tmp_path):
     arrays = {"text": {"v[0]": _array(3), "v[1]": _array(1)}, "audio": audio}
     corpus = open_corpus(_folder(tmp_path / "t", table, arrays))
     assert [segment.id for segment in corpus.read()] == ["v[0]"]
-    assert corpus.dropped == [Dropped("v[1]", "no word of it is spoken")]
+    assert corpus.dropped == [DroppedSegment("v[1]", "no word of it is spoken")]
 
 
 def test_settings(tmp_path):
@@ -92,7 +92,7 @@ def test_settings(tmp_path):
     assert corpus.label == LabelScale("joy", 0.0, 10.0, 4.0)
     assert corpus.feature_names == {"text": ("a", "b")}
     assert [segment.id for segment in corpus.read()] == ["v[0]"]
-    assert corpus.dropped == [Dropped("v[1]", "lengths disagree: text 5, words 1")]
+    assert corpus.dropped == [DroppedSegment("v[1]", "lengths disagree: text 5, words 1")]
     assert "corpus.json" in [file.name for file in corpus.files]
 
 
@@ -109,8 +109,8 @@ def test_cleaning_and_drops(tmp_path):
         assert [(segment.id, segment.label) for segment in segments] == [("v[0]", None), ("w[0]", 2.0)]
         np.testing.assert_array_equal(segments[0].features["audio"], [[0, 1], [0, 0], [0, 2]])
         assert corpus.dropped == [
-            Dropped("v[1]", "no features that are not zero"),
-            Dropped("v[0]", "duplicate id, the first is kept"),
+            DroppedSegment("v[1]", "no features that are not zero"),
+            DroppedSegment("v[0]", "duplicate id, the first is kept"),
         ]
         assert corpus.cleaning == {
             "audio: frames with NaN": 1,

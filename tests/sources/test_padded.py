@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.padded.arrays import open_padded
 from mmtrans.sources.padded.folds import Fold
+from tfrecords.manifest import DroppedSegment
 from tfrecords.schema import LabelScale
 
 
@@ -118,8 +118,8 @@ def test_duplicates_and_empty_segments_are_dropped_and_counted_anew(tmp_path):
     for _ in range(2):
         assert [segment.id for segment in corpus.read()] == ["v[0]", "w[1]"]
         assert corpus.dropped == [
-            Dropped("v[0]", "duplicate id, the first is kept"),
-            Dropped("w[0]", "every modality is zero throughout"),
+            DroppedSegment("v[0]", "duplicate id, the first is kept"),
+            DroppedSegment("w[0]", "every modality is zero throughout"),
         ]
         assert corpus.cleaning["audio: frames with NaN"] == 5
         # Nothing but NaN is nothing.

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from mmtrans.sources.account import Account, Cleaned
 from mmtrans.sources.cleaning import count_bad, find_bad_rows
 
 #: What two intervals must share to count as overlapping; the official SDK's epsilon, for equal results.
@@ -108,7 +109,9 @@ def midpoint_pairs(reference: np.ndarray, intervals: np.ndarray) -> tuple[np.nda
     return block[order], rows[order]
 
 
-def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, Counter]:
+def align_mean(
+    reference: np.ndarray, intervals: np.ndarray, features: np.ndarray
+) -> tuple[np.ndarray, Counter[Cleaned]]:
     """Averages, for each reference word, the frames that overlap it.
 
     Args:
@@ -131,24 +134,23 @@ def align_mean(reference: np.ndarray, intervals: np.ndarray, features: np.ndarra
     members = csr_matrix((np.ones(len(columns)), columns, pointers), shape=(len(reference), len(used)))
     bad_rows, finite = find_bad_rows(features)
     divisor = num_frames[:, None].astype(np.float64)
-    counts: Counter = Counter()
+    counts: Counter[Cleaned] = Counter()
     if len(bad_rows):
         counts.update(count_bad(features[bad_rows]))
         features[bad_rows] = np.where(finite, features[bad_rows], 0)
         divisor = divisor - members[:, bad_rows] @ (~finite).astype(np.float64)
-        counts["words with cleaned frames"] = int((divisor < num_frames[:, None]).any(axis=1).sum())
+        counts[Cleaned.WORDS_WITH_CLEANED_FRAMES] = int((divisor < num_frames[:, None]).any(axis=1).sum())
     mean = (members @ features) / np.maximum(divisor, 1)
     empty = int((num_frames == 0).sum())
     hollow = int((divisor == 0).sum()) - empty * divisor.shape[1]
-    for name, count in (("words without frames set to 0", empty), ("cells without a finite value set to 0", hollow)):
-        if count:
-            counts[name] += count
-    return mean.astype(np.float32), counts
+    counts[Cleaned.WORDS_WITHOUT_FRAMES] = empty
+    counts[Cleaned.CELLS_WITHOUT_VALUE] = hollow
+    return mean.astype(np.float32), +counts
 
 
 def cut_words(
     spans: np.ndarray, words: np.ndarray, streams: Mapping[str, tuple[np.ndarray, np.ndarray]]
-) -> tuple[np.ndarray, list[np.ndarray], dict[str, np.ndarray], Counter]:
+) -> tuple[np.ndarray, list[np.ndarray], dict[str, np.ndarray], Account]:
     """Gives each segment its words, and each word its features; a word in two segments is aligned and counted once.
 
     Args:
@@ -165,8 +167,8 @@ def cut_words(
     used, positions = np.unique(rows, return_inverse=True)
     steps = np.split(positions, np.searchsorted(owners, np.arange(1, len(spans))))
     features = {}
-    counts: Counter = Counter()
+    account = Account()
     for modality, (intervals, frames) in streams.items():
         features[modality], found = align_mean(words[used], intervals, frames)
-        counts.update({f"{modality}: {name}": count for name, count in found.items()})
-    return used, steps, features, counts
+        account.count_all(modality, found)
+    return used, steps, features, account

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.corpus import Dropped
+from mmtrans.sources.account import Account
 from mmtrans.sources.csd.label_times import measure_label_times
 from mmtrans.sources.csd.roles import role_of
 from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
@@ -51,7 +50,7 @@ class Plan:
         compat: as in `open_csd`.
         units: in the order of reading.
         labels: what tells their scale.
-        dropped, cleaning: the account.
+        account: what is treated and left out.
     """
 
     sequences: Mapping[str, Sequence]
@@ -60,8 +59,7 @@ class Plan:
     compat: str | None
     units: tuple[Unit, ...]
     labels: Labels
-    dropped: list[Dropped] = field(default_factory=list)
-    cleaning: Counter = field(default_factory=Counter)
+    account: Account = field(default_factory=Account)
 
     def anchors(self) -> list[Sequence]:
         """The sequences without whose rows there is no segment."""
@@ -114,7 +112,7 @@ def read_vocabulary(words: Sequence) -> tuple[str, ...]:
     with open_file(words.path) as file:
         for video in words.entries:
             loaded = words.load(file, video)
-            found.update(map(str.lower, read_words(loaded[1].tolist(), Counter())[0]) if loaded else ())
+            found.update(map(str.lower, read_words(loaded[1].tolist(), Account())[0]) if loaded else ())
     return tuple(sorted(found))
 
 
@@ -127,7 +125,7 @@ def _compare_times(plan: Plan) -> str | None:
             loaded = words.load(file, unit.key)
             if loaded is not None:
                 times, content = loaded
-                is_spoken = read_words(content.tolist(), Counter())[1] if words.holds_text else slice(None)
+                is_spoken = read_words(content.tolist(), Account())[1] if words.holds_text else slice(None)
                 videos.append((unit.spans, times[is_spoken]))
     return measure_label_times(videos).note
 

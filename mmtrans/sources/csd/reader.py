@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import Cleaned
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.plan import Plan, plan_reading, read_vocabulary
 from mmtrans.sources.csd.sdk import COMPATIBILITIES
@@ -106,8 +107,7 @@ def open_sequences(
         feature_names={m: plan.sequences[m].names for m in plan.modalities if plan.sequences[m].names},
         folds=folds,
         aligned=dict.fromkeys(plan.modalities, plan.reference is not None),
-        dropped=plan.dropped,
-        cleaning=plan.cleaning,
+        account=plan.account,
         notes=notes,
         read_units=partial(read_units, plan),
         vocabulary=read_vocabulary(words) if words is not None and glove is not None else (),
@@ -115,8 +115,7 @@ def open_sequences(
 
 
 def _read(plan: Plan) -> Iterator[Segment]:
-    plan.dropped.clear()
-    plan.cleaning.clear()
+    plan.account.clear()
     yield from chain.from_iterable(read_units(plan))
 
 
@@ -135,8 +134,9 @@ def _with_vectors(corpus: UnitCorpus, glove: Path) -> Corpus:
             text = np.array([vectors.get(word, np.zeros(dim, np.float32)) for word in words]).reshape(-1, dim)
             strange = [word for word in words if word not in vectors]
             if strange:
-                corpus.cleaning["text: words without a vector set to 0"] += len(strange)
-                corpus.cleaning["text: different words without a vector"] += len(set(strange) - unknown)
+                corpus.account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(strange))
+                fresh = len(set(strange) - unknown)
+                corpus.account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", fresh)
                 unknown.update(strange)
             yield replace(segment, features={"text": text, **segment.features})
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from mmtrans.sources.account import Account, Cleaned
 from mmtrans.sources.csd.alignment import has_length, overlap_pairs
 
 #: What `--compat` can be.
@@ -30,7 +31,7 @@ def cut_words_like_sdk(
     *,
     own: str | None = None,
     impute: bool = True,
-) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], dict[str, list[int]], Counter]:
+) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]], dict[str, list[int]], Account]:
     """Gives each segment its words, and each word of a segment its features.
 
     Args:
@@ -47,10 +48,10 @@ def cut_words_like_sdk(
     """
     owners, rows = overlap_pairs(spans, words)
     bounds = np.searchsorted(owners, np.arange(1, len(spans)))
-    features, present, counts = {}, {}, Counter()
+    features, present, account = {}, {}, Account()
     for modality, (intervals, frames) in streams.items():
         mean, covered, found = _keep(words, frames) if modality == own else _average(words, intervals, frames, impute)
-        counts.update({f"{modality}: {name}": count for name, count in found.items() if count})
+        account.count_all(modality, found)
         # has_length's rule, spelled for the stretch that a word's frames and the segment share.
         shared = np.stack(
             [np.maximum(covered[rows, 0], spans[owners, 0]), np.minimum(covered[rows, 1], spans[owners, 1])], axis=1
@@ -58,12 +59,12 @@ def cut_words_like_sdk(
         belongs = has_length(shared)
         features[modality] = np.split(np.where(belongs[:, None], mean[rows], np.float32(0)), bounds)
         present[modality] = [int(part.sum()) for part in np.split(belongs, bounds)]
-    return np.split(rows, bounds), features, present, counts
+    return np.split(rows, bounds), features, present, account
 
 
 def _average(
     words: np.ndarray, intervals: np.ndarray, frames: np.ndarray, impute: bool
-) -> tuple[np.ndarray, np.ndarray, Counter]:
+) -> tuple[np.ndarray, np.ndarray, Counter[Cleaned]]:
     """Mean `(num_words, dim)` float32, and `(num_words, 2)` the stretch of each word that its frames cover."""
     owners, rows = overlap_pairs(words, intervals)
     numbers = np.bincount(owners, minlength=len(words))
@@ -78,15 +79,15 @@ def _average(
     np.maximum.at(covered[:, 1], owners, np.minimum(intervals[rows, 1], words[owners, 1]))
     if impute:
         covered[numbers == 0] = words[numbers == 0]
-    counts = Counter({"cells whose mean is not finite set to 0": int((~finite).sum())})
-    counts["words without frames set to 0"] = int((numbers == 0).sum())
+    counts = Counter({Cleaned.MEANS_NOT_FINITE: int((~finite).sum())})
+    counts[Cleaned.WORDS_WITHOUT_FRAMES] = int((numbers == 0).sum())
     return np.where(finite, mean, np.float32(0)), covered, counts
 
 
-def _keep(words: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, Counter]:
+def _keep(words: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, Counter[Cleaned]]:
     # The SDK hands the reference's rows through, overlapping neighbours left aside.
     finite = np.isfinite(frames)
-    counts = Counter({"cells whose mean is not finite set to 0": int((~finite).sum())})
+    counts = Counter({Cleaned.MEANS_NOT_FINITE: int((~finite).sum())})
     return np.where(finite, frames, np.float32(0)), words, counts
 
 

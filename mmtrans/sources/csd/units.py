@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 
+from mmtrans.sources.account import WORDS, Account, Cleaned, DropReason, Treated
 from mmtrans.sources.cleaning import clean
-from mmtrans.sources.corpus import Dropped
 from mmtrans.sources.csd.alignment import cut_words, has_length, midpoint_pairs
 from mmtrans.sources.csd.plan import Plan, Unit
 from mmtrans.sources.csd.sdk import cut_words_like_sdk, tokens_of
 from mmtrans.sources.csd.sequence import open_file, split_id
 from mmtrans.sources.labels import storable
-from mmtrans.sources.words import NOT_UTF_8, read_words
+from mmtrans.sources.words import read_words
 from tfrecords.schema import MODALITIES, Segment
 
 
@@ -29,13 +28,12 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
     with ExitStack() as stack:
         files = {role: stack.enter_context(open_file(s.path)) for role, s in plan.sequences.items() if role != "labels"}
         for unit in plan.units[first::step]:
-            unit = replace(unit, labels=tuple(storable(label, plan.cleaning) for label in unit.labels))
+            unit = replace(unit, labels=tuple(storable(label, plan.account) for label in unit.labels))
             loaded = {}
             for role, file in files.items():
                 odd: list[str] = []
                 part = plan.sequences[role].load(file, unit.key, odd)
-                if odd:
-                    plan.cleaning[f"{role}: entries with other columns than most, left out"] += len(odd)
+                plan.account.count(Cleaned.ENTRIES_OF_OTHER_COLUMNS, role, len(odd))
                 if part is not None:
                     loaded[role] = part
             yield list(_cut(plan, unit, loaded))
@@ -50,8 +48,8 @@ def _cut(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
         # The SDK keeps the videos that all sequences have, words that are not its reference set aside.
         lacking += [m for m in plan.modalities if m != plan.reference and not plan.sequences[m].find(unit.key)]
     if lacking:
-        reason = f"{plan.sequences[lacking[0]].path.name} has no rows for its video"
-        plan.dropped.extend(Dropped(id, reason) for id in unit.ids)
+        for id in unit.ids:
+            plan.account.drop(id, DropReason.NO_ROWS_IN, plan.sequences[lacking[0]].path.name)
     elif plan.compat:
         yield from _cut_like_sdk(plan, unit, loaded)
     else:
@@ -61,17 +59,16 @@ def _cut(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
 def _cut_by_words(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
     times, content = loaded.pop(plan.reference)
     if plan.reference == "words":
-        found, is_spoken = read_words(content.tolist(), plan.cleaning)
+        found, is_spoken = read_words(content.tolist(), plan.account)
         has_time = has_length(times)
-        short = int((is_spoken & ~has_time).sum())
-        plan.cleaning.update({"words: of no length removed": short} if short else {})
+        plan.account.count(Cleaned.NO_LENGTH, WORDS, int((is_spoken & ~has_time).sum()))
         times, content = times[is_spoken & has_time], np.array(found, object)[is_spoken & has_time]
-    used, steps, features, counts = cut_words(unit.spans, times, loaded)
+    used, steps, features, account = cut_words(unit.spans, times, loaded)
     tokens = content[used] if plan.reference == "words" else None
     if tokens is None:
         features["text"], found = clean(content[used])
-        counts.update({f"text: {name}": count for name, count in found.items()})
-    plan.cleaning.update(counts)
+        account.count_all("text", found)
+    plan.account.add(account)
     for row, positions in enumerate(steps):
         chosen = {modality: features[modality][positions] for modality in MODALITIES if modality in features}
         words = tuple(tokens[positions].tolist()) if tokens is not None else ()
@@ -91,15 +88,15 @@ def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
     if plan.reference == "text":
         loaded["text"] = (times, content)
     impute = plan.compat == "sdk"
-    words, features, present, counts = cut_words_like_sdk(unit.spans, times, loaded, own=plan.reference, impute=impute)
-    plan.cleaning.update(counts)
+    words, features, present, account = cut_words_like_sdk(unit.spans, times, loaded, own=plan.reference, impute=impute)
+    plan.account.add(account)
     for row, rows in enumerate(words):
         empty = [m for m in plan.modalities if len(rows) and not present[m][row]]
         if empty:
-            plan.dropped.append(Dropped(unit.ids[row], f"{empty[0]} has no frame in its interval"))
+            plan.account.drop(unit.ids[row], DropReason.NO_FRAME_OF, empty[0])
             continue
-        missing = {m: len(rows) - present[m][row] for m in plan.modalities if len(rows) > present[m][row]}
-        plan.cleaning.update({f"{m}: rows that the SDK would leave out": n for m, n in missing.items()})
+        for modality in plan.modalities:
+            plan.account.count(Cleaned.ROWS_BEYOND_SDK, modality, max(0, len(rows) - present[modality][row]))
         chosen = {modality: features[modality][row] for modality in plan.modalities}
         spoken = tuple(tokens[rows].tolist()) if tokens is not None else ()
         yield from _segment(plan, unit, row, chosen if len(rows) else None, spoken)
@@ -107,9 +104,9 @@ def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
 
 def _rows_of_sdk(cells: np.ndarray, plan: Plan) -> np.ndarray:
     """The words, pauses among them: rows of the SDK are steps, whatever they say."""
-    counts: Counter = Counter()
-    words = [word or "sp" for word in read_words(cells.tolist(), counts)[0]]
-    plan.cleaning.update({NOT_UTF_8: counts[NOT_UTF_8]} if counts[NOT_UTF_8] else {})
+    account = Account()
+    words = [word or "sp" for word in read_words(cells.tolist(), account)[0]]
+    plan.account.count(Cleaned.NOT_UTF_8, WORDS, account.treated[Treated(WORDS, Cleaned.NOT_UTF_8)])
     return np.array(words, object)
 
 
@@ -122,7 +119,7 @@ def _cut_by_time(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
         chosen = {}
         for modality in (name for name in MODALITIES if name in loaded and len(steps[name][row])):
             chosen[modality], found = clean(loaded[modality][1][steps[modality][row]])
-            plan.cleaning.update({f"{modality}: {name}": count for name, count in found.items()})
+            plan.account.count_all(modality, found)
         yield from _segment(plan, unit, row, chosen or None, ())
 
 
@@ -130,10 +127,10 @@ def _segment(
     plan: Plan, unit: Unit, row: int, features: dict[str, np.ndarray] | None, tokens: tuple[str, ...]
 ) -> Iterator[Segment]:
     if features is None:
-        inside = f"no {'word' if plan.reference else 'frame'} lies in its interval"
-        reason = inside if has_length(unit.spans[row : row + 1])[0] else "its interval has no length"
-        plan.dropped.append(Dropped(unit.ids[row], reason))
+        inside = DropReason.NO_WORD_INSIDE if plan.reference else DropReason.NO_FRAME_INSIDE
+        reason = inside if has_length(unit.spans[row : row + 1])[0] else DropReason.NO_LENGTH
+        plan.account.drop(unit.ids[row], reason)
         return
     for modality in set(MODALITIES) & set(plan.sequences) - set(features):
-        plan.cleaning[f"{modality}: segments without it"] += 1
+        plan.account.count(Cleaned.SEGMENTS_WITHOUT, modality)
     yield Segment(unit.ids[row], split_id(unit.key)[0], features, unit.labels[row], tokens)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.cleaning import clean
-from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.account import Account, Cleaned, DropReason
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.glove import read_glove
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.listing import PICKLE_SUFFIXES, find_pickles
 from mmtrans.sources.misa.samples import Sample, samples_of
-from mmtrans.sources.modalities import other_columns, usual_width
+from mmtrans.sources.modalities import usual_width
 from mmtrans.sources.segment_names import Name, are_videos, name_rows
+from mmtrans.sources.segments import grouped, segments_of, usable
 from mmtrans.system.user_files import check_file
 from tfrecords.schema import Segment, segment_id
 
@@ -153,48 +155,47 @@ def _read(
     column: int,
     content: object,
 ) -> Iterator[Segment]:
-    corpus.dropped.clear()
-    corpus.cleaning.clear()
-    seen: set[str] = set()
-    following = iter(names)
-    for path in corpus.files:
-        by_video: dict[str, list[tuple[str, Sample]]] = {}
-        for _, sample in samples_of(path, content):
-            video, index = next(following)
-            by_video.setdefault(video, []).append((segment_id(video, index), sample))
-        for video, (name, sample) in ((video, named) for video, samples in by_video.items() for named in samples):
-            reason = "duplicate id, the first is kept" if name in seen else _misfit(sample)
-            if reason:
-                corpus.dropped.append(Dropped(name, reason))
-                continue
-            seen.add(name)
-            features, tokens = _features(sample, vectors, dims, corpus.cleaning)
-            if not features:
-                corpus.dropped.append(Dropped(name, "no modality is other than zero, with the columns of most"))
-            else:
-                label = storable(_label(sample.labels, column), corpus.cleaning)
-                yield Segment(name, video, features, label, tokens)
+    account, following = corpus.account, iter(names)
+    account.clear()
+
+    def make(row: tuple[Name, Sample]) -> Segment | None:
+        (video, index), sample = row
+        misfit = _misfit(sample)
+        if misfit is not None:
+            account.drop(segment_id(video, index), *misfit)
+            return None
+        features, tokens = _features(sample, vectors, dims, account)
+        if not features:
+            account.drop(segment_id(video, index), DropReason.NO_USUAL_FEATURES)
+            return None
+        label = storable(_label(sample.labels, column), account)
+        return Segment(segment_id(video, index), video, features, label, tokens)
+
+    named = (((next(following), sample) for _, sample in samples_of(path, content)) for path in corpus.files)
+    rows = chain.from_iterable(grouped(of_file, lambda row: row[0][0]) for of_file in named)
+    yield from segments_of(rows, lambda row: segment_id(*row[0]), make, account)
 
 
-def _misfit(sample: Sample) -> str | None:
+def _misfit(sample: Sample) -> tuple[DropReason, str] | None:
+    """Why a sample is no segment, and the detail."""
     # A modality without steps is one that the segment lacks.
     steps = {name: count for name, count in sample.steps.items() if count}
     if len(set(steps.values())) > 1:
-        return "lengths disagree: " + ", ".join(f"{name} {count}" for name, count in steps.items())
+        return DropReason.LENGTHS_DISAGREE, ", ".join(f"{name} {count}" for name, count in steps.items())
     if not steps:
-        return "no steps"
+        return DropReason.NO_STEPS, ""
     if sample.words and not sample.spoken.any():
-        return "no word of it is spoken"
+        return DropReason.NOTHING_SPOKEN, ""
     return None
 
 
 def _features(
-    sample: Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], cleaning: Counter
+    sample: Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], account: Account
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """What of a sample is other than zero and of the usual columns, and the spoken words."""
     arrays = {name: array for name, array in sample.features.items() if len(array)}
-    features, tokens = {}, sample.words
-    cleaning.update(sample.treated)
+    tokens = sample.words
+    account.add(sample.account)
     if not sample.spoken.all():
         # The steps of silence go with its words.
         arrays = {name: array[sample.spoken] for name, array in arrays.items()}
@@ -204,17 +205,7 @@ def _features(
         if tokens:
             zeros = np.zeros(dims["text"], np.float32)
             arrays["text"] = np.stack([vectors.get(word, zeros) for word in tokens])
-            unknown = sum(word not in vectors for word in tokens)
-            cleaning.update({"text: words without a vector set to 0": unknown} if unknown else {})
-    cleaning.update(f"{modality}: segments without it" for modality in dims if modality not in arrays)
-    for modality, array in arrays.items():
-        if array.shape[1] != dims[modality]:
-            cleaning[other_columns(modality)] += 1
-            continue
-        cleaned, counts = clean(array)
-        cleaning.update({f"{modality}: {what}": count for what, count in counts.items()})
-        if cleaned.any():
-            features[modality] = cleaned
-        else:
-            cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
-    return features, tokens
+            account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", sum(word not in vectors for word in tokens))
+    odd = [name for name, array in arrays.items() if array.shape[1] != dims[name]]
+    usual = {name: array for name, array in arrays.items() if name not in odd}
+    return usable(usual, dict.fromkeys([*arrays, *dims]), account, odd=odd), tokens

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import Account
 from mmtrans.sources.ids import id_text, split_name
 from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.untrusted.unpickle import load_pickle
@@ -25,7 +25,7 @@ class Sample:
         features: modality → `(steps, dim)` float32 as the file has it, NaN included; `(0, 0)` where it lacks it.
         words: the actual words in lower case, if there are any, silence among them.
         spoken: `(steps,)` bool, which words are spoken.
-        treated: what was found about the words, to be counted where the sample becomes a segment.
+        account: what was found about the words, to be counted where the sample becomes a segment.
         steps: name in the file → number of steps, of which those that are not 0 should all be one.
         labels: the numbers of the label, which may be none; NaN as the file has it.
     """
@@ -34,7 +34,7 @@ class Sample:
     features: dict[str, np.ndarray]
     words: tuple[str, ...]
     spoken: np.ndarray
-    treated: Counter
+    account: Account
     steps: dict[str, int]
     labels: tuple[float, ...]
 
@@ -92,10 +92,10 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
     if isinstance(words, np.ndarray) and words.ndim == 2 and words.shape[1] > 1 and words.dtype.kind == "f":
         features["text"] = _matrix(words, "text", where)
     labels = tuple(_numbers(label, "label", where).reshape(-1).tolist())
-    treated: Counter = Counter()
-    found, is_spoken = read_words(_cells(actual[0] if actual else words), treated)
+    account = Account()
+    found, is_spoken = read_words(_cells(actual[0] if actual else words), account)
     lower = tuple(word.lower() for word in found)
-    return Sample(raw_id, features, lower, is_spoken, treated, steps, labels)
+    return Sample(raw_id, features, lower, is_spoken, account, steps, labels)
 
 
 def _cells(words: Sequence) -> list:

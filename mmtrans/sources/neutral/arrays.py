@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.sources.modalities import MAX_PARTS, holds_ids, modality_of, other_columns, usual_width
+from mmtrans.sources.account import Account, Cleaned
+from mmtrans.sources.modalities import MAX_PARTS, holds_ids, modality_of, usual_width
 from mmtrans.sources.neutral.table import Row
 from mmtrans.sources.untrusted.npz import array_names, array_shape, open_npz, read_array
 
@@ -33,7 +34,7 @@ class Place:
     is_joint: bool
 
 
-def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[list[dict[str, Place]], Counter]:
+def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[list[dict[str, Place]], Account]:
     """The arrays of each row, by modality, and what of them is not read and counted.
 
     A modality of other columns than in most segments is left out of a segment. A text that is numbers of tokens is left
@@ -45,7 +46,7 @@ def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[li
     places: list[dict[str, Place]] = [{} for _ in rows]
     _find_joint(folder, rows, places, notes)
     _find_own(folder, rows, places, notes)
-    counts: Counter = Counter()
+    account = Account()
     widths: dict[str, Counter[int]] = {}
     for modality, place in ((modality, place) for of_row in places for modality, place in of_row.items()):
         if place.shape[0]:
@@ -53,15 +54,15 @@ def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[li
     dims = {modality: usual_width(found) for modality, found in widths.items()}
     for of_row in places:
         odd = [name for name, place in of_row.items() if place.shape[0] and place.shape[1] != dims[name]]
-        counts.update(map(other_columns, odd))
         for name in odd:
+            account.count(Cleaned.SEGMENTS_OF_OTHER_COLUMNS, name)
             del of_row[name]
     texts = [of_row["text"] for of_row in places if "text" in of_row and of_row["text"].shape[0]]
     if texts and _hold_ids(texts):
         notes.append(f"{texts[0].path.name} holds the numbers of tokens, and no vectors: no text modality.")
         for of_row in places:
             of_row.pop("text", None)
-    return places, counts
+    return places, account
 
 
 def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[str]) -> None:

@@ -23,20 +23,20 @@ Steps of words that are silence go with them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.cleaning import clean
-from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.account import Account, DropReason
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.neutral.arrays import Place, find_arrays
 from mmtrans.sources.neutral.settings import read_settings
 from mmtrans.sources.neutral.table import TABLE, Row, read_table
 from mmtrans.sources.segment_names import are_videos
+from mmtrans.sources.segments import grouped, segments_of, usable
 from mmtrans.sources.untrusted.npz import open_npz, read_array
 from mmtrans.sources.words import read_words
 from mmtrans.system.user_files import check_file, has_file
@@ -60,7 +60,7 @@ def open_neutral(path: str | Path) -> Corpus:
     notes: list[str] = []
     rows, folds = read_table(folder / TABLE, notes)
     settings = read_settings(folder / SETTINGS)
-    places, counts = find_arrays(folder, rows, notes)
+    places, found = find_arrays(folder, rows, notes)
     if not any(places):
         raise ValueError(
             f"There are no features of the segments. Expected text.npz, audio.npz or video.npz with arrays named by "
@@ -77,7 +77,7 @@ def open_neutral(path: str | Path) -> Corpus:
         files=sorted(files | ({folder / SETTINGS} if has_file(folder / SETTINGS, "corpus.json") else set())),
         label=choose_scale(labels, folds)[0],
         labels=labels,
-        read=lambda: _read(corpus, rows, places, counts),
+        read=lambda: _read(corpus, rows, places, found),
         video_ids=list(dict.fromkeys(row.video_id for row in rows)),
         feature_names=settings.columns,
         folds=folds,
@@ -105,65 +105,52 @@ def _find_aligned(
 
 
 def _read(
-    corpus: Corpus, rows: Sequence[Row], places: Sequence[Mapping[str, Place]], counts: Counter
+    corpus: Corpus, rows: Sequence[Row], places: Sequence[Mapping[str, Place]], found: Account
 ) -> Iterator[Segment]:
-    corpus.dropped.clear()
-    corpus.cleaning.clear()
-    corpus.cleaning.update(counts)
-    seen: set[str] = set()
-    by_video: dict[str, list[int]] = {}
-    for number, row in enumerate(rows):
-        by_video.setdefault(row.video_id, []).append(number)
+    corpus.account.clear()
+    corpus.account.add(found)
     with ExitStack() as stack:
         # The archives of a whole modality stay open: their directories are long.
         joint = {place.path for of_row in places for place in of_row.values() if place.is_joint}
         archives = {path: stack.enter_context(open_npz(path)) for path in sorted(joint)}
-        for number in (number for numbers in by_video.values() for number in numbers):
-            row = rows[number]
-            if row.id in seen:
-                corpus.dropped.append(Dropped(row.id, "duplicate id, the first is kept"))
-                continue
-            seen.add(row.id)
-            arrays = {}
-            for name, place in places[number].items():
-                if place.path in archives:
-                    arrays[name] = read_array(archives[place.path], place.name)
-                else:
-                    with open_npz(place.path) as archive:
-                        arrays[name] = read_array(archive, place.name)
-            yield from _make_segment(corpus, row, arrays)
+
+        def load(place: Place) -> np.ndarray:
+            if place.path in archives:
+                return read_array(archives[place.path], place.name)
+            with open_npz(place.path) as archive:
+                return read_array(archive, place.name)
+
+        def make(number: int) -> Segment | None:
+            arrays = {name: load(place) for name, place in places[number].items()}
+            return _make_segment(corpus, rows[number], arrays)
+
+        numbers = grouped(range(len(rows)), lambda number: rows[number].video_id)
+        yield from segments_of(numbers, lambda number: rows[number].id, make, corpus.account)
 
 
-def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) -> Iterator[Segment]:
-    features = {}
-    for name in corpus.aligned:
-        if name not in arrays or not len(arrays[name]):
-            corpus.cleaning[f"{name}: segments without it"] += 1
-            continue
-        array, counts = clean(arrays[name])
-        corpus.cleaning.update({f"{name}: {what}": count for what, count in counts.items()})
-        if array.any():
-            features[name] = array
-        else:
-            corpus.cleaning[f"{name}: segments where it is all zero, taken as without it"] += 1
+def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) -> Segment | None:
+    account = corpus.account
+    features = usable({name: array for name, array in arrays.items() if len(array)}, corpus.aligned, account)
+    if not features:
+        account.drop(row.id, DropReason.NO_FEATURES)
+        return None
     steps = {name: len(array) for name, array in features.items() if corpus.aligned[name]}
     if row.words and steps:
         steps["words"] = len(row.words)
-    if not features or len(set(steps.values())) > 1:
+    if len(set(steps.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in steps.items())
-        reason = f"lengths disagree: {listed}" if features else "no features that are not zero"
-        corpus.dropped.append(Dropped(row.id, reason))
-        return
+        account.drop(row.id, DropReason.LENGTHS_DISAGREE, listed)
+        return None
     tokens = _drop_silence(corpus, row, features)
     if row.words and not tokens and any(corpus.aligned[name] for name in features):
-        corpus.dropped.append(Dropped(row.id, "no word of it is spoken"))
-        return
-    yield Segment(row.id, row.video_id, features, storable(row.label, corpus.cleaning), tokens)
+        account.drop(row.id, DropReason.NOTHING_SPOKEN)
+        return None
+    return Segment(row.id, row.video_id, features, storable(row.label, account), tokens)
 
 
 def _drop_silence(corpus: Corpus, row: Row, features: dict[str, np.ndarray]) -> tuple[str, ...]:
     """The spoken words; the steps of the others go from the aligned modalities of `features`."""
-    words, is_spoken = read_words(row.words, corpus.cleaning)
+    words, is_spoken = read_words(row.words, corpus.account)
     if not is_spoken.all():
         features.update({name: array[is_spoken] for name, array in features.items() if corpus.aligned[name]})
     return tuple(word for word, speaks in zip(words, is_spoken, strict=True) if speaks)

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.cleaning import clean
-from mmtrans.sources.corpus import Corpus, Dropped
+from mmtrans.sources.account import DropReason
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label, choose_scale, storable
-from mmtrans.sources.modalities import other_columns
 from mmtrans.sources.padded.folds import Fold, without_deviants, without_ids
 from mmtrans.sources.padded.padding import (
     find_side,
@@ -29,6 +28,7 @@ from mmtrans.sources.padded.padding import (
     shared_lengths,
 )
 from mmtrans.sources.segment_names import Name, are_videos, name_rows
+from mmtrans.sources.segments import grouped, segments_of, usable
 from mmtrans.sources.words import read_transcript
 from tfrecords.schema import SPLITS, Segment, segment_id
 
@@ -183,53 +183,41 @@ def _labelled(tables: Sequence[_Table], column: int) -> tuple[list[str], list[fl
 
 
 def _read(corpus: Corpus, tables: Sequence[_Table], column: int) -> Iterator[Segment]:
-    corpus.dropped.clear()
-    corpus.cleaning.clear()
-    seen: set[str] = set()
-    for table in tables:
-        by_video: dict[str, list[int]] = {}
-        for row, (video, _) in enumerate(table.names):
-            by_video.setdefault(video, []).append(row)
-        for row in (row for rows in by_video.values() for row in rows):
-            name = segment_id(*table.names[row])
-            if name in seen:
-                corpus.dropped.append(Dropped(name, "duplicate id, the first is kept"))
-                continue
-            seen.add(name)
-            yield from _make_segment(corpus, table, row, column)
+    corpus.account.clear()
+    rows = (
+        (table, row)
+        for table in tables
+        for row in grouped(range(table.fold.size), lambda row, table=table: table.names[row][0])
+    )
+    yield from segments_of(
+        rows,
+        lambda place: segment_id(*place[0].names[place[1]]),
+        lambda place: _make_segment(corpus, *place, column),
+        corpus.account,
+    )
 
 
-def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Iterator[Segment]:
-    fold, (video, index) = table.fold, table.names[row]
-    name, features = segment_id(video, index), {}
-    for modality in corpus.aligned:
-        if modality in fold.deviants and fold.deviants[modality][row]:
-            corpus.cleaning[other_columns(modality)] += 1
-            continue
-        if modality not in fold.arrays:
-            corpus.cleaning[f"{modality}: segments without it"] += 1
-            continue
-        side, length = table.sides[modality], int(table.lengths[modality][row])
-        array, counts = _cut(fold, modality, row, side, length)
-        corpus.cleaning.update({f"{modality}: {what}": count for what, count in counts.items()})
-        if not array.any():
-            corpus.cleaning[f"{modality}: segments where it is all zero, taken as without it"] += 1
-            continue
-        features[modality] = array
+def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Segment | None:
+    fold, account = table.fold, corpus.account
+    video, index = table.names[row]
+    odd = [name for name, deviates in fold.deviants.items() if deviates[row]]
+    arrays = {name: _cut(table, name, row) for name in fold.arrays if name not in odd}
+    features = usable(arrays, corpus.aligned, account, odd=odd)
     if not features:
-        corpus.dropped.append(Dropped(name, "every modality is zero throughout"))
-        return
-    label = float(fold.labels[row, column]) if fold.labels is not None else None
-    label = storable(label, corpus.cleaning)
+        account.drop(segment_id(video, index), DropReason.ALL_ZERO)
+        return None
+    label = storable(float(fold.labels[row, column]) if fold.labels is not None else None, account)
     has_words = fold.transcripts is not None and not any(corpus.aligned.values())
-    words = read_transcript(fold.transcripts[row], corpus.cleaning) if has_words else ()
-    yield Segment(name, video, features, label, words)
+    words = read_transcript(fold.transcripts[row], account) if has_words else ()
+    return Segment(segment_id(video, index), video, features, label, words)
 
 
-def _cut(fold: Fold, modality: str, row: int, side: str, length: int) -> tuple[np.ndarray, Mapping[str, int]]:
+def _cut(table: _Table, modality: str, row: int) -> np.ndarray:
+    """The real steps, `(steps, dim)` float32."""
+    fold, side, length = table.fold, table.sides[modality], int(table.lengths[modality][row])
     # Doubles beyond the range of float32 become infinite here, and are cleared with the infinities.
     with np.errstate(over="ignore"):
         array = real_steps(fold.arrays[modality][row], side, length).astype(np.float32)
     if modality in fold.masks:
         array[~real_steps(fold.masks[modality][row], side, length)] = 0
-    return clean(array)
+    return array

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
-from mmtrans.sources.untrusted.wire import UnitCorpus, encode, encode_corpus, encode_segment
+from mmtrans.sources.untrusted.wire import UnitCorpus, encode, encode_account, encode_corpus, encode_segment
 from mmtrans.system.errors import sentence_of
 from tfrecords.schema import Segment
 
@@ -103,10 +103,8 @@ def _units(corpus: Corpus, first: int, step: int) -> Iterator[list[Segment]]:
 
 
 def _write_account(frames: int, corpus: Corpus) -> None:
-    dropped = [(segment.id, segment.reason) for segment in corpus.dropped]
-    _write(frames, encode({"kind": "unit", "dropped": dropped, "cleaning": dict(corpus.cleaning)}))
-    corpus.dropped.clear()
-    corpus.cleaning.clear()
+    _write(frames, encode_account(corpus.account))
+    corpus.account.clear()
 
 
 def _write(frames: int, pieces: list[bytes | memoryview]) -> None:

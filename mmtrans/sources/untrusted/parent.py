@@ -20,13 +20,12 @@ import sys
 import tempfile
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmtrans.sources.corpus import Corpus, Dropped
-from mmtrans.sources.untrusted.wire import PREFIX, UnitCorpus, corpus_of, decode, segment_of
+from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.untrusted.wire import PREFIX, UnitCorpus, account_of, corpus_of, decode, segment_of
 from tfrecords.schema import Segment
 
 try:
@@ -142,8 +141,7 @@ def _start(request: dict, limits: Limits, workers: int) -> tuple[dict, list[_Chi
 
 
 def _read(corpus: Corpus, children: list[_Child]) -> Iterator[Segment]:
-    corpus.dropped.clear()
-    corpus.cleaning.clear()
+    corpus.account.clear()
     with contextlib.ExitStack() as stack:
         for index, child in enumerate(children):
             stack.callback(child.stop)
@@ -154,8 +152,7 @@ def _read(corpus: Corpus, children: list[_Child]) -> Iterator[Segment]:
             if header["kind"] == "segment":
                 yield segment_of(header, arrays)
             elif header["kind"] == "unit":
-                corpus.dropped.extend(Dropped(*pair) for pair in header["dropped"])
-                corpus.cleaning.update(Counter(header["cleaning"]))
+                corpus.account.add(account_of(header))
                 turn += 1
             else:
                 # Units are dealt out in turn: where the child whose turn it is has none left, no other has one.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import Account, Cleaned, DropReason, Left, Treated
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels
 from tfrecords.schema import LabelScale, Segment
@@ -28,8 +30,7 @@ class UnitCorpus(Corpus):
 
     Args:
         read_units: `read_units(first, step)` reads every `step`-th unit (a video), counting from `first`, and yields
-            each one's segments as a list, empty ones too. While it runs it appends to `dropped` and counts in
-            `cleaning`; it clears neither.
+            each one's segments as a list, empty ones too. While it runs it adds to `account`, and does not clear it.
         vocabulary: the words in lower case, where someone is to look them up.
     """
 
@@ -96,6 +97,20 @@ def corpus_of(header: dict) -> UnitCorpus:
         aligned=header["aligned"],
         notes=header["notes"],
         vocabulary=tuple(header["vocabulary"]),
+    )
+
+
+def encode_account(account: Account) -> list[bytes | memoryview]:
+    """A frame of what was treated and left out, by keys; `account_of` takes it."""
+    treated = [(key.of, key.what.name, key.detail, number) for key, number in account.treated.items()]
+    return encode({"kind": "unit", "treated": treated, "left": [(i, r.name, detail) for i, r, detail in account.left]})
+
+
+def account_of(header: dict) -> Account:
+    """The account of a header."""
+    return Account(
+        Counter({Treated(of, Cleaned[what], detail): number for of, what, detail, number in header["treated"]}),
+        [Left(id, DropReason[reason], detail) for id, reason, detail in header["left"]],
     )
 
 
