@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mmtrans.sources.ids import split_name
@@ -35,15 +35,16 @@ def read_folds(path: str | Path) -> dict[str, tuple[str, ...]]:
         raise _refusal(path, "no folds")
     found: dict[str, list[str]] = {}
     for name, videos in folds.items():
-        if split_name(name) is None:
+        split = split_name(name)
+        if split is None:
             raise _refusal(path, f"fold={name!r:.40}, which is none of {list(SPLITS)}")
-        found.setdefault(split_name(name), []).extend(_ids(name, videos, path))
+        found.setdefault(split, []).extend(_ids(name, videos, path))
     unique = {split: tuple(dict.fromkeys(videos)) for split, videos in found.items()}
     check_apart(unique, str(path))
     return unique
 
 
-def check_apart(folds: Mapping[str, Sequence[str]], origin: str) -> None:
+def check_apart(folds: Mapping[str, Collection[str]], origin: str) -> None:
     """Refuses folds that share a video.
 
     Raises:
@@ -68,8 +69,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _ids(name: str, videos: object, path: Path) -> list[str]:
-    well = isinstance(videos, list) and all(type(video) in (str, int) for video in videos)
-    if not well:
+    if not isinstance(videos, list) or any(type(video) not in (str, int) for video in videos):
         raise _refusal(path, f"{name}: no list of video ids")
     return [str(video) for video in videos]
 
