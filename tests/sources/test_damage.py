@@ -11,8 +11,8 @@ import pytest
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
 from mmtrans.sources.open import open_corpus
+from tests.sources.csd.test_reader import write_corpus
 from tests.sources.format_files import WRITERS
-from tests.sources.test_csd import write_corpus
 
 CASES = {**WRITERS, "csd": ("csd", lambda folder: write_corpus(folder, dirty=True))}
 HDF5 = ("csd", "mfn", "d1")

@@ -11,9 +11,9 @@ import pytest
 
 from mmtrans.sources.csd.reader import open_csd, open_sequences
 from mmtrans.sources.untrusted.parent import Limits, call_isolated, read_isolated
+from tests.sources.csd.test_reader import write_corpus
 from tests.sources.csd_files import words_of, write_csd
 from tests.sources.readers import open_numbers, open_plain, tell
-from tests.sources.test_csd import write_corpus
 
 
 def same(ours, theirs):

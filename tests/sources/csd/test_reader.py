@@ -19,7 +19,7 @@ from tfrecords.schema import LabelScale
 ONES = [[0, 1], [1, 2], [2, 3], [3, 4]]
 VIDEO = "_dI--eQ6qVU"
 
-#: Most tests read in this process, which is quicker; tests/sources/test_isolated.py shows that it makes no difference.
+#: Most tests read in this process, which is quicker; test_parent.py of untrusted/ shows that it makes no difference.
 open_csd = partial(open_csd_anywhere, isolated=False)
 
 

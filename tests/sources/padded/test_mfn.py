@@ -10,8 +10,8 @@ import pytest
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.padded.mfn import open_mfn
 from tests.sources import format_files
+from tests.sources.csd.test_reader import write_corpus
 from tests.sources.format_files import truth
-from tests.sources.test_csd import write_corpus
 from tfrecords.schema import LabelScale
 
 
