@@ -13,6 +13,7 @@ from mmtrans.grid.description import Description, read_description, read_failure
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
 from mmtrans.runs.environment import Environment, label_of, read_config
+from mmtrans.runs.phases import learned_otherwise, phases_of
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 
@@ -62,6 +63,7 @@ class Grid:
         trained: the variants that have at least one evaluated run.
         failures: run directory name → reason.
         others: evaluated runs that `grid.json` does not name, and that are left out.
+        outdated: runs of an earlier format (`run_format`) which learned something else than newer ones beside them.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class Grid:
     trained: dict[Variant, Trained]
     failures: dict[str, str]
     others: tuple[str, ...]
+    outdated: tuple[str, ...] = ()
 
     @property
     def num_expected(self) -> int:
@@ -85,6 +88,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class _Run:
+    """An evaluated run; its format where what it learned depends on that."""
+
     name: str
     variant: Variant | None
     seed: int
@@ -92,6 +97,7 @@ class _Run:
     metrics: Evaluated
     robustness: Curves | None
     rows: list[dict]
+    run_format: int | None
 
 
 def collect(path: str | Path) -> Grid:
@@ -134,7 +140,8 @@ def collect(path: str | Path) -> Grid:
         )
     trained = {variant: _joined(variant, runs[variant]) for variant in expected if variant in runs}
     reasons = {name: failure["reason"] for name, failure in failures.items()}
-    return Grid(path, description, scale, expected, trained, reasons, tuple(others))
+    outdated = _outdated([run for seeds in runs.values() for run in seeds.values()])
+    return Grid(path, description, scale, expected, trained, reasons, tuple(others), outdated)
 
 
 def expected_variants(description: Description) -> tuple[Variant, ...]:
@@ -163,8 +170,8 @@ def _read_run(directory: Path, description: Description) -> _Run | None:
             f"A run is of other records than its grid. Expected manifest {description['manifest_hash'][:12]}. "
             f"Received: manifest_hash={manifest_hash[:12]} ({directory}). Move it out of the grid."
         )
-    config = read_config(directory, environment).to_dict()
-    variant = variant_of(config, description.get("variants", {}), description["config"])
+    config = read_config(directory, environment)
+    variant = variant_of(config.to_dict(), description.get("variants", {}), description["config"])
     predictions = read_csv(directory / "predictions.csv", COLUMNS, REMEDY)
     rows = sorted((row for row in predictions if row["split"] == split), key=lambda row: row["id"])
     robustness = read_split(directory / "robustness.json", split, Curves)
@@ -176,7 +183,20 @@ def _read_run(directory: Path, description: Description) -> _Run | None:
                 f"Received: records={shown(found)} ({directory / name}). Evaluate the run again."
             )
     scale = label_of(environment["data"])
-    return _Run(directory.name, variant, config["seed"], scale, metrics, robustness, rows)
+    run_format = environment.get("run_format", 1) if _depends_on_format(config, environment) else None
+    return _Run(directory.name, variant, config.seed, scale, metrics, robustness, rows, run_format)
+
+
+def _depends_on_format(config: Config, environment: Environment) -> bool:
+    unaligned = {name for name, info in environment["data"]["modalities"].items() if not info["aligned"]}
+    phases = phases_of(config, environment["manifest_hash"])
+    return any(learned_otherwise(phase.kind, phase.recipe, config, unaligned) for phase in phases)
+
+
+def _outdated(runs: list[_Run]) -> tuple[str, ...]:
+    """Names of runs of an earlier format, where there are runs of a later one."""
+    formats = {run.name: run.run_format for run in runs if run.run_format is not None}
+    return tuple(sorted(name for name, run_format in formats.items() if run_format < max(formats.values())))
 
 
 def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:

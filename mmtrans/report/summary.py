@@ -35,6 +35,11 @@ def _limits(grid: Grid, results: Results) -> Iterator[str]:
         yield f"The grid is not finished: {grid.num_finished} of {grid.num_expected} runs are there{failed}."
     if grid.others:
         yield f"Left out, as grid.json does not name them: {', '.join(grid.others)}."
+    if grid.outdated:
+        yield (
+            f"Runs of an earlier version learned something else than newer runs beside them: "
+            f"{', '.join(grid.outdated)}. The same `mmtrans grid` command trains them anew."
+        )
     if videos < MIN_VIDEOS:
         yield (
             f"There are no intervals and no tests: the {split} split has {videos} videos, and resampling videos needs "

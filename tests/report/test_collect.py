@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from mmtrans.report.collect import Variant, collect, expected_variants
+from mmtrans.report.compare import compute
+from mmtrans.report.summary import summarize
 from tests.report.grids import SCALE, describe, segments, write_grid, write_run
 
 RECIPES = ("T", "concat(T,A)", "T->A")
@@ -68,6 +70,24 @@ def test_unfinished_runs_are_missing_and_strangers_left_out(grid_dir, data):
     assert Variant("T") not in grid.trained
     assert grid.others == ("other-seed", "stranger")
     assert grid.failures == {"T-seed-0": "Out of memory."}
+
+
+@pytest.mark.parametrize(("attention", "mixed"), [("none", True), ("bahdanau", False)])
+def test_runs_that_an_earlier_version_made_are_named_where_newer_ones_learn_otherwise(attention, mixed, tmp_path, data):
+    """A latent that is all that passes, without attention; with attention both versions learn the same."""
+    description = describe(["T->A"], variants={"vae": {"bottleneck": "vae", "attention": attention}})
+    path = write_grid(tmp_path / "grid", description, data, lambda _: 0.8)
+    assert collect(path).outdated == ()
+    (directory,) = path.glob("runs/*vae-seed-1")
+    environment = json.loads((directory / "environment.json").read_text())
+    (directory / "environment.json").write_text(json.dumps({**environment, "run_format": 2}))
+    grid = collect(path)
+    outdated = ("T_to_A-False-1.0vae-seed-0",) if mixed else ()
+    assert grid.outdated == outdated
+    sentences = summarize(grid, compute(grid, draws=50))
+    found = [sentence for sentence in sentences if "earlier version" in sentence]
+    assert len(found) == len(outdated)
+    assert all(name in found[0] for name in outdated)
 
 
 def test_what_cannot_be_reported_is_told_in_a_sentence(grid_dir, data, tmp_path):
