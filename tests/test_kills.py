@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from mmtrans.inference.predict import Scorer
 from tfrecords.directories import is_leftover
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +88,20 @@ def test_export(baseline_run, tmp_path):
     # The graph names its functions anew each time.
     assert {**one, "sha256": sorted(one["sha256"])} == {**two, "sha256": sorted(two["sha256"])}, moments
     assert leftovers(tmp_path / "b" / "model") == [], moments
+    for left, right in zip(*(learned(tmp_path / name / "model") for name in "ab"), strict=True):
+        np.testing.assert_array_equal(left, right, err_msg=str(moments))
+
+
+def learned(export):
+    """The weights of an export, by name, and what it makes of two segments."""
+    reader = tf.train.load_checkpoint(str(export / "variables" / "variables"))
+    names = sorted(name for name, dtype in reader.get_variable_to_dtype_map().items() if dtype == tf.float32)
+    scorer = Scorer.open(export)
+    ((modality, info),) = scorer.modalities.items()
+    frames = np.linspace(-1, 1, 5 * info["dim"], dtype=np.float32).reshape(5, -1)
+    segments = [{modality: frames}, {modality: frames[:3]}]
+    assert names
+    return [*map(reader.get_tensor, names), *scorer.score(segments)]
 
 
 @pytest.mark.slow
