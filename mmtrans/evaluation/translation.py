@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +23,7 @@ from mmtrans.runs.run import Run
 COMPANIONS = ("teacher_forced", "source_shuffled", "copy_last")
 
 
-def evaluate_translation(run: Run, records: Records, split: str) -> dict:
+def evaluate_translation(run: Run, records: Records, split: str) -> dict[str, Any]:
     """Quality of the last translation of a run on a split, on standardised targets.
 
     Returns:
@@ -59,7 +59,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict:
         if tokens is not None:
             tokens.update(batch.log_probs, batch.ids, batch.length + 1)
     results = {name: quality.result() for name, quality in qualities.items()}
-    extra = {}
+    extra: dict[str, Any] = {}
     if tokens is not None:
         extra = {
             **tokens.result(),

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 
 from mmtrans.evaluation.metrics import mean_of
+
+
+class ModalityQuality(TypedDict):
+    """Quality of one modality; `None` where it is undefined."""
+
+    r2: float | None
+    mse: float | None
+
+
+class RolloutQuality(ModalityQuality):
+    """Quality of a whole target: means over its modalities, and each one's own."""
+
+    frames: int
+    per_modality: dict[str, ModalityQuality]
 
 
 class TranslationQuality:
@@ -81,13 +96,13 @@ class TranslationQuality:
         self._error += np.square(valid_prediction - valid_target).sum(axis=0)
         self._total += np.square(valid_target).sum(axis=0)
 
-    def result(self) -> dict:
-        """`{"r2", "mse", "frames", "per_modality": {modality: {"r2", "mse"}}}`, of all batches so far.
+    def result(self) -> RolloutQuality:
+        """The quality of all batches so far.
 
         R² is `None` where a modality's targets are all 0 (and then for the whole target too); everything is `None`
         without frames.
         """
-        per_modality = {}
+        per_modality: dict[str, ModalityQuality] = {}
         for name, (start, stop) in self._blocks.items():
             error, total = float(self._error[start:stop].sum()), float(self._total[start:stop].sum())
             per_modality[name] = {

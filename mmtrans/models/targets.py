@@ -115,7 +115,7 @@ class FeatureTarget:
         """What the decoder reads, `(batch, target_steps, dim)`: standardised frames after a learned first one."""
         return self.start_frame(self.normalization(decoder_input))
 
-    def head(self, outputs) -> dict:
+    def head(self, outputs) -> dict[str, Any]:
         """`prediction (batch, target_steps, dim)` standardised; if wanted, logits `stop (batch, target_steps, 1)`."""
         written = {"prediction": self.frame_head(outputs)}
         return written if self.stop_head is None else {**written, "stop": self.stop_head(outputs)}
@@ -134,7 +134,7 @@ class FeatureTarget:
         head = self.frame_head
         return Feedback(use_own_output, tf.convert_to_tensor(head.kernel), tf.convert_to_tensor(head.bias))
 
-    def write(self, decode: Decode, decoder_input, training: bool) -> dict:
+    def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
         """Frames of a rollout: in training some previous frames are the true ones (Bengio et al. 2015), in validation
         none, as in use. With `feature_sampling=0` they are all the true ones, always."""
         feedback = self.feedback(decoder_input, training) if self.config.feature_sampling else None
@@ -193,12 +193,12 @@ class TokenTarget:
         """What the decoder reads, `(batch, target_steps, embedding_units)`."""
         return self.embedding(decoder_input)
 
-    def head(self, outputs) -> dict:
+    def head(self, outputs) -> dict[str, Any]:
         """`logits (batch, target_steps, vocabulary_size)`."""
         projected = self.projection(outputs)
         return {"logits": self.embedding(projected, reverse=True) if self.config.tie_weights else projected}
 
-    def write(self, decode: Decode, decoder_input, training: bool) -> dict:
+    def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
         """Logits of teacher-forced sequences, in training with scheduled sampling if configured."""
         if training and self.config.token_sampling:
             logits = tf.stop_gradient(decode(decoder_input, None)["logits"])

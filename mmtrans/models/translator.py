@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -74,7 +74,7 @@ class Translator:
         """Whether latents stand between encoder and decoder."""
         return self.target.config.bottleneck == "vae"
 
-    def model_inputs(self, batch) -> dict:
+    def model_inputs(self, batch) -> dict[str, Any]:
         """The part of a batch that `model` reads."""
         return {name: batch[name] for name in self.model.input}
 
@@ -112,7 +112,7 @@ class Translator:
             terms.append(kl_term(outputs, batch, self.target.config, self.target.nats_per_loss, training))
         return terms
 
-    def outputs(self, batch, training: bool) -> dict:
+    def outputs(self, batch, training: bool) -> dict[str, Any]:
         """What `represent` gives and the head writes of a batch with a target; see `write` of the targets."""
         encoded = self.represent(batch["source"], batch["source_length"], training)
         return {**encoded, **self.write(encoded, batch, training)}
@@ -130,16 +130,16 @@ class Translator:
         written = replace(self, latent="posterior").write(encoded, batch, training=False)
         return self.target.log_likelihood(written, batch), segment_kl(encoded)
 
-    def represent(self, source, source_length, training=False) -> dict:
+    def represent(self, source, source_length, training=False) -> dict[str, Any]:
         """Outputs of the representation; arguments as of `encode`."""
         return self.representation({"source": source, "source_length": source_length}, training=training)
 
-    def write(self, encoded, batch, training: bool) -> dict:
+    def write(self, encoded, batch, training: bool) -> dict[str, Any]:
         """What the head writes of a batch with a target, given `represent`'s outputs; see `outputs`."""
         steps = self.target.steps(batch["target_length"])
         memory, initial_state = self.start(encoded, batch["source_length"], steps, training)
 
-        def decode(decoder_input, feedback: Feedback | None) -> dict:
+        def decode(decoder_input, feedback: Feedback | None) -> dict[str, Any]:
             embedded = self.target.embed(decoder_input)
             outputs, _ = self.decoder.decode(embedded, initial_state, memory, feedback)
             return self.target.head(outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +16,7 @@ from mmtrans.models.targets import linear_ramp
 LOG_VARIANCE = "_log_variance"
 
 
-def latent_kl(encoded: Mapping) -> dict:
+def latent_kl(encoded: Mapping) -> dict[str, Any]:
     """Divergence of each latent from its prior, each unit by itself.
 
     Args:
