@@ -80,11 +80,11 @@ class Run:
         return cls(
             path,
             config,
-            Path(environment["records"]),
-            environment["manifest_hash"],
-            environment.get("init_hash"),
-            run_format,
-            frozenset(name for name, info in modalities.items() if not info["aligned"]),
+            records_path=Path(environment["records"]),
+            manifest_hash=environment["manifest_hash"],
+            init_hash=environment.get("init_hash"),
+            run_format=run_format,
+            unaligned=frozenset(name for name, info in modalities.items() if not info["aligned"]),
         )
 
     @classmethod
@@ -95,7 +95,7 @@ class Run:
             path: its directory.
             config: its configuration.
             records: what it is to be trained on.
-            init: the run that a new one takes its first weights from; `None` for the one that `config.init` names.
+            init: the run whose weights a new one starts from; `None` for the one that `config.init` names.
 
         Raises:
             FileNotFoundError: there is no run at `config.init`, and it is needed.

@@ -47,9 +47,11 @@ class Devices:
         try:
             yield
         except LOST as error:
-            if self.cluster.number == 1:
+            if self.cluster.num_processes == 1:
                 raise
-            raise WorkerLostError(f"worker={self.cluster.index} of {self.cluster.number} was left alone") from error
+            raise WorkerLostError(
+                f"worker={self.cluster.index} of {self.cluster.num_processes} was left alone"
+            ) from error
 
     def agree(self, what: str, value: object) -> None:
         """Waits for all processes, and checks that they mean the same.
@@ -62,7 +64,7 @@ class Devices:
             ValueError: they do not.
             WorkerLostError: one of them is gone.
         """
-        if self.cluster.number == 1:
+        if self.cluster.num_processes == 1:
             return
         # 32 bits: a float64 holds the sum of a million of them exactly, and every device can add it.
         number = float(int(digest(value)[:8], 16))

@@ -66,11 +66,11 @@ class Cluster:
 
     Args:
         index: 0 for the chief, which is the one that writes.
-        number: how many processes there are.
+        num_processes: how many there are.
     """
 
     index: int = 0
-    number: int = 1
+    num_processes: int = 1
 
 
 def cluster_of(environment: Mapping[str, str], execution: Execution) -> Cluster | None:
@@ -97,9 +97,9 @@ def cluster_of(environment: Mapping[str, str], execution: Execution) -> Cluster 
             f'TF_CONFIG is not understood. Expected {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": '
             f'"worker", "index": 0}}}}. Received: TF_CONFIG={text!r} ({error}).'
         ) from error
-    if execution.workers not in (None, cluster.number):
+    if execution.workers not in (None, cluster.num_processes):
         raise ValueError(
-            f"--workers and TF_CONFIG do not agree. Expected {cluster.number}, the tasks of TF_CONFIG. "
+            f"--workers and TF_CONFIG do not agree. Expected {cluster.num_processes}, the tasks of TF_CONFIG. "
             f"Received: workers={execution.workers}. Leave --workers out."
         )
     return cluster

@@ -120,7 +120,7 @@ def select(phase: Phase, split: str) -> Selection:
 
 def worker_shard(devices: Devices, execution: Execution) -> WorkerShard:
     """What this process reads of the train batches."""
-    return WorkerShard(devices.cluster.index, devices.cluster.number, execution.sharding)
+    return WorkerShard(devices.cluster.index, devices.cluster.num_processes, execution.sharding)
 
 
 def check_data(phase: Phase, records: Records, selected: Selection) -> None:

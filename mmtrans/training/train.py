@@ -167,10 +167,17 @@ def train_phase(
                 logs_dir = run.path / "logs" / phase.name
                 if not isinstance(objective, SentimentObjective):
                     samples = make_samples(objective.translator, prepared.records, prepared.valid, codebook)
-            quiet = quiet or not devices.is_chief
-            processes = devices.cluster.number
+            monitor = Monitor(
+                phase.title,
+                config.epochs,
+                data.train_steps,
+                logs_dir,
+                quiet=quiet or not devices.is_chief,
+                samples=samples,
+                workers=devices.cluster.num_processes,
+            )
             minutes = execution.checkpoint_minutes
-            with Monitor(phase.title, config.epochs, data.train_steps, logs_dir, quiet, samples, processes) as monitor:
+            with monitor:
                 progress = fit(objective, data, config, run.phase_dir(phase), monitor, devices, minutes)
     if devices.is_chief:
         write_status(run, phase, replace(status, outcome=progress.outcome(config.epochs)))
