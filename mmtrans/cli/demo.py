@@ -8,7 +8,7 @@ from typing import TypedDict
 from rich.table import Table
 
 from mmtrans.cli.embedded import embedded_corpus_dir
-from mmtrans.cli.show import console, number, show_metrics
+from mmtrans.cli.show import console, format_number, show_metrics
 from mmtrans.conversion.convert import convert
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.suitability import open_records
@@ -79,7 +79,7 @@ def explain(run: Run) -> dict:
         "Acc-2 (≥0) of sentiment": (result["acc2_has0"], best["acc2_has0"]),
     }
     for name, (measured, ceiling) in rows.items():
-        ceilings.add_row(name, number(measured), number(ceiling), f"{measured / ceiling:.0%}")
+        ceilings.add_row(name, format_number(measured), format_number(ceiling), f"{measured / ceiling:.0%}")
     console().print(ceilings)
     lines = (
         "What happened: a seq2seq with attention learned to translate words into acoustics; then its encoder was",

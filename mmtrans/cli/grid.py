@@ -86,16 +86,16 @@ def run(arguments: argparse.Namespace) -> dict:
     config = Config(**spelled_as_known(Path(arguments.out), config.to_dict()))
     variants = {name: spelled_as_known(Path(arguments.out), fields) for name, fields in variants.items()}
     grid = Grid(
-        Path(arguments.out),
-        records.directory.resolve(),
-        records.manifest.manifest_hash,
-        recipes,
-        tuple(range(arguments.seeds)),
-        arguments.controls,
-        tuple(share for share in fractions if share < 1),
-        config,
-        "test" if records.count("test", labelled=True) else "valid",
-        variants,
+        path=Path(arguments.out),
+        records_path=records.directory.resolve(),
+        manifest_hash=records.manifest.manifest_hash,
+        recipes=recipes,
+        seeds=tuple(range(arguments.seeds)),
+        controls=arguments.controls,
+        label_fractions=tuple(share for share in fractions if share < 1),
+        config=config,
+        metric_split="test" if records.count("test", labelled=True) else "valid",
+        variants=variants,
         unaligned=records.unaligned,
     )
     configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
@@ -140,15 +140,15 @@ def _show(grid, rows: list[dict], failures: dict) -> None:
     """Prints the table of a grid, and what failed."""
     from rich.table import Table
 
-    from mmtrans.cli.show import HEADINGS, console, number
+    from mmtrans.cli.show import console, format_number, heading_of
 
     out, metrics = console(), ("mae", "acc2_non0", "f1_non0")
     table = Table(title=f"{grid.metric_split} split of {grid.records_path}, means over seeds", title_justify="left")
     table.add_column("recipe", no_wrap=True)
-    for heading in ("seeds", *(HEADINGS[name] for name in metrics), "collapsed"):
+    for heading in ("seeds", *map(heading_of, metrics), "collapsed"):
         table.add_column(heading, justify="right")
     for variant, row in zip(grid.rows(), rows, strict=True):
-        figures = [number(row[name]) for name in metrics]
+        figures = [format_number(row[name]) for name in metrics]
         table.add_row(variant.title, str(row["seeds"]), *figures, str(row["collapsed"]))
     out.print(table)
     for name, failure in failures.items():

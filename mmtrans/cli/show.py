@@ -6,19 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
+from mmtrans.evaluation.metrics import FIELD_METRICS, METRICS
 from mmtrans.system.console import Console
-
-#: Metric → heading, in the order of the field's tables; better is up, but for MAE.
-HEADINGS = {
-    "mae": "MAE ↓",
-    "pearson": "r",
-    "acc2_has0": "Acc-2 (≥0)",
-    "acc2_non0": "Acc-2 (≠0)",
-    "f1_has0": "F1 (≥0)",
-    "f1_non0": "F1 (≠0)",
-    "acc5": "Acc-5",
-    "acc7": "Acc-7",
-}
 
 
 def console() -> Console:
@@ -27,9 +16,15 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=120)
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """A number for a table; undefined is a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def heading_of(name: str) -> str:
+    """Heading of a metric; more is better where no arrow says otherwise."""
+    metric = METRICS[name]
+    return metric.heading_with_arrow if metric.better == "min" else metric.heading
 
 
 def show_metrics(result: Mapping, title: str) -> None:
@@ -44,13 +39,13 @@ def show_metrics(result: Mapping, title: str) -> None:
         out.print(title, soft_wrap=True)
     if quality := result.get("translation"):
         names = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
-        own, shuffled, forced, copied = (number(quality[name]) for name in names)
+        own, shuffled, forced, copied = (format_number(quality[name]) for name in names)
         out.print(
             f"Translation, free-running: R² {own} (sources shuffled {shuffled}, teacher-forced {forced}, "
             f"copying the last frame {copied})"
         )
         if "elbo" in quality:
-            elbo, likelihood, kl = (number(quality[name], 2) for name in ("elbo", "reconstruction", "kl"))
+            elbo, likelihood, kl = (format_number(quality[name], 2) for name in ("elbo", "reconstruction", "kl"))
             out.print(f"Evidence lower bound: {elbo} nats a segment (log-likelihood {likelihood}, divergence {kl})")
     if "segments" in result:
         out.print(f"{result['segments']} segments of {result['videos']} videos.")
@@ -62,11 +57,11 @@ def _show_sentiment(out: Console, result: Mapping, title: str) -> None:
     table = Table(title=title, title_justify="left")
     for heading in ("", "model", "95 % interval", *result["baselines"]):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
-    for name, heading in HEADINGS.items():
+    for name in FIELD_METRICS:
         low, high = result[f"{name}_low"], result[f"{name}_high"]
         interval = "-" if low is None else f"{low:.3f} to {high:.3f}"
-        baselines = [number(values[name]) for values in result["baselines"].values()]
-        table.add_row(heading, number(result[name]), interval, *baselines)
+        baselines = [format_number(values[name]) for values in result["baselines"].values()]
+        table.add_row(heading_of(name), format_number(result[name]), interval, *baselines)
     out.print(table)
 
 
@@ -74,11 +69,11 @@ def show_members(result: Mapping) -> None:
     """Prints the metrics of an ensemble beside those of its members and their mean."""
     table = Table(title="Members", title_justify="left")
     table.add_column("")
-    for heading in HEADINGS.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    for name in FIELD_METRICS:
+        table.add_column(heading_of(name), justify="right", no_wrap=True)
     rows = [(f"{member['recipe']}, seed {member['seed']}", member) for member in result["members"]]
     for name, metrics in [*rows, ("mean of members", result["members_mean"]), ("ensemble", result)]:
-        table.add_row(name, *(number(metrics[metric]) for metric in HEADINGS))
+        table.add_row(name, *(format_number(metrics[metric]) for metric in FIELD_METRICS))
     console().print(table)
 
 
@@ -92,7 +87,7 @@ def show_robustness(robustness: Mapping) -> None:
     for kind, curves in robustness["curves"].items():
         for modality, curve in curves.items():
             mae, area = curve["metrics"]["mae"], curve["area"]
-            figures = map(number, (mae[0], area["mae"], mae[-1], area["acc2_has0"]))
+            figures = map(format_number, (mae[0], area["mae"], mae[-1], area["acc2_has0"]))
             table.add_row(
                 kind, modality if curve["read"] else f"{modality} (not read)", f"{curve['levels'][-1]:g}", *figures
             )
@@ -103,9 +98,9 @@ def _lengths(split: Mapping) -> list[str]:
     """Mean, 95th percentile and maximum of the longest stream's steps."""
     lengths = split.get("lengths") or {}
     longest = max(lengths.values(), key=lambda figures: figures["max"], default=None)
-    return (
-        ["-"] * 3 if longest is None else [number(longest["mean"], 1), number(longest["p95"], 0), str(longest["max"])]
-    )
+    if longest is None:
+        return ["-"] * 3
+    return [format_number(longest["mean"], 1), format_number(longest["p95"], 0), str(longest["max"])]
 
 
 def _add_labels(table: Table, splits: Mapping) -> None:

@@ -91,13 +91,13 @@ def run(arguments: argparse.Namespace) -> dict:
         warn("the records have no test fold; the valid split stands in.")
         split = "valid"
     options = SearchOptions(
-        arguments.beam_width,
-        arguments.n_best,
-        arguments.length_penalty,
-        arguments.coverage_penalty,
-        arguments.temperature,
-        arguments.sample_top_k,
-        (arguments.seed, 0),
+        beam_width=arguments.beam_width,
+        n_best=arguments.n_best,
+        length_penalty=arguments.length_penalty,
+        coverage_penalty=arguments.coverage_penalty,
+        temperature=arguments.temperature,
+        sample_top_k=arguments.sample_top_k,
+        seed=(arguments.seed, 0),
     )
     chosen = unseen([trained], records, split, labelled=False)
     for note in chosen.notes:
@@ -164,12 +164,12 @@ def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict:
     """R² of the decoded frames where the target is features; says where they are."""
     if trained.config.output.target != "features":
         return {}
-    from mmtrans.cli.show import number
+    from mmtrans.cli.show import format_number
     from mmtrans.inference.translate import features_r2
 
     r2 = features_r2(trained, translated)
     places = " and in ".join(["the lines of JSON", *filter(None, [arguments.features])])
-    warn(f"R² of the frames, free-running: {number(r2)} (1 is perfect, 0 the train mean). They are in {places}.")
+    warn(f"R² of the frames, free-running: {format_number(r2)} (1 is perfect, 0 the train mean). They are in {places}.")
     return {"r2": r2}
 
 

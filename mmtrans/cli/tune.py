@@ -133,15 +133,15 @@ def run(arguments: argparse.Namespace) -> dict:
 
     records = Records.open(arguments.data, splits=("train", "valid"))
     search = Search(
-        Path(arguments.out),
-        records.directory.resolve(),
-        records.manifest.manifest_hash,
-        config,
-        specs,
-        arguments.tuner,
-        arguments.metric,
-        arguments.seeds_per_trial,
-        arguments.folds_cv,
+        path=Path(arguments.out),
+        records_path=records.directory.resolve(),
+        manifest_hash=records.manifest.manifest_hash,
+        config=config,
+        specs=specs,
+        tuner=arguments.tuner,
+        objective=arguments.metric,
+        seeds_per_trial=arguments.seeds_per_trial,
+        num_folds=arguments.folds_cv,
     )
     _check_metric(search, records)
     trials = arguments.trials or TRIALS.get(arguments.tuner)
@@ -228,7 +228,7 @@ def _show(search, ended: list, data: str) -> dict:
     """Prints the best trials and what failed, and returns the best one with the failures."""
     from rich.table import Table
 
-    from mmtrans.cli.show import console, number
+    from mmtrans.cli.show import console, format_number
     from mmtrans.search.results import best_first
 
     out, ranked = console(), best_first(search, ended)
@@ -238,7 +238,7 @@ def _show(search, ended: list, data: str) -> dict:
     table.add_column("trial", no_wrap=True)
     for trial in ranked[:5]:
         table.add_column(trial.name, justify="right", no_wrap=True)
-    table.add_row(search.objective, *(number(trial.value, 4) for trial in ranked[:5]))
+    table.add_row(search.objective, *(format_number(trial.value, 4) for trial in ranked[:5]))
     table.add_row("max_epochs", *(str(trial.max_epochs) for trial in ranked[:5]))
     for name in search.space:
         table.add_row(name, *(str(trial.parameters[name]) for trial in ranked[:5]))

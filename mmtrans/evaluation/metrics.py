@@ -6,33 +6,62 @@ Undefined values are `None`, never NaN: the dictionaries go into JSON as they ar
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
 
 from tfrecords.schema import LabelScale
 
-#: The names of every metric, in the order of metrics.json.
-METRICS = (
-    "mae",
-    "pearson",
-    "acc2_has0",
-    "acc2_non0",
-    "f1_has0",
-    "f1_non0",
-    "acc5",
-    "acc7",
-    "binary_precision",
-    "binary_recall",
-    "binary_f1",
-    "seven_precision",
-    "seven_recall",
-    "seven_f1",
-    "extreme_recall",
+
+@dataclass(frozen=True)
+class Metric:
+    """What there is to know of a metric.
+
+    Args:
+        name: its key in metrics.json.
+        heading: its name in tables.
+        better: whether a model is better when it is less, `min`, or when it is more, `max`.
+        classes: how many classes are told apart; 0 where scores are compared.
+    """
+
+    name: str
+    heading: str
+    better: Literal["min", "max"] = "max"
+    classes: int = 0
+
+    @property
+    def heading_with_arrow(self) -> str:
+        """The heading, and which way is better: `MAE ↓`."""
+        return f"{self.heading} {'↓' if self.better == 'min' else '↑'}"
+
+
+_ALL = (
+    Metric("mae", "MAE", "min"),
+    Metric("pearson", "r"),
+    Metric("acc2_has0", "Acc-2 (≥0)", classes=2),
+    Metric("acc2_non0", "Acc-2 (≠0)", classes=2),
+    Metric("f1_has0", "F1 (≥0)", classes=2),
+    Metric("f1_non0", "F1 (≠0)", classes=2),
+    Metric("acc5", "Acc-5", classes=5),
+    Metric("acc7", "Acc-7", classes=7),
+    Metric("binary_precision", "P binary", classes=2),
+    Metric("binary_recall", "R binary", classes=2),
+    Metric("binary_f1", "F1 binary", classes=2),
+    Metric("seven_precision", "P seven", classes=7),
+    Metric("seven_recall", "R seven", classes=7),
+    Metric("seven_f1", "F1 seven", classes=7),
+    Metric("extreme_recall", "recall of ±3", classes=7),
 )
 
+#: Name → metric, in the order of metrics.json.
+METRICS = {metric.name: metric for metric in _ALL}
+
 #: Those of 5 and 7 classes, which not every scale has.
-SEVEN_CLASS_METRICS = ("acc5", "acc7", "seven_precision", "seven_recall", "seven_f1", "extreme_recall")
+SEVEN_CLASS_METRICS = tuple(metric.name for metric in _ALL if metric.classes > 2)
+
+#: Those of the field's tables, in their order.
+FIELD_METRICS = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc5", "acc7")
 
 #: A spread below this share of the largest value is float32 rounding, not signal.
 CONSTANT_SPREAD = 1e-6
@@ -167,6 +196,9 @@ def sentiment_metrics(predictions: np.ndarray, labels: np.ndarray, scale: LabelS
 def _weighted_scores(true: np.ndarray, predicted: np.ndarray) -> tuple[float, float, float]:
     """Precision, recall and F1, averaged over classes by true support. The order (true, predicted) matters: swapped,
     F1 weights by predicted support and flatters a constant predictor."""
+    # Imported when needed: commands that compute nothing show the names of metrics too.
+    from sklearn.metrics import precision_recall_fscore_support
+
     scores = precision_recall_fscore_support(true, predicted, average="weighted", zero_division=0)
     return float(scores[0]), float(scores[1]), float(scores[2])
 

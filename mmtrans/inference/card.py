@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mmtrans.evaluation.metrics import FIELD_METRICS
 from mmtrans.system.escape import for_markdown
-
-#: Metrics in the card, in the order of the field's tables.
-METRICS = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc5", "acc7")
 
 #: What a card tells of the training.
 _TOLD = ("mmtrans", "git_commit", "tensorflow", "keras", "manifest_hash")
@@ -106,12 +104,12 @@ def _metrics(metrics: Mapping) -> Iterator[str]:
         yield from ("It was not evaluated.", "")
         return
     metrics = {for_markdown(split): result for split, result in metrics.items()}
-    yield "| split | segments | " + " | ".join(METRICS) + " |"
-    yield "|---" * (len(METRICS) + 2) + "|"
+    yield "| split | segments | " + " | ".join(FIELD_METRICS) + " |"
+    yield "|---" * (len(FIELD_METRICS) + 2) + "|"
     for split, result in metrics.items():
-        cells = [_interval(result, name) for name in METRICS]
+        cells = [_interval(result, name) for name in FIELD_METRICS]
         yield f"| {split} | {result['segments']} | " + " | ".join(cells) + " |"
-        medians = [_number(result["baselines"]["median"][name]) for name in METRICS]
+        medians = [_number(result["baselines"]["median"][name]) for name in FIELD_METRICS]
         yield f"| {split}, always the median | | " + " | ".join(medians) + " |"
     for split, result in metrics.items():
         if quality := result.get("translation"):

@@ -105,6 +105,9 @@ class Scorer:
 
         Args:
             features: of each segment, modality → `(steps, dim)` float32, raw.
+
+        Raises:
+            ValueError: a score is no finite number.
         """
         lengths = [len(next(iter(arrays.values()))) for arrays in features]
         inputs = {
@@ -116,7 +119,13 @@ class Scorer:
                 inputs[name][row, : len(array)] = array
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
         outputs = self.function(**tensors, length=tf.constant(lengths, tf.int32))
-        return outputs["score"].numpy(), outputs["attention_weights"].numpy()
+        scores = outputs["score"].numpy()
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"The model gives scores that are no numbers. Expected finite ones. "
+                f"Received: score={scores[~np.isfinite(scores)][0]} ({self.name}). Train it again."
+            )
+        return scores, outputs["attention_weights"].numpy()
 
     def polarity(self, score: float) -> str:
         """`negative`, `neutral` or `positive`, by the label's neutral point."""

@@ -18,7 +18,7 @@ from mmtrans.grid.variants import Variant
 from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, save, tidy
 from mmtrans.recipe import Translation, parse
 from mmtrans.report.compare import Comparison, Results, Row
-from mmtrans.report.tables import number
+from mmtrans.report.numbers import number_text
 from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
 
@@ -138,7 +138,8 @@ def heat_map(rows: Sequence[Row]) -> Plot:
         place = targets.index(target), sources.index(source)
         color = "white" if values[place[1], place[0]] < middle else INK
         mae, accuracy = row.figures["mae"].mean, row.figures["acc2_has0"].mean
-        axes.text(*place, f"{number(mae)} ({number(accuracy)})", ha="center", va="center", color=color, fontsize=9)
+        text = f"{number_text(mae)} ({number_text(accuracy)})"
+        axes.text(*place, text, ha="center", va="center", color=color, fontsize=9)
     axes.set_xticks(range(len(targets)), targets)
     axes.set_yticks(range(len(sources)), sources)
     axes.xaxis.tick_top()

@@ -10,8 +10,8 @@ from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS
 from mmtrans.grid.paper import PAPER
 from mmtrans.report.collect import Grid
 from mmtrans.report.compare import KINDS, Comparison, Results
+from mmtrans.report.numbers import number_text
 from mmtrans.report.plots import LEVEL
-from mmtrans.report.tables import number
 
 BASELINES = {
     "concat": "the concatenated features of all its modalities",
@@ -62,8 +62,8 @@ def _errors(results: Results) -> Iterator[str]:
     if ranked:
         least, best = ranked[0]
         yield (
-            f"The lowest mean absolute error is {number(least)}, of {best.variant.recipe}; the best "
-            f"constant predictor ({name} of the train labels) has {number(constant['mae'])}."
+            f"The lowest mean absolute error is {number_text(least)}, of {best.variant.recipe}; the best "
+            f"constant predictor ({name} of the train labels) has {number_text(constant['mae'])}."
         )
         worse = sum(mae >= constant["mae"] for mae, _ in ranked)
         if worse:
@@ -110,7 +110,7 @@ def _against_paper(results: Results) -> Iterator[str]:
         rank = spearmanr(*zip(*pairs, strict=True)).statistic
         difference = sum(ours - paper for paper, ours in pairs) / len(pairs)
         yield (
-            f"Over the paper's {len(pairs)} rows, our binary F1 is {number(abs(difference))} "
+            f"Over the paper's {len(pairs)} rows, our binary F1 is {number_text(abs(difference))} "
             f"{'above' if difference > 0 else 'below'} the published on average; the rank correlation of the two "
-            f"orders is {number(float(rank), 2)}. Only the same corpus and folds make such numbers comparable."
+            f"orders is {number_text(float(rank), 2)}. Only the same corpus and folds make such numbers comparable."
         )

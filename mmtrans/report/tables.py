@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from mmtrans.evaluation.metrics import METRICS
 from mmtrans.grid.paper import PAPER, remarks_on
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import LETTER_OF, parse
 from mmtrans.report.collect import Grid
-from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Figure, Results, Row
-
-NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Results, Row
+from mmtrans.report.numbers import NONE, interval_text, number_text, p_value_text, spread_text
 
 #: Of a single run.
 COLLAPSED = {True: "yes", False: "no", None: NONE}
 
-#: Metric → heading, in the order of the field's tables.
-HEADINGS = {
-    "mae": "MAE ↓",
-    "pearson": "r ↑",
-    "acc2_has0": "Acc-2 (≥0) ↑",
-    "acc2_non0": "Acc-2 (≠0) ↑",
-    "acc7": "Acc-7 ↑",
-    "extreme_recall": "recall of ±3 ↑",
-}
+#: The metrics of the table of what was measured.
+MEASURED = ("mae", "pearson", "acc2_has0", "acc2_non0", "acc7", "extreme_recall")
 
 KIND_HEADINGS = {"concat": "all its modalities, concatenated", "source": "source alone", "untrained": "untrained"}
 
@@ -62,32 +55,6 @@ class Table:
     text_columns: int = 1
     notes: Sequence[str] = ()
     folded: bool = False
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number without a leading zero: `.961`; undefined is a dash."""
-    if value is None:
-        return NONE
-    # Adding 0 turns what rounds to -0 into 0.
-    text = f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
-    return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
-
-
-def spread(figure: Figure, digits: int = 3) -> str:
-    """Mean ± standard deviation over seeds."""
-    if figure.std is None:
-        return number(figure.mean, digits)
-    return f"{number(figure.mean, digits)} ± {number(figure.std, digits)}"
-
-
-def interval(low: float | None, high: float | None, digits: int = 2) -> str:
-    """`[low, high]`, or nothing where there is none."""
-    return "" if low is None else f"[{number(low, digits)}, {number(high, digits)}]"
-
-
-def p_value(value: float | None) -> str:
-    """A p-value with three digits; smaller ones as `<.001`."""
-    return NONE if value is None else "<.001" if value < 0.001 else number(value)
 
 
 def make_tables(grid: Grid, results: Results) -> list[Table]:
@@ -131,10 +98,10 @@ def _paper_table(results: Results, task: str, title: str) -> Table:
     rows = []
     for name, row in zip(names, results.whole, strict=True):
         paper = PAPER.get(row.variant.recipe, {})
-        pairs = [cell for m in metrics for cell in (number(paper.get(m), 2), spread(row.figures[m]))]
+        pairs = [cell for m in metrics for cell in (number_text(paper.get(m), 2), spread_text(row.figures[m]))]
         rows.append([name, _needs(row.variant.recipe), *pairs, f"{row.collapsed} of {len(row.seeds)}"])
     beneath = [
-        [f"constant: {name}", NONE, *(cell for m in metrics for cell in (NONE, number(values[m]))), NONE]
+        [f"constant: {name}", NONE, *(cell for m in metrics for cell in (NONE, number_text(values[m]))), NONE]
         for name, values in results.trivial.items()
     ]
     columns = ["recipe", "needs", *(f"{s} {who}" for s in ["P", "R", "F1"] for who in ("paper", "ours"))]
@@ -150,18 +117,19 @@ def _measured_table(results: Results) -> Table:
     rows = [
         [
             row.variant.recipe,
-            *(f"{spread(f)}\n{interval(f.low, f.high)}".strip() for f in (row.figures[m] for m in HEADINGS)),
+            *(f"{spread_text(f)}\n{interval_text(f.low, f.high)}".strip() for f in (row.figures[m] for m in MEASURED)),
         ]
         for row in results.whole
     ]
     beneath = [
-        [f"constant: {name}", *(number(values[m]) for m in HEADINGS)] for name, values in results.trivial.items()
+        [f"constant: {name}", *(number_text(values[m]) for m in MEASURED)] for name, values in results.trivial.items()
     ]
     caption = (
         "Mean ± standard deviation over seeds, and 95 % intervals of the mean over videos and seeds. "
         "MAE in label units; ±3 are the classes at both ends."
     )
-    return Table("Measured, with intervals", caption, ["recipe", *HEADINGS.values()], rows, beneath)
+    headings = [METRICS[name].heading_with_arrow for name in MEASURED]
+    return Table("Measured, with intervals", caption, ["recipe", *headings], rows, beneath)
 
 
 def _comparison_table(results: Results) -> Table:
@@ -188,22 +156,22 @@ def _compared(comparison: Comparison | None, named: bool = True) -> tuple[str, s
         return NONE, NONE, NONE
     difference = comparison.difference
     sign = "+" if difference.mean > 0 else ""
-    cell = f"{sign}{number(difference.mean)} {interval(difference.low, difference.high, 3)}".strip()
+    cell = f"{sign}{number_text(difference.mean)} {interval_text(difference.low, difference.high, 3)}".strip()
     name = f"\n{comparison.baseline.recipe}" if named and not comparison.baseline.untrained else ""
-    return cell + name, p_value(difference.p_value), p_value(comparison.adjusted)
+    return cell + name, p_value_text(difference.p_value), p_value_text(comparison.adjusted)
 
 
 def _controls_table(results: Results) -> Table:
-    rows = []
+    rows, metrics = [], ("mae", "acc2_has0")
     for row in results.translations:
         recipe = parse(row.variant.recipe)
         controls = [results.rows.get(v) for v in (Variant(str(recipe), untrained=True), Variant(str(recipe.inputs)))]
         if any(controls):
             shown = [row, *controls]
-            cells = [NONE if r is None else spread(r.figures[m]) for m in ("mae", "acc2_has0") for r in shown]
+            cells = [NONE if r is None else spread_text(r.figures[m]) for m in metrics for r in shown]
             rows.append([str(recipe), str(recipe.inputs), *cells])
     who = ("trained", "untrained", "source")
-    columns = ["translation", "source", *(f"{metric} {name}" for metric in ("MAE", "Acc-2 (≥0)") for name in who)]
+    columns = ["translation", "source", *(f"{METRICS[metric].heading} {name}" for metric in metrics for name in who)]
     caption = (
         "What the translation adds: its encoder as trained, the same encoder as initialised and frozen, and the same "
         "regressor on the source features themselves. All three read the same input at test time."
@@ -216,7 +184,7 @@ def _variants_table(grid: Grid, results: Results) -> Table:
     for variant, row in results.rows.items():
         if variant.name:
             plain, comparison = results.rows.get(variant.plain), results.variants.get(variant)
-            cells = [NONE if r is None else spread(r.figures["mae"]) for r in (row, plain)]
+            cells = [NONE if r is None else spread_text(r.figures["mae"]) for r in (row, plain)]
             rows.append([variant.title, *cells, *_compared(comparison, named=False)])
     fields = "; ".join(
         f"{name}: {', '.join(f'{field}={value}' for field, value in fields.items())}"
@@ -233,7 +201,7 @@ def _variants_table(grid: Grid, results: Results) -> Table:
 
 def _quality_table(results: Results) -> Table:
     rows = [
-        [row.variant.recipe, *(spread(row.quality[name]) for name in QUALITIES)]
+        [row.variant.recipe, *(spread_text(row.quality[name]) for name in QUALITIES)]
         for row in results.translations
         if row.quality
     ]
@@ -247,7 +215,7 @@ def _quality_table(results: Results) -> Table:
 
 def _robustness_table(results: Results) -> Table:
     rows = [
-        [variant.title, modality, *(spread(figures[kind]) for kind in ROBUSTNESS_HEADINGS)]
+        [variant.title, modality, *(spread_text(figures[kind]) for kind in ROBUSTNESS_HEADINGS)]
         for variant, row in results.rows.items()
         for modality, figures in row.robustness.items()
     ]
@@ -267,7 +235,7 @@ def _labels_table(results: Results) -> Table:
     rows = []
     for variant in variants:
         found = [results.rows.get(replace(variant, label_fraction=fraction)) for fraction in fractions]
-        rows.append([variant.title, *(NONE if row is None else spread(row.figures["mae"]) for row in found)])
+        rows.append([variant.title, *(NONE if row is None else spread_text(row.figures["mae"]) for row in found)])
     columns = ["", *(f"{100 * fraction:g} % of labels" for fraction in fractions)]
     return Table("Few labels", "MAE when the sentiment phase sees a share of the train labels.", columns, rows)
 
@@ -280,11 +248,11 @@ def _failures_table(grid: Grid) -> Table:
 def _runs_table(grid: Grid) -> Table:
     metrics = ("mae", "pearson", "acc2_has0", "binary_f1", "seven_f1")
     rows = [
-        [variant.title, str(seed), *(number(m[name]) for name in metrics), COLLAPSED[m["collapsed"]]]
+        [variant.title, str(seed), *(number_text(m[name]) for name in metrics), COLLAPSED[m["collapsed"]]]
         for variant, trained in grid.trained.items()
         for seed, m in zip(trained.seeds, trained.metrics, strict=True)
     ]
-    columns = ["run", "seed", "MAE", "r", "Acc-2 (≥0)", "F1 binary", "F1 seven", "collapsed"]
+    columns = ["run", "seed", *(METRICS[name].heading for name in metrics), "collapsed"]
     return Table("Every run", "One row a seed.", columns, rows, folded=True)
 
 

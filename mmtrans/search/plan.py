@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 from mmtrans.bounds import MOST_WHOLE
 from mmtrans.config import Config
 from mmtrans.config.files import known_fields
+from mmtrans.evaluation.metrics import METRICS
 from mmtrans.search.space import Choices, Interval, Parameter, parse_space
 from mmtrans.system.files import write_atomically
 from mmtrans.system.lease import LEASE, held
@@ -113,7 +114,7 @@ class Search:
     @property
     def direction(self) -> str:
         """Whether the objective is better when it is less: `min` or `max`."""
-        return "min" if self.objective == "mae" else "max"
+        return METRICS[self.objective].better
 
     @property
     def base(self) -> Config:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mmtrans.evaluation.metrics import (
     METRICS,
+    SEVEN_CLASS_METRICS,
     is_collapsed,
     mean_of,
     pearson,
@@ -223,11 +224,22 @@ def test_bad_values_are_refused():
         is_collapsed(good, good[:2], MOSI)
 
 
+def test_a_metric_says_which_way_is_better():
+    assert [name for name, metric in METRICS.items() if metric.better == "min"] == ["mae"]
+    assert METRICS["mae"].heading_with_arrow == "MAE ↓"
+    assert METRICS["extreme_recall"].heading_with_arrow == "recall of ±3 ↑"
+
+
+def test_metrics_of_more_than_two_classes_are_those_that_other_scales_lack():
+    lacking = sentiment_metrics(np.array([1.0, 2.0]), np.array([1.0, 4.0]), LabelScale("x", 0.0, 5.0, 2.5))
+    assert {name for name, value in lacking.items() if value is None} == set(SEVEN_CLASS_METRICS)
+
+
 def test_importing_metrics_is_light():
     code = (
         "import sys, mmtrans.evaluation.metrics, mmtrans.evaluation.uncertainty.bootstrap\n"
         "import mmtrans.evaluation.translation_quality\n"
-        "print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
+        "print(sorted({'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

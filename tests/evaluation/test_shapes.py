@@ -11,7 +11,7 @@ CURVE = {"read": True, "levels": [0.0, 0.5], "metrics": {"mae": [1.0, 1.5]}, "ar
 
 
 def test_the_figures_are_the_metrics():
-    assert tuple(Figures.__annotations__) == METRICS
+    assert tuple(Figures.__annotations__) == tuple(METRICS)
 
 
 @pytest.mark.parametrize(("added", "records"), [({}, None), ({"records": "ab", "later": 1}, "ab")])

@@ -12,8 +12,8 @@ import pytest
 from mmtrans.cli.main import main
 from mmtrans.report.collect import Variant, collect
 from mmtrans.report.compare import compute
+from mmtrans.report.numbers import NONE, number_text, p_value_text
 from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
-from mmtrans.report.tables import NONE, number, p_value
 from tests.report.grids import describe, segments, write_grid, write_robustness
 
 RECIPES = ("T", "A", "concat(T,A)", "T->A", "A->T")
@@ -98,7 +98,7 @@ def test_the_paper_stands_beside_the_measured(report, results):
     f1 = results.rows[Variant("T->A")].figures["binary_f1"]
     assert row[1] == "T"
     assert row[table.columns.index("F1 paper")] == ".65"
-    assert row[table.columns.index("F1 ours")] == f"{number(f1.mean)} ± {number(f1.std)}"
+    assert row[table.columns.index("F1 ours")] == f"{number_text(f1.mean)} ± {number_text(f1.std)}"
     assert row[-1] == "0 of 2"
     assert [cells[0] for cells in table.beneath] == ["constant: mean", "constant: median", "constant: majority"]
     marked = next(r[0] for r in table.rows if r[0].startswith("concat(T,A)"))
@@ -211,8 +211,8 @@ def test_a_tie_is_neither_better_nor_worse(tmp_path):
 
 
 def test_numbers_are_short():
-    assert [number(v) for v in (0.9614, -0.05, 1.0, -0.0001, None)] == [".961", "−.050", "1.000", ".000", NONE]  # noqa: RUF001
-    assert [p_value(v) for v in (0.0004, 0.05, 1.0, None)] == ["<.001", ".050", "1.000", NONE]
+    assert [number_text(v) for v in (0.9614, -0.05, 1.0, -0.0001, None)] == [".961", "−.050", "1.000", ".000", NONE]  # noqa: RUF001
+    assert [p_value_text(v) for v in (0.0004, 0.05, 1.0, None)] == ["<.001", ".050", "1.000", NONE]
 
 
 def test_the_command_writes_three_files(grid, tmp_path, capsys):

@@ -11,8 +11,8 @@ from mmtrans.evaluation.uncertainty.seeds import compare_seeds
 from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import collect
 from mmtrans.report.compare import compute
+from mmtrans.report.numbers import NONE
 from mmtrans.report.render import make_report, to_csv, to_html
-from mmtrans.report.tables import NONE
 from tests.report.grids import describe, segments, write_grid, write_run
 
 VARIANTS = {"joint": {"units": 32}, "wide": {"units": 128, "dropout": 0.1}}
