@@ -7,7 +7,6 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -35,13 +34,14 @@ class HelpAsWritten(Help, argparse.RawDescriptionHelpFormatter):
 
 
 class _HelpAll(argparse.Action):
-    """Prints the help with rare flags, and stops."""
+    """Shows the help with rare flags, and stops."""
+
+    def __init__(self, show: Callable[[], None], **kwargs):
+        super().__init__(**kwargs)
+        self.show = show
 
     def __call__(self, parser, namespace, values, option_string=None):
-        for action, text in parser.rare.items():
-            action.help = text
-        parser.epilog = "\n\n".join(filter(None, (parser.epilog, parser.more)))
-        parser.print_help()
+        self.show()
         parser.exit()
 
 
@@ -62,8 +62,15 @@ class Parser(argparse.ArgumentParser):
         """Adds `--help`, and where there are rare flags `--help-all`: after the command's own."""
         self.add_argument("-h", "--help", action="help", help="show this help and stop")
         if self.rare:
-            text = f"show {len(self.rare)} rarely changed flags too"
-            self.add_argument("--help-all", action=_HelpAll, nargs=0, default=argparse.SUPPRESS, help=text)
+            shown = {"action": _HelpAll, "show": self.print_all, "nargs": 0, "default": argparse.SUPPRESS}
+            self.add_argument("--help-all", **shown, help=f"show {len(self.rare)} rarely changed flags too")
+
+    def print_all(self) -> None:
+        """Prints the help with rare flags."""
+        for action, text in self.rare.items():
+            action.help = text
+        self.epilog = "\n\n".join(filter(None, (self.epilog, self.more)))
+        self.print_help()
 
     def add_rare(self, group: argparse._ActionsContainer, flag: str, **kwargs: Any) -> None:
         """Adds a flag that only `--help-all` shows, to the parser or a group of it; arguments as of `add_argument`."""
@@ -92,8 +99,8 @@ class Parser(argparse.ArgumentParser):
         if file is not sys.stdout:
             super()._print_message(message, file)
         elif message:
-            file.write(message)
-            file.flush()
+            sys.stdout.write(message)
+            sys.stdout.flush()
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")
@@ -121,11 +128,11 @@ def number_type(kind: type) -> Callable[[str], float]:
 class _Bounded(argparse.Action):
     """Stores a number, or raises the ValueError of `check_number`."""
 
-    def __init__(self, bounds: dict[str, float], **kwargs):
+    def __init__(self, bounds: Mapping[str, float], **kwargs):
         super().__init__(**kwargs)
         self.bounds = bounds
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser, namespace, values: Any, option_string=None):
         check_number(self.option_strings[0], values, **self.bounds)
         setattr(namespace, self.dest, values)
 
@@ -134,7 +141,7 @@ def add_number(
     group: argparse.ArgumentParser | argparse._ArgumentGroup,
     flag: str,
     kind: type,
-    bounds: dict[str, float],
+    bounds: Mapping[str, float],
     **kwargs: Any,
 ) -> None:
     """Adds a flag that takes a number within bounds.
@@ -147,7 +154,7 @@ def add_number(
         kwargs: as of `add_argument`; the metavar is N or X unless given.
     """
     kwargs = {"metavar": "N" if kind is int else "X", **kwargs}
-    group.add_argument(flag, type=number_type(kind), action=partial(_Bounded, bounds), **kwargs)
+    group.add_argument(flag, type=number_type(kind), action=_Bounded, bounds=bounds, **kwargs)
 
 
 def add_config_flags(

@@ -145,11 +145,11 @@ def run(arguments: argparse.Namespace) -> dict:
     )
     _check_metric(search, records)
     trials = arguments.trials or TRIALS.get(arguments.tuner)
-    if member.is_worker:
+    if (worker_id := member.worker_id) is not None:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
-        with joined(search, member.tuner_id):
+        with joined(search, worker_id):
             run_search(search, trials, member, arguments.jobs, arguments.quiet)
-        return {"objective": search.objective, "worker": member.tuner_id}
+        return {"objective": search.objective, "worker": worker_id}
     folds = fold_videos(records, search.num_folds) if search.num_folds else []
     if not folds:
         prepare_phases(search.base, records)

@@ -23,20 +23,32 @@ from tfrecords.schema import LabelScale, Segment
 BATCH_SIZE = 32
 
 
-class Source(Protocol):
+class SegmentSource(Protocol):
     """What is scored: an opened corpus, see `mmtrans.sources.corpus.Corpus`, or anything else with these parts."""
 
-    format: str
-    files: Sequence[Path]
-    feature_names: Mapping[str, tuple[str, ...]]
-    aligned: Mapping[str, bool]
-    ids_are_videos: bool
-    dropped: Sequence[Any]
-    notes: list[str]
+    @property
+    def format(self) -> str: ...
 
-    def read(self) -> Iterator[Segment]:
-        """The segments."""
-        ...
+    @property
+    def files(self) -> Sequence[Path]: ...
+
+    @property
+    def feature_names(self) -> Mapping[str, Sequence[str]]: ...
+
+    @property
+    def aligned(self) -> Mapping[str, bool]: ...
+
+    @property
+    def ids_are_videos(self) -> bool: ...
+
+    @property
+    def dropped(self) -> Sequence[Any]: ...
+
+    @property
+    def notes(self) -> list[str]: ...
+
+    @property
+    def read(self) -> Callable[[], Iterator[Segment]]: ...
 
 
 @dataclass(frozen=True)
@@ -135,7 +147,7 @@ class Scorer:
         return "negative" if above < 0 else "neutral"
 
 
-def predict(scorer: Scorer, corpus: Source, counts: Counter | None = None) -> Iterator[Prediction]:
+def predict(scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None) -> Iterator[Prediction]:
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
     Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
@@ -163,10 +175,10 @@ def predict(scorer: Scorer, corpus: Source, counts: Counter | None = None) -> It
             yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps])
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
-    corpus.notes += _compare_rates(scorer, lengths)
+    corpus.notes.extend(_compare_rates(scorer, lengths))
 
 
-def _check_corpus(scorer: Scorer, corpus: Source) -> None:
+def _check_corpus(scorer: Scorer, corpus: SegmentSource) -> None:
     missing = [name for name in scorer.modalities if corpus.aligned and name not in corpus.aligned]
     if missing:
         raise _missing(scorer, corpus, missing)
@@ -181,7 +193,7 @@ def _check_corpus(scorer: Scorer, corpus: Source) -> None:
 
 
 def _choose(
-    scorer: Scorer, corpus: Source, counts: Counter, lengths_read: Counter
+    scorer: Scorer, corpus: SegmentSource, counts: Counter, lengths_read: Counter
 ) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
     """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
     for segment in corpus.read():
@@ -225,7 +237,7 @@ def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
         )
 
 
-def _nothing(scorer: Scorer, corpus: Source, counts: Counter) -> ValueError:
+def _nothing(scorer: Scorer, corpus: SegmentSource, counts: Counter) -> ValueError:
     missing = [name for name in scorer.modalities if counts[f"without {name}"]]
     if missing:
         return _missing(scorer, corpus, missing)
@@ -236,7 +248,7 @@ def _nothing(scorer: Scorer, corpus: Source, counts: Counter) -> ValueError:
     )
 
 
-def _missing(scorer: Scorer, corpus: Source, missing: list[str]) -> ValueError:
+def _missing(scorer: Scorer, corpus: SegmentSource, missing: list[str]) -> ValueError:
     remedy = "Give word vectors with --glove FILE" if missing == ["text"] else "Give a source that has it"
     return ValueError(
         f"The source lacks what the model reads. Expected {' and '.join(scorer.modalities)} ({scorer.name}). "
@@ -244,5 +256,5 @@ def _missing(scorer: Scorer, corpus: Source, missing: list[str]) -> ValueError:
     )
 
 
-def _place(corpus: Source) -> str:
+def _place(corpus: SegmentSource) -> str:
     return str(corpus.files[0]) if corpus.files else corpus.format

@@ -30,9 +30,14 @@ class Member:
         return self.tuner_id is not None and "chief" in self.tuner_id
 
     @property
+    def worker_id(self) -> str | None:
+        """The name of a process that trains what a chief proposes; `None` of any other."""
+        return None if self.is_chief else self.tuner_id
+
+    @property
     def is_worker(self) -> bool:
         """Whether this process trains what a chief proposes."""
-        return self.tuner_id is not None and not self.is_chief
+        return self.worker_id is not None
 
     @property
     def is_exposed(self) -> bool:

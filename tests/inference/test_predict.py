@@ -107,6 +107,13 @@ def test_polarity_splits_at_the_neutral_point(score, polarity):
     assert scorer_of(neutral=0.5).polarity(score) == polarity
 
 
+def test_a_score_that_is_no_number_is_an_error():
+    corpus = make_corpus([make_segment(0, 4)])
+    corpus.segments[0].features["text"][1, 2] = np.nan
+    with pytest.raises(ValueError, match=r"scores that are no numbers\. .*Received: score=nan \(model\)"):
+        next(predict(scorer_of(), corpus))
+
+
 def test_segments_without_the_modality_are_passed_over_and_counted():
     segments = [make_segment(0, 3), make_segment(1, 3, modalities=("text",)), make_segment(2, 3)]
     counts = Counter()
