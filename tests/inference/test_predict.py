@@ -108,10 +108,10 @@ def test_polarity_splits_at_the_neutral_point(score, polarity):
 
 
 def test_a_score_that_is_no_number_is_an_error():
-    corpus = make_corpus([make_segment(0, 4)])
-    corpus.segments[0].features["text"][1, 2] = np.nan
+    segment = make_segment(0, 4)
+    segment.features["text"][1, 2] = np.nan
     with pytest.raises(ValueError, match=r"scores that are no numbers\. .*Received: score=nan \(model\)"):
-        next(predict(scorer_of(), corpus))
+        next(predict(scorer_of(), make_corpus([segment])))
 
 
 def test_segments_without_the_modality_are_passed_over_and_counted():
