@@ -94,13 +94,13 @@ class Parser(argparse.ArgumentParser):
                 joined.append(argument)
         return super().parse_known_args(joined, namespace)
 
-    def _print_message(self, message, file=None):
+    def _print_message(self, message: str, file: Any = None) -> None:
         """As argparse's, which says nothing where stdout takes no help and no version: here that is an OSError."""
         if file is not sys.stdout:
             super()._print_message(message, file)
         elif message:
-            sys.stdout.write(message)
-            sys.stdout.flush()
+            file.write(message)
+            file.flush()
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")
