@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from mmtrans.bounds import check_number
+from mmtrans.sources.columns import COVAREP_NAMES
 from mmtrans.sources.untrusted.hdf5 import new_hdf5
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
@@ -28,12 +29,10 @@ FILES = {
     "video": ("CMU_MOSI_Visual_Facet_41.csd", "FACET 4.1"),
     "labels": ("CMU_MOSI_Opinion_Labels.csd", "Opinion Segment Labels"),
 }
-COVAREP_NAMES = ["F0", "VUV", "NAQ", "QOQ", "H1H2", "PSP", "MDQ", "peakSlope", "Rd", "Rd_conf", "creak"]
-COVAREP_NAMES += [f"{kind}_{i}" for kind, count in (("MCEP", 25), ("HMPDM", 25), ("HMPDD", 13)) for i in range(count)]
 NAMES = {
     "words": ["word"],
     "vectors": [f"vector_{i}" for i in range(equations.VECTOR_DIMS)],
-    "audio": COVAREP_NAMES,
+    "audio": list(COVAREP_NAMES),
     "video": [f"facet_{i}" for i in range(VIDEO.dim)],
     "labels": ["sentiment"],
 }

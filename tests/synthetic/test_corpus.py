@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 
+from mmtrans.sources.columns import COVAREP_NAMES
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
-from mmtrans.synthetic.corpus import COVAREP_NAMES, FILES, synthesize
+from mmtrans.synthetic.corpus import FILES, synthesize
 from mmtrans.synthetic.world import AUDIO, VIDEO
 
 TEXT_RANGE, STREAM_RANGE = (0.85, 0.92), (0.58, 0.66)
@@ -86,7 +87,7 @@ def test_folder_has_mosis_files_and_layout(corpus):
     with h5py.File(directory / "CMU_MOSI_COVAREP.csd", "r") as file:
         metadata = {key: json.loads(value.asstr()[0]) for key, value in file["COAVAREP/metadata"].items()}
     assert metadata["root name"] == "COAVAREP"
-    assert metadata["dimension names"] == COVAREP_NAMES
+    assert metadata["dimension names"] == list(COVAREP_NAMES)
     assert len(set(COVAREP_NAMES)) == 74
 
 
