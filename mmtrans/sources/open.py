@@ -10,7 +10,7 @@ from mmtrans.sources.columns import select_columns
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.format import FORMAT as CSD
 from mmtrans.sources.format import OWN_OPTIONS, Format, SourceOptions
-from mmtrans.sources.labels import stated_scale
+from mmtrans.sources.labels import Labels, stated_scale
 from mmtrans.sources.misa.format import FORMAT as MISA
 from mmtrans.sources.neutral.format import FORMAT as NEUTRAL
 from mmtrans.sources.padded.format import MFN, PICKLES
@@ -140,10 +140,11 @@ def _unknown(seen: Seen) -> ValueError:
 
 
 def _state_scale(corpus: Corpus, label_range: Sequence[float]) -> None:
-    scale, given = stated_scale(corpus.labels.name, label_range), corpus.labels.stated
+    labels = corpus.labels or Labels(corpus.label.name)
+    scale, given = stated_scale(labels.name, label_range), labels.stated
     if given not in (None, scale):
         corpus.notes.append(
             f"The label's scale in the source, {given.low:g} to {given.high:g} with neutral point {given.neutral:g}, "
             f"gives way to the stated one."
         )
-    corpus.label, corpus.labels = scale, replace(corpus.labels, stated=scale)
+    corpus.label, corpus.labels = scale, replace(labels, stated=scale)

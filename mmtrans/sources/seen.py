@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -84,7 +85,8 @@ def _roots(path: Path, files: list[Path]) -> dict[Path, dict[str, str | None]]:
     from mmtrans.sources.untrusted.parent import call_isolated
     from mmtrans.sources.untrusted.roots import look_at_roots
 
-    found = call_isolated(look_at_roots, path, {"files": [str(file) for file in files]})
+    answer = call_isolated(look_at_roots, path, {"files": [str(file) for file in files]})
+    found = cast("list[list[tuple[str, str | None]]]", answer)
     return {file: dict(root) for file, root in zip(files, found, strict=True)}
 
 

@@ -13,7 +13,7 @@ from mmtrans.sources.untrusted.hdf5 import DAMAGE, find_child, open_hdf5
 MAX_NAMES = 1000
 
 #: Stands for a root whose names cannot be read.
-UNREADABLE = [("/", None)]
+UNREADABLE: list[tuple[str, str | None]] = [("/", None)]
 
 
 def look_at_roots(path: str, files: Sequence[str]) -> list[list[tuple[str, str | None]]]:
