@@ -98,6 +98,23 @@ def test_records_without_a_summary_are_described_too(directory):
     assert verify(directory) == []
 
 
+def test_shares_are_told_from_the_words_that_manifests_of_any_version_store(directory):
+    path = directory / "manifest.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["cleaning"] = {
+        "text: frames with NaN": 3,
+        "text: frames with infinity": 4,
+        "text: words of another version": 9,
+    }
+    data["cleaning"] |= {"audio: frames with NaN": 90, "audio: words with cleaned frames": 5}
+    path.write_text(json.dumps(data), encoding="utf-8")
+    summary = describe(directory)
+    for name, cleaned in (("text", 7), ("audio", 5)):
+        info = summary["modalities"][name]
+        assert info["cleaned_rows"] == pytest.approx(cleaned / info["rows"])
+    assert summary["cleaning"] == data["cleaning"]
+
+
 def test_describe_counts_the_reasons(tmp_path):
     convert(make_corpus([*SEGMENTS, *SEGMENTS[:3]]), tmp_path / "records")
     assert describe(tmp_path / "records")["dropped"] == {"duplicate id, the first is kept": 3}

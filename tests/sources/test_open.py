@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.roles import role_of
-from mmtrans.sources.format import OWN_OPTIONS, SourceOptions
+from mmtrans.sources.format import OWN_OPTIONS, Format, SourceOptions
 from mmtrans.sources.listing import find_hdf5_files
 from mmtrans.sources.open import FORMATS, open_corpus, recognise
 from mmtrans.sources.untrusted.unpickle import load_pickle
 from tests.sources.csd_files import words_of, write_csd
 from tests.sources.format_files import WRITERS
+from tfrecords.schema import LabelScale
 
 WORDS = {"v": (words_of("a", "b"), [[0, 1], [1, 2]])}
 
@@ -133,6 +135,16 @@ def test_no_pickle_is_read_twice_to_be_recognised_and_opened(tmp_path, monkeypat
         monkeypatch.setattr(f"mmtrans.sources.{module}.load_pickle", load)
     open_corpus(path)
     assert len(loaded) == len(set(loaded)) > 0
+
+
+def test_a_stated_range_holds_where_a_reader_tells_nothing_of_its_labels(tmp_path, monkeypatch):
+    def open_bare(path, options, content):
+        return Corpus("bare", [path], LabelScale("mood", 0.0, 1.0, 0.5), read=lambda: iter(()))
+
+    bare = Format(name="bare", needs="anything", recognise=lambda seen: True, open=open_bare)
+    monkeypatch.setattr("mmtrans.sources.open.FORMATS", (bare,))
+    corpus = open_corpus(tmp_path, label_range=(0, 10, 4))
+    assert corpus.label == corpus.labels.stated == LabelScale("mood", 0.0, 10.0, 4.0)
 
 
 def test_pickles_are_opened_without_the_library_of_hdf5(tmp_path):
