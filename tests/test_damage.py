@@ -94,6 +94,11 @@ def without_notes(error):
     return [line for line in error.splitlines() if not line.startswith("mmtrans: Note: ")]
 
 
+def _sentences(err):
+    """The lines of stderr that are no notes."""
+    return [line for line in err.splitlines() if not line.startswith("mmtrans: Note: ")]
+
+
 def check_every_damage(argv, path, root, capsys, most=300):
     """Runs a command on damages of a file of `root`: on all, or on so many that are spread over all of them."""
     whole = path.read_bytes()

@@ -19,7 +19,7 @@ from tfrecords.directories import is_leftover
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 16
-SMALL = ["--units", "4", "--attention-units", "3", "--regressor-units", "6", "--no-bidirectional", "--quiet"]
+SMALL = ["--regressor-units", "6", "--no-bidirectional", "--quiet"]
 
 
 def start(argv):
