@@ -62,10 +62,10 @@ def embedded_records() -> Path:
     return records
 
 
-def explain(run: Run) -> dict:
-    """Evaluates the embedded run on test, and prints every number beside its planted ceiling."""
+def explain(run: Run, out: str | None = None) -> dict:
+    """Evaluates the embedded run on test, into `out` or its own directory; prints every number beside its ceiling."""
     records = open_records(run)
-    result = evaluate(run, records, "test")
+    result = evaluate(run, records, "test", out)
     remedy = f"Delete {embedded_corpus_dir()}, and give the same command again."
     truth = read_json(embedded_corpus_dir() / "corpus" / "ground_truth.json", Truth, remedy)
     show_metrics(result, f"{run.recipe} on the test split of the synthetic corpus")

@@ -6,8 +6,9 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmtrans.cli.embedded import embedded_corpus_dir
 from mmtrans.cli.idle import check_idle
@@ -19,10 +20,14 @@ from mmtrans.config.files import dump_yaml, load_yaml
 from mmtrans.recipe import parse, slug
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
+from mmtrans.system.files import may_write
 from mmtrans.system.interrupts import handle_again
 from mmtrans.system.lease import held
 from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster_of
 from tfrecords.manifest import MANIFEST_NAME, Manifest
+
+if TYPE_CHECKING:
+    from mmtrans.runs.run import Run
 
 
 def add_arguments(parser: Parser) -> None:
@@ -104,6 +109,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.runs.place import INIT, check_place
     from mmtrans.runs.run import Run
+    from mmtrans.runs.status import finished_run
     from mmtrans.training.init import open_init
     from mmtrans.training.prepare import prepare_phases, worker_shard
     from mmtrans.training.train import make_deterministic, train
@@ -116,22 +122,33 @@ def run(arguments: argparse.Namespace) -> dict | None:
             is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
             init = open_init(config.plan.init, path / INIT if is_run else None) if config.plan.init else None
             prepared = prepare_phases(config, records, worker_shard(devices, execution), init)
-            if devices.is_chief:
-                check_place(path)
-                stack.enter_context(held(path, "run"))
-            trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
-        train(trained, records, arguments.quiet, devices, execution, prepared)
+            trained, out = None, None
+            if devices.cluster.number == 1 and not may_write(path):
+                trained = finished_run(path, config, records.manifest.manifest_hash)
+            if trained is not None:
+                out = stack.enter_context(tempfile.TemporaryDirectory())
+                warn(f"Note: {path} may not be written to: the result is computed anew and not kept.")
+            else:
+                if devices.is_chief:
+                    check_place(path)
+                    stack.enter_context(held(path, "run"))
+                trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
+        if out is None:
+            train(trained, records, arguments.quiet, devices, execution, prepared)
         if not devices.is_chief:
             return None
-        result = evaluate(trained, records, "valid")
+        result = evaluate(trained, records, "valid", out)
         if is_demo(arguments):
-            return explain(trained)
+            return explain(trained, out)
     show_metrics(result, f"{config.plan.recipe} on the valid split of {records.directory}")
-    path = for_shell(trained.path)
-    following = f"train --init {path} --data …" if config.plan.pretrain else f"evaluate {path}"
-    logs = for_shell(trained.path / "logs")
-    say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
+    _say_next(trained)
     return result
+
+
+def _say_next(trained: Run) -> None:
+    path, logs = for_shell(trained.path), for_shell(trained.path / "logs")
+    following = f"train --init {path} --data …" if trained.config.pretrain else f"evaluate {path}"
+    say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
 
 
 def _begun(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:

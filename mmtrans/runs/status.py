@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from mmtrans.config import digest
+from mmtrans.config import Config, digest
 from mmtrans.runs.phases import Phase
+from mmtrans.runs.place import check_unchanged
 from mmtrans.runs.run import REMEDY, Run
 from mmtrans.runs.weights import PHASE_REMEDY, check_weights, read_weights
 from mmtrans.system.files import write_atomically
@@ -142,6 +143,22 @@ def is_finished(run: Run, phase: Phase) -> bool:
     if status is None or status.outcome is None:
         return False
     return is_done(status, phase, parent_weights_hash(run, phase), epochs=0)
+
+
+def finished_run(path: Path, config: Config, manifest_hash: str) -> Run | None:
+    """The run in a directory, if a command of this configuration on these records would train none of it; else `None`.
+
+    Raises:
+        ValueError: it is of another configuration or of other records; a file of it is damaged.
+    """
+    if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
+        return None
+    run = Run.open(path)
+    check_unchanged(path, (run.config, run.manifest_hash), (config, manifest_hash))
+    for phase in run.phases:
+        if not is_done(read_status(run, phase), phase, parent_weights_hash(run, phase), config.epochs):
+            return None
+    return run
 
 
 def check_finished(run: Run, phases: Iterable[Phase] | None = None) -> None:

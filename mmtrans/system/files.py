@@ -70,6 +70,11 @@ def check_directory(path: str | Path, flag: str) -> None:
         )
 
 
+def may_write(folder: Path) -> bool:
+    """Whether files can be put into a folder, which is made if there is none."""
+    return _problem_of(folder.absolute()) is None
+
+
 def _problem_of(folder: Path) -> str | None:
     """Why no file can be put into a folder, which is made if there is none; `None` where it can."""
     nearest = next(each for each in (folder, *folder.parents) if each.exists())

@@ -1,10 +1,13 @@
 import argparse
+import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +64,35 @@ def test_the_same_command_prints_the_result_without_training(
     assert json.loads(last) == expected
     assert any("T->A on the valid split" in line for line in lines)
     assert f"Next: mmtrans evaluate {tmp_path / 'run'}" in "\n".join(lines)
+
+
+def test_a_finished_run_in_a_read_only_place_prints_the_same_result(
+    translation_run, records_dir, flags, tmp_path, capsys, monkeypatch
+):
+    run, access = tmp_path / "run", os.access
+    shutil.copytree(translation_run, run)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != run and access(path, mode))
+    command = ["train", "--data", records_dir, "--recipe", "T->A", "--run", run, *flags]
+    with monkeypatch.context() as patch:
+        # A lease is a file, too.
+        patch.setattr("mmtrans.cli.train.held", None)
+        assert main([*map(str, command), "--json"]) == 0
+    captured = capsys.readouterr()
+    shown, kept = json.loads(captured.out.splitlines()[-1]), json.loads((run / "metrics.json").read_text())["valid"]
+    assert {name: shown[name] for name in kept} == kept
+    assert captured.err == f"mmtrans: Note: {run} may not be written to: the result is computed anew and not kept.\n"
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+    assert "seed: 0 → 1" in refused([*command, "--seed", "1"], capsys)
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(run))
+
+    # What is still to be trained, more epochs or all of another run, is refused as before.
+    monkeypatch.setattr("mmtrans.cli.train.held", refuse)
+    assert "The place is read-only." in refused([*command, "--epochs", "3"], capsys)
+    (run / "phases" / "2-sentiment-T_to_A" / "phase.json").unlink()
+    assert "The place is read-only." in refused(command, capsys)
 
 
 def test_a_changed_configuration_names_the_fields(translation_run, records_dir, flags, capsys):
