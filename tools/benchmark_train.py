@@ -112,9 +112,9 @@ def make_translation_step(records: Records, config: Config, run_dir: Path) -> tu
     """The train step of a new run's first phase, and what it minimises."""
     run = Run.open_or_create(run_dir, config, records)
     objective = build_objective(run, run.phases[0], records)
-    optimizer = make_optimizer(config, num_batches(records, SELECTION, config.batch_size))
+    optimizer = make_optimizer(config.optimisation, num_batches(records, SELECTION, config.optimisation.batch_size))
     optimizer.build(objective.model.trainable_variables)
-    spec = epoch_batches(records, config.batch_size, 0).element_spec
+    spec = epoch_batches(records, config.optimisation.batch_size, 0).element_spec
     return make_train_step(objective, optimizer, config, spec), objective
 
 
@@ -170,9 +170,11 @@ def measure_train(options: Options) -> dict:
             for epoch in range(options.epochs + 1):
                 progress = Progress()
                 with clock:
-                    train_epoch(train_step, epoch_batches(records, config.batch_size, epoch), progress, monitor)
+                    train_epoch(
+                        train_step, epoch_batches(records, config.optimisation.batch_size, epoch), progress, monitor
+                    )
         if options.profile:
-            profile_steps(train_step, epoch_batches(records, config.batch_size, 0), options.profile)
+            profile_steps(train_step, epoch_batches(records, config.optimisation.batch_size, 0), options.profile)
     return {
         **clock.results(),
         "steps": progress.step,

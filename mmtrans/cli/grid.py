@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
     config = dataclasses.replace(config_from(arguments), **OWN)
     fractions = [
-        dataclasses.replace(config, label_fraction=share).run.label_fraction for share in arguments.label_fractions
+        dataclasses.replace(config, label_fraction=share).plan.label_fraction for share in arguments.label_fractions
     ]
     recipes = read_recipes(arguments.recipes)
     variants = read_variants(arguments.variants, config) if arguments.variants is not None else {}
@@ -99,9 +99,9 @@ def run(arguments: argparse.Namespace) -> dict:
         unaligned=records.unaligned,
     )
     configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
-    inits = open_inits(grid.path, {made.init for made in configs if made.init})
+    inits = open_inits(grid.path, {made.plan.init for made in configs if made.plan.init})
     for made in configs:
-        prepare_phases(made, records, init=inits.get(made.init))
+        prepare_phases(made, records, init=inits.get(made.plan.init))
     with locked(grid.path):
         grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()

@@ -57,12 +57,6 @@ class Config:
         if given:
             raise TypeError(f"A configuration has no such fields: {sorted(given)}")
 
-    def __getattr__(self, name: str) -> Any:
-        field = fields_of(type(self)).get(name)
-        if field is None:
-            raise AttributeError(name)
-        return getattr(getattr(self, field.section), name)
-
     def to_dict(self) -> dict[str, Any]:
         """Field name → value, in the order of declaration."""
         return {name: value for section in self.to_sections().values() for name, value in section.items()}

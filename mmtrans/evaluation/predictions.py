@@ -73,7 +73,7 @@ def predict(
     """
     scorer = scorer or make_scorer(run)
     selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
-    size = run.config.batch_size
+    size = run.config.optimisation.batch_size
     shuffle, batches = (None, -1) if most is None else ((0, 0), ceil_div(most, size))
     ids, words, columns = [], [], []
     for batch in make_batches(records, selection, batch_size=size, shuffle=shuffle, tokens=True).take(batches):

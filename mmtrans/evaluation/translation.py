@@ -39,7 +39,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict[str, An
     recipe = phase.recipe
     selection = Selection(split, recipe.inputs.modalities, recipe.target.modalities)
     codebook = run.load_codebook(phase) if run.has_codebooks else None
-    batches = make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook)
+    batches = make_batches(records, selection, batch_size=run.config.optimisation.batch_size, codebook=codebook)
     translator = run.load_translator()
     tokens = TokenQuality(codebook) if codebook else None
     if codebook is not None:
@@ -52,7 +52,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict[str, An
     for batch in decoded:
         for name, prediction in batch.predictions.items():
             qualities.setdefault(name, TranslationQuality(blocks)).update(prediction, batch.target, batch.length)
-        if run.config.attention != "none":
+        if run.config.decoder.attention != "none":
             weights = batch.attention_weights
             position = translator.positions(weights.shape[1], batch.source_length, batch.length)
             prior.update(weights, position, batch.length, batch.source_length)
@@ -67,7 +67,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict[str, An
             "codewords_used": tokens.codewords_used(),
         }
     if translator.is_variational:
-        extra.update(evaluate_evidence(translator, batches, run.config.seed))
+        extra.update(evaluate_evidence(translator, batches, run.config.plan.seed))
     companions = {f"{name}_r2": results[name]["r2"] if name in results else None for name in COMPANIONS}
     return {**results["decoded"], **companions, "attention_prior_correlation": prior.result(), **extra}
 

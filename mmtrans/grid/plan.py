@@ -68,7 +68,7 @@ class Grid:
         for seed in self.seeds:
             for row in self.rows():
                 config = self.config_of(row, seed)
-                init_hash = self.inits.get(config.init)
+                init_hash = self.inits.get(config.plan.init)
                 for phase in phases_of(config, self.manifest_hash, init_hash, unaligned=self.unaligned):
                     tasks.setdefault(phase.key, Task.of(phase, row, config))
         return list(tasks.values())
@@ -151,7 +151,7 @@ class Task:
     @property
     def name(self) -> str:
         """Of its working directory and its log; for a regressor, of its run."""
-        return fitted(f"{'' if self.completes_run else 'translation-'}{self.row.run_name(self.config.seed)}")
+        return fitted(f"{'' if self.completes_run else 'translation-'}{self.row.run_name(self.config.plan.seed)}")
 
     @property
     def completes_run(self) -> bool:
@@ -161,4 +161,4 @@ class Task:
     @property
     def title(self) -> str:
         """Name for people."""
-        return f"{'' if self.completes_run else 'translation '}{self.row.title}, seed {self.config.seed}"
+        return f"{'' if self.completes_run else 'translation '}{self.row.title}, seed {self.config.plan.seed}"

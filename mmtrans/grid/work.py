@@ -57,7 +57,7 @@ class Workplace:
 
         forget_models()
         records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
-        init = Run.open(self.init_paths[task.config.init]) if task.config.init else None
+        init = Run.open(self.init_paths[task.config.plan.init]) if task.config.plan.init else None
         directory = self.path / "work" / task.name
         run = Run.open_or_create(directory, task.config, records, init)
         if task.phase.key not in (phase.key for phase in run.phases):
@@ -71,7 +71,7 @@ class Workplace:
                 f"Received: {run.manifest_hash[:12]} ({self.records_path}). Put them back, or give another --out."
             )
         for phase in run.phases[: task.phase.index]:
-            if store.holds(phase, run.config.epochs):
+            if store.holds(phase, run.config.optimisation.epochs):
                 store.place(phase, run)
         with reporting_corruption(records):
             prepared = prepare(task.phase, run.config, records)

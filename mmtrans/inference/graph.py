@@ -176,7 +176,7 @@ def _encode(run: Run, regressor: Regressor) -> Callable:
     """`(source, length)` → what the regressor reads, and the vector that its score is linear in."""
     model: Any = keras.Model(regressor.model.input, {"sequence": regressor.sequence, "pooled": regressor.pooled})
     representation: Any = regressor.representation
-    is_final = run.config.representation == "final" and run.has_translation
+    is_final = run.config.regressor.representation == "final" and run.has_translation
 
     def encode(source, length):
         inputs = {"source": source, "source_length": length}
@@ -195,7 +195,7 @@ def _translate(run: Run, translator: Translator) -> tuple[Callable, Mapping]:
     if run.has_codebooks:
         return partial(_search, translator, run.load_codebook(phase)), SEARCH_INPUTS
     statistics = run.statistics.target(phase.recipe.target)
-    if not run.config.stop:
+    if not run.config.decoder.stop:
         return partial(_roll, translator, statistics), {}
     return partial(_roll, translator, statistics), {"free_length": SEARCH_INPUTS["free_length"]}
 

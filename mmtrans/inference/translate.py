@@ -107,7 +107,7 @@ def translate(
         translator.check_stop_head()
     recipe = phase.recipe
     parts = [
-        make_batches(records, selection, batch_size=run.config.batch_size, codebook=codebook, tokens=True)
+        make_batches(records, selection, batch_size=run.config.optimisation.batch_size, codebook=codebook, tokens=True)
         for selection in selections(recipe, records, split)
     ]
     source_specs = [parts[0].element_spec[name] for name in ("source", "source_length")]

@@ -30,7 +30,7 @@ def build_translator(
         recipe: the translation.
         config: sizes and options.
         statistics: mean and deviation of all modalities that the recipe names.
-        vocabulary_size: number of tokens, for `config.target == "tokens"`.
+        vocabulary_size: number of tokens, for `config.output.target == "tokens"`.
         run_format: what the run learns, see `RUN_FORMAT`.
 
     Raises:
@@ -38,7 +38,7 @@ def build_translator(
     """
     chain = build_chain(recipe, config, statistics, run_format)
     target: Target
-    if config.target == "features":
+    if config.output.target == "features":
         target = FeatureTarget(recipe.target, config, statistics)
     elif vocabulary_size is not None:
         target = TokenTarget(config, vocabulary_size)
@@ -63,9 +63,11 @@ def join(
         name: the model's name.
         ratio: how many steps a target has for each of its source, where it has other steps.
     """
-    attention_units = config.attention_units if config.attention == "bahdanau" else None
-    decoder = AttentionDecoder(config.decoder_units, config.cell, attention_units, config.max_distance, name="decoder")
-    bridge = Bridge(config.decoder_units, decoder.num_states, name="bridge")
+    attention_units = config.decoder.attention_units if config.decoder.attention == "bahdanau" else None
+    decoder = AttentionDecoder(
+        config.decoder.decoder_units, config.encoder.cell, attention_units, config.decoder.max_distance, name="decoder"
+    )
+    bridge = Bridge(config.decoder.decoder_units, decoder.num_states, name="bridge")
 
     representation: Any = chain[-1]
     source = source_inputs(representation.input["source"].shape[-1])

@@ -8,11 +8,10 @@ import keras
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.models.build import join
 from mmtrans.models.losses import Term
-from mmtrans.models.representation import source_inputs
+from mmtrans.models.representation import build_encoder, source_inputs
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.targets import FeatureTarget
 from mmtrans.models.translator import Translator
@@ -35,9 +34,7 @@ def build_cycle(recipe: Translation, config: Config, statistics: Statistics, tra
         a translator whose source is what `translator.target.decoded` gives.
     """
     inputs = source_inputs(translator.target.dim)
-    encoder = Encoder(
-        config.units, config.cell, config.num_layers, config.bidirectional, config.dropout, name="back_encoder"
-    )
+    encoder = build_encoder(config.encoder, "back_encoder")
     mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
     memory, final_state = encoder(inputs["source"], source_mask=mask)
     representation = keras.Model(inputs, {"memory": memory, "final_state": final_state}, name="back_representation")

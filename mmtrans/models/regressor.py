@@ -59,7 +59,7 @@ class Regressor:
             statistics: mean and deviation of the modalities that the recipe reads.
             bias: where the score starts, usually the mean train label.
             representation: that of a translator which is trained together with the regressor; without, the regressor
-                gets one of its own, which moves only where `config.finetune` says so.
+                gets one of its own, which moves only where `config.regressor.finetune` says so.
             run_format: what the run learns, see `RUN_FORMAT`; a given representation has it already.
         """
         inputs = source_inputs(statistics.dim(recipe.inputs))
@@ -69,22 +69,27 @@ class Regressor:
         else:
             below = representation
         encoder = Encoder(
-            config.regressor_units, config.cell, 1, config.bidirectional, config.regressor_dropout, name="regressor"
+            config.regressor.regressor_units,
+            config.encoder.cell,
+            1,
+            config.encoder.bidirectional,
+            config.regressor.regressor_dropout,
+            name="regressor",
         )
-        dropout = Dropout(config.regressor_dropout, "regressor/output_dropout", name="output_dropout")
+        dropout = Dropout(config.regressor.regressor_dropout, "regressor/output_dropout", name="output_dropout")
         start: Any = keras.initializers.Constant(bias)
         linear = keras.layers.Dense(1, bias_initializer=start, name="linear")
 
         # Never set to true here: that would also thaw the encoders of earlier phases inside.
-        if not (is_shared or config.finetune):
+        if not (is_shared or config.regressor.finetune):
             below.trainable = False
         encoded = below(inputs)
         memory = encoded["memory"]
-        if config.representation == "final" and "final_state" in encoded:
+        if config.regressor.representation == "final" and "final_state" in encoded:
             memory = one_step(encoded["final_state"], "one_step")
         mask = SequenceMask(name="mask")([memory, inputs["source_length"]])
         outputs, final_output = encoder(memory, source_mask=mask)
-        if config.pooling == "last":
+        if config.regressor.pooling == "last":
             pooled, attention_weights = dropout(final_output), LastStep(name="pooling")(mask)
         else:
             pooled, attention_weights = AttentionPooling(name="pooling")(dropout(outputs), source_mask=mask)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from mmtrans.config import RUN_FORMAT, Config
+from mmtrans.config.sections import EncoderConfig
 from mmtrans.layers.bottleneck import GaussianBottleneck
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask, ZeroPadding
@@ -58,9 +59,7 @@ def build_chain(
 
     depth = len(recipe.translations)
     earlier = build_chain(recipe.source, config, statistics, run_format)
-    encoder = Encoder(
-        config.units, config.cell, config.num_layers, config.bidirectional, config.dropout, name=f"encoder_{depth}"
-    )
+    encoder = build_encoder(config.encoder, f"encoder_{depth}")
 
     # The encoders of earlier phases are trained and done: they run without dropout and do not move.
     earlier[-1].trainable = False
@@ -68,16 +67,21 @@ def build_chain(
     mask = SequenceMask(name="source_mask")([read, inputs["source_length"]])
     memory, final_state = encoder(read, source_mask=mask)
     encoded = {"memory": memory, "final_state": final_state}
-    if config.bottleneck == "vae":
+    if config.latent.bottleneck == "vae":
         masks = {"memory": {"source_mask": mask}, "final_state": {}}
-        is_single = config.attention == "none"
+        is_single = config.decoder.attention == "none"
         for name in ("final_state",) if is_single else ("memory", "final_state"):
-            bottleneck = GaussianBottleneck(config.latent_units, name=f"{name}_bottleneck_{depth}")
+            bottleneck = GaussianBottleneck(config.latent.latent_units, name=f"{name}_bottleneck_{depth}")
             encoded[name], encoded[name + LOG_VARIANCE] = bottleneck(encoded[name], **masks[name])
         if is_single and run_format > 1:
             encoded["memory"] = one_step(encoded["final_state"], "latent_memory")
 
     return (*earlier, keras.Model(inputs, encoded, name=f"representation_{depth}"))
+
+
+def build_encoder(encoder: EncoderConfig, name: str) -> Encoder:
+    """The encoder of a translation, by this name."""
+    return Encoder(encoder.units, encoder.cell, encoder.num_layers, encoder.bidirectional, encoder.dropout, name=name)
 
 
 def one_step(vector: keras.KerasTensor, name: str) -> keras.KerasTensor:

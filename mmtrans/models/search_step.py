@@ -80,7 +80,7 @@ def make_search_step(
         attention_weights = attend(cell[0], state.position)
         written = tf.tensordot(cell[0], head[: decoder.units], 1)
         written += tf.matmul(attention_weights, context_head) if attends else head_bias
-        logits = target.embedding(written, reverse=True) if target.config.tie_weights else written
+        logits = target.embedding(written, reverse=True) if target.config.output.tie_weights else written
         return logits, SearchState(cell, attention_weights, state.position + 1), attention_weights
 
     first = SearchState(

@@ -101,7 +101,7 @@ class FeatureTarget:
         self.normalization = Standardize(*statistics.target(target), name="standardize_target")
         self.start_frame = StartFrame(name="start_frame")
         self.frame_head = keras.layers.Dense(self.dim, name="head")
-        self.stop_head = keras.layers.Dense(1, name="stop") if config.stop else None
+        self.stop_head = keras.layers.Dense(1, name="stop") if config.decoder.stop else None
 
     def steps(self, target_length):
         """How many steps are to be written, of a batch's `target_length`: as many."""
@@ -129,7 +129,9 @@ class FeatureTarget:
         """
         shape = tf.shape(decoder_input)[:2]
         share = tf.random.stateless_uniform(shape, named_seed("feature_sampling")) if training else tf.zeros(shape)
-        largest = linear_ramp(self.config.feature_sampling, self.config.sampling_steps) if training else 1.0
+        largest = (
+            linear_ramp(self.config.decoder.feature_sampling, self.config.decoder.sampling_steps) if training else 1.0
+        )
         use_own_output = (share < largest) & (tf.range(shape[1]) > 0)
         head = self.frame_head
         return Feedback(use_own_output, tf.convert_to_tensor(head.kernel), tf.convert_to_tensor(head.bias))
@@ -137,7 +139,7 @@ class FeatureTarget:
     def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
         """Frames of a rollout: in training some previous frames are the true ones (Bengio et al. 2015), in validation
         none, as in use. With `feature_sampling=0` they are all the true ones, always."""
-        feedback = self.feedback(decoder_input, training) if self.config.feature_sampling else None
+        feedback = self.feedback(decoder_input, training) if self.config.decoder.feature_sampling else None
         return decode(decoder_input, feedback)
 
     def decoded(self, outputs):
@@ -148,7 +150,7 @@ class FeatureTarget:
         """The loss terms of a batch, given `prediction` and `stop`; the same in training and in validation."""
         length = batch["target_length"]
         target = self.normalization(batch["target"])
-        kind = self.config.translation_loss
+        kind = self.config.output.translation_loss
         terms = [Term(*feature_loss(kind, outputs["prediction"], target, length, self.blocks), name="translation")]
         if self.stop_head is not None:
             terms.append(Term(*stop_loss(outputs["stop"][:, :, 0], length), STOP_WEIGHT, "stop"))
@@ -176,9 +178,9 @@ class TokenTarget:
     def __init__(self, config: Config, vocabulary_size: int):
         self.config = config
         self.vocabulary_size = vocabulary_size
-        self.dim = config.embedding_units
-        self.embedding = ReversibleEmbedding(vocabulary_size, config.embedding_units, name="embedding")
-        width = config.embedding_units if config.tie_weights else vocabulary_size
+        self.dim = config.output.embedding_units
+        self.embedding = ReversibleEmbedding(vocabulary_size, config.output.embedding_units, name="embedding")
+        width = config.output.embedding_units if config.output.tie_weights else vocabulary_size
         self.projection = keras.layers.Dense(width, name="head")
 
     def steps(self, target_length):
@@ -196,11 +198,11 @@ class TokenTarget:
     def head(self, outputs) -> dict[str, Any]:
         """`logits (batch, target_steps, vocabulary_size)`."""
         projected = self.projection(outputs)
-        return {"logits": self.embedding(projected, reverse=True) if self.config.tie_weights else projected}
+        return {"logits": self.embedding(projected, reverse=True) if self.config.output.tie_weights else projected}
 
     def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
         """Logits of teacher-forced sequences, in training with scheduled sampling if configured."""
-        if training and self.config.token_sampling:
+        if training and self.config.decoder.token_sampling:
             logits = tf.stop_gradient(decode(decoder_input, None)["logits"])
             decoder_input = self.mix_in_predictions(decoder_input, logits)
         return decode(decoder_input, None)
@@ -212,7 +214,7 @@ class TokenTarget:
 
     def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
         """The loss term of a batch, given `logits`; label smoothing acts in training only."""
-        smoothing = self.config.label_smoothing if training else 0.0
+        smoothing = self.config.output.label_smoothing if training else 0.0
         loss = token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing)
         return [Term(*loss, name="translation")]
 
@@ -240,7 +242,7 @@ class TokenTarget:
         drawn = tf.argmax(logits - tf.math.log(-tf.math.log(uniform)), -1, tf.int32)
         previous = tf.concat([decoder_input[:, :1], drawn[:, :-1]], 1)
         share = tf.random.stateless_uniform(tf.shape(decoder_input), seed + 1)
-        use_own_output = share < linear_ramp(self.config.token_sampling, self.config.sampling_steps)
+        use_own_output = share < linear_ramp(self.config.decoder.token_sampling, self.config.decoder.sampling_steps)
         return tf.where(use_own_output, previous, decoder_input)
 
 

@@ -72,7 +72,7 @@ class Translator:
     @property
     def is_variational(self) -> bool:
         """Whether latents stand between encoder and decoder."""
-        return self.target.config.bottleneck == "vae"
+        return self.target.config.latent.bottleneck == "vae"
 
     def model_inputs(self, batch) -> dict[str, Any]:
         """The part of a batch that `model` reads."""
@@ -109,7 +109,7 @@ class Translator:
         """The loss terms of a batch, given its `outputs`; a variational model adds its divergence, see `kl_term`."""
         terms = self.target.terms(outputs, batch, training)
         if self.is_variational:
-            terms.append(kl_term(outputs, batch, self.target.config, self.target.nats_per_loss, training))
+            terms.append(kl_term(outputs, batch, self.target.config.latent, self.target.nats_per_loss, training))
         return terms
 
     def outputs(self, batch, training: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mmtrans.config import Config
+from mmtrans.config.sections import LatentConfig
 from mmtrans.layers.bottleneck import gaussian_kl
 from mmtrans.models.losses import Term
 from mmtrans.models.targets import linear_ramp
@@ -35,7 +35,7 @@ def segment_kl(encoded: Mapping):
     return tf.add_n([tf.reduce_sum(kl, list(range(1, kl.shape.rank))) for kl in latent_kl(encoded).values()])
 
 
-def kl_term(encoded: Mapping, batch: Mapping, config: Config, nats: float, training: bool) -> Term:
+def kl_term(encoded: Mapping, batch: Mapping, latent: LatentConfig, nats: float, training: bool) -> Term:
     """The term that makes a translation's loss minus its evidence lower bound, up to a constant and a factor.
 
     The translation's own term is `Σ loss / N` over all `N` valid target steps, and minus the log-likelihood of a step
@@ -49,7 +49,7 @@ def kl_term(encoded: Mapping, batch: Mapping, config: Config, nats: float, train
     Args:
         encoded: outputs of a representation.
         batch: a dict that has `source_length` and `target_length`; a target length of 0 leaves a row out.
-        config: the weight, its annealing, the free bits.
+        latent: the weight, its annealing, the free bits.
         nats: log-likelihood in one unit of the loss of a step.
         training: whether to anneal and to leave bits free.
     """
@@ -58,10 +58,10 @@ def kl_term(encoded: Mapping, batch: Mapping, config: Config, nats: float, train
     total = tf.constant(0.0)
     for name, kl in latent_kl(encoded).items():
         of_units = tf.tensordot(is_row, tf.reduce_sum(kl, 1) if kl.shape.rank == 3 else kl, 1)
-        if training and config.free_bits:
-            of_units = at_least(config.free_bits, of_units, tf.reduce_sum(counts[name]))
+        if training and latent.free_bits:
+            of_units = at_least(latent.free_bits, of_units, tf.reduce_sum(counts[name]))
         total += tf.reduce_sum(of_units)
-    weight = linear_ramp(config.kl_weight, config.kl_annealing_steps) if training else config.kl_weight
+    weight = linear_ramp(latent.kl_weight, latent.kl_annealing_steps) if training else latent.kl_weight
     return Term(total, tf.cast(tf.reduce_sum(batch["target_length"]), tf.float32), weight / nats, "kl")
 
 

@@ -107,7 +107,7 @@ def describe_environment(config: Config) -> dict[str, int | str | list[str] | No
     except FileNotFoundError:
         commit = None
     return {
-        "seed": config.seed,
+        "seed": config.plan.seed,
         "config_digest": _digest(config),
         "git_commit": commit,
         **versions(),
@@ -137,7 +137,7 @@ def read_config(path: Path, environment: Environment) -> Config:
     fields = load_yaml(file)
     config = Config(**fields)
     is_told = "config_digest" in environment
-    lost = [name for name, field in FIELDS.items() if field.grows and name not in fields]
+    lost = [name for name, field in FIELDS.items() if field.grows and not field.is_added and name not in fields]
     if is_told and (lost or environment["config_digest"] != _digest(config)):
         missing = sorted(set(FIELDS) - set(fields))
         received = f"a file without {', '.join(missing[:5])}" if missing else "other values"

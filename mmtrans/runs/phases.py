@@ -80,10 +80,10 @@ def phases_of(
         run_format: what the run learns, see `RUN_FORMAT`.
         unaligned: modalities of the records whose steps are not the words'.
     """
-    recipe = parse(config.recipe)
+    recipe = parse(config.plan.recipe)
     stages: list[tuple[str, Recipe]] = [("translation", translation) for translation in recipe.translations]
-    stages += [] if config.pretrain else [("sentiment", recipe)]
-    if config.objective == "joint" and recipe.translations and not config.pretrain:
+    stages += [] if config.plan.pretrain else [("sentiment", recipe)]
+    if config.plan.objective == "joint" and recipe.translations and not config.plan.pretrain:
         stages[-2:] = [("joint", recipe)]
     phases: list[Phase] = []
     for index, (kind, stage) in enumerate(stages, 1):
@@ -92,7 +92,7 @@ def phases_of(
             before = parent.key
         else:
             before = None if kind == "sentiment" else init_hash
-        parts: list[object] = [manifest_hash, kind, str(stage), config.read_by(kind), config.seed, before]
+        parts: list[object] = [manifest_hash, kind, str(stage), config.read_by(kind), config.plan.seed, before]
         parts += [run_format] if run_format > 1 and learned_otherwise(kind, stage, config, unaligned) else []
         key = digest(parts)
         if kind == "sentiment" or isinstance(stage, Features):
@@ -113,10 +113,15 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
     """
     if not isinstance(recipe, Translation):
         return None
-    if recipe.has_own_steps(unaligned) and kind != "sentiment" and config.attention != "none" and config.max_distance:
+    if (
+        recipe.has_own_steps(unaligned)
+        and kind != "sentiment"
+        and config.decoder.attention != "none"
+        and config.decoder.max_distance
+    ):
         return "the distance bias of the attention now goes by the ratio of source and target steps"
-    is_single = config.bottleneck == "vae" and config.attention == "none"
-    reads_memory = kind != "translation" and config.representation == "sequence"
+    is_single = config.latent.bottleneck == "vae" and config.decoder.attention == "none"
+    reads_memory = kind != "translation" and config.regressor.representation == "sequence"
     if is_single and (reads_memory or isinstance(recipe.source, Translation)):
         return "a latent without attention is now all that passes"
     return None

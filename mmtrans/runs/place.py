@@ -39,7 +39,7 @@ def check_unchanged(path: Path, made_for: tuple[Config, str], wanted: tuple[Conf
     """
     (made_config, made_hash), (config, manifest_hash) = made_for, wanted
     before, after = made_config.to_dict(), config.to_dict()
-    if same_place(made_config.init, config.init):
+    if same_place(made_config.plan.init, config.plan.init):
         after["init"] = before["init"]
     changed = sorted(name for name in before if before[name] != after[name] and not FIELDS[name].grows)
     if changed:
@@ -48,10 +48,10 @@ def check_unchanged(path: Path, made_for: tuple[Config, str], wanted: tuple[Conf
             f"The directory was made with another configuration. Expected the same fields (--epochs may grow). "
             f"Received: {listed} ({path}). Choose another directory, or repeat the old flags."
         )
-    if config.epochs < made_config.epochs:
+    if config.optimisation.epochs < made_config.optimisation.epochs:
         raise ValueError(
-            f"--epochs may only grow. Expected at least {made_config.epochs}. "
-            f"Received: epochs={config.epochs} ({path})."
+            f"--epochs may only grow. Expected at least {made_config.optimisation.epochs}. "
+            f"Received: epochs={config.optimisation.epochs} ({path})."
         )
     if manifest_hash != made_hash:
         raise ValueError(

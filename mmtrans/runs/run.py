@@ -98,7 +98,7 @@ class Run:
             init: the run whose weights a new one starts from; `None` for the one that `config.init` names.
 
         Raises:
-            FileNotFoundError: there is no run at `config.init`, and it is needed.
+            FileNotFoundError: there is no run at `config.plan.init`, and it is needed.
             ValueError: the directory holds a run of another configuration or of other records, or foreign files.
         """
         path = Path(path)
@@ -106,11 +106,11 @@ class Run:
         if (path / "config.yaml").is_file() and (path / "environment.json").is_file():
             run = cls.open(path)
             check_unchanged(path, (run.config, run.manifest_hash), (config, manifest_hash))
-            config = dataclasses.replace(config, init=run.config.init)
+            config = dataclasses.replace(config, init=run.config.plan.init)
             write_atomically(path / "config.yaml", dump_yaml(config.to_sections()))
             return dataclasses.replace(run, config=config)
         check_place(path)
-        init = init or (cls.open(config.init) if config.init else None)
+        init = init or (cls.open(config.plan.init) if config.plan.init else None)
         init_hash = init.translations_hash if init else None
         unaligned = records.unaligned
         run = cls(path, config, records.directory.resolve(), manifest_hash, init_hash, unaligned=unaligned)
@@ -183,7 +183,7 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The parsed recipe."""
-        return parse(self.config.recipe)
+        return parse(self.config.plan.recipe)
 
     @property
     def phases(self) -> list[Phase]:
@@ -210,7 +210,7 @@ class Run:
         if not self.has_translation:
             raise ValueError(
                 f"The run translates nothing. Expected a recipe like T->A. "
-                f"Received: recipe={self.config.recipe} ({self.path}). Train a translation."
+                f"Received: recipe={self.config.plan.recipe} ({self.path}). Train a translation."
             )
         return self.translations[-1]
 
@@ -253,7 +253,7 @@ class Run:
 
     def translator_group(self, phase: Phase) -> str:
         """What a translation is called among a phase's best weights, where it may stand beside others."""
-        return "translator" if phase.scores or self.config.cycle_weight else "model"
+        return "translator" if phase.scores or self.config.output.cycle_weight else "model"
 
     def codebook_path(self, phase: Phase) -> Path:
         """File of a phase's codebook, where its target is tokens."""
@@ -262,7 +262,7 @@ class Run:
     @property
     def has_codebooks(self) -> bool:
         """Whether the translations' targets are tokens, for which each has a codebook."""
-        return self.config.target == "tokens"
+        return self.config.output.target == "tokens"
 
     def load_codebook(self, phase: Phase) -> Codebook:
         """The codebook of a translation phase whose target is tokens."""
@@ -274,7 +274,7 @@ class Run:
         Raises:
             ValueError: the run was pre-trained only.
         """
-        if self.config.pretrain:
+        if self.config.plan.pretrain:
             raise ValueError(
                 f"The run has no sentiment model. Expected one trained without --pretrain. "
                 f"Received: pretrain=True ({self.path}). "

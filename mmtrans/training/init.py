@@ -52,12 +52,12 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         config: the new run's configuration, whose recipe is a translation.
         records: the new run's records.
     """
-    translations = parse(config.recipe).translations
+    translations = parse(config.plan.recipe).translations
     if _counterpart(init, translations, 0) is None:
         given = [str(phase.recipe) for phase in init.translations]
         raise ValueError(
             f"The run to start from does not fit. Expected one whose first translation reads {translations[0].source}. "
-            f"Received: init={config.init} with translations={given}. Choose another run or recipe."
+            f"Received: init={config.plan.init} with translations={given}. Choose another run or recipe."
         )
     dims = {name: records.dim(name) for name in records.manifest.modalities}
     for index in range(len(translations)):
@@ -68,8 +68,9 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         names = _shaping("encoder") | (_shaping("decoder") if whole else set())
         names |= _shaping("latent") if config.latent.bottleneck == "vae" else set()
         inputs = translations[index].inputs
-        wanted = {name: getattr(init.config, name) for name in names} | _columns(inputs, _dims(init))
-        received = {name: getattr(config, name) for name in names} | _columns(inputs, dims)
+        theirs, ours = init.config.to_dict(), config.to_dict()
+        wanted = {name: theirs[name] for name in names} | _columns(inputs, _dims(init))
+        received = {name: ours[name] for name in names} | _columns(inputs, dims)
         _compare(wanted, received, config)
         read_weights(init.weights_path(given))
 
@@ -97,11 +98,11 @@ def copy_initial_weights(init: Run, run: Run, phase: TranslationPhase, translato
     group, model = "representation", translator.representation
     is_whole = _is_whole(init, given, phase.recipe, run.config, _dims(run))
     if is_whole and (reason := _learned_otherwise(init, given, run.run_format)):
-        warn(f"An earlier version made {run.config.init}; its encoder alone is taken over, since {reason}.")
+        warn(f"An earlier version made {run.config.plan.init}; its encoder alone is taken over, since {reason}.")
     elif is_whole:
         group, model = init.translator_group(given), translator.model
     load_weights(init.weights_path(given), group, model)
-    if run.config.freeze == "encoder":
+    if run.config.plan.freeze == "encoder":
         translator.representation.trainable = False
 
 
@@ -117,7 +118,7 @@ def _counterpart(
 
 
 def _is_whole(init: Run, given: TranslationPhase, recipe: Translation, config: Config, dims: Mapping[str, int]) -> bool:
-    features = init.config.target == config.target == "features"
+    features = init.config.output.target == config.output.target == "features"
     # Tokens mean something else in each run: its codebook is fitted on its own train split.
     same = str(given.recipe) == str(recipe)
     return features and same and _columns(recipe.target, _dims(init)) == _columns(recipe.target, dims)
@@ -144,6 +145,7 @@ def _compare(wanted: Mapping[str, object], received: Mapping[str, object], confi
         return
     expected, found = (", ".join(f"{name}={values[name]}" for name in differing) for values in (wanted, received))
     raise ValueError(
-        f"The run to start from has other sizes. Expected {expected} as there. Received: {found} (init={config.init}). "
+        f"The run to start from has other sizes. Expected {expected} as there. "
+        f"Received: {found} (init={config.plan.init}). "
         f"Give the same flags as it was trained with, and records with the same features."
     )

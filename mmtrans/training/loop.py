@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.config.sections import OptimisationConfig
 from mmtrans.layers.dropout import random_step
 from mmtrans.runs.status import HistoryRow
 from mmtrans.system.interrupts import deferred
@@ -68,7 +69,7 @@ def make_train_step(
 
     def replica_step(batch):
         context = tf.distribute.get_replica_context()
-        seed = replica_seed(config.seed, optimizer.iterations)
+        seed = replica_seed(config.plan.seed, optimizer.iterations)
         batch = replica_share(batch)
         with tf.GradientTape() as tape:
             with random_step(seed):
@@ -84,7 +85,7 @@ def make_train_step(
             for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
         ]
         loss, gradients = context.all_reduce("SUM", [loss, gradients])
-        gradients, norm = tf.clip_by_global_norm(gradients, config.clip_norm)
+        gradients, norm = tf.clip_by_global_norm(gradients, config.optimisation.clip_norm)
         optimizer.apply_gradients(
             (g / strategy.num_replicas_in_sync, v) for g, v in zip(gradients, variables, strict=True)
         )
@@ -158,10 +159,10 @@ def fit(
         FloatingPointError: a loss is not finite; the message names the step.
         ValueError: processes that do not find the same checkpoint.
     """
-    optimizer = make_optimizer(config, data.train_steps)
+    optimizer = make_optimizer(config.optimisation, data.train_steps)
     optimizer.build(objective.model.trainable_variables)
     devices = devices or Devices()
-    averages = Averages(config.ema, objective.model.trainable_variables)
+    averages = Averages(config.optimisation.ema, objective.model.trainable_variables)
     tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer, **averages.tracked)
     checkpoints = CheckpointManager(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
     progress = checkpoints.restore() or Progress()
@@ -171,7 +172,7 @@ def fit(
     train_step = make_train_step(objective, optimizer, config, spec, averages)
     valid_step = make_valid_step(objective, spec)
 
-    while progress.epoch < config.epochs and not out_of_patience(progress, config):
+    while progress.epoch < config.optimisation.epochs and not out_of_patience(progress, config.optimisation):
         train_epoch(train_step, data.train(progress.epoch, len(progress.losses)), progress, monitor, checkpoints)
         speed = monitor.segments_per_second()
         with averages.in_place():
@@ -204,9 +205,9 @@ def history_row(progress: Progress, checked: float, means: dict[str, float], opt
     }
 
 
-def out_of_patience(progress: Progress, config: Config) -> bool:
+def out_of_patience(progress: Progress, optimisation: OptimisationConfig) -> bool:
     """Whether the last `patience` epochs brought no better valid loss."""
-    return progress.epoch - progress.best_epoch >= config.patience
+    return progress.epoch - progress.best_epoch >= optimisation.patience
 
 
 def train_epoch(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import keras
 
-from mmtrans.config import Config
+from mmtrans.config.sections import JointConfig, RegressorConfig
 from mmtrans.models.cycle import cycle_terms
 from mmtrans.models.losses import Term, sentiment_loss
 from mmtrans.models.regressor import Regressor
@@ -112,7 +112,7 @@ class SentimentObjective:
     """
 
     regressor: Regressor
-    config: Config
+    config: RegressorConfig
 
     @property
     def model(self) -> keras.Model:
@@ -152,7 +152,7 @@ class JointObjective:
 
     translation: TranslationObjective
     sentiment: SentimentObjective
-    config: Config
+    config: JointConfig
 
     @property
     def translator(self) -> Translator:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mmtrans.config import Config
+from mmtrans.config.sections import OptimisationConfig
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -35,8 +35,8 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return dict(vars(self))
 
 
-def make_optimizer(config: Config, train_steps: int) -> keras.optimizers.Optimizer:
+def make_optimizer(optimisation: OptimisationConfig, train_steps: int) -> keras.optimizers.Optimizer:
     """Adam with the configured schedule."""
-    halving = config.decay_epochs * train_steps if config.schedule == "exponential" else math.inf
-    schedule: Any = HalvingSchedule(config.learning_rate, config.warmup_steps, halving)
+    halving = optimisation.decay_epochs * train_steps if optimisation.schedule == "exponential" else math.inf
+    schedule: Any = HalvingSchedule(optimisation.learning_rate, optimisation.warmup_steps, halving)
     return keras.optimizers.Adam(schedule)

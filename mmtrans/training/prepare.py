@@ -79,16 +79,16 @@ def prepare_phases(
         config: the configuration.
         records: opened with train and valid.
         worker: what this process reads of each batch.
-        init: the run that it starts from; `None` for the one that `config.init` names.
+        init: the run that it starts from; `None` for the one that `config.plan.init` names.
 
     Raises:
-        FileNotFoundError: there is no run at `config.init`.
+        FileNotFoundError: there is no run at `config.plan.init`.
         ValueError: the configuration cannot be trained on the records: they lack what the recipe needs, or the run to
             start from does not fit.
     """
     check_consistent(config)
-    if config.init:
-        init = init or Run.open(config.init)
+    if config.plan.init:
+        init = init or Run.open(config.plan.init)
         check_finished(init, init.translations)
         check_init(init, config, records)
     phases = phases_of(config, records.manifest.manifest_hash)
@@ -103,13 +103,13 @@ def prepare(phase: Phase, config: Config, records: Records, worker: WorkerShard 
             for a worker.
     """
     if phase.scores:
-        records = records.with_label_fraction(config.label_fraction, config.seed)
+        records = records.with_label_fraction(config.plan.label_fraction, config.plan.seed)
     train, valid = (select(phase, split) for split in ("train", "valid"))
     for selected in (train, valid):
         check_data(phase, records, selected)
-    check_selection(records, train, config.batch_size, worker)
-    steps = num_batches(records, train, config.batch_size, worker)
-    return Prepared(records, train, valid, config.batch_size, worker, steps)
+    check_selection(records, train, config.optimisation.batch_size, worker)
+    steps = num_batches(records, train, config.optimisation.batch_size, worker)
+    return Prepared(records, train, valid, config.optimisation.batch_size, worker, steps)
 
 
 def select(phase: Phase, split: str) -> Selection:

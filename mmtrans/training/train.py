@@ -96,7 +96,9 @@ def phase_codebook(run: Run, phase: Phase, prepared: Prepared) -> Codebook | Non
     path = run.codebook_path(phase)
     config = run.config
     if not path.is_file():
-        codebook = fit_codebook(prepared.records, prepared.train, config.codebook_size, config.min_count, config.seed)
+        codebook = fit_codebook(
+            prepared.records, prepared.train, config.output.codebook_size, config.output.min_count, config.plan.seed
+        )
         with new_file(path) as partial_path:
             codebook.save(partial_path)
     return Codebook.load(path, PHASE_REMEDY)
@@ -111,14 +113,14 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
         records: as the phase sees them; labels are read where it learns sentiment.
         codebook: tokens of its target; `None` where it writes none.
     """
-    keras.utils.set_random_seed(run.config.seed)
+    keras.utils.set_random_seed(run.config.plan.seed)
     objective: PhaseObjective
     if isinstance(phase, TranslationPhase):
         translation = build_translation(run, phase, codebook)
         objective = translation
         if phase.scores:
             sentiment = build_sentiment(run, phase, records, translation.representation)
-            objective = JointObjective(translation, sentiment, run.config)
+            objective = JointObjective(translation, sentiment, run.config.joint)
     else:
         objective = build_sentiment(run, phase, records)
     if phase.parent is not None:
@@ -131,10 +133,10 @@ def build_translation(run: Run, phase: TranslationPhase, codebook: Codebook | No
     config, statistics = run.config, run.statistics
     vocabulary_size = codebook.size if codebook else None
     translator = build_translator(phase.recipe, config, statistics, vocabulary_size, run.run_format)
-    cycle = build_cycle(phase.recipe, config, statistics, translator) if config.cycle_weight else None
+    cycle = build_cycle(phase.recipe, config, statistics, translator) if config.output.cycle_weight else None
     if run.init is not None:
         copy_initial_weights(run.init, run, phase, translator)
-    return TranslationObjective(translator, cycle, config.cycle_weight)
+    return TranslationObjective(translator, cycle, config.output.cycle_weight)
 
 
 def build_sentiment(
@@ -143,7 +145,7 @@ def build_sentiment(
     """Builds a phase's regressor, over a representation if one is given; it starts at the mean of the train labels."""
     bias = float(np.nanmean(records.labels("train")))
     regressor = Regressor.build(phase.recipe, run.config, run.statistics, bias, representation, run.run_format)
-    return SentimentObjective(regressor, run.config)
+    return SentimentObjective(regressor, run.config.regressor)
 
 
 def train_phase(
@@ -158,10 +160,10 @@ def train_phase(
         codebook = phase_codebook(run, phase, prepared)
     with devices.strategy.scope():
         objective = build_objective(run, phase, prepared.records, codebook)
-        if phase.kind == "translation" and config.untrained:
+        if phase.kind == "translation" and config.plan.untrained:
             progress = leave_untrained(run, phase, objective, devices.is_chief)
         else:
-            data = prepared.batches(config.seed, codebook)
+            data = prepared.batches(config.plan.seed, codebook)
             samples = logs_dir = None
             if devices.is_chief:
                 logs_dir = run.path / "logs" / phase.name
@@ -180,7 +182,7 @@ def train_phase(
             with monitor:
                 progress = fit(objective, data, config, run.phase_dir(phase), monitor, devices, minutes)
     if devices.is_chief:
-        write_status(run, phase, replace(status, outcome=progress.outcome(config.epochs)))
+        write_status(run, phase, replace(status, outcome=progress.outcome(config.optimisation.epochs)))
 
 
 def begin_phase(run: Run, phase: Phase, writes: bool) -> PhaseStatus:
@@ -188,7 +190,7 @@ def begin_phase(run: Run, phase: Phase, writes: bool) -> PhaseStatus:
     directory = run.phase_dir(phase)
     inherited = parent_weights_hash(run, phase)
     found = read_status(run, phase)
-    if found is not None and is_done(found, phase, inherited, run.config.epochs):
+    if found is not None and is_done(found, phase, inherited, run.config.optimisation.epochs):
         return found
     status = PhaseStatus(phase.key, inherited)
     if writes:

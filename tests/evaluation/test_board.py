@@ -115,6 +115,6 @@ def test_large_splits_are_thinned_out_evenly(run, records, monkeypatch, tmp_path
 
 def test_a_part_of_a_split_is_drawn_at_random(run, records):
     part = predict(run, records, "train", most=40)
-    size = run.config.batch_size
+    size = run.config.optimisation.batch_size
     assert len(part.ids) == -(-40 // size) * size < records.count("train")
     assert len(set(part.ids)) == len(part.ids)

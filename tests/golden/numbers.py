@@ -51,7 +51,7 @@ def measure(name: str, directory: Path) -> dict[str, float]:
     result = evaluate(run, records, "test")
     numbers |= {metric: result[metric] for metric in METRICS}
     numbers |= {quality: result["translation"][quality] for quality in QUALITY if quality in result["translation"]}
-    if config.target == "tokens":
+    if config.output.target == "tokens":
         for item in translate(run, records, "test", SearchOptions(beam_width=3, n_best=2)):
             numbers |= {f"beam {item.id} {i}": hypothesis.score for i, hypothesis in enumerate(item.hypotheses)}
     return numbers

@@ -22,7 +22,7 @@ TARGETS = [{"feature_sampling": 0.0}, {"feature_sampling": 1.0}, {"target": "tok
 def make_pair(recipe="A->V", **fields):
     """A translator and its way back, with random weights."""
     config, rng = Config(**{**SIZES, **fields}), np.random.default_rng(1)
-    tokens = TOKENS if config.target == "tokens" else None
+    tokens = TOKENS if config.output.target == "tokens" else None
     translator = build_translator(parse(recipe), config, STATISTICS, tokens)
     cycle = build_cycle(parse(recipe), config, STATISTICS, translator)
     for model in (translator.model, cycle.model):
@@ -33,7 +33,7 @@ def make_pair(recipe="A->V", **fields):
 def make_batch(config):
     rng = np.random.default_rng(2)
     batch = {"source": rng.normal(size=(BATCH, STEPS, 2)).astype(np.float32), "source_length": LENGTH}
-    if config.target == "tokens":
+    if config.output.target == "tokens":
         target = rng.integers(2, TOKENS, (BATCH, TARGET_STEPS)).astype(np.int32)
         previous = np.pad(target, ((0, 0), (1, 0)))[:, :-1]
     else:

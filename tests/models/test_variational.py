@@ -30,7 +30,9 @@ def config_of(**fields):
 
 def make_translator(recipe="A->V", **fields):
     config = config_of(**fields)
-    translator = build_translator(parse(recipe), config, STATISTICS, TOKENS if config.target == "tokens" else None)
+    translator = build_translator(
+        parse(recipe), config, STATISTICS, TOKENS if config.output.target == "tokens" else None
+    )
     randomize(translator.model)
     return translator
 
@@ -80,7 +82,7 @@ def test_the_divergence_of_segments_and_its_term():
     encoded, batch = make_encoded(), make_batch()
     expected = [kl_loop(encoded, row) for row in range(BATCH)]
     np.testing.assert_allclose(segment_kl(encoded), expected, rtol=1e-5)
-    term = kl_term(encoded, batch, config_of(kl_weight=0.6), nats=1.5, training=False)
+    term = kl_term(encoded, batch, config_of(kl_weight=0.6).latent, nats=1.5, training=False)
     # The third row has no target: it only fills the batch.
     assert float(term.total) == pytest.approx(expected[0] + expected[1], rel=1e-5)
     assert float(term.count) == 6.0
@@ -91,9 +93,9 @@ def test_the_divergence_of_segments_and_its_term():
 def test_the_weight_rises_in_training(step, weight):
     config = config_of(kl_weight=2.0, kl_annealing_steps=10)
     with random_step([0, step]):
-        term = kl_term(make_encoded(), make_batch(), config, nats=1.0, training=True)
+        term = kl_term(make_encoded(), make_batch(), config.latent, nats=1.0, training=True)
     assert float(term.weight) == pytest.approx(weight)
-    assert kl_term(make_encoded(), make_batch(), config, nats=1.0, training=False).weight == 2.0
+    assert kl_term(make_encoded(), make_batch(), config.latent, nats=1.0, training=False).weight == 2.0
 
 
 def test_free_bits_are_those_of_each_unit_s_mean():
@@ -107,12 +109,12 @@ def test_free_bits_are_those_of_each_unit_s_mean():
     expected = sum(8 * max(0.3, mean) for mean in memory) + sum(2 * max(0.3, mean) for mean in final)
     with tf.GradientTape() as tape, random_step([0, 0]):
         tape.watch(encoded)
-        term = kl_term(encoded, batch, config, nats=1.0, training=True)
+        term = kl_term(encoded, batch, config.latent, nats=1.0, training=True)
     assert float(term.total) == pytest.approx(expected, rel=1e-5)
     gradients = tape.gradient(term.total, encoded)
     moved = [*np.any(gradients["memory"], (0, 1)), *np.any(gradients["final_state"], 0)]
     assert moved == [not is_held for is_held in held]
-    free = kl_term(encoded, batch, config, nats=1.0, training=False)
+    free = kl_term(encoded, batch, config.latent, nats=1.0, training=False)
     assert float(free.total) == pytest.approx(kl_loop(encoded, 0) + kl_loop(encoded, 1), rel=1e-5)
 
 
@@ -218,7 +220,7 @@ def test_training_draws_and_validation_does_not():
 @pytest.mark.parametrize("representation", ["sequence", "final"])
 def test_the_regressor_reads_the_mean_frozen_or_not(representation):
     config = config_of(recipe="embed(A,V)->T", representation=representation, finetune=True, regressor_dropout=0.0)
-    regressor, batch = build_regressor(parse(config.recipe), config, STATISTICS), make_batch("A->T")
+    regressor, batch = build_regressor(parse(config.plan.recipe), config, STATISTICS), make_batch("A->T")
     randomize(regressor)
     inputs = {name: batch[name] for name in ("source", "source_length")}
     inner = regressor.get_layer("representation_2")

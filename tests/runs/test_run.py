@@ -75,7 +75,7 @@ def test_a_new_run_holds_configuration_statistics_and_environment(tiny, small, t
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["manifest_hash"] == small.manifest.manifest_hash
     assert environment["records"] == str(small.directory.resolve())
-    assert environment["seed"] == config.seed
+    assert environment["seed"] == config.plan.seed
     assert {"tensorflow", "keras", "numpy", "python", "mmtrans", "git_commit", "devices"} <= set(environment)
     assert sorted(run.statistics.mean) == ["audio", "text"]
     np.testing.assert_array_equal(run.statistics.std["audio"], small.statistics("audio")[1])
@@ -99,8 +99,8 @@ def test_a_changed_configuration_names_its_fields(tiny, small, tmp_path):
     with pytest.raises(ValueError, match=r"--epochs may only grow\. Expected at least 2\. Received: epochs=1"):
         Run.open_or_create(tmp_path / "run", tiny(epochs=1), small)
     assert (tmp_path / "run" / "config.yaml").read_text() == before
-    assert Run.open_or_create(tmp_path / "run", tiny(epochs=5), small).config.epochs == 5
-    assert Run.open(tmp_path / "run").config.epochs == 5
+    assert Run.open_or_create(tmp_path / "run", tiny(epochs=5), small).config.optimisation.epochs == 5
+    assert Run.open(tmp_path / "run").config.optimisation.epochs == 5
 
 
 def test_a_configuration_that_has_lost_fields_is_damage(tiny, small, tmp_path):
@@ -159,8 +159,8 @@ def test_making_a_run_can_be_interrupted_anywhere(tiny, small, tmp_path, monkeyp
         with pytest.raises(KeyboardInterrupt):
             Run.open_or_create(tmp_path / "run", tiny(), small)
     assert (tmp_path / "run" / "statistics.npz").is_file()
-    assert Run.open_or_create(tmp_path / "run", tiny(units=9), small).config.units == 9
-    assert Run.open(tmp_path / "run").config.units == 9
+    assert Run.open_or_create(tmp_path / "run", tiny(units=9), small).config.encoder.units == 9
+    assert Run.open(tmp_path / "run").config.encoder.units == 9
 
 
 def test_untrained_models_are_refused(tiny, small, tmp_path):

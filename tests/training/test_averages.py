@@ -23,7 +23,7 @@ def by_definition(initial, weights, decay):
 @pytest.mark.parametrize("decay", [0.25, 0.9])  # the warm-up ends before the last step, and after it
 def test_they_are_what_the_definition_says(tiny, decay):
     config, objective = tiny(learning_rate=0.05), make_objective()
-    optimizer = make_optimizer(config, 3)
+    optimizer = make_optimizer(config.optimisation, 3)
     optimizer.build(objective.model.trainable_variables)
     averages = Averages(decay, objective.model.trainable_variables)
     batches = as_batches(make_arrays(4, 1))

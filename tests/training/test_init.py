@@ -135,7 +135,7 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(finetuned, small, monke
     again = Run.open_or_create(run.path, run.config, small)
     assert (again.init_hash, again.phases) == (run.init_hash, run.phases)
     train(again, small, quiet=True)
-    prepare_phases(run.config, small, init=open_init(run.config.init, run.path / "init"))
+    prepare_phases(run.config, small, init=open_init(run.config.plan.init, run.path / "init"))
     with pytest.raises(FileNotFoundError, match="No run there"):
         prepare_phases(run.config, small)
 

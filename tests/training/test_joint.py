@@ -88,12 +88,12 @@ def test_hidden_labels_are_seen_by_nobody(tiny, small):
     config = tiny(**JOINT)
     (phase,) = phases_of(config, small.manifest.manifest_hash)
     prepared = prepare(phase, config, small)
-    batches = list(prepared.batches(config.seed).train(0))
+    batches = list(prepared.batches(config.plan.seed).train(0))
     labels = np.concatenate([batch["label"] for batch in batches])
     assert len(labels) == 23  # for the translation, all of them
     np.testing.assert_array_equal(np.sort(labels[np.isfinite(labels)]), np.sort(prepared.records.labels("train")))
     assert np.isfinite(labels).sum() == 10
-    valid = np.concatenate([batch["label"] for batch in prepared.batches(config.seed).valid()])
+    valid = np.concatenate([batch["label"] for batch in prepared.batches(config.plan.seed).valid()])
     assert np.isfinite(valid).all()
 
 

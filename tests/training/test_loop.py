@@ -103,7 +103,7 @@ class Stopped(Interrupting):
 
 def run_fit(directory, config, data, monitor=Monitor, objective=None, minutes=5.0, **options):
     objective = objective or make_objective()
-    with monitor("phase", config.epochs, 3, directory / "logs", quiet=True, **options) as watched:
+    with monitor("phase", config.optimisation.epochs, 3, directory / "logs", quiet=True, **options) as watched:
         return objective, fit(objective, data, config, directory, watched, checkpoint_minutes=minutes)
 
 
@@ -126,8 +126,8 @@ def test_schedule_round_trips_through_its_config():
 
 
 def test_optimizer_follows_the_configuration(tiny):
-    halving = make_optimizer(tiny(learning_rate=0.1, decay_epochs=2.0), train_steps=5)
-    constant = make_optimizer(tiny(learning_rate=0.1, schedule="constant"), train_steps=5)
+    halving = make_optimizer(tiny(learning_rate=0.1, decay_epochs=2.0).optimisation, train_steps=5)
+    constant = make_optimizer(tiny(learning_rate=0.1, schedule="constant").optimisation, train_steps=5)
     for optimizer, after_ten_steps in ((halving, 0.05), (constant, 0.1)):
         variable = tf.Variable(1.0) if keras.__version__ < "3" else keras.Variable(1.0)
         optimizer.build([variable])
@@ -211,7 +211,7 @@ def test_training_stops_when_patience_is_used_up_and_keeps_the_best(tiny, tmp_pa
     ("epoch", "best_epoch", "expected"), [(0, 0, False), (2, 0, False), (3, 0, True), (5, 3, False), (6, 3, True)]
 )
 def test_out_of_patience(tiny, epoch, best_epoch, expected):
-    assert out_of_patience(Progress(epoch=epoch, best_epoch=best_epoch), tiny(patience=3)) is expected
+    assert out_of_patience(Progress(epoch=epoch, best_epoch=best_epoch), tiny(patience=3).optimisation) is expected
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_sentiment_loss_leaves_out_unlabelled_segments(tiny, kind, item):
     regressor = Regressor.build(parse("T"), tiny(), STATISTICS, bias=0.5)
     inputs = {name: batch[name] for name in ("source", "source_length")}
     score = regressor.model(inputs, training=False)["score"].numpy()
-    (term,) = SentimentObjective(regressor, tiny(sentiment_loss=kind)).terms(batch, training=False)
+    (term,) = SentimentObjective(regressor, tiny(sentiment_loss=kind).regressor).terms(batch, training=False)
     assert float(term.total) == pytest.approx(item(score[0] - 1.0) + item(score[2] + 2.0), rel=1e-5)
     assert float(term.count) == 2
 
@@ -69,7 +69,7 @@ def test_the_representation_is_the_part_that_phases_share(tiny):
     config = tiny(recipe="T->A")
     translator = build_translator(parse("T->A"), config, STATISTICS)
     translation = TranslationObjective(translator)
-    sentiment = SentimentObjective(Regressor.build(parse("T->A"), config, STATISTICS), config)
+    sentiment = SentimentObjective(Regressor.build(parse("T->A"), config, STATISTICS), config.regressor)
     assert translation.representation is translator.model.get_layer("representation_1")
     assert sentiment.representation is sentiment.model.get_layer("representation_1")
     shapes = [[w.shape for w in each.representation.get_weights()] for each in (translation, sentiment)]
@@ -81,10 +81,10 @@ def test_a_phase_inherits_what_its_encoder_reads_and_a_regressor_what_it_reads(t
     config, recipe = tiny(recipe="embed(T,A)->T"), parse("embed(T,A)->T")
     translator = build_translator(recipe, config, STATISTICS)
     translation = TranslationObjective(translator)
-    sentiment = SentimentObjective(Regressor.build(recipe, config, STATISTICS), config)
+    sentiment = SentimentObjective(Regressor.build(recipe, config, STATISTICS), config.regressor)
     assert translation.inherited is translator.representation.get_layer("representation_1")
     assert sentiment.inherited is sentiment.model.get_layer("representation_2")
-    assert JointObjective(translation, sentiment, config).inherited is translation.inherited
+    assert JointObjective(translation, sentiment, config.joint).inherited is translation.inherited
 
 
 def make_joint(config, cycle_weight=0.0):
@@ -93,7 +93,7 @@ def make_joint(config, cycle_weight=0.0):
     cycle = build_cycle(recipe, config, STATISTICS, translator) if cycle_weight else None
     regressor = Regressor.build(recipe, config, STATISTICS, 0.5, translator.representation)
     translation = TranslationObjective(translator, cycle, cycle_weight)
-    return JointObjective(translation, SentimentObjective(regressor, config), config)
+    return JointObjective(translation, SentimentObjective(regressor, config.regressor), config.joint)
 
 
 def as_tensors(batch):

@@ -145,7 +145,7 @@ def test_a_phase_that_ran_out_of_patience_does_not_grow(tiny, small, tmp_path, m
         path = tmp_path / "run" / "phases" / phase.name / "phase.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "stopped_by": "patience"}))
     monkeypatch.setattr("mmtrans.training.train.fit", lambda *_: pytest.fail("trained"))
-    assert train_run(tmp_path / "run", tiny(recipe="T->A", epochs=9), small).config.epochs == 9
+    assert train_run(tmp_path / "run", tiny(recipe="T->A", epochs=9), small).config.optimisation.epochs == 9
 
 
 def test_what_a_kill_left_of_a_removed_phase_is_not_gone_on_from(tmp_path, undisturbed):
@@ -195,7 +195,8 @@ def ids_of(batches):
 def test_unlabelled_segments_serve_the_translation_and_not_the_sentiment(undisturbed, small):
     translation, sentiment = undisturbed.phases
     labelled, everything = (
-        prepare(phase, undisturbed.config, small).batches(undisturbed.config.seed) for phase in (sentiment, translation)
+        prepare(phase, undisturbed.config, small).batches(undisturbed.config.plan.seed)
+        for phase in (sentiment, translation)
     )
     unlabelled = {f"v0[{i}]" for i in (90, 91, 92)}
     assert unlabelled <= set(ids_of(everything.train(0)))

@@ -168,7 +168,7 @@ def make_translator(tiny, **fields):
     """A translator of random weights, and a batch; of tokens there are seven, and lengths count EOS."""
     statistics = Statistics(*({name: fill(dim) for name, dim in DIMS.items()} for fill in (np.zeros, np.ones)), RATIOS)
     config, rng = tiny(recipe="T->A", dropout=0.0, max_distance=3, **fields), np.random.default_rng(0)
-    is_tokens = config.target == "tokens"
+    is_tokens = config.output.target == "tokens"
     translator = build_translator(parse("T->A"), config, statistics, 7 if is_tokens else None)
     translator.model.set_weights([rng.normal(size=w.shape) for w in translator.model.get_weights()])
     batch = {"source": rng.normal(size=(3, 4, DIMS["text"])), "source_length": LENGTH, "target_length": TARGET_LENGTH}
