@@ -175,12 +175,13 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
             )
         changed = replace(config, **known_fields(fields, where))
         # However its path is spelled.
-        shape = replace(changed, init=os.path.realpath(changed.init) if changed.init else "")
+        shape = replace(changed, init=os.path.realpath(changed.plan.init) if changed.plan.init else "")
         if shape in made:
             raise ValueError(
                 f"Variants must differ. Expected another configuration than {made[shape]}. "
                 f"Received: {name}: {fields} ({path}). Change a field, or leave the variant out."
             )
         made[shape] = f"variant {name}"
-        named[str(name)] = {field: getattr(changed, field) for field in names}
+        values = changed.to_dict()
+        named[str(name)] = {field: values[field] for field in names}
     return named

@@ -184,7 +184,7 @@ def _read_run(directory: Path, description: Description) -> _Run | None:
             )
     scale = label_of(environment["data"])
     run_format = environment.get("run_format", 1) if _depends_on_format(config, environment) else None
-    return _Run(directory.name, variant, config.seed, scale, metrics, robustness, rows, run_format)
+    return _Run(directory.name, variant, config.plan.seed, scale, metrics, robustness, rows, run_format)
 
 
 def _depends_on_format(config: Config, environment: Environment) -> bool:
