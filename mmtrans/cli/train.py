@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
 
 def _say_next(trained: Run) -> None:
     path, logs = for_shell(trained.path), for_shell(trained.path / "logs")
-    following = f"train --init {path} --data …" if trained.config.pretrain else f"evaluate {path}"
+    following = f"train --init {path} --data …" if trained.config.plan.pretrain else f"evaluate {path}"
     say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
 
 

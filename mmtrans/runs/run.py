@@ -95,7 +95,7 @@ class Run:
             path: its directory.
             config: its configuration.
             records: what it is to be trained on.
-            init: the run whose weights a new one starts from; `None` for the one that `config.init` names.
+            init: the run whose weights a new one starts from; `None` for the one that `config.plan.init` names.
 
         Raises:
             FileNotFoundError: there is no run at `config.plan.init`, and it is needed.

@@ -156,7 +156,7 @@ def finished_run(path: Path, config: Config, manifest_hash: str) -> Run | None:
     run = Run.open(path)
     check_unchanged(path, (run.config, run.manifest_hash), (config, manifest_hash))
     for phase in run.phases:
-        if not is_done(read_status(run, phase), phase, parent_weights_hash(run, phase), config.epochs):
+        if not is_done(read_status(run, phase), phase, parent_weights_hash(run, phase), config.optimisation.epochs):
             return None
     return run
 

@@ -171,7 +171,7 @@ def train_phase(
                     samples = make_samples(objective.translator, prepared.records, prepared.valid, codebook)
             monitor = Monitor(
                 phase.title,
-                config.epochs,
+                config.optimisation.epochs,
                 data.train_steps,
                 logs_dir,
                 quiet=quiet or not devices.is_chief,
