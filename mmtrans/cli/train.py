@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> dict | None:
             init = open_init(config.plan.init, path / INIT if is_run else None) if config.plan.init else None
             prepared = prepare_phases(config, records, worker_shard(devices, execution), init)
             trained, out = None, None
-            if devices.cluster.number == 1 and not may_write(path):
+            if devices.cluster.num_processes == 1 and not may_write(path):
                 trained = finished_run(path, config, records.manifest.manifest_hash)
             if trained is not None:
                 out = stack.enter_context(tempfile.TemporaryDirectory())
