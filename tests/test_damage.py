@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from mmtrans.cli.main import main
 from mmtrans.evaluation.predictions import Predictions
-from mmtrans.evaluation.results import save
+from mmtrans.evaluation.results import save_results
 from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.inference.card import model_card
 from mmtrans.inference.signature import load_signature
@@ -225,7 +225,7 @@ def test_results_that_are_added_to(name, tmp_path):
     for content in list(DAMAGES[(run / name).suffix](whole))[::3]:
         (run / name).write_bytes(content)
         try:
-            save(run, "valid", predictions, {"mae": 0.0})
+            save_results(run, "valid", predictions, {"mae": 0.0})
         except ValueError as error:
             refused.append(str(error))
         else:

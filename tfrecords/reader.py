@@ -68,10 +68,10 @@ def read_segments(path: str | Path, dims: Mapping[str, int], split: str | None =
         ValueError: a corrupt shard, or a record whose values do not fit its length and dim.
     """
     for example in read_examples(path):
-        yield segment_of(example, dims, path, split)
+        yield segment_of_example(example, dims, path, split)
 
 
-def segment_of(
+def segment_of_example(
     example: tf.train.Example, dims: Mapping[str, int], path: str | Path, split: str | None = None
 ) -> Segment:
     """One record as a `Segment`; see `read_segments`."""

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from mmtrans.cli.parser import add_number
-from mmtrans.cli.source import add_source_arguments, open_source
+from mmtrans.cli.source import add_source_arguments, corpus_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.conversion.inspect import describe
 
     max_steps = parse_max_steps(arguments.max_steps)
-    corpus = open_source(arguments)
+    corpus = corpus_from(arguments)
     manifest = convert(
         corpus,
         arguments.records,

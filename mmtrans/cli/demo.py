@@ -28,7 +28,7 @@ class Best(TypedDict):
     acc2_non0: float
 
 
-class Text(TypedDict):
+class TextCeilings(TypedDict):
     """Split → what is best for text."""
 
     splits: dict[str, Best]
@@ -43,7 +43,7 @@ class Translations(TypedDict):
 class Truth(TypedDict):
     """What is read of `ground_truth.json`."""
 
-    text: Text
+    text: TextCeilings
     translation: dict[str, Translations]
 
 

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.data.records import Records
     from mmtrans.grid.inits import keep_inits, open_inits, spelled_as_known
     from mmtrans.grid.plan import Grid
-    from mmtrans.grid.schedule import locked, outdated_runs, run_grid
+    from mmtrans.grid.schedule import locked_grid, outdated_runs, run_grid
     from mmtrans.grid.summary import summarize
     from mmtrans.training.prepare import prepare_phases
 
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> dict:
     inits = open_inits(grid.path, {made.plan.init for made in configs if made.plan.init})
     for made in configs:
         prepare_phases(made, records, init=inits.get(made.plan.init))
-    with locked(grid.path):
+    with locked_grid(grid.path):
         grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()
         for reason, names in outdated_runs(grid).items():

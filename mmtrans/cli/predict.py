@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mmtrans.cli.source import add_source_arguments, open_source
+from mmtrans.cli.source import add_source_arguments, corpus_from
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_json, for_terminal
 from mmtrans.system.files import check_new_file, new_file
 
-FIELDS = ("id", "score", "polarity", "words", "attention")
+HEADER = ("id", "score", "polarity", "words", "attention")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.inference.predict import Scorer, predict
 
     scorer = Scorer.open(arguments.model)
-    corpus = open_source(arguments, labelled=False)
+    corpus = corpus_from(arguments, labelled=False)
     counts = Counter(predicted=0, cut=0)
     with rows_to(arguments.out, suffix) as write:
         for prediction in predict(scorer, corpus, counts):
@@ -95,7 +95,7 @@ def writer_of(file, suffix: str, shown: Callable[[str], str] = str) -> Callable:
     if suffix == ".jsonl":
         return lambda prediction: file.write(for_json(json.dumps(to_json(prediction), ensure_ascii=False)) + "\n")
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(FIELDS)
+    rows.writerow(HEADER)
 
     def write(prediction) -> None:
         weights = " ".join(f"{weight:.6g}" for weight in prediction.attention_weights)

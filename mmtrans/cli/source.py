@@ -36,7 +36,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     add_number(parser, "--workers", int, {"low": 1}, default=1, help="processes that read a .csd corpus")
 
 
-def open_source(arguments: argparse.Namespace, *, labelled: bool = True):
+def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
     """The `Corpus` that the flags name; raises as `mmtrans.sources.open.open_corpus`.
 
     Args:

@@ -107,7 +107,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Searches, shows the best trials, and returns the best one with the failures; of a cluster's worker its name."""
-    from mmtrans.search.cluster import join
+    from mmtrans.search.cluster import join_cluster
 
     config, specs = _config(arguments), _specs(arguments)
     if arguments.print_space:
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> dict:
     _check(arguments)
     for line in _notes(arguments, config, specs):
         warn(line)
-    member = join(os.environ)
+    member = join_cluster(os.environ)
     if member.is_exposed:
         warn(f"{member.address} is no loopback address, and the chief has no password.")
     from mmtrans.cli.quiet import import_tensorflow
@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mmtrans.data.records import Records
     from mmtrans.search.folds import fold_videos
     from mmtrans.search.importance import plot_parameters
-    from mmtrans.search.plan import Search, joined, locked
+    from mmtrans.search.plan import Search, joined, locked_search
     from mmtrans.search.tuner import run_search
     from mmtrans.training.prepare import prepare_phases
 
@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace) -> dict:
     folds = fold_videos(records, search.num_folds) if search.num_folds else []
     if not folds:
         prepare_phases(search.base, records)
-    with locked(search.path):
+    with locked_search(search.path):
         search.save()
         for fold, valid in enumerate(folds):
             refold(records.directory, valid, search.fold_path(fold))

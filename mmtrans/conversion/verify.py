@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.manifest import Manifest, Shard, file_sha256
-from tfrecords.reader import read_examples, segment_of
+from tfrecords.reader import read_examples, segment_of_example
 from tfrecords.schema import Segment
 
 
@@ -73,7 +73,7 @@ def _verify_record(
 ) -> Segment | None:
     dims = {name: info.dim for name, info in manifest.modalities.items()}
     try:
-        segment = segment_of(example, dims, path)
+        segment = segment_of_example(example, dims, path)
     except ValueError as error:
         problems.append(str(error))
         return None

@@ -20,7 +20,7 @@ LEVELS = {"missing": SHARES, "dropped": SHARES, "noise": tuple(i / 4 for i in ra
 
 
 @dataclass(frozen=True)
-class Stream:
+class SourceModality:
     """A modality within a source.
 
     Args:
@@ -37,7 +37,7 @@ class Stream:
     alone: bool
 
 
-def missing(features: np.ndarray, stream: Stream, level: float, rng: np.random.Generator) -> np.ndarray:
+def missing(features: np.ndarray, stream: SourceModality, level: float, rng: np.random.Generator) -> np.ndarray:
     """With probability `level` the segment has no such modality: every step of it is the train mean.
 
     Args:
@@ -52,7 +52,7 @@ def missing(features: np.ndarray, stream: Stream, level: float, rng: np.random.G
     return _averaged(features, stream, np.full(len(features), rng.random() < level))
 
 
-def dropped(features: np.ndarray, stream: Stream, level: float, rng: np.random.Generator) -> np.ndarray:
+def dropped(features: np.ndarray, stream: SourceModality, level: float, rng: np.random.Generator) -> np.ndarray:
     """Each step loses the modality with probability `level`; one keeps it always. Arguments are as of `missing`.
 
     A step that is left without any modality is removed, so a source of one modality gets shorter. Beside others, which
@@ -64,7 +64,7 @@ def dropped(features: np.ndarray, stream: Stream, level: float, rng: np.random.G
     return features[~lost] if stream.alone else _averaged(features, stream, lost)
 
 
-def noise(features: np.ndarray, stream: Stream, level: float, rng: np.random.Generator) -> np.ndarray:
+def noise(features: np.ndarray, stream: SourceModality, level: float, rng: np.random.Generator) -> np.ndarray:
     """Adds Gaussian noise of `level` train standard deviations. Arguments are as of `missing`."""
     result = features.copy()
     drawn = rng.standard_normal((len(features), len(stream.std)), dtype=np.float32)
@@ -72,7 +72,7 @@ def noise(features: np.ndarray, stream: Stream, level: float, rng: np.random.Gen
     return result
 
 
-def shuffled(features: np.ndarray, stream: Stream, level: float, rng: np.random.Generator) -> np.ndarray:
+def shuffled(features: np.ndarray, stream: SourceModality, level: float, rng: np.random.Generator) -> np.ndarray:
     """Each step of the modality takes part with probability `level`; those that do are permuted among themselves.
     Arguments are as of `missing`."""
     moved = np.flatnonzero(rng.random(len(features)) < level)
@@ -81,7 +81,7 @@ def shuffled(features: np.ndarray, stream: Stream, level: float, rng: np.random.
     return result
 
 
-def _averaged(features: np.ndarray, stream: Stream, lost: np.ndarray) -> np.ndarray:
+def _averaged(features: np.ndarray, stream: SourceModality, lost: np.ndarray) -> np.ndarray:
     result = features.copy()
     result[lost, stream.columns] = stream.mean
     return result
@@ -95,7 +95,7 @@ def corrupt(
     length: np.ndarray,
     ids: Sequence[bytes],
     corruption: tuple[str, float],
-    stream: Stream,
+    stream: SourceModality,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Corrupts one modality of a batch.

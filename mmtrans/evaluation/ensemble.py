@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.data.records import Records, reporting_corruption
-from mmtrans.evaluation.evaluate import SEED, check_records, identity, notes_on, plot
+from mmtrans.evaluation.evaluate import SEED, check_records, identity, notes_on, plot_split
 from mmtrans.evaluation.metrics import METRICS, mean_of, sentiment_metrics
-from mmtrans.evaluation.predictions import Predictions, predict
-from mmtrans.evaluation.results import check_place, save
+from mmtrans.evaluation.predictions import Predictions, predict_split
+from mmtrans.evaluation.results import check_results_place, save_results
 from mmtrans.evaluation.shapes import Origin
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import unseen
@@ -40,13 +40,13 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
     """
     check_members(runs)
     out = Path(out)
-    check_place(out, lambda result: _is_same(result, runs, records))
+    check_results_place(out, lambda result: _is_same(result, runs, records))
     for run in runs:
         check_finished(run)
         check_records(run, records)
     chosen = unseen(runs, records, split)
     with reporting_corruption(records):
-        ensemble, scores = combine([predict(run, chosen.records, split) for run in runs])
+        ensemble, scores = combine([predict_split(run, chosen.records, split) for run in runs])
     scale = records.manifest.label
     result = evaluate_predictions(
         ensemble.scores, ensemble.labels, ensemble.videos, records.labels("train"), scale, seed=SEED
@@ -58,8 +58,8 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
     result["records"], result["left_out"] = records.manifest.manifest_hash, chosen.left_out
     result["members"] = members
     result["members_mean"] = {name: mean_of(member[name] for member in members) for name in METRICS}
-    save(out, split, ensemble, result)
-    plot(out, split, ensemble, scale, f"ensemble of {len(runs)}")
+    save_results(out, split, ensemble, result)
+    plot_split(out, split, ensemble, scale, f"ensemble of {len(runs)}")
     return result
 
 

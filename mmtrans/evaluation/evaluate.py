@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
-from mmtrans.evaluation.predictions import Predictions, make_scorer, predict
-from mmtrans.evaluation.results import check_place, place_of, save, save_metrics
+from mmtrans.evaluation.predictions import Predictions, make_scorer, predict_split
+from mmtrans.evaluation.results import check_results_place, place_of, save_metrics, save_results
 from mmtrans.evaluation.shapes import HISTORY
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, misfit_of_target, unseen
@@ -49,7 +49,7 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
     check_records(run, records)
     place = place_for(run, records, out)
     chosen = unseen([run], records, split, labelled=not run.config.plan.pretrain)
-    provenance = describe(run, records, chosen, out)
+    provenance = provenance_of(run, records, chosen, out)
     if run.config.plan.pretrain:
         with reporting_corruption(records):
             result = {"translation": evaluate_translation(run, chosen.records, split), **provenance}
@@ -58,11 +58,11 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         return result
     with reporting_corruption(records):
         scorer = make_scorer(run)
-        predictions = predict(run, chosen.records, split, scorer)
+        predictions = predict_split(run, chosen.records, split, scorer)
         beside = {}
         if split == "valid" and is_own(run, records) and records.count("train", run.recipe.inputs.modalities, True):
             # What training evaluates is valid: segments that it learned from stand beside them in the projector.
-            beside["train"] = predict(run, records, "train", scorer, MAX_POINTS)
+            beside["train"] = predict_split(run, records, "train", scorer, MAX_POINTS)
         misfit = misfit_of_target(run, records)
         translation = None if misfit else _translation(run, chosen.records, split)
     scale = records.manifest.label
@@ -74,8 +74,8 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         result["translation"] = translation
         result["notes"] += [] if translation else [_no_translation(run, split, misfit)]
     result |= provenance
-    save(place, split, predictions, result)
-    plot(place, split, predictions, scale, str(run.recipe))
+    save_results(place, split, predictions, result)
+    plot_split(place, split, predictions, scale, str(run.recipe))
     _plot_history(run, place)
     write_projector(place, {**beside, split: predictions})
     write_evaluation(place, run, split, result)
@@ -97,7 +97,7 @@ def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
         check_directory(place, "--out")
         return place
     expected = {"records": records.manifest.manifest_hash, **identity(run)}
-    check_place(place, lambda result: all(result.get(name) == value for name, value in expected.items()))
+    check_results_place(place, lambda result: all(result.get(name) == value for name, value in expected.items()))
     return place
 
 
@@ -106,7 +106,7 @@ def identity(run: Run) -> dict:
     return {"run": str(run.path.resolve()), "recipe": run.config.plan.recipe, "seed": run.config.plan.seed}
 
 
-def describe(run: Run, records: Records, chosen: Unseen, out: str | Path | None) -> dict:
+def provenance_of(run: Run, records: Records, chosen: Unseen, out: str | Path | None) -> dict:
     """What a result says of its records, and in a place of its own of its run."""
     named = {} if out is None else identity(run)
     return {"records": records.manifest.manifest_hash, "left_out": chosen.left_out, **named}
@@ -137,7 +137,7 @@ def _no_translation(run: Run, split: str, misfit: str | None) -> str:
     return f"No quality of the translation: no segment of the {split} split has {target} beside its source."
 
 
-def plot(directory: Path, split: str, predictions: Predictions, scale: LabelScale, name: str) -> None:
+def plot_split(directory: Path, split: str, predictions: Predictions, scale: LabelScale, name: str) -> None:
     """Draws a split into the `plots` of a directory; `name` says what predicted."""
     from mmtrans.evaluation.metrics import has_seven_classes
     from mmtrans.evaluation.plots import plot_confusion, plot_predictions

@@ -29,7 +29,7 @@ BEST_LINE = {"color": ORANGE, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder"
 CLASS_NAMES = ("-3", "-2", "-1", "0", "+1", "+2", "+3")
 
 #: A row of a history, with numbers or their text.
-Row = Mapping[str, str | float | None]
+HistoryRow = Mapping[str, str | float | None]
 
 
 def _heading(axes: Axes, title: str, subtitle: str) -> None:
@@ -144,7 +144,7 @@ def plot_confusion(
     save(figure, path)
 
 
-def plot_history(path: Path, rows: Sequence[Row]) -> None:
+def plot_history(path: Path, rows: Sequence[HistoryRow]) -> None:
     """Draws train and valid loss by epoch, one panel a phase, the epoch of the best valid loss marked.
 
     Args:
@@ -176,13 +176,13 @@ def plot_history(path: Path, rows: Sequence[Row]) -> None:
     save(figure, path)
 
 
-def _column(rows: Sequence[Row], name: str) -> np.ndarray:
+def _column(rows: Sequence[HistoryRow], name: str) -> np.ndarray:
     """One column as float64 `(rows,)`, NaN where a row has no value."""
     cells = [row.get(name) for row in rows]
     return np.array([np.nan if cell is None or cell == "" else float(cell) for cell in cells])
 
 
-def _draw_phase(figure: Figure, cell: SubplotSpec, phase: str, rows: Sequence[Row]) -> None:
+def _draw_phase(figure: Figure, cell: SubplotSpec, phase: str, rows: Sequence[HistoryRow]) -> None:
     epochs, loss, valid, rate = (_column(rows, name) for name in ("epoch", "loss", "valid_loss", "learning_rate"))
     has_rate = bool(np.isfinite(rate).any())
     # A phase without learning rates gives their strip to the losses.

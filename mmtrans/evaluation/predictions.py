@@ -59,7 +59,7 @@ def make_scorer(run: Run) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tenso
     return score
 
 
-def predict(
+def predict_split(
     run: Run, records: Records, split: str, scorer: Callable | None = None, most: int | None = None
 ) -> Predictions:
     """Scores the labelled segments of a split that have the recipe's inputs.

@@ -33,7 +33,7 @@ def place_of(run: Run, records: Records, out: str | Path | None = None) -> Path:
     return run.path if own else run.path / OTHER_RECORDS / records.manifest.manifest_hash[:SHOWN]
 
 
-def check_place(place: Path, is_same: Callable[[Origin], bool]) -> None:
+def check_results_place(place: Path, is_same: Callable[[Origin], bool]) -> None:
     """Raises a ValueError where a directory cannot be written to, or holds anything but results of the same.
 
     Args:
@@ -53,27 +53,27 @@ def check_place(place: Path, is_same: Callable[[Origin], bool]) -> None:
         )
 
 
-def save(place: Path, split: str, predictions: Predictions, result: dict) -> None:
+def save_results(place: Path, split: str, predictions: Predictions, result: dict) -> None:
     """Adds a split to `predictions.csv` and `metrics.json` of a directory, which it makes."""
     place.mkdir(parents=True, exist_ok=True)
     metrics = read_splits(place / "metrics.json", dict)
     _save_predictions(place / "predictions.csv", split, predictions)
-    write_atomically(place / "metrics.json", to_json({**metrics, split: result}))
+    write_atomically(place / "metrics.json", json_text({**metrics, split: result}))
 
 
 def save_metrics(place: Path, split: str, result: dict) -> None:
     """Adds a split to `metrics.json` of a directory, which it makes."""
     place.mkdir(parents=True, exist_ok=True)
     metrics = read_splits(place / "metrics.json", dict)
-    write_atomically(place / "metrics.json", to_json({**metrics, split: result}))
+    write_atomically(place / "metrics.json", json_text({**metrics, split: result}))
 
 
-def to_json(results: dict) -> str:
+def json_text(results: dict) -> str:
     """Results as the text of a file."""
     return json.dumps(results, indent=2, allow_nan=False)
 
 
-def to_csv(rows: Iterable[Sequence]) -> str:
+def csv_text(rows: Iterable[Sequence]) -> str:
     """Rows as the text of a file, whatever the cells hold."""
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
@@ -89,4 +89,4 @@ def _save_predictions(path: Path, split: str, predictions: Predictions) -> None:
     rows = [[row[name] for name in COLUMNS] for row in old if row["split"] != split]
     columns = zip(predictions.ids, predictions.videos, predictions.labels, predictions.scores, strict=True)
     rows += [[split, id_, video, f"{label:.6g}", f"{score:.8g}"] for id_, video, label, score in columns]
-    write_atomically(path, to_csv([list(COLUMNS), *rows]))
+    write_atomically(path, csv_text([list(COLUMNS), *rows]))

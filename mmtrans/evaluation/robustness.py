@@ -10,11 +10,11 @@ from scipy.integrate import trapezoid
 
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, reporting_corruption
-from mmtrans.evaluation.corruptions import LEVELS, Stream, corrupt
-from mmtrans.evaluation.evaluate import SEED, check_records, describe, notes_on, place_for
+from mmtrans.evaluation.corruptions import LEVELS, SourceModality, corrupt
+from mmtrans.evaluation.evaluate import SEED, check_records, notes_on, place_for, provenance_of
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
 from mmtrans.evaluation.predictions import make_scorer
-from mmtrans.evaluation.results import to_csv, to_json
+from mmtrans.evaluation.results import csv_text, json_text
 from mmtrans.evaluation.robustness_plot import plot_robustness
 from mmtrans.evaluation.shapes import Curves, read_splits
 from mmtrans.evaluation.suitability import unseen
@@ -57,7 +57,7 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
         kind: {modality: _curve(measured, kind, modality) for modality in records.manifest.modalities}
         for kind in LEVELS
     }
-    provenance = {**describe(run, records, chosen, out), "notes": notes_on(chosen, videos)}
+    provenance = {**provenance_of(run, records, chosen, out), "notes": notes_on(chosen, videos)}
     result = {**provenance, "seed": SEED, "segments": len(labels), "curves": curves}
     _save(place, split, result)
     constants = trivial_baselines(records.labels("train"), labels, scale).values()
@@ -91,11 +91,11 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, n
     return {point: np.concatenate(parts) for point, parts in scores.items()}, np.concatenate(labels), videos
 
 
-def _streams(run: Run) -> dict[str, Stream]:
+def _streams(run: Run) -> dict[str, SourceModality]:
     """The modalities that a run reads when it predicts, by their places in its source."""
     statistics, blocks = run.statistics, run.statistics.blocks(run.recipe.inputs)
     return {
-        name: Stream(slice(*place), statistics.mean[name], statistics.std[name], alone=len(blocks) == 1)
+        name: SourceModality(slice(*place), statistics.mean[name], statistics.std[name], alone=len(blocks) == 1)
         for name, place in blocks.items()
     }
 
@@ -124,5 +124,5 @@ def _save(place: Path, split: str, result: dict) -> None:
             for modality, curve in curves.items():
                 columns = zip(curve["levels"], *curve["metrics"].values(), strict=True)
                 rows += [[name, kind, modality, *row] for row in columns]
-    write_atomically(place / "robustness.csv", to_csv(rows))
-    write_atomically(place / "robustness.json", to_json(splits))
+    write_atomically(place / "robustness.csv", csv_text(rows))
+    write_atomically(place / "robustness.json", json_text(splits))

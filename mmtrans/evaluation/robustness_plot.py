@@ -17,7 +17,7 @@ PANELS = {
 }
 
 #: Modality → colour and marker of its curve. The markers tell them apart in black and white.
-STYLES = {"text": (BLUE, "o"), "audio": (ORANGE, "s"), "video": ("#0f766e", "^")}
+CURVE_STYLES = {"text": (BLUE, "o"), "audio": (ORANGE, "s"), "video": ("#0f766e", "^")}
 
 
 def plot_robustness(path: Path, curves: Mapping[str, Mapping[str, Mapping]], constant: float, title: str) -> None:
@@ -35,7 +35,7 @@ def plot_robustness(path: Path, curves: Mapping[str, Mapping[str, Mapping]], con
         name, unit = PANELS[kind]
         axes.axhline(constant, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="best constant")
         for modality, curve in found.items():
-            color, marker = STYLES[modality]
+            color, marker = CURVE_STYLES[modality]
             style = {"linewidth": 1.8} if curve["read"] else {"linewidth": 1, "alpha": 0.5, "linestyle": ":"}
             label = modality if curve["read"] else f"{modality} (not read)"
             axes.plot(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmtrans.evaluation.metrics import METRICS, has_seven_classes, is_collapsed, sentiment_metrics, trivial_baselines
 from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS, bootstrap_intervals
-from mmtrans.evaluation.uncertainty.intervals import DESCRIPTION
+from mmtrans.evaluation.uncertainty.intervals import METHOD
 from tfrecords.schema import LabelScale
 
 
@@ -66,7 +66,7 @@ def _notes(result: dict, scale: LabelScale) -> list[str]:
             f"No intervals: {result['videos']} videos, and at least {MIN_VIDEOS} are needed to tell how much they vary."
         )
     else:
-        notes.append(DESCRIPTION.format(videos=result["videos"]))
+        notes.append(METHOD.format(videos=result["videos"]))
         missing = [name for name in METRICS if result[name] is not None and result[f"{name}_low"] is None]
         if missing:
             notes.append(f"No interval for {', '.join(missing)}: undefined in more than 5 % of the draws of videos.")

@@ -32,7 +32,7 @@ class _Always(TypedDict):
     metric_split: Literal["train", "valid", "test"]
 
 
-class Description(_Always, total=False):
+class GridDescription(_Always, total=False):
     """The content of `grid.json`; grids of the first releases have no `variants` and no `inits`."""
 
     variants: dict[str, dict[str, Any]]
@@ -46,7 +46,7 @@ class Failure(TypedDict):
     log: str
 
 
-def read_description(grid: Path) -> Description | None:
+def read_description(grid: Path) -> GridDescription | None:
     """The content of a grid's `grid.json`, its fields as `Config` has them, or `None` where there is none.
 
     Raises:
@@ -55,7 +55,7 @@ def read_description(grid: Path) -> Description | None:
     path = grid / "grid.json"
     if not path.is_file():
         return None
-    description = read_json(path, Description, REMEDY)
+    description = read_json(path, GridDescription, REMEDY)
     for recipe in description["recipes"]:
         try:
             parse(recipe)

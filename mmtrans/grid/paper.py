@@ -7,8 +7,8 @@ SOURCE = (
     "Challenge-HML at ACL 2018, pp. 53-63, Tables 1-3, CMU-MOSI."
 )
 
-#: Names of the values of `PAPER`, as in metrics.json.
-COLUMNS = ("binary_precision", "binary_recall", "binary_f1", "seven_precision", "seven_recall", "seven_f1")
+#: Names of the values of `PUBLISHED`, as in metrics.json.
+PUBLISHED_METRICS = ("binary_precision", "binary_recall", "binary_f1", "seven_precision", "seven_recall", "seven_f1")
 
 _ROWS = """
 T                           .77 .76 .76  .32 .35 .33
@@ -42,11 +42,11 @@ concat(T,V)->concat(T,A)    .68 .70 .67  .31 .24 .19
 
 def _table(text: str) -> dict[str, dict[str, float]]:
     rows = [line.split() for line in text.strip().splitlines()]
-    return {recipe: dict(zip(COLUMNS, map(float, values), strict=True)) for recipe, *values in rows}
+    return {recipe: dict(zip(PUBLISHED_METRICS, map(float, values), strict=True)) for recipe, *values in rows}
 
 
 #: Canonical recipe → metric → value, in the paper's order.
-PAPER = _table(_ROWS)
+PUBLISHED = _table(_ROWS)
 
 _CONSTANT = (
     "The paper's binary scores look like those of a constant predictor: with a majority share of .66 one has P .44, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmtrans.grid.paper import PAPER as PUBLISHED
+from mmtrans.grid.paper import PUBLISHED
 from mmtrans.recipe import parse
 from mmtrans.system.user_files import read_text
 

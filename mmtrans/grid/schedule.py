@@ -23,7 +23,7 @@ from mmtrans.workers.pool import WORKERS, Pool, signed_in
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked_grid(path: Path) -> Iterator[None]:
     """Makes a grid's directory, and keeps other commands from working there within the context.
 
     Raises:

@@ -88,8 +88,7 @@ class Workplace:
         from mmtrans.evaluation.suitability import open_records
         from mmtrans.training.train import write_history
 
-        for directory in (run.path / "phases").glob("*/checkpoints"):
-            shutil.rmtree(directory)
+        run.drop_checkpoints()
         write_history(run)
         for split in self.splits:
             result = evaluate(run, open_records(run, splits=("train", split)), split)

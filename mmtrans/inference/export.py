@@ -35,7 +35,7 @@ def export(run: Run, directory: str | Path, overwrite: bool = False) -> dict:
         ValueError: the run is not finished, or `directory` holds something else, or an export and not `overwrite`.
     """
     check_finished(run)
-    with new_directory(Path(directory), overwrite) as partial:
+    with new_export(Path(directory), overwrite) as partial:
         functions = save_graph(run, partial)
         save_keras(run, partial / "keras")
         description = describe_export(run, functions)
@@ -65,7 +65,7 @@ def save_keras(run: Run, directory: Path) -> None:
 
 
 @contextmanager
-def new_directory(target: Path, overwrite: bool) -> Iterator[Path]:
+def new_export(target: Path, overwrite: bool) -> Iterator[Path]:
     """A directory that appears whole or not at all: the body writes beside it, under a name of its own.
 
     Raises:

@@ -18,7 +18,7 @@ from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
 SIGNATURE_NAME = "signature.json"
 
-FORMAT_VERSION = 1
+EXPORT_FORMAT = 1
 
 
 class Read(TypedDict):
@@ -75,7 +75,7 @@ def describe_export(run: Run, functions: dict) -> dict:
     modalities = run.data["modalities"]
     environment = {name: value for name, value in run.environment.items() if name not in ("records", "data", "devices")}
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": EXPORT_FORMAT,
         "recipe": str(run.recipe),
         "reads": {name: {**modalities[name], "unit": _unit(name)} for name in run.recipe.inputs.modalities},
         "writes": {name: {**modalities[name], "unit": _unit(name)} for name in _targets(run)},
@@ -110,9 +110,9 @@ def load_signature(directory: str | Path) -> Signature:
     remedy = "Export the run again."
     content = read_json(path, dict[str, Any], remedy)
     version = content.get("format_version")
-    if version != FORMAT_VERSION:
+    if version != EXPORT_FORMAT:
         raise ValueError(
-            f"The signature has another version. Expected {FORMAT_VERSION}. Received: format_version={shown(version)} "
+            f"The signature has another version. Expected {EXPORT_FORMAT}. Received: format_version={shown(version)} "
             f"({path}). {remedy}"
         )
     return shaped(content, Signature, path, remedy)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmtrans.config import Config
 from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_split
-from mmtrans.grid.description import Description, read_description, read_failures
+from mmtrans.grid.description import GridDescription, read_description, read_failures
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
 from mmtrans.runs.environment import Environment, label_of, read_config
@@ -52,7 +52,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Grid:
+class CollectedGrid:
     """A grid directory as the report sees it.
 
     Args:
@@ -67,7 +67,7 @@ class Grid:
     """
 
     path: Path
-    description: Description
+    description: GridDescription
     scale: LabelScale
     expected: tuple[Variant, ...]
     trained: dict[Variant, Trained]
@@ -100,7 +100,7 @@ class _Run:
     run_format: int | None
 
 
-def collect(path: str | Path) -> Grid:
+def collect(path: str | Path) -> CollectedGrid:
     """Reads a grid directory, finished or not.
 
     Raises:
@@ -141,10 +141,10 @@ def collect(path: str | Path) -> Grid:
     trained = {variant: _joined(variant, runs[variant]) for variant in expected if variant in runs}
     reasons = {name: failure["reason"] for name, failure in failures.items()}
     outdated = _outdated([run for seeds in runs.values() for run in seeds.values()])
-    return Grid(path, description, scale, expected, trained, reasons, tuple(others), outdated)
+    return CollectedGrid(path, description, scale, expected, trained, reasons, tuple(others), outdated)
 
 
-def expected_variants(description: Description) -> tuple[Variant, ...]:
+def expected_variants(description: GridDescription) -> tuple[Variant, ...]:
     """The variants of a grid in its order.
 
     Args:
@@ -154,7 +154,7 @@ def expected_variants(description: Description) -> tuple[Variant, ...]:
     return rows_of(description["recipes"], description["controls"], description["label_fractions"], named, config)
 
 
-def _read_run(directory: Path, description: Description) -> _Run | None:
+def _read_run(directory: Path, description: GridDescription) -> _Run | None:
     """An evaluated run, or `None` where there is none yet."""
     split = description["metric_split"]
     files = [directory / name for name in ("config.yaml", "environment.json", "metrics.json", "predictions.csv")]

@@ -14,7 +14,7 @@ from mmtrans.evaluation.uncertainty.bootstrap import holm
 from mmtrans.evaluation.uncertainty.seeds import Difference, compare_seeds, seed_intervals
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import Features, Recipe, Translation, modalities_of, parse
-from mmtrans.report.collect import Grid, Trained
+from mmtrans.report.collect import CollectedGrid, Trained
 
 Key = TypeVar("Key")
 
@@ -26,7 +26,7 @@ QUALITIES = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A number over seeds: mean, deviation (`None` for one seed) and 95 % interval (`None` where there is none).
 
     `mean` is `None` where the number is undefined for a seed.
@@ -57,9 +57,9 @@ class Row:
 
     variant: Variant
     seeds: tuple[int, ...]
-    figures: dict[str, Figure]
-    quality: dict[str, Figure]
-    robustness: dict[str, dict[str, Figure]]
+    figures: dict[str, Estimate]
+    quality: dict[str, Estimate]
+    robustness: dict[str, dict[str, Estimate]]
     curves: dict[str, dict[str, tuple[list[float], list[float]]]]
     collapsed: int
     segments: int
@@ -117,7 +117,7 @@ class Results:
         return max(self.rows.values(), key=lambda row: row.segments)
 
 
-def compute(grid: Grid, draws: int = 10_000) -> Results:
+def compute(grid: CollectedGrid, draws: int = 10_000) -> Results:
     """Computes a report.
 
     Args:
@@ -138,14 +138,14 @@ def compute(grid: Grid, draws: int = 10_000) -> Results:
     return Results(rows, adjusted, _adjusted(variants), trivial)
 
 
-def _row(grid: Grid, trained: Trained, draws: int) -> Row:
+def _row(grid: CollectedGrid, trained: Trained, draws: int) -> Row:
     intervals = seed_intervals(trained.predictions, trained.labels, trained.videos, grid.scale, draws=draws)
     translations = [quality for metrics in trained.metrics if (quality := metrics.get("translation"))]
     return Row(
         trained.variant,
         trained.seeds,
-        {name: _figure([m[name] for m in trained.metrics], *intervals[name]) for name in METRICS},
-        {name: _figure([t[name] for t in translations]) for name in QUALITIES} if translations else {},
+        {name: _estimate([m[name] for m in trained.metrics], *intervals[name]) for name in METRICS},
+        {name: _estimate([t[name] for t in translations]) for name in QUALITIES} if translations else {},
         _robustness(trained.robustness),
         _mean_curves(trained.robustness),
         sum(metrics["collapsed"] is True for metrics in trained.metrics),
@@ -154,16 +154,16 @@ def _row(grid: Grid, trained: Trained, draws: int) -> Row:
     )
 
 
-def _robustness(seeds: Sequence[Curves]) -> dict[str, dict[str, Figure]]:
+def _robustness(seeds: Sequence[Curves]) -> dict[str, dict[str, Estimate]]:
     curves = [seed.curves for seed in seeds]
     if not curves:
         return {}
-    result: dict[str, dict[str, Figure]] = {}
+    result: dict[str, dict[str, Estimate]] = {}
     for kind, of_kind in curves[0].items():
         for modality in (name for name, curve in of_kind.items() if curve.read):
             found = [each[kind][modality] for each in curves]
-            figures = result.setdefault(modality, {"clean": _figure([c.errors[0] for c in found])})
-            figures[kind] = _figure([c.area["mae"] for c in found])
+            figures = result.setdefault(modality, {"clean": _estimate([c.errors[0] for c in found])})
+            figures[kind] = _estimate([c.area["mae"] for c in found])
     return result
 
 
@@ -179,11 +179,11 @@ def _mean_curves(seeds: Sequence[Curves]) -> dict[str, dict[str, tuple[list[floa
     }
 
 
-def _figure(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> Figure:
+def _estimate(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> Estimate:
     defined = [value for value in values if value is not None]
     if len(defined) < len(values):
-        return Figure(None)
-    return Figure(float(np.mean(defined)), float(np.std(defined, ddof=1)) if len(defined) > 1 else None, low, high)
+        return Estimate(None)
+    return Estimate(float(np.mean(defined)), float(np.std(defined, ddof=1)) if len(defined) > 1 else None, low, high)
 
 
 def baseline_of(kind: str, recipe: Translation, trained: Sequence[Variant]) -> Variant | None:
@@ -206,7 +206,7 @@ def _is_baseline(recipe: Recipe, modalities: set[str]) -> bool:
     return isinstance(recipe, Features) and set(recipe.modalities) == modalities
 
 
-def _comparisons(grid: Grid, kind: str, draws: int) -> Iterator[tuple[str, Comparison]]:
+def _comparisons(grid: CollectedGrid, kind: str, draws: int) -> Iterator[tuple[str, Comparison]]:
     for variant, trained in grid.trained.items():
         recipe = trained.recipe
         if variant != Variant(variant.recipe) or not isinstance(recipe, Translation):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmtrans.report.compare import Figure
+from mmtrans.report.compare import Estimate
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -16,7 +16,7 @@ def number_text(value: float | None, digits: int = 3) -> str:
     return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
 
 
-def spread_text(figure: Figure, digits: int = 3) -> str:
+def spread_text(figure: Estimate, digits: int = 3) -> str:
     """Mean ± standard deviation over seeds."""
     if figure.std is None:
         return number_text(figure.mean, digits)

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmtrans.evaluation.robustness_plot import PANELS, STYLES
+from mmtrans.evaluation.robustness_plot import CURVE_STYLES, PANELS
 from mmtrans.grid.variants import Variant
 from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, save, tidy
 from mmtrans.recipe import Translation, parse
@@ -221,7 +221,7 @@ def robustness_curves(results: Results) -> Plot:
         for axes, kind in zip(line, PANELS, strict=True):
             axes.axhline(constant, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="best constant")
             for modality, (levels, errors) in row.curves[kind].items():
-                color, marker = STYLES[modality]
+                color, marker = CURVE_STYLES[modality]
                 axes.plot(levels, errors, color=color, marker=marker, markersize=4, linewidth=1.6, label=modality)
             tidy(axes, label_size=10)
         line[0].set_ylabel(for_plot(row.variant.title), color=INK, fontsize=10)

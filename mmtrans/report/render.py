@@ -12,12 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.grid.paper import COLUMNS, GENERAL, PAPER, SOURCE
+from mmtrans.grid.paper import GENERAL, PUBLISHED, PUBLISHED_METRICS, SOURCE
 from mmtrans.grid.variants import Variant
-from mmtrans.report.collect import Grid
+from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import KINDS, Comparison, Results
 from mmtrans.report.plots import Plot, draw
-from mmtrans.report.summary import summarize
+from mmtrans.report.summary import write_summary
 from mmtrans.report.tables import Table, make_tables
 from mmtrans.system.escape import for_html, for_markdown
 
@@ -36,9 +36,9 @@ class Report:
     title: str = TITLE
 
 
-def make_report(grid: Grid, results: Results) -> Report:
+def make_report(grid: CollectedGrid, results: Results) -> Report:
     """Writes the sentences, fills the tables and draws the plots of computed results."""
-    return Report(summarize(grid, results), make_tables(grid, results), draw(results))
+    return Report(write_summary(grid, results), make_tables(grid, results), draw(results))
 
 
 def to_html(report: Report) -> str:
@@ -100,8 +100,8 @@ def to_csv(results: Results) -> str:
             ends = {"mean": figure.mean, "std": figure.std, "low": figure.low, "high": figure.high}
             cells.update({f"{name}_{end}": value for end, value in ends.items()})
         is_whole = variant == Variant(variant.recipe)
-        paper = PAPER.get(variant.recipe, {}) if is_whole else {}
-        cells.update({f"paper_{name}": paper.get(name) for name in COLUMNS})
+        paper = PUBLISHED.get(variant.recipe, {}) if is_whole else {}
+        cells.update({f"paper_{name}": paper.get(name) for name in PUBLISHED_METRICS})
         for kind in KINDS:
             comparison = results.comparisons[kind].get(variant.recipe) if is_whole else None
             cells.update(_comparison_cells(kind, comparison))

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from scipy.stats import spearmanr
 
 from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS
-from mmtrans.grid.paper import PAPER
-from mmtrans.report.collect import Grid
+from mmtrans.grid.paper import PUBLISHED
+from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import KINDS, Comparison, Results
 from mmtrans.report.numbers import number_text
 from mmtrans.report.plots import LEVEL
@@ -23,12 +23,12 @@ BASELINES = {
 MIN_RANKED = 5
 
 
-def summarize(grid: Grid, results: Results) -> list[str]:
+def write_summary(grid: CollectedGrid, results: Results) -> list[str]:
     """Sentences for the top of a report, what limits it first."""
     return [*_limits(grid, results), *_errors(results), *_findings(results), *_against_paper(results)]
 
 
-def _limits(grid: Grid, results: Results) -> Iterator[str]:
+def _limits(grid: CollectedGrid, results: Results) -> Iterator[str]:
     split, videos, seeds = grid.description["metric_split"], results.largest.videos, grid.description["seeds"]
     if grid.num_finished < grid.num_expected:
         failed = f", {len(grid.failures)} failed" if grid.failures else ""
@@ -100,9 +100,9 @@ def _counted(family: Collection[Comparison], what: str) -> str:
 
 
 def _against_paper(results: Results) -> Iterator[str]:
-    rows = [row for row in results.whole if row.variant.recipe in PAPER]
+    rows = [row for row in results.whole if row.variant.recipe in PUBLISHED]
     pairs = [
-        (PAPER[row.variant.recipe]["binary_f1"], f1)
+        (PUBLISHED[row.variant.recipe]["binary_f1"], f1)
         for row in rows
         if (f1 := row.figures["binary_f1"].mean) is not None
     ]

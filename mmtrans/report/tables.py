@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.grid.paper import PAPER, remarks_on
+from mmtrans.grid.paper import PUBLISHED, remarks_on
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import LETTER_OF, parse
-from mmtrans.report.collect import Grid
+from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Results, Row
 from mmtrans.report.numbers import NONE, interval_text, number_text, p_value_text, spread_text
 
@@ -57,7 +57,7 @@ class Table:
     folded: bool = False
 
 
-def make_tables(grid: Grid, results: Results) -> list[Table]:
+def make_tables(grid: CollectedGrid, results: Results) -> list[Table]:
     """All tables, in the order of reading; those that would be empty are left out."""
     seven = any(row.figures["acc7"].mean is not None for row in results.whole)
     tables = [
@@ -97,7 +97,7 @@ def _paper_table(results: Results, task: str, title: str) -> Table:
     metrics = [f"{task}_{score}" for score in ("precision", "recall", "f1")]
     rows = []
     for name, row in zip(names, results.whole, strict=True):
-        paper = PAPER.get(row.variant.recipe, {})
+        paper = PUBLISHED.get(row.variant.recipe, {})
         pairs = [cell for m in metrics for cell in (number_text(paper.get(m), 2), spread_text(row.figures[m]))]
         rows.append([name, _needs(row.variant.recipe), *pairs, f"{row.collapsed} of {len(row.seeds)}"])
     beneath = [
@@ -179,7 +179,7 @@ def _controls_table(results: Results) -> Table:
     return Table("Controls", caption, columns, rows, text_columns=2)
 
 
-def _variants_table(grid: Grid, results: Results) -> Table:
+def _variants_table(grid: CollectedGrid, results: Results) -> Table:
     rows = []
     for variant, row in results.rows.items():
         if variant.name:
@@ -240,12 +240,12 @@ def _labels_table(results: Results) -> Table:
     return Table("Few labels", "MAE when the sentiment phase sees a share of the train labels.", columns, rows)
 
 
-def _failures_table(grid: Grid) -> Table:
+def _failures_table(grid: CollectedGrid) -> Table:
     caption = "Runs that failed; they are missing above. The same `mmtrans grid` command tries them again."
     return Table("Failed runs", caption, ["run", "reason"], sorted(grid.failures.items()), text_columns=2)
 
 
-def _runs_table(grid: Grid) -> Table:
+def _runs_table(grid: CollectedGrid) -> Table:
     metrics = ("mae", "pearson", "acc2_has0", "binary_f1", "seven_f1")
     rows = [
         [variant.title, str(seed), *(number_text(m[name]) for name in metrics), COLLAPSED[m["collapsed"]]]
@@ -256,7 +256,7 @@ def _runs_table(grid: Grid) -> Table:
     return Table("Every run", "One row a seed.", columns, rows, folded=True)
 
 
-def _provenance_table(grid: Grid, results: Results) -> Table:
+def _provenance_table(grid: CollectedGrid, results: Results) -> Table:
     description = grid.description
     facts = {
         "records": description["records"],

@@ -235,6 +235,11 @@ class Run:
         """Directory of a phase."""
         return self.path / "phases" / phase.name
 
+    def drop_checkpoints(self) -> None:
+        """Deletes what training would go on from; the best weights stay."""
+        for directory in (self.path / "phases").glob("*/checkpoints"):
+            shutil.rmtree(directory)
+
     def weights_path(self, phase: Phase) -> Path:
         """File of a phase's best weights."""
         return self.phase_dir(phase) / "best" / "weights.npz"

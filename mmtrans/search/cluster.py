@@ -45,7 +45,7 @@ class Member:
         return self.address is not None and self.address != "localhost" and not _is_loopback(self.address)
 
 
-def join(environ: MutableMapping[str, str]) -> Member:
+def join_cluster(environ: MutableMapping[str, str]) -> Member:
     """What this process is in keras-tuner's cluster; sets the address to the loopback where none is given.
 
     Raises:

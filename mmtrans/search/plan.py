@@ -41,7 +41,7 @@ class Training:
     fold: int | None
 
 
-class Description(TypedDict):
+class SearchDescription(TypedDict):
     """The content of `search.json`."""
 
     manifest_hash: str
@@ -144,7 +144,7 @@ class Search:
                 trainings.append(Training(f"{name}-fold-{fold}", seeded, self.fold_path(fold), fold))
         return trainings
 
-    def description(self) -> Description:
+    def description(self) -> SearchDescription:
         """What must stay the same for the trials of a directory to be comparable, ready for JSON."""
         return {
             "manifest_hash": self.manifest_hash,
@@ -165,7 +165,7 @@ class Search:
         path = self.path / "search.json"
         if not path.is_file():
             write_atomically(path, json.dumps(self.description(), indent=2))
-        before = _flat(read_json(path, Description, REMEDY), str(path))
+        before = _flat(read_json(path, SearchDescription, REMEDY), str(path))
         after = _flat(json.loads(json.dumps(self.description())), str(path))
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
         if names:
@@ -176,26 +176,28 @@ class Search:
             )
 
 
-def _flat(description: Description, where: str) -> dict[str, Any]:
+def _flat(description: SearchDescription, where: str) -> dict[str, Any]:
     """One name for each thing that may differ; fields of the configuration that an earlier release did not have are as
     it had them, at their defaults."""
     nested = {f"space.{name}": spec for name, spec in description["space"].items()}
-    own = {name: description[name] for name in Description.__annotations__.keys() - {"space", "config", "objective"}}
+    own = {
+        name: description[name] for name in SearchDescription.__annotations__.keys() - {"space", "config", "objective"}
+    }
     config = Config(**known_fields(description["config"], where)).to_dict()
     return {**own, "--metric": description["objective"], **nested, **config}
 
 
-def begun(path: Path) -> Description | None:
+def begun(path: Path) -> SearchDescription | None:
     """What a directory was made to hold, the configuration's fields as `Config` has them; `None` where nothing is."""
     file = path / "search.json"
     if not file.is_file():
         return None
-    description = read_json(file, Description, REMEDY)
+    description = read_json(file, SearchDescription, REMEDY)
     return {**description, "config": known_fields(description["config"], str(file))}
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked_search(path: Path) -> Iterator[None]:
     """Makes a search's directory, and keeps other commands from proposing there within the context.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +68,6 @@ class Trainer:
                 f"{' '.join(result['notes'])}"
             )
         if not self.resumable:
-            for directory in (run.path / "phases").glob("*/checkpoints"):
-                shutil.rmtree(directory)
+            run.drop_checkpoints()
         epochs = sum(read_outcome(run, phase).epoch for phase in run.phases)
         return {"value": result[self.objective], "epochs": epochs}

@@ -29,7 +29,7 @@ FILES = {
     "video": ("CMU_MOSI_Visual_Facet_41.csd", "FACET 4.1"),
     "labels": ("CMU_MOSI_Opinion_Labels.csd", "Opinion Segment Labels"),
 }
-NAMES = {
+COLUMN_NAMES = {
     "words": ["word"],
     "vectors": [f"vector_{i}" for i in range(equations.VECTOR_DIMS)],
     "audio": list(COVAREP_NAMES),
@@ -274,7 +274,7 @@ def _write_csd(directory: Path, kind: str, entries: Iterable[tuple[str, tuple[np
     metadata = {
         "root name": root,
         "computational sequence description": f"synthetic {kind} in the format of CMU-MOSI",
-        "dimension names": NAMES[kind],
+        "dimension names": COLUMN_NAMES[kind],
         "computational sequence version": "1.0",
         "alignment compatible": True,
         "dataset name": "synthetic CMU-MOSI",

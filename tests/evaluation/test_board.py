@@ -12,7 +12,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from mmtrans.data.records import Records
 from mmtrans.evaluation import board
 from mmtrans.evaluation.evaluate import evaluate
-from mmtrans.evaluation.predictions import predict
+from mmtrans.evaluation.predictions import predict_split
 from mmtrans.runs.run import Run
 from tfrecords.reader import read_segments
 
@@ -105,7 +105,7 @@ def test_a_baseline_has_no_joint_representation(baseline_run):
 def test_large_splits_are_thinned_out_evenly(run, records, monkeypatch, tmp_path):
     monkeypatch.setattr(board, "MAX_POINTS", 5)
     copy = Run.open(shutil.copytree(run.path, tmp_path / "run"))
-    predictions = predict(copy, records, "valid")
+    predictions = predict_split(copy, records, "valid")
     board.write_projector(copy.path, {"valid": predictions})
     rows, tensors = projector(copy)
     ids = [row["id"] for row in rows if row["split"] == "valid"]
@@ -114,7 +114,7 @@ def test_large_splits_are_thinned_out_evenly(run, records, monkeypatch, tmp_path
 
 
 def test_a_part_of_a_split_is_drawn_at_random(run, records):
-    part = predict(run, records, "train", most=40)
+    part = predict_split(run, records, "train", most=40)
     size = run.config.optimisation.batch_size
     assert len(part.ids) == -(-40 // size) * size < records.count("train")
     assert len(set(part.ids)) == len(part.ids)

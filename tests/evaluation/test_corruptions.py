@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.evaluation.corruptions import CORRUPTIONS, LEVELS, SHARES, Stream, corrupt
+from mmtrans.evaluation.corruptions import CORRUPTIONS, LEVELS, SHARES, SourceModality, corrupt
 
 #: A source of five columns: the modality has the middle two.
-BESIDE = Stream(slice(1, 3), np.array([7, -7], np.float32), np.array([0.5, 4], np.float32), alone=False)
-ALONE = Stream(slice(0, 5), np.arange(1, 6, dtype=np.float32), np.full(5, 2, np.float32), alone=True)
+BESIDE = SourceModality(slice(1, 3), np.array([7, -7], np.float32), np.array([0.5, 4], np.float32), alone=False)
+ALONE = SourceModality(slice(0, 5), np.arange(1, 6, dtype=np.float32), np.full(5, 2, np.float32), alone=True)
 STREAMS = pytest.mark.parametrize("stream", [BESIDE, ALONE], ids=["beside", "alone"])
 KINDS = pytest.mark.parametrize("kind", CORRUPTIONS)
 

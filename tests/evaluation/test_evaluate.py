@@ -7,7 +7,7 @@ import pytest
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import check_records, evaluate
-from mmtrans.evaluation.predictions import predict
+from mmtrans.evaluation.predictions import predict_split
 from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 from tfrecords.reader import read_segments
@@ -109,7 +109,7 @@ def test_unlabelled_segments_are_not_scored(tiny, small_dir, tmp_path):
     records = Records.open(small_dir)
     run = Run.open_or_create(tmp_path / "run", tiny(epochs=1), records)
     train(run, records, quiet=True)
-    predictions = predict(run, records, "train")
+    predictions = predict_split(run, records, "train")
     labels = {s.id: s.label for s in segments_of(records, "train")}
     assert len(labels) == 23
     assert sorted(predictions.ids) == sorted(id_ for id_, label in labels.items() if label is not None)

@@ -16,7 +16,7 @@ from mmtrans.evaluation import together
 from mmtrans.evaluation.board import HEADER, write_projector
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.predictions import Predictions
-from mmtrans.evaluation.results import check_place, save, to_csv
+from mmtrans.evaluation.results import check_results_place, csv_text, save_results
 from mmtrans.evaluation.shapes import read_splits
 from mmtrans.runs.run import Run
 from mmtrans.system.lease import held
@@ -102,7 +102,7 @@ def test_a_place_that_holds_something_else_is_refused(run, baseline_run, transla
     (tmp_path / "file").write_text("mine")
     for place in ("file", "file/results"):
         with pytest.raises(ValueError, match=r"Nothing can be written there.*file is no folder\)\. Name another place"):
-            check_place(tmp_path / place, lambda result: True)
+            check_results_place(tmp_path / place, lambda result: True)
     assert files_of(out) == before
     evaluate(run, records, "test", run.path)  # which is where its results go anyway
     assert list(read_splits(run.path / "metrics.json", dict)) == ["valid", "test"]
@@ -116,16 +116,16 @@ def test_curves_of_another_run_or_of_other_records_are_something_else(tmp_path):
         with (
             contextlib.nullcontext() if same else pytest.raises(ValueError, match="The directory holds something else")
         ):
-            check_place(tmp_path, lambda result: result == own)
+            check_results_place(tmp_path, lambda result: result == own)
 
 
 def test_a_place_that_a_kill_left_half_made_is_taken(tmp_path):
     (tmp_path / "plots").mkdir()
     (tmp_path / ".metrics.json.partial").write_text("{")
-    check_place(tmp_path, lambda result: False)
+    check_results_place(tmp_path, lambda result: False)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds something else"):
-        check_place(tmp_path, lambda result: True)
+        check_results_place(tmp_path, lambda result: True)
 
 
 def test_a_read_only_run_names_the_way_out_before_anything_is_computed(run, tmp_path, monkeypatch, capsys):
@@ -167,14 +167,14 @@ def test_one_command_at_a_time_writes_to_a_place(run, translation_run, tmp_path,
     ],
 )
 def test_damaged_results_are_named_and_left(tmp_path, name, content, sentence):
-    save(tmp_path, "valid", points(["v[0]"]), {"mae": 1.0})
+    save_results(tmp_path, "valid", points(["v[0]"]), {"mae": 1.0})
     (tmp_path / name).write_text(content)
     before = files_of(tmp_path)
     with pytest.raises(ValueError, match=sentence):
-        save(tmp_path, "test", points(["v[1]"]), {"mae": 2.0})
+        save_results(tmp_path, "test", points(["v[1]"]), {"mae": 2.0})
     assert files_of(tmp_path) == before
     (tmp_path / name).unlink()
-    save(tmp_path, "test", points(["v[1]"]), {"mae": 2.0})
+    save_results(tmp_path, "test", points(["v[1]"]), {"mae": 2.0})
     assert read_splits(tmp_path / "metrics.json", dict)["test"] == {"mae": 2.0}
 
 
@@ -219,10 +219,10 @@ def test_a_projector_without_events_gets_them(tmp_path):
 
 def test_cells_come_back_as_they_were(tmp_path):
     rows = [["id", "score"], *([text, "1"] for text in AWKWARD)]
-    (tmp_path / "x.csv").write_text(to_csv(rows), encoding="utf-8", newline="")
+    (tmp_path / "x.csv").write_text(csv_text(rows), encoding="utf-8", newline="")
     with open(tmp_path / "x.csv", newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == rows
-    assert to_csv([["a", 1], ["b,", None]]) == 'a,1\n"b,",\n'
+    assert csv_text([["a", 1], ["b,", None]]) == 'a,1\n"b,",\n'
 
 
 def test_any_id_survives_an_evaluation(tiny, tmp_path):

@@ -7,7 +7,7 @@ from mmtrans.config import Config
 from mmtrans.config.files import dump_yaml
 from mmtrans.grid import schedule
 from mmtrans.grid.plan import Grid
-from mmtrans.grid.schedule import locked, pending_tasks, run_grid
+from mmtrans.grid.schedule import locked_grid, pending_tasks, run_grid
 from mmtrans.grid.store import Store
 from mmtrans.runs.run import Run
 from tests.grid.test_store import finish
@@ -125,18 +125,21 @@ def test_more_epochs_train_again_what_they_would_change(grid, trained):
 
 def test_a_grid_is_worked_on_once_at_a_time(tmp_path):
     with (
-        locked(tmp_path / "grid"),
+        locked_grid(tmp_path / "grid"),
         pytest.raises(ValueError, match=r"Another command is at work.*out=.*grid"),
-        locked(tmp_path / "grid"),
+        locked_grid(tmp_path / "grid"),
     ):
         pass
-    with locked(tmp_path / "grid"):
+    with locked_grid(tmp_path / "grid"):
         pass
 
 
 def test_foreign_files_are_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("x")
     for path in (tmp_path, tmp_path / "thesis.txt"):
-        with pytest.raises(ValueError, match=r"No grid there, and not empty\..*Choose another --out"), locked(path):
+        with (
+            pytest.raises(ValueError, match=r"No grid there, and not empty\..*Choose another --out"),
+            locked_grid(path),
+        ):
             pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]

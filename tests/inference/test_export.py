@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
-from mmtrans.inference.export import export, new_directory, save_graph
+from mmtrans.inference.export import export, new_export, save_graph
 from mmtrans.inference.graph import portable, serving_functions
 from mmtrans.inference.operations import check_graph
 from mmtrans.inference.signature import MEANINGS, load_signature
@@ -475,9 +475,9 @@ def test_an_export_is_replaced_only_when_told(exports, runs, tmp_path):
 
 def test_foreign_files_are_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"other things than an export .*'notes\.txt'"), new_directory(tmp_path, True):
+    with pytest.raises(ValueError, match=r"other things than an export .*'notes\.txt'"), new_export(tmp_path, True):
         pytest.fail("it went on")
-    with pytest.raises(ValueError, match=r"An export is a directory\."), new_directory(tmp_path / "notes.txt", True):
+    with pytest.raises(ValueError, match=r"An export is a directory\."), new_export(tmp_path / "notes.txt", True):
         pytest.fail("it went on")
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
@@ -489,7 +489,7 @@ def test_what_fails_leaves_nothing_and_keeps_what_was(tmp_path):
         (target / name).write_text("old")
 
     def interrupted():
-        with new_directory(target, True) as partial:
+        with new_export(target, True) as partial:
             (partial / "saved_model.pb").write_text("new")
             raise KeyboardInterrupt
 

@@ -6,7 +6,7 @@ import pytest
 
 from mmtrans.report.collect import Variant, collect, expected_variants
 from mmtrans.report.compare import compute
-from mmtrans.report.summary import summarize
+from mmtrans.report.summary import write_summary
 from tests.report.grids import SCALE, describe, segments, write_grid, write_run
 
 RECIPES = ("T", "concat(T,A)", "T->A")
@@ -84,7 +84,7 @@ def test_runs_that_an_earlier_version_made_are_named_where_newer_ones_learn_othe
     grid = collect(path)
     outdated = ("T_to_A-False-1.0vae-seed-0",) if mixed else ()
     assert grid.outdated == outdated
-    sentences = summarize(grid, compute(grid, draws=50))
+    sentences = write_summary(grid, compute(grid, draws=50))
     found = [sentence for sentence in sentences if "earlier version" in sentence]
     assert len(found) == len(outdated)
     assert all(name in found[0] for name in outdated)

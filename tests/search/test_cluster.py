@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from mmtrans.search.cluster import ADDRESS, PORT, TUNER_ID, Member, join
+from mmtrans.search.cluster import ADDRESS, PORT, TUNER_ID, Member, join_cluster
 
 
 def free_port():
@@ -12,16 +12,16 @@ def free_port():
 
 
 def test_a_process_is_alone_unless_told_otherwise():
-    assert join({}) == Member()
+    assert join_cluster({}) == Member()
     assert [Member().is_chief, Member().is_worker, Member().is_exposed] == [False] * 3
 
 
 def test_the_loopback_is_the_default():
     environ = {TUNER_ID: "chief", PORT: str(free_port())}
-    member = join(environ)
+    member = join_cluster(environ)
     assert (member.is_chief, member.is_worker, member.is_exposed) == (True, False, False)
     assert environ[ADDRESS] == member.address == "127.0.0.1"
-    worker = join({TUNER_ID: "tuner3", PORT: "8000", ADDRESS: "10.0.0.7"})
+    worker = join_cluster({TUNER_ID: "tuner3", PORT: "8000", ADDRESS: "10.0.0.7"})
     assert (worker.is_chief, worker.is_worker, worker.is_exposed) == (False, True, True)
 
 
@@ -38,9 +38,9 @@ def test_the_loopback_is_the_default():
 )
 def test_a_bad_environment_is_refused(environ, message):
     with pytest.raises(ValueError, match=message):
-        join(environ)
+        join_cluster(environ)
 
 
 def test_a_port_that_is_taken_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ValueError, match="Choose another"):
-        join({TUNER_ID: "chief", PORT: str(server.getsockname()[1])})
+        join_cluster({TUNER_ID: "chief", PORT: str(server.getsockname()[1])})

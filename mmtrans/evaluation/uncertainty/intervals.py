@@ -23,7 +23,7 @@ MIN_DEFINED = 0.95
 MOST_CORRELATION = 1 - 1e-6
 
 #: What metrics.json says of its intervals.
-DESCRIPTION = (
+METHOD = (
     "Intervals are 95 %, Student's t over {videos} videos, whose deviation comes from drawing videos anew and from "
     "leaving out each; r on Fisher's scale, shares on the arcsine's, MAE on the square root's."
 )
