@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from mmtrans.config import Config, digest
+from mmtrans.runs.environment import REMEDY
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.place import check_unchanged
-from mmtrans.runs.run import REMEDY, Run
+from mmtrans.runs.run import Run
 from mmtrans.runs.weights import PHASE_REMEDY, check_weights, read_weights
 from mmtrans.system.files import write_atomically
 from tfrecords.stored import Count, damage, read_json, shaped
