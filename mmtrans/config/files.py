@@ -62,7 +62,7 @@ def flattened(fields: Mapping[Any, Any], where: str) -> dict[str, Any]:
     for key, content in fields.items():
         is_section = key in sections and (content is None or isinstance(content, Mapping))
         for name, value in (content or {}).items() if is_section else [(key, content)]:
-            field = FIELDS.get(RENAMED.get(name, name))
+            field = FIELDS.get(RENAMED.get(str(name), str(name)))
             if field is None or (is_section and field.section != key):
                 unknown.append(f"{key}.{name}" if is_section else str(name))
                 continue
