@@ -25,6 +25,7 @@ class Cleaned(Enum):
 
     FRAMES_WITH_NAN = "frames with NaN"
     FRAMES_WITH_INFINITY = "frames with infinity"
+    FRAMES_WITH_ROUNDED_NUMBERS = "frames with whole numbers beyond 16777216, rounded"
     WORDS_WITH_CLEANED_FRAMES = "words with cleaned frames"
     WORDS_WITHOUT_FRAMES = "words without frames set to 0"
     CELLS_WITHOUT_VALUE = "cells without a finite value set to 0"

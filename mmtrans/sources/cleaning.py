@@ -1,4 +1,4 @@
-"""Cells that are not finite: finds, counts and clears them; one rule for all readers."""
+"""Cells that records do not hold as they are: counts them, and clears what is not finite; one rule for all readers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ from collections import Counter
 import numpy as np
 
 from mmtrans.sources.account import Cleaned
+
+#: Records store float32, which tells no more than every second whole number apart beyond this.
+MAX_WHOLE_NUMBER = float(1 << 24)
+
+
+def to_float32(values: np.ndarray) -> tuple[np.ndarray, Counter[Cleaned]]:
+    """A stream's values as records store them.
+
+    Args:
+        values: `(steps, dim)` numbers.
+
+    Returns:
+        `(steps, dim)` float32, with infinities for doubles beyond its range; and a count of the frames in which it may
+        have rounded whole numbers, where there are any.
+    """
+    with np.errstate(over="ignore"):
+        stored = values.astype(np.float32)
+    if values.dtype.itemsize <= 2 or values.dtype == np.float32:
+        return stored, Counter()
+    large = (values > MAX_WHOLE_NUMBER) | (values < -MAX_WHOLE_NUMBER)
+    rows = np.flatnonzero((large & np.isfinite(stored)).any(axis=1))
+    is_whole = large[rows] & np.isfinite(stored[rows]) & (np.floor(values[rows]) == values[rows])
+    return stored, +Counter({Cleaned.FRAMES_WITH_ROUNDED_NUMBERS: int(is_whole.any(axis=1).sum())})
 
 
 def clean(features: np.ndarray) -> tuple[np.ndarray, Counter[Cleaned]]:

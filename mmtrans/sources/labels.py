@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.account import LABELS, Account, Cleaned
+from mmtrans.sources.cleaning import MAX_WHOLE_NUMBER
 from mmtrans.sources.numerals import parse_number
 from tfrecords.schema import LabelScale
 
@@ -39,9 +40,6 @@ MIN_UNIT_LABELS = 50
 #: Labels beyond a scale are outliers if they are no more than so many, or no larger a share.
 MAX_OUTLIERS = 4
 MAX_OUTLIER_SHARE = 0.2
-
-#: Records store float32, which tells no more than every second whole number apart beyond this.
-MAX_WHOLE_NUMBER = float(1 << 24)
 
 _STATE = "State another with --label-range LOW,HIGH[,NEUTRAL]."
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from mmtrans.sources.account import Account, Cleaned, DropReason
-from mmtrans.sources.cleaning import clean
+from mmtrans.sources.cleaning import clean, to_float32
 from tfrecords.schema import Segment
 
 Row = TypeVar("Row")
@@ -49,10 +49,10 @@ def segments_of(
 def usable(
     arrays: Mapping[str, np.ndarray], modalities: Iterable[str], account: Account, *, odd: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """A segment's features without cells that are not finite, and without modalities of zeros only.
+    """A segment's features as float32, without cells that are not finite, and without modalities of zeros only.
 
     Args:
-        arrays: modality → `(steps, dim)` float32, of those that the segment has with the usual columns.
+        arrays: modality → `(steps, dim)` numbers, of those that the segment has with the usual columns.
         modalities: those of the source, in the order of the result; what the segment lacks is counted.
         account: where all of it is counted.
         odd: modalities that the segment has with other columns than most.
@@ -63,8 +63,9 @@ def usable(
             is_odd = modality in odd
             account.count(Cleaned.SEGMENTS_OF_OTHER_COLUMNS if is_odd else Cleaned.SEGMENTS_WITHOUT, modality)
             continue
-        array, counts = clean(arrays[modality])
-        account.count_all(modality, counts)
+        stored, rounded = to_float32(arrays[modality])
+        array, counts = clean(stored)
+        account.count_all(modality, counts + rounded)
         if array.any():
             features[modality] = array
         else:

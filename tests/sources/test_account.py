@@ -26,6 +26,7 @@ def test_the_words_that_stand_in_manifests_stay_what_they_are():
     assert words == [
         "frames with NaN",
         "frames with infinity",
+        "frames with whole numbers beyond 16777216, rounded",
         "words with cleaned frames",
         "words without frames set to 0",
         "cells without a finite value set to 0",

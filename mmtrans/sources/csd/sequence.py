@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mmtrans.sources.cleaning import to_float32
 from mmtrans.sources.modalities import usual_width
 from mmtrans.sources.untrusted import hdf5
 from mmtrans.sources.untrusted.hdf5 import DAMAGE
@@ -61,13 +62,16 @@ class Sequence:
         entries = self.entries.get(video, ())
         return (key,) if key in entries else tuple(e for e in entries if key == split_id(e)[0] or e == video)
 
-    def load(self, file: h5py.File, key: str, odd: list[str] | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+    def load(
+        self, file: h5py.File, key: str, odd: list[str] | None = None, counts: Counter | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
         """Reads what `find` finds, without entries of other columns than the file's.
 
         Args:
             file: opened.
             key: of a video or segment.
             odd: where such entries are named.
+            counts: where it is counted what float32 may have rounded.
 
         Returns:
             `(steps, 2)` float64 seconds and `(steps, dim)` float32, or `(steps,)` words as `read_words` takes them;
@@ -83,7 +87,12 @@ class Sequence:
             if part is None and odd is not None:
                 odd.append(entry)
             if part is not None and len(part[0]):
-                parts.append(part)
+                times, content = part
+                if not self.holds_text:
+                    content, rounded = to_float32(content)
+                    if counts is not None:
+                        counts.update(rounded)
+                parts.append((times, content))
         if len(parts) < 2:
             return parts[0] if parts else None
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -169,9 +178,7 @@ def _load_entry(data: h5py.Group, entry: str, sequence: Sequence) -> tuple[np.nd
         raise refusal(sequence.path, intervals.name, f"times beyond {MAX_WHOLE_SECONDS:.0f} are no seconds")
     if holds_text:
         return times, content.reshape(-1)
-    # Doubles beyond the range of float32 become infinite here, and are masked with the infinities.
-    with np.errstate(over="ignore"):
-        return times, content.reshape(len(content), dim).astype(np.float32, copy=False)
+    return times, content.reshape(len(content), dim)
 
 
 def _dimension_names(group: h5py.Group) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -32,7 +33,9 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
             loaded = {}
             for role, file in files.items():
                 odd: list[str] = []
-                part = plan.sequences[role].load(file, unit.key, odd)
+                rounded: Counter[Cleaned] = Counter()
+                part = plan.sequences[role].load(file, unit.key, odd, rounded)
+                plan.account.count_all(role, rounded)
                 plan.account.count(Cleaned.ENTRIES_OF_OTHER_COLUMNS, role, len(odd))
                 if part is not None:
                     loaded[role] = part

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans.sources.account import Account
+from mmtrans.sources.cleaning import to_float32
 from mmtrans.sources.ids import id_text, split_name
 from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.untrusted.unpickle import load_pickle
@@ -22,7 +23,7 @@ class Sample:
 
     Args:
         raw_id: of the segment, as the file spells it.
-        features: modality → `(steps, dim)` float32 as the file has it, NaN included; `(0, 0)` where it lacks it.
+        features: modality → `(steps, dim)` numbers as the file has it, NaN included; `(0, 0)` where it lacks it.
         words: the actual words in lower case, if there are any, silence among them.
         spoken: `(steps,)` bool, which words are spoken.
         account: what was found about the words, to be counted where the sample becomes a segment.
@@ -91,7 +92,7 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
     # One column would be the numbers of the words.
     if isinstance(words, np.ndarray) and words.ndim == 2 and words.shape[1] > 1 and words.dtype.kind == "f":
         features["text"] = _matrix(words, "text", where)
-    labels = tuple(_numbers(label, "label", where).reshape(-1).tolist())
+    labels = tuple(to_float32(_numbers(label, "label", where).reshape(1, -1))[0][0].tolist())
     account = Account()
     found, is_spoken = read_words(_cells(actual[0] if actual else words), account)
     lower = tuple(word.lower() for word in found)
@@ -119,8 +120,7 @@ def _matrix(value: object, name: str, where: str) -> np.ndarray:
 
 def _numbers(value: object, name: str, where: str) -> np.ndarray:
     try:
-        with np.errstate(over="ignore"):
-            return to_numbers([] if value is None else value).astype(np.float32)
+        return to_numbers([] if value is None else value)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"The values of {name} are no numbers. Expected an array of numbers. "

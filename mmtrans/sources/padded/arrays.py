@@ -213,11 +213,10 @@ def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Segme
 
 
 def _cut(table: _Table, modality: str, row: int) -> np.ndarray:
-    """The real steps, `(steps, dim)` float32."""
+    """The real steps, `(steps, dim)` numbers."""
     fold, side, length = table.fold, table.sides[modality], int(table.lengths[modality][row])
-    # Doubles beyond the range of float32 become infinite here, and are cleared with the infinities.
-    with np.errstate(over="ignore"):
-        array = real_steps(fold.arrays[modality][row], side, length).astype(np.float32)
+    array = real_steps(fold.arrays[modality][row], side, length)
     if modality in fold.masks:
+        array = array.copy()
         array[~real_steps(fold.masks[modality][row], side, length)] = 0
     return array

@@ -90,15 +90,15 @@ def array_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Reads one array, as float32 with infinities for doubles beyond its range.
+    """Reads one array of numbers.
 
     Raises:
         ValueError: as `array_shape`, or the values cannot be read.
     """
     array_shape(archive, name)
     try:
-        with archive.open(_member(archive, name)) as stream, np.errstate(over="ignore"):
-            return np.lib.format.read_array(stream, allow_pickle=False).astype(np.float32)
+        with archive.open(_member(archive, name)) as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
     except _DAMAGE as error:
         raise _refusal(Path(str(archive.filename)), name, error) from error
 
