@@ -119,6 +119,34 @@ def test_the_limits_without_a_ratio(tiny):
     assert translator.expected_length(words).numpy().tolist() == [0, 1, 50]
 
 
+@pytest.fixture(scope="module")
+def back(records_dir, tiny, tmp_path_factory):
+    """A translation of `A->T`, whose target has fewer steps than its source."""
+    records = Records.open(records_dir, splits=("train", "valid"))
+    config = tiny(recipe="A->T", epochs=1, target="features", batch_size=3, stop=True, feature_sampling=1.0)
+    run = Run.open_or_create(tmp_path_factory.mktemp("back") / "run", config, records)
+    train(run, records, quiet=True)
+    return run
+
+
+@pytest.mark.slow
+def test_a_target_of_fewer_steps_than_its_source_is_decoded_within_its_own_limits(back, records_dir):
+    records, frames = Records.open(records_dir), [9 * words for words in WORDS]
+    # 18, 45 and 27 frames, at 33 words to 108 frames; at most 2 words to 5, twice, and ten.
+    assert lengths_of(back, records, "source") == [6, 8, 14]
+    assert lengths_of(back, records, "target") == sorted(WORDS)
+    translator, limits = back.load_translator(), [25, 46, 32]
+    assert translator.expected_length(tf.constant([1, 2])).numpy().tolist() == [1, 1]
+    assert translator.free_limit(tf.constant(frames)).numpy().tolist() == limits
+    free = lengths_of(back, records, "free")
+    assert all(length <= limit for length, limit in zip(free, sorted(limits), strict=True))
+    stop = translator.target.stop_head
+    stop.set_weights([np.zeros_like(stop.get_weights()[0]), np.array([-9.0])])
+    source = tf.zeros([3, 45, DIMS["audio"]])
+    _, found, _ = translator.rollout_until_stop(source, tf.constant(frames), tf.constant(limits))
+    assert found.numpy().tolist() == limits
+
+
 @pytest.mark.slow
 def test_what_is_decoded_is_the_rollout_of_each_target_s_own_length(runs, records_dir):
     run, records = runs["features"], Records.open(records_dir)
