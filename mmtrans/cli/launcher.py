@@ -23,8 +23,8 @@ GRACE_SECONDS = 10.0
 
 BAD_INPUT = 2
 
-#: After Ctrl-C or SIGTERM the chief has this long to end its batch and write a checkpoint; the others go on meanwhile.
-STOP_SECONDS = 10.0
+#: After Ctrl-C or SIGTERM the chief has this long to stop after the same step as the others, and write a checkpoint.
+STOP_SECONDS = 20.0
 
 
 def launch(argv: Sequence[str], workers: int) -> None:

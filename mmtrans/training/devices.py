@@ -16,6 +16,9 @@ from mmtrans.training.execution import Cluster, Execution, WorkerLostError, clus
 #: A process may wait this long for another that is busy; one that died is noticed in ten seconds, by its heartbeat.
 COLLECTIVE_TIMEOUT_SECONDS = 3600
 
+#: Steps after which processes tell each other whether one of them is to stop: to ask waits for the device.
+STEPS_PER_QUESTION = 8
+
 #: What an operation on all processes ends with when one of them is gone.
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
@@ -68,14 +71,35 @@ class Devices:
             return
         # 32 bits: a float64 holds the sum of a million of them exactly, and every device can add it.
         number = float(int(digest(value)[:8], 16))
-        with self.reporting_lost_workers():
-            summed = _make_sum(self.strategy)(tf.constant(number, tf.float64))
-            (summed, *_) = self.strategy.experimental_local_results(summed)
-        if float(summed) != number * self.strategy.num_replicas_in_sync:
+        if self._sum(number) != number * self.strategy.num_replicas_in_sync:
             raise ValueError(
                 f"The workers differ in their {what}. Expected the same command and one run directory that all of "
                 f"them share. Received: {what}={value!r} (worker {self.cluster.index})."
             )
+
+    def any_stops(self, stops: bool, step: int | None = None) -> bool:
+        """Whether one of the processes is to stop, which all of them learn after the same step.
+
+        Args:
+            stops: whether this process is.
+            step: Steps that are trained. Several processes tell each other every `STEPS_PER_QUESTION` of them only;
+                `None` asks now.
+
+        Raises:
+            WorkerLostError: one of them is gone.
+        """
+        if self.cluster.num_processes == 1:
+            return stops
+        if step is not None and step % STEPS_PER_QUESTION:
+            return False
+        return self._sum(float(stops)) > 0
+
+    def _sum(self, number: float) -> float:
+        """Sum of a number over all replicas of all processes."""
+        with self.reporting_lost_workers():
+            summed = _make_sum(self.strategy)(tf.constant(number, tf.float64))
+            (summed, *_) = self.strategy.experimental_local_results(summed)
+        return float(summed)
 
     @contextlib.contextmanager
     def chief_first(self) -> Iterator[None]:

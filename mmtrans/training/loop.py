@@ -6,6 +6,7 @@ and cannot resume exactly; this loop does what is written, on one device or many
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from mmtrans.config import Config
 from mmtrans.config.sections import OptimisationConfig
 from mmtrans.layers.dropout import random_step
 from mmtrans.runs.status import HistoryRow
-from mmtrans.system.interrupts import deferred
+from mmtrans.system.interrupts import Terminated, deferred
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import CheckpointManager
 from mmtrans.training.devices import Devices
@@ -172,21 +173,30 @@ def fit(
     train_step = make_train_step(objective, optimizer, config, spec, averages)
     valid_step = make_valid_step(objective, spec)
 
-    while progress.epoch < config.optimisation.epochs and not out_of_patience(progress, config.optimisation):
-        train_epoch(train_step, data.train(progress.epoch, len(progress.losses)), progress, monitor, checkpoints)
-        speed = monitor.segments_per_second()
-        with averages.in_place():
-            checked, means = valid_losses(valid_step, data.valid())
-            if not math.isfinite(checked):
-                raise not_finite("valid loss", progress.step - 1, checked)
-            best = checked < progress.best_loss
-            if best:
-                checkpoints.save_best(kept_weights(objective))
-        row = history_row(progress, checked, means, optimizer, speed)
-        progress.end_epoch(row, checked, best)
-        checkpoints.save(progress)
-        with averages.in_place():
-            monitor.end_epoch(row, best)
+    stops = False
+    # One of several processes cannot leave the others alone while they validate; of one nothing waits.
+    with deferred() if devices.cluster.num_processes > 1 else contextlib.nullcontext():
+        while progress.epoch < config.optimisation.epochs and not out_of_patience(progress, config.optimisation):
+            batches = data.train(progress.epoch, len(progress.losses))
+            stops = train_epoch(train_step, batches, progress, monitor, checkpoints, devices)
+            if stops:
+                break
+            speed = monitor.segments_per_second()
+            with averages.in_place():
+                checked, means = valid_losses(valid_step, data.valid())
+                if not math.isfinite(checked):
+                    raise not_finite("valid loss", progress.step - 1, checked)
+                best = checked < progress.best_loss
+                if best:
+                    checkpoints.save_best(kept_weights(objective))
+            row = history_row(progress, checked, means, optimizer, speed)
+            progress.end_epoch(row, checked, best)
+            checkpoints.save(progress)
+            with averages.in_place():
+                monitor.end_epoch(row, best)
+    if stops:
+        # A signal to this process was raised where the context ended: this one came to another.
+        raise Terminated
     monitor.end(progress)
     return progress
 
@@ -216,8 +226,12 @@ def train_epoch(
     progress: Progress,
     monitor: Monitor,
     checkpoints: CheckpointManager | None = None,
-) -> None:
+    devices: Devices | None = None,
+) -> bool:
     """Trains on the batches that are left of an epoch.
+
+    A signal to one of several processes stops all of them after the same step: each process of a cluster may get its
+    own at another time, and none can go on without the others.
 
     Args:
         train_step: what `make_train_step` gives.
@@ -225,23 +239,34 @@ def train_epoch(
         progress: its `step` is counted up, and its `losses` and `norms` get a float for each batch.
         monitor: told of every batch.
         checkpoints: saves the progress when that is due.
+        devices: those that the step was made for; `None` for one device.
+
+    Returns:
+        Whether one of several processes was told to stop; then the progress up to it is saved.
 
     Raises:
         FloatingPointError: a loss, or the norm of its gradient, is not finite.
-        KeyboardInterrupt: Ctrl-C or SIGTERM came, and the progress up to it is saved.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came to the one process, and the progress up to it is saved.
     """
     monitor.start_epoch()
     results: list[tuple] = []
+    devices = devices or Devices()
     with deferred() as is_stopped:
         for batch in batches:
             results.append(train_step(batch))
             monitor.step(int(batch["source_length"].shape[0]))
-            if checkpoints is not None and (checkpoints.is_due() or is_stopped()):
+            stops = devices.any_stops(is_stopped(), progress.step + len(results))
+            if stops:
+                break
+            if checkpoints is not None and checkpoints.is_due():
                 record(results, progress)
                 checkpoints.save(progress)
-            if is_stopped():
-                break
-    record(results, progress)
+        else:
+            stops = devices.any_stops(is_stopped())
+        record(results, progress)
+        if stops and checkpoints is not None:
+            checkpoints.save(progress)
+    return stops
 
 
 def record(results: list[tuple], progress: Progress) -> None:

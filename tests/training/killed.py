@@ -21,7 +21,7 @@ from mmtrans.training.train import make_deterministic, train
 
 
 def config_of(recipe):
-    return Config(recipe, batch_size=7, epochs=2, target="tokens", codebook_size=4, **conftest.TINY)
+    return Config(recipe=recipe, batch_size=7, epochs=2, target="tokens", codebook_size=4, **conftest.TINY)
 
 
 def count_moments(run_dir, last):

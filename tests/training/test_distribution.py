@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.cli.launcher import free_ports
 from mmtrans.cli.main import main
+from mmtrans.training.devices import STEPS_PER_QUESTION
 from tests.conftest import BASELINE_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +152,36 @@ def test_several_processes_end_at_sigterm_and_go_on(small_dir, tmp_path):
         assert rest.count("mmtrans:") == 1
         assert any("resumes after epoch" in line for line in said) == resumed
         assert not (tmp_path / "run" / ".lease").exists()
+
+
+@pytest.mark.slow
+def test_hosts_that_are_told_to_stop_at_other_times_stop_after_one_step(small_dir, tmp_path):
+    more = ("--strategy", "multiworker", "--epochs", "100000", "--patience", "100000", "--batch-size", "3")
+    arguments = [*arguments_of(small_dir, tmp_path / "run", *more), "--checkpoint-minutes", "5"]
+    command = [sys.executable, "-m", "mmtrans.cli.main", *(text for text in arguments if text != "--quiet")]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    with contextlib.ExitStack() as stack:
+        hosts = []
+        for index in range(2):
+            config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+            hosts.append(stack.enter_context(process))
+            stack.callback(process.kill)
+        deadline = time.monotonic() + 180
+        while not list(tmp_path.glob("run/phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        hosts[1].send_signal(signal.SIGTERM)  # the chief gets none
+        said = [host.communicate(timeout=120)[1] for host in hosts]
+    assert [host.returncode for host in hosts] == [143, 143], said
+    assert all(
+        text.endswith("mmtrans: Terminated. The same command goes on from the last checkpoint.\n") for text in said
+    )
+    newest = sorted(tmp_path.glob("run/phases/*/checkpoints/step-*"))[-1]
+    progress = json.loads((newest / "progress.json").read_text(encoding="utf-8"))
+    # Twenty segments make seven steps an epoch; the processes ask each other after each eighth, and after an epoch.
+    assert progress["step"] % STEPS_PER_QUESTION == 0 or len(progress["losses"]) == 7
+    assert len(progress["losses"]) > 0
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
