@@ -118,7 +118,7 @@ def test_unlabelled_segments_are_not_scored(tiny, small_dir, tmp_path):
 
 
 def test_records_of_another_width_are_refused(run, small_dir):
-    with pytest.raises(ValueError, match=r"do not fit the run\. Expected 74 columns of audio\. Received: dim=2"):
+    with pytest.raises(ValueError, match=r"do not fit the run\. Expected 300 columns of text\. Received: dim=3"):
         check_records(run, Records.open(small_dir))
 
 
