@@ -23,10 +23,14 @@ def parse_number(text: str) -> float:
 def to_numbers(value: object) -> np.ndarray:
     """What a pickle holds as an array of float64: numbers, text that spells them, and `None`, which is NaN.
 
+    An array of Python objects is read as a list of them is: one of equal vectors is a matrix.
+
     Raises:
         ValueError, TypeError, OverflowError: it is something else, such as rows of several lengths.
     """
     array = np.asarray(value)
+    if array.dtype.kind == "O" and any(isinstance(cell, (np.ndarray, list, tuple)) for cell in array.flat):
+        array = np.asarray(array.tolist())
     if array.dtype.kind in "SUO":
         cells = np.empty(array.size, object)
         for place, cell in enumerate(array.reshape(-1).tolist()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -79,11 +79,37 @@ def _object_rows(format: str) -> Row:
     """An object array of equal matrices where an array of numbers is read."""
 
     def change(parts: dict) -> None:
-        rows = np.empty(len(parts[AUDIO[format]]), object)
-        rows[:] = list(parts[AUDIO[format]])
-        parts[AUDIO[format]] = rows
+        parts[AUDIO[format]] = _objects(parts[AUDIO[format]])
 
     return Row(pickled(format, change), check=_all_modalities)
+
+
+def _steps_listed(format: str) -> Callable[[dict], None]:
+    """Audio as an array of objects, each a segment's list of vectors."""
+
+    def change(parts: dict) -> None:
+        parts[AUDIO[format]] = _objects([list(row) for row in parts[AUDIO[format]]])
+
+    return change
+
+
+def _objects(rows: Sequence) -> np.ndarray:
+    array = np.empty(len(rows), object)
+    array[:] = rows if isinstance(rows, list) else list(rows)
+    return array
+
+
+def _misa_steps(change: Callable[[np.ndarray], object]) -> Callable[[Path], Path]:
+    """A writer of MISA's pickle in which each segment's text, video and audio undergo `change`."""
+
+    def write(folder: Path) -> Path:
+        path = WRITE["misa"](folder)
+        content = pickle.loads(path.read_bytes())
+        for split, samples in content.items():
+            content[split] = [((*map(change, arrays), words), *of) for (*arrays, words), *of in samples]
+        return dump(path, content, 4)
+
+    return write
 
 
 def _all_modalities(corpus, segments) -> None:
@@ -245,7 +271,12 @@ KINDS: Kinds = {
     "an object array of equal matrices": {
         **{format: _object_rows(format) for format in PICKLES},
         **dict.fromkeys(("csd", "neutral", "mfn"), "The format holds no Python objects."),
-        "misa": "Segments are always stored one by one.",
+        "misa": Row(_misa_steps(_objects), check=_all_modalities),
+    },
+    "steps that are stored one by one": {
+        **dict.fromkeys(("csd", "neutral", "mfn"), "The format holds no Python objects."),
+        **{format: Row(pickled(format, _steps_listed(format)), check=_all_modalities) for format in PICKLES},
+        "misa": Row(_misa_steps(list), check=_all_modalities),
     },
     "other names of the modalities": {
         "csd": _roots_renamed("language", "speech", "face"),

@@ -42,6 +42,16 @@ def test_text_in_pickles_is_read_by_the_same_rule(value):
     assert to_numbers(value).tolist() == [[1.0, 2.5]]
 
 
+@pytest.mark.parametrize("row", [list, tuple, np.float32, lambda cells: np.array(cells, object)])
+def test_an_array_of_objects_is_read_as_a_list_of_them(row):
+    objects = np.empty(2, object)
+    objects[:] = [row([1.0, 2.5]), row([-3.0, 0.0])]
+    assert to_numbers(objects).tolist() == [[1.0, 2.5], [-3.0, 0.0]]
+    objects[1] = row([1.0])
+    with pytest.raises(ValueError, match=r"inhomogeneous|sequence|broadcast"):
+        to_numbers(objects)
+
+
 def test_none_is_nan_and_whole_arrays_are_not_copied():
     np.testing.assert_array_equal(to_numbers([None, 1.5, True, "nan"]), [np.nan, 1.5, 1.0, np.nan])
     array = np.ones((2, 3))

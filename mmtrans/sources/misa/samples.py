@@ -89,8 +89,7 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
         if not isinstance(value, (list, tuple, np.ndarray)):
             raise _layout(path, f"{name} as {type(value).__name__} in {id}")
         steps[name] = len(value)
-    # One column would be the numbers of the words.
-    if isinstance(words, np.ndarray) and words.ndim == 2 and words.shape[1] > 1 and words.dtype.kind == "f":
+    if _are_vectors(words):
         features["text"] = _matrix(words, "text", where)
     labels = tuple(to_float32(_numbers(label, "label", where).reshape(1, -1))[0][0].tolist())
     account = Account()
@@ -104,6 +103,16 @@ def _cells(words: Sequence) -> list:
     cells = words.tolist() if isinstance(words, np.ndarray) else list(words)
     has_text = any(is_text(cell) for cell in cells) and all(is_text(cell) or is_missing(cell) for cell in cells)
     return cells if has_text else []
+
+
+def _are_vectors(words: Sequence) -> bool:
+    """Whether the words are vectors, in an array or one by one: whole numbers, or one column, are numbers of words."""
+    if not isinstance(words, np.ndarray) or words.dtype.kind == "O":
+        try:
+            words = np.asarray(words.tolist() if isinstance(words, np.ndarray) else words)
+        except (ValueError, OverflowError):
+            return False
+    return words.ndim == 2 and words.shape[1] > 1 and words.dtype.kind == "f"
 
 
 def _matrix(value: object, name: str, where: str) -> np.ndarray:
