@@ -10,18 +10,10 @@ import typing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mmtrans.config.conditions import BOTH
 from mmtrans.config.fields import Field, Section, fields_in
-from mmtrans.config.sections import (
-    BOTH,
-    DecoderConfig,
-    EncoderConfig,
-    JointConfig,
-    LatentConfig,
-    OptimisationConfig,
-    OutputConfig,
-    PlanConfig,
-    RegressorConfig,
-)
+from mmtrans.config.sections import JointConfig, OptimisationConfig, PlanConfig, RegressorConfig
+from mmtrans.config.translation import DecoderConfig, EncoderConfig, LatentConfig, OutputConfig
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
 #: which the distance bias counts steps of targets that have others than their source, and where a latent of the final

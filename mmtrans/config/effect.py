@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from mmtrans.config import Config, fields_of
+from mmtrans.config.conditions import EXISTS
 from mmtrans.config.fields import Condition, Field
-from mmtrans.config.sections import EXISTS
 
 
 def idle(config: Config, varied: Collection[str] = ()) -> dict[str, str]:

@@ -13,6 +13,9 @@ from typing import Any, Literal
 from mmtrans.bounds import MOST_REAL, check_number
 from tfrecords.stored import shown
 
+#: The most of any size of a model: beyond it no machine holds the weights.
+MOST_SIZE = 1_000_000
+
 
 @dataclass(frozen=True)
 class Condition:

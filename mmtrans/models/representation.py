@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from mmtrans.config import RUN_FORMAT, Config
-from mmtrans.config.sections import EncoderConfig
+from mmtrans.config.translation import EncoderConfig
 from mmtrans.layers.bottleneck import GaussianBottleneck
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask, ZeroPadding

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mmtrans.config.sections import LatentConfig
+from mmtrans.config.translation import LatentConfig
 from mmtrans.layers.bottleneck import gaussian_kl
 from mmtrans.models.losses import Term
 from mmtrans.models.targets import linear_ramp

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmtrans.config import FIELDS, Config, digest, sections_of
 from mmtrans.config.fields import fields_in
 from mmtrans.config.files import dump_yaml, known_fields, load_yaml
-from mmtrans.config.sections import EncoderConfig
+from mmtrans.config.translation import EncoderConfig
 
 
 def values_of(field):

@@ -8,8 +8,10 @@ import pytest
 
 from mmtrans.cli.train import default_run
 from mmtrans.config import Config
+from mmtrans.config.conditions import BOTH
 from mmtrans.config.fields import added, option
-from mmtrans.config.sections import BOTH, EncoderConfig, RegressorConfig
+from mmtrans.config.sections import RegressorConfig
+from mmtrans.config.translation import EncoderConfig
 from mmtrans.runs.phases import phases_of
 
 MANIFEST_HASH = "0" * 64

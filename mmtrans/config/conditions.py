@@ -1,0 +1,62 @@
+"""What must hold for a field to have an effect: a phase that reads it exists, and no other field rules it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mmtrans.config.fields import Condition, when
+from mmtrans.recipe import parse
+
+#: The kinds of phases that read a field. A joint phase reads what the others do, and its own.
+BOTH, TRANSLATION, SENTIMENT, JOINT = ("translation", "sentiment"), ("translation",), ("sentiment",), ("joint",)
+
+
+def _translates(flat: Mapping[str, Any]) -> bool:
+    return bool(parse(flat["recipe"]).translations)
+
+
+def _writes_words(flat: Mapping[str, Any]) -> bool:
+    return any(translation.target.modalities == ("text",) for translation in parse(flat["recipe"]).translations)
+
+
+def _writes_features(flat: Mapping[str, Any]) -> bool:
+    # The way back of a cycle does, whatever the target is made of.
+    return flat["target"] == "features" or flat["cycle_weight"] > 0
+
+
+def _samples(flat: Mapping[str, Any]) -> bool:
+    samples_tokens = flat["target"] == "tokens" and flat["token_sampling"] > 0
+    return samples_tokens or (_writes_features(flat) and flat["feature_sampling"] > 0)
+
+
+TRANSLATES = Condition(("recipe",), _translates, "{recipe} translates nothing")
+MUST_TRANSLATE = replace(TRANSLATES, remedy="Choose a recipe that translates, such as T->A")
+SCORES = Condition(("pretrain",), lambda flat: not flat["pretrain"], "a pre-training trains no regressor")
+
+#: Kinds of phases → what must hold for there to be one.
+EXISTS: Mapping[tuple[str, ...], tuple[Condition, ...]] = {
+    (): (),
+    BOTH: (),
+    TRANSLATION: (TRANSLATES,),
+    SENTIMENT: (SCORES,),
+    JOINT: (TRANSLATES, SCORES, when("objective", "joint")),
+}
+
+#: A joint phase trains the encoder from the start, and no sentiment phase follows.
+NOT_JOINT = Condition(
+    ("objective", "pretrain"),
+    lambda flat: flat["objective"] == "sequential" or flat["pretrain"],
+    "objective={objective!r}",
+    "Choose --objective sequential",
+)
+
+ATTENDS = when("attention", "bahdanau")
+TOKENS, FEATURES = when("target", "tokens"), when("target", "features")
+WORDS = Condition(("recipe",), _writes_words, "{recipe} writes no words")
+WRITES_FEATURES = Condition(("target", "cycle_weight"), _writes_features, "target={target!r}, without a cycle")
+SAMPLES = Condition(
+    ("target", "cycle_weight", "token_sampling", "feature_sampling"), _samples, "true frames and tokens alone are fed"
+)
+LATENT = when("bottleneck", "vae")
