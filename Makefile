@@ -24,7 +24,10 @@ test: $(VENV)/.installed
 	COVERAGE_CORE=sysmon $(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(COVERAGE)
 
 lint: $(VENV)/.installed
-	$(VENV)/bin/pre-commit run --all-files
+	@# pre-commit asks git which files there are; a copy without a repository gets one for the moment, elsewhere.
+	@if ! git rev-parse --is-inside-work-tree > /dev/null 2>&1; then \
+		GIT_DIR=$$(mktemp -d) && export GIT_DIR GIT_WORK_TREE=. && git init --quiet && git add --all; \
+	fi && $(VENV)/bin/pre-commit run --all-files
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .
