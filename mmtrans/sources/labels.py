@@ -99,7 +99,8 @@ def choose_label(
 
 def _find_label(names: Sequence[str], dim: int, label: str | int | None, path: Path) -> tuple[int, str]:
     if not names:
-        names = MOSEI_LABELS if dim == len(MOSEI_LABELS) else ["sentiment"] if dim == 1 else map(str, range(dim))
+        numbers = [str(column) for column in range(dim)]
+        names = MOSEI_LABELS if dim == len(MOSEI_LABELS) else ["sentiment"] if dim == 1 else numbers
     own = list(names)
     names = ["sentiment" if "sentiment" in name.lower() else name for name in own]
     if label is None and dim == 1:
@@ -178,7 +179,7 @@ def stated_scale(name: str, numbers: Sequence[float]) -> LabelScale:
     neutral = given[0] if given else 0.0 if low < 0 < high else low + (high - low) / 2
     # Compared as they are stored: what is one number in float32 is one end.
     with np.errstate(over="ignore"):
-        ends = np.float32([low, high])
+        ends = np.array([low, high], np.float32)
     if not np.isfinite(ends).all() or not ends[0] < ends[1] or not low <= neutral <= high:
         raise _no_range(", ".join(map(str, numbers)))
     return LabelScale(name, low, high, neutral)

@@ -16,7 +16,8 @@ not begin anew: its segments may have other names there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from tfrecords.schema import SPLITS
 
 #: Video id and 0-based index.
 Name = tuple[str, int]
+
+#: A split, which may have to be known or not.
+Split = TypeVar("Split", bound="str | None")
 
 #: So many ids of one video are rather so many videos.
 MIN_SUSPICIOUS = 10
@@ -57,12 +61,9 @@ def name_rows(
     present = [place for place, raw in enumerate(ids) if id_text(raw)]
     labels = [None] * len(ids) if labels is None else labels
     names, notes = _name_present(*([each[place] for place in present] for each in (ids, splits, labels)))
-    named: list[Name | None] = [None] * len(ids)
-    for place, name in zip(present, names, strict=True):
-        named[place] = name
-    notes += _name_others(named, splits)
+    named, others = _name_others(dict(zip(present, names, strict=True)), splits)
     folds, found = split_folds(named, splits)
-    return named, folds, notes + found
+    return named, folds, notes + others + found
 
 
 def are_videos(ids: Sequence, names: Sequence[Name]) -> bool:
@@ -77,11 +78,11 @@ def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[di
     Returns:
         split → video ids, or `None` where segments have no split, or videos several; and notes for the user.
     """
-    if None in splits:
-        some = any(splits)
-        return None, ["Not every segment has a split: folds are taken from elsewhere."] if some else []
-    folds: dict[str, list[str]] = {split: [] for split in SPLITS if split in splits}
-    pairs = _video_of_each(names, splits)
+    known = [split for split in splits if split is not None]
+    if len(known) < len(splits):
+        return None, ["Not every segment has a split: folds are taken from elsewhere."] if known else []
+    folds: dict[str, list[str]] = {split: [] for split in SPLITS if split in known}
+    pairs = _video_of_each(names, known)
     for split, video in pairs:
         folds[split].append(video)
     folds = {split: list(dict.fromkeys(videos)) for split, videos in folds.items()}
@@ -95,22 +96,32 @@ def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[di
     ]
 
 
-def _name_others(named: list[Name | None], splits: Sequence[str | None]) -> list[str]:
-    """Names the rows without an id by split and row, in place; a note, where there are any."""
-    taken, counts, lacking = {name[0] for name in named if name}, Counter(), []
-    for place, split in enumerate(splits):
-        if named[place] is None:
+def _name_others(named: Mapping[int, Name], splits: Sequence[str | None]) -> tuple[list[Name], list[str]]:
+    """The names of all rows, of which those without an id are called by split and row; a note, where there are any.
+
+    Args:
+        named: row → name, of the rows with an id.
+        splits: of each row.
+    """
+    taken = {video for video, _ in named.values()}
+    counts: Counter[str | None] = Counter()
+    names: list[Name] = []
+    lacking: list[str] = []
+    for row, split in enumerate(splits):
+        name = named.get(row)
+        if name is None:
             video = f"{split or 'row'}_{counts[split]}"
             while video in taken:
                 video = f"_{video}"
-            named[place] = (video, 0)
+            name = (video, 0)
             lacking.append(video)
+        names.append(name)
         counts[split] += 1
     if not lacking:
-        return []
-    if len(lacking) == len(named):
-        return [f"There are no segment ids: every segment counts as a video of its own, {_BY_SEGMENT}."]
-    return [f"Segments without an id, each a video of its own: {len(lacking)} ({', '.join(lacking[:3])})."]
+        return names, []
+    if len(lacking) == len(names):
+        return names, [f"There are no segment ids: every segment counts as a video of its own, {_BY_SEGMENT}."]
+    return names, [f"Segments without an id, each a video of its own: {len(lacking)} ({', '.join(lacking[:3])})."]
 
 
 def _name_present(rows: Sequence, splits: Sequence[str | None], labels: Sequence) -> tuple[list[Name], list[str]]:
@@ -201,9 +212,9 @@ def _have_other_labels(texts: Sequence[str], splits: Sequence[str | None], label
     return sum(len(found) > 1 for found in shared) >= MIN_OTHER_LABELS * len(shared) if shared else default
 
 
-def _video_of_each(names: Sequence[Name], splits: Sequence[str | None]) -> list[tuple[str | None, str]]:
+def _video_of_each(names: Sequence[Name], splits: Sequence[Split]) -> list[tuple[Split, str]]:
     """Split and video of each segment, where it stands first: readers leave a second one of the same name out."""
-    first: dict[Name, str | None] = {}
+    first: dict[Name, Split] = {}
     for name, split in zip(names, splits, strict=True):
         first.setdefault(name, split)
     return [(split, video) for (video, _), split in first.items()]

@@ -8,6 +8,7 @@ NaN, which tables have in empty cells, are missing words, while the words "none"
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def is_missing(value: object) -> bool:
     return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str | bytes]:
     """Whether a cell is text, as str or bytes."""
     return isinstance(value, (str, bytes))
 

@@ -117,8 +117,7 @@ def read_vocabulary(words: Sequence) -> tuple[str, ...]:
 
 
 def _compare_times(plan: Plan) -> str | None:
-    role = "words" if "words" in plan.sequences else plan.reference
-    words, videos = plan.sequences[role], []
+    words, videos = plan.sequences["words" if "words" in plan.sequences else "text"], []
     step = ceil_div(len(plan.units), MAX_MEASURED_VIDEOS)
     with open_file(words.path) as file:
         for unit in plan.units[::step]:

@@ -98,14 +98,14 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
     return Sample(raw_id, features, lower, is_spoken, account, steps, labels)
 
 
-def _cells(words: Sequence) -> list:
+def _cells(words: Sequence | np.ndarray) -> list:
     """The words if they are text, some perhaps missing; nothing where they are numbers of words, or vectors."""
     cells = words.tolist() if isinstance(words, np.ndarray) else list(words)
     has_text = any(is_text(cell) for cell in cells) and all(is_text(cell) or is_missing(cell) for cell in cells)
     return cells if has_text else []
 
 
-def _are_vectors(words: Sequence) -> bool:
+def _are_vectors(words: Sequence | np.ndarray) -> bool:
     """Whether the words are vectors, in an array or one by one: whole numbers, or one column, are numbers of words."""
     if not isinstance(words, np.ndarray) or words.dtype.kind == "O":
         try:

@@ -52,11 +52,11 @@ def read_settings(path: Path) -> Settings:
 
 
 def _by_modality(part: object, kind: type, path: Path) -> dict:
-    well = isinstance(part, dict) and all(isinstance(value, kind) for value in part.values())
-    found = {modality_of(name): value for name, value in part.items()} if well else {None: part}
-    if None in found or len(found) < len(part):
-        raise _refusal(path, f"{part!r:.100}")
-    return found
+    if isinstance(part, dict) and all(isinstance(value, kind) for value in part.values()):
+        found = {modality_of(name): value for name, value in part.items()}
+        if None not in found and len(found) == len(part):
+            return found
+    raise _refusal(path, f"{part!r:.100}")
 
 
 def _read_scale(label: object, path: Path) -> LabelScale:

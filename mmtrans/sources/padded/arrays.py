@@ -122,12 +122,12 @@ def _same_steps(folds: Sequence[Fold], name: str, reference: str) -> bool:
 
 
 def _lengths_agree(fold: Fold, name: str, reference: str) -> bool:
-    exact = [fold.exact.get(modality) for modality in (name, reference)]
-    if any(lengths is None for lengths in exact):
+    lengths, others = fold.exact.get(name), fold.exact.get(reference)
+    if lengths is None or others is None:
         return fold.arrays[name].shape[1] == fold.arrays[reference].shape[1]
     # A segment without the modality has no steps of it.
-    both = (exact[0] > 0) & (exact[1] > 0)
-    return bool((exact[0] == exact[1])[both].all())
+    both = (lengths > 0) & (others > 0)
+    return bool((lengths == others)[both].all())
 
 
 def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
@@ -177,9 +177,9 @@ def _choose(
 
 def _labelled(tables: Sequence[_Table], column: int) -> tuple[list[str], list[float]]:
     """Video and label of each row of the splits that have labels."""
-    tables = [table for table in tables if table.fold.labels is not None]
-    videos = [video for table in tables for video, _ in table.names]
-    return videos, [value for table in tables for value in table.fold.labels[:, column].tolist()]
+    known = [(table.names, table.fold.labels) for table in tables if table.fold.labels is not None]
+    videos = [video for names, _ in known for video, _ in names]
+    return videos, [value for _, labels in known for value in labels[:, column].tolist()]
 
 
 def _read(corpus: Corpus, tables: Sequence[_Table], column: int) -> Iterator[Segment]:
@@ -207,8 +207,8 @@ def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Segme
         account.drop(segment_id(video, index), DropReason.ALL_ZERO)
         return None
     label = storable(float(fold.labels[row, column]) if fold.labels is not None else None, account)
-    has_words = fold.transcripts is not None and not any(corpus.aligned.values())
-    words = read_transcript(fold.transcripts[row], account) if has_words else ()
+    transcripts = None if any(corpus.aligned.values()) else fold.transcripts
+    words = () if transcripts is None else read_transcript(transcripts[row], account)
     return Segment(segment_id(video, index), video, features, label, words)
 
 

@@ -77,10 +77,9 @@ def open_arrays(path: str | Path, *, label: str | int | None) -> Corpus:
     parts, notes = _find_parts(path)
     folds = []
     for split in (split for split in SPLITS if split in parts):
-        files = dict(parts[split])
-        labels_path = files.pop("labels", None)
+        files = {part: file for part, file in parts[split].items() if part != "labels"}
         if not files:
-            notes.append(f"{labels_path.name} is left aside: {split} has labels and no features.")
+            notes.append(f"{parts[split]['labels'].name} is left aside: {split} has labels and no features.")
             continue
         arrays: dict[str, np.ndarray] = {}
         for part, file in files.items():
@@ -93,7 +92,7 @@ def open_arrays(path: str | Path, *, label: str | int | None) -> Corpus:
                     file, f"X {array.shape} with {sorted(files)}", f"{JOINT_DIM} columns in X and nothing else"
                 )
             arrays |= {name: array[:, :, columns] for name, columns in JOINT_COLUMNS.items()}
-        labels = _read_labels(labels_path) if labels_path else None
+        labels = _read_labels(parts[split]["labels"]) if "labels" in parts[split] else None
         folds.append(Fold(split, arrays, labels))
     used = [file for split in parts.values() for file in split.values()]
     if not folds:

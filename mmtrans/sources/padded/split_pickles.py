@@ -86,7 +86,7 @@ def open_split_pickle(
     path = Path(path)
     content = load_pickle(path) if content is None else content
     found = classify(content)
-    if found is None:
+    if found is None or not isinstance(content, Mapping):
         raise _layout(path, f"a {type(content).__name__}{_keys(content)}")
     splits, notes = _splits(content), []
     known = sorted(_text(key) for key in content if split_name_of(key) is not None)
@@ -146,9 +146,9 @@ def _read_fold(split: str, parts: Mapping[str, object], columns: list[str], path
     size = len(next(iter(arrays.values())))
     ids = _rows(parts["id"]) if "id" in parts else None
     lengths = {
-        _modality_of_lengths(key): _numbers(part, f"{split}/{key}", path).reshape(-1)
+        modality: _numbers(part, f"{split}/{key}", path).reshape(-1)
         for key, part in parts.items()
-        if _modality_of_lengths(key) in arrays
+        if (modality := _modality_of_lengths(key)) in arrays
     }
     words = _rows(parts["raw_text"]) if "raw_text" in parts else None
     labels = _labels(split, parts, columns, size, path)

@@ -38,9 +38,9 @@ def stack(value: object) -> Stacked:
     Raises:
         ValueError: it is neither of these, or has no row; the message is a clause.
     """
-    array = _whole(value)
-    if array is None:
-        return _stack_rows(list(value))
+    array = _array_or_rows(value)
+    if isinstance(array, list):
+        return _stack_rows(array)
     if array.ndim == 2:
         array = array[:, None, :]
     if array.ndim != 3 or array.dtype.kind not in "fiub" or 0 in array.shape[1:]:
@@ -48,19 +48,18 @@ def stack(value: object) -> Stacked:
     return Stacked(array)
 
 
-def _whole(value: object) -> np.ndarray | None:
-    """The array that it is, or `None` where its rows have to be looked at one by one."""
+def _array_or_rows(value: object) -> np.ndarray | list[object]:
+    """The array that it is, or its rows where they have to be looked at one by one."""
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return value
-    is_list = isinstance(value, (list, tuple))
-    if not is_list and not (isinstance(value, np.ndarray) and value.ndim):
+    if not isinstance(value, (list, tuple)) and not (isinstance(value, np.ndarray) and value.ndim):
         raise ValueError(f"as {type(value).__name__}")
     try:
         array = to_numbers(value)
     except (TypeError, ValueError, OverflowError):
-        return None
+        return list(value)
     # A list of missing rows is an array of NaN.
-    return array if array.ndim > 1 else None
+    return array if array.ndim > 1 else list(value)
 
 
 def _stack_rows(rows: Sequence[object]) -> Stacked:

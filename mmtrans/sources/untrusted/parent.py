@@ -11,6 +11,7 @@ Limits of a child: `MAX_MEMORY_BYTES` of address space, or three quarters of the
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import select
@@ -23,6 +24,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted.wire import PREFIX, UnitCorpus, account_of, corpus_of, decode, segment_of
@@ -177,17 +179,20 @@ class _Child:
             env=environment,
             bufsize=0,
         )
+        self._stdin, self._stdout = _unbuffered(self._process.stdin), _unbuffered(self._process.stdout)
         # A corpus that nobody reads leaves no process behind; nor does a parent that is killed: the child's stdin ends.
-        self.stop = weakref.finalize(self, _stop, self._process, self._where, self._errors)
-        with contextlib.suppress(OSError, AttributeError):
+        files = (self._stdin, self._stdout, self._where, self._errors)
+        self.stop = weakref.finalize(self, _stop, self._process, *files)
+        if fcntl is not None:
             # Only Linux can, and a user's share of such pages is limited.
-            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            with contextlib.suppress(OSError, AttributeError):
+                fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.send({**request, "where": self._where.fileno()})
 
     def send(self, message: dict) -> None:
         with contextlib.suppress(BrokenPipeError):
             # That it is dead is told, with the reason, where its answer is missing.
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._stdin.write(json.dumps(message).encode() + b"\n")
 
     def receive(self) -> tuple[dict, dict]:
         """The next frame, or the child's failure as an exception."""
@@ -205,11 +210,11 @@ class _Child:
         rest = memoryview(data)
         deadline = time.monotonic() + self._limits.silent_seconds
         while rest:
-            if not select.select([self._process.stdout], [], [], max(deadline - time.monotonic(), 0))[0]:
+            if not select.select([self._stdout], [], [], max(deadline - time.monotonic(), 0))[0]:
                 where = self._read_where()
                 self.stop()
                 raise self._refusal(f"nothing came of it for {self._limits.silent_seconds:g} s", where)
-            received = self._process.stdout.readinto(rest)
+            received = self._stdout.readinto(rest)
             if not received:
                 raise self._death()
             rest = rest[received:]
@@ -236,10 +241,17 @@ class _Child:
         )
 
 
-def _stop(process: subprocess.Popen, *files) -> None:
+def _unbuffered(pipe: IO[bytes] | None) -> io.FileIO:
+    """A pipe of a process that was started with `bufsize=0`, as what it then is."""
+    if not isinstance(pipe, io.FileIO):
+        raise TypeError(f"a pipe to a child is a {type(pipe).__name__}")
+    return pipe
+
+
+def _stop(process: subprocess.Popen, *files: IO[bytes]) -> None:
     process.kill()
     process.wait()
-    for file in (process.stdin, process.stdout, *files):
+    for file in files:
         # Closing flushes into a pipe that nobody reads any more.
         with contextlib.suppress(BrokenPipeError):
             file.close()

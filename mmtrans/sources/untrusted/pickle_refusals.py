@@ -95,7 +95,7 @@ def _kind_of(path: Path) -> FileKind | None:
         head = file.read(_HEAD_BYTES)
     if b"joblib" in head:
         return FileKind("a file of joblib", "Load it with joblib.load, and write what it holds with pickle.dump")
-    if chr(head[0]) not in pickletools.code2op:
+    if chr(head[0]) not in {opcode.code for opcode in pickletools.opcodes}:
         text = repr(head[:16].decode("utf-8", "replace"))
         return FileKind(f"no pickle, and begins with {text}", "Check where the file comes from")
     return CRLF if _has_crlf(path) else None

@@ -14,6 +14,7 @@ import pickletools
 import re
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,7 +33,6 @@ _CORRUPT = (
     *(AttributeError, OverflowError, MemoryError, RecursionError),
 )
 
-
 #: Parts that a file may have for each of its bytes, counted as often as they are referred to: a list of ten times the
 #: same list of ten times the same … has ten billion in a hundred bytes, all of which an array of it would hold.
 _MAX_PARTS_PER_BYTE = 16
@@ -46,7 +46,7 @@ def _text(value: object) -> str:
     return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
 
-def _raw(value: object) -> bytes:
+def _raw(value: Any) -> bytes:
     # Python 2 wrote the buffer as `str`, which arrives here decoded as latin1.
     if isinstance(value, str):
         return value.encode("latin1")
@@ -57,6 +57,7 @@ class _DType:
     """Stands for `numpy.dtype` until its array is built: keeps the code and the byte order, believes nothing else."""
 
     __slots__ = ("code", "order")
+    order: Literal["<", ">", "|", "="]
 
     def __init__(self, code: object, align: object = False, copy: object = True) -> None:
         self.code, self.order = _text(code), "="
@@ -65,9 +66,10 @@ class _DType:
 
     def __setstate__(self, state: tuple) -> None:
         order, subarray, names, fields = state[1:5]
-        if subarray is not None or names is not None or fields is not None or _text(order) not in tuple("<>|="):
+        order = _text(order)
+        if subarray is not None or names is not None or fields is not None or order not in ("<", ">", "|", "="):
             raise _RefusedError("a structured numpy.dtype")
-        self.order = _text(order)
+        self.order = order
 
     def build(self) -> np.dtype:
         return np.dtype(self.code.replace("O8", "O")).newbyteorder(self.order)
@@ -82,7 +84,7 @@ def _checked_dtype(data: object, dtype: object, shape: object) -> np.dtype:
     kind = dtype.build()
     if kind.hasobject != isinstance(data, list):
         raise ValueError(f"an array of {kind} holds a {type(data).__name__}")
-    held = len(data) if kind.hasobject else len(_raw(data)) / kind.itemsize
+    held = len(data) if isinstance(data, list) else len(_raw(data)) / kind.itemsize
     if held != math.prod(shape):
         raise ValueError(f"an array announces shape {shape} and holds {held:g} values")
     if kind.kind == "U":
@@ -99,7 +101,9 @@ class _Array(np.ndarray):
     def __setstate__(self, state: tuple) -> None:
         shape, dtype, is_fortran, data = state[-4:]
         kind = _checked_dtype(data, dtype, shape)
-        super().__setstate__((1, shape, kind, bool(is_fortran), data if kind.hasobject else _raw(data)))
+        checked = (1, shape, kind, bool(is_fortran), data if kind.hasobject else _raw(data))
+        # The stub asks for a bool of numpy's, which numpy itself does not take.
+        super().__setstate__(checked)  # pyright: ignore[reportArgumentType]
 
 
 class _Callable:
@@ -136,11 +140,13 @@ class _Scalar(_Callable):
 class _FromBuffer(_Callable):
     __slots__ = ()
 
-    def __call__(self, data: object, dtype: object, shape: object, order: object) -> np.ndarray:
+    def __call__(self, data: object, dtype: object, shape: Any, order: object) -> np.ndarray:
         kind = _checked_dtype(data, dtype, shape)
         if kind.hasobject:
             raise _RefusedError("numpy.core.numeric._frombuffer of dtype object")
-        return np.ndarray(shape, kind, buffer=bytearray(_raw(data)), order=_text(order))
+        if (order := _text(order)) not in ("C", "F", "A", "K"):
+            raise ValueError(f"an array's order is {order!r:.40}")
+        return np.ndarray(shape, kind, buffer=bytearray(_raw(data)), order=order)
 
 
 class _Encode(_Callable):
@@ -245,11 +251,11 @@ def _load(stream: io.BufferedReader, encoding: str) -> object:
 def _check_opcodes(stream: io.BufferedReader, size: int) -> None:
     # The memo is an array up to the largest index: one opcode with index 2³² would fill 32 GiB.
     for opcode, argument, _ in pickletools.genops(stream):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > size:
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument or 0) > size:
             raise ValueError(f"memo index {argument} in a file of {size} bytes")
 
 
-def _plain(value: object, done: dict[int, object]) -> object:
+def _plain(value: object, done: dict[int, tuple[object, object]]) -> object:
     """Turns every `_Array` inside `value` into a plain `ndarray`. `done` keeps the originals, so no id recurs."""
     if isinstance(value, (str, bytes, int, float, complex, np.generic, type(None))):
         return value

@@ -49,10 +49,10 @@ def encode(header: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> l
     shapes = {name: array.shape for name, array in arrays.items()}
     text = json.dumps({**header, "arrays": shapes}).encode("ascii")
     size = sum(array.nbytes for array in arrays.values())
-    return [PREFIX.pack(len(text), size), text, *(memoryview(array).cast("B") for array in arrays.values())]
+    return [PREFIX.pack(len(text), size), text, *(array.data.cast("B") for array in arrays.values())]
 
 
-def decode(text: bytes, buffer: bytearray) -> tuple[dict, dict[str, np.ndarray]]:
+def decode(text: bytes | bytearray, buffer: bytearray) -> tuple[dict, dict[str, np.ndarray]]:
     """The header and the arrays of a frame; the arrays are views of `buffer`."""
     header, arrays, start = json.loads(text), {}, 0
     for name, shape in header.pop("arrays").items():
