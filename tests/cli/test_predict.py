@@ -84,6 +84,9 @@ def test_other_mistakes(baseline_run, tmp_path, capsys):
     source = write_source(tmp_path / "source")
     message = refused(["predict", baseline_run, source, "--out", "p.txt"], capsys)
     assert "Expected FILE.csv or FILE.jsonl. Received: out=p.txt." in message
+    (tmp_path / "file").write_text("mine")
+    message = refused(["predict", tmp_path / "nowhere", source, "--out", tmp_path / "file" / "p.jsonl"], capsys)
+    assert message.startswith("mmtrans: No file can be written there.")
     assert "No run there." in refused(["predict", tmp_path / "nowhere", source], capsys)
     assert "There is no source" in refused(["predict", baseline_run, tmp_path / "nowhere"], capsys)
 

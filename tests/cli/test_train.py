@@ -18,6 +18,7 @@ from mmtrans.cli.train import is_demo
 from mmtrans.config import Config
 from mmtrans.config.files import load_yaml
 from mmtrans.conversion.convert import convert
+from mmtrans.system.lease import held
 from tests.tfrecords.segments import make_corpus, make_segment
 from tfrecords.manifest import Manifest
 
@@ -55,15 +56,25 @@ def test_a_run_directory_is_complete(translation_run):
 def test_the_same_command_prints_the_result_without_training(
     translation_run, records_dir, flags, tmp_path, capsys, monkeypatch
 ):
-    shutil.copytree(translation_run, tmp_path / "run")
+    run = tmp_path / "my run"
+    shutil.copytree(translation_run, run)
     expected = json.loads((translation_run / "metrics.json").read_text())["valid"]
     monkeypatch.setattr("mmtrans.training.train.fit", lambda *_: pytest.fail("trained"))
-    command = ["train", "--data", str(records_dir), "--recipe", " T -> A ", "--run", str(tmp_path / "run"), *flags]
+    command = ["train", "--data", str(records_dir), "--recipe", " T -> A ", "--run", str(run), *flags]
     assert main([*command, "--json"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     assert json.loads(last) == expected
     assert any("T->A on the valid split" in line for line in lines)
-    assert f"Next: mmtrans evaluate {tmp_path / 'run'}" in "\n".join(lines)
+    assert f"Next: mmtrans evaluate '{run}'; tensorboard --logdir '{run / 'logs'}'" in "\n".join(lines)
+
+
+def test_the_second_on_a_run_names_the_first_and_makes_nothing(records_dir, flags, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmtrans.system.lease.GRACE_SECONDS", 0.1)
+    run = tmp_path / "run"
+    with held(run):
+        message = refused(["train", "--data", records_dir, "--recipe", "T->A", "--run", run, *flags], capsys)
+        assert f"Expected one at a time. Received: run={run}, held by process {os.getpid()} on" in message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_finished_run_in_a_read_only_place_prints_the_same_result(

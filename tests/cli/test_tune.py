@@ -14,6 +14,7 @@ from mmtrans.evaluation import evaluate as evaluation
 from mmtrans.runs.run import Run
 from mmtrans.search import tuner
 from mmtrans.search.work import Trainer, Training
+from mmtrans.system.lease import held
 from tests.cli.test_train import refused
 from tests.search.test_cluster import free_port
 from tests.workers.pools import InlinePool
@@ -175,6 +176,14 @@ def test_the_printed_space_is_a_space_file(tmp_path, capsys):
 )
 def test_bad_input_is_one_line_and_leaves_nothing(command, tmp_path, capsys, options, message):
     assert message in refused([*command, *options], capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_second_search_in_a_place_names_the_first_and_makes_nothing(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmtrans.system.lease.GRACE_SECONDS", 0.1)
+    with held(tmp_path / "out"):
+        message = refused(command, capsys)
+        assert f"Expected one at a time. Received: out={tmp_path / 'out'}, held by process {os.getpid()} on" in message
     assert not (tmp_path / "out").exists()
 
 

@@ -26,7 +26,9 @@ def test_the_extra_rows_repeat_audio_or_video():
 
 
 def test_a_file_has_one_recipe_per_line(tmp_path):
-    (tmp_path / "list").write_text("# mine\n\n  T -> A  # the best\nconcat(T, V)\nT->A\n")
+    text = "T -> A  # the best\n\n# mine\n  concat(T, V)\nT->A\n"
+    # Editors of Windows begin a file with a byte order mark.
+    (tmp_path / "list").write_text(f"\ufeff{text}", encoding="utf-8")
     assert read_recipes(str(tmp_path / "list")) == ("T->A", "concat(T,V)")
 
 

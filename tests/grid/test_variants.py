@@ -107,7 +107,7 @@ def test_features_start_from_nothing(grid):
 
 def test_a_file_of_variants(tmp_path):
     path = tmp_path / "v.yaml"
-    path.write_text("joint-0.5: {learning_rate: 1e-3, dropout: 0}\n2: {units: 32}\n")
+    path.write_text("\ufeffjoint-0.5: {learning_rate: 1e-3, dropout: 0}\n2: {units: 32}\n", encoding="utf-8")
     named = read_variants(path, Config())
     assert named == {"joint-0.5": {"learning_rate": 1e-3, "dropout": 0.0}, "2": {"units": 32}}
     assert isinstance(named["joint-0.5"]["dropout"], float)

@@ -440,6 +440,19 @@ def test_the_signature_file_tells_everything(runs, exports, small_dir):
     assert kept == {*description["sha256"], "signature.json", "model_card.md"}
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_every_signature_lists_its_inputs(loaded, exports, name):
+    described = load_signature(exports[name])["signatures"]
+    card = (exports[name] / "model_card.md").read_text(encoding="utf-8")
+    functions = loaded(name).signatures
+    assert described.keys() == functions.keys()
+    for key, function in functions.items():
+        _, specs = function.structured_input_signature
+        assert described[key]["inputs"].keys() == specs.keys()
+        listed = next(line for line in card.splitlines() if line.startswith(f"| `{key}` |")).split("|")[2]
+        assert {word for word in listed.split() if word.startswith("`")} == {f"`{input}`" for input in specs}
+
+
 def test_the_card_names_its_numbers_and_limits(exports):
     card = (exports["tokens"] / "model_card.md").read_text(encoding="utf-8")
     for part in ("# T->A: sentiment from text", "in [-3, 3]; 0 is neutral", "`beam_width` int32 []", "become 0"):
