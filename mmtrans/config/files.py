@@ -28,7 +28,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a YAML mapping, or names that are no fields (listed, sorted).
+        ValueError: the file is no YAML mapping, or has names that are no fields (listed, sorted).
     """
     return known_fields(read_yaml(path, "configuration", "config"), str(path))
 
@@ -38,7 +38,7 @@ def known_fields(fields: Mapping[Any, Any], where: str) -> dict[str, Any]:
 
     Args:
         fields: name → value, or section → its fields.
-        where: they are from, for the message.
+        where: the place that the fields are from, for the message.
 
     Raises:
         ValueError: names that are no fields (listed, sorted), or a value that its field does not take.
@@ -51,7 +51,7 @@ def flattened(fields: Mapping[Any, Any], where: str) -> dict[str, Any]:
 
     Args:
         fields: name, also one of an earlier version, or section → its fields.
-        where: they are from, for the message.
+        where: the place that the fields are from, for the message.
 
     Raises:
         ValueError: names that are no fields (listed, sorted), or a field that stands there twice.
@@ -93,12 +93,12 @@ def read_yaml(path: str | Path, what: str, flag: str) -> dict[Any, Any]:
 
     Args:
         path: the file.
-        what: it is, for the message.
-        flag: that named it, for the message.
+        what: what the file is, for the message.
+        flag: name of the flag that named the file, for the message.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a YAML mapping, or a key that is there twice, of which YAML would take the last.
+        ValueError: the file is no YAML mapping, or has a key twice, of which YAML would take the last.
     """
     import yaml
 

@@ -78,9 +78,9 @@ def convert(
     Args:
         corpus: an opened source.
         records_dir: the directory to make. It may exist empty.
-        max_steps: as `parse_max_steps` gives it. The first steps are kept.
+        max_steps: limits as `parse_max_steps` gives them. The first steps are kept.
         folds_path: a file that assigns the videos to folds, before all other rules.
-        seed: of the random folds of a corpus that has no folds.
+        seed: seed of the random folds of a corpus that has no folds.
         overwrite: replace records that exist.
         on_progress: called with the number of segments written, after each.
 

@@ -45,7 +45,7 @@ def assign_folds(
         video_ids: all videos of the corpus; repeats do not matter.
         own: split → video ids, more than the corpus holds or less.
         path: the folds file, or `None`.
-        seed: of the draw.
+        seed: seed of the draw.
 
     Returns:
         `train`, `valid` and `test` → sorted video ids of the corpus (possibly none), and a phrase that says where

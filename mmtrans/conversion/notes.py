@@ -23,7 +23,7 @@ def absences(summary: Mapping[str, Summary], *, has_words: bool, takes_glove: bo
 
     Args:
         summary: split → what its segments are like.
-        has_words: whether some segment has.
+        has_words: whether some segment has words.
         takes_glove: whether the words can be given vectors.
     """
     present = {

@@ -20,7 +20,7 @@ def refold(directory: Path, valid: Collection[str], target: Path) -> None:
     They are records like any other: their train statistics are those of their own train videos.
 
     Args:
-        directory: of the records.
+        directory: directory of the records.
         valid: video ids of train and valid that the new valid split holds; all others are train.
         target: directory of the new records.
 

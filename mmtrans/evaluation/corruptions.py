@@ -24,7 +24,7 @@ class SourceModality:
     """A modality within a source.
 
     Args:
-        columns: of the source that are the modality's.
+        columns: the modality's columns of the source.
         mean: `(dim,)` float32, the train mean in raw units: what stands where the modality is lost. Standardised it is
             zero; of words, which models read raw, it is the mean vector.
         std: `(dim,)` float32, the train standard deviation in raw units.
@@ -43,7 +43,7 @@ def missing(features: np.ndarray, stream: SourceModality, level: float, rng: np.
     Args:
         features: `(steps, source_dim)` float32, raw, without padding.
         stream: the modality.
-        level: at least 0.
+        level: strength of the corruption, at least 0.
         rng: draws equal numbers for every level.
 
     Returns:
@@ -106,7 +106,7 @@ def corrupt(
         ids: `(batch,)` segment ids.
         corruption: a name of `CORRUPTIONS`, and its level.
         stream: the modality.
-        seed: of what is drawn.
+        seed: seed of the random draws.
 
     Returns:
         source and length of the same shapes; zero beyond the length, which `dropped` may have lowered.

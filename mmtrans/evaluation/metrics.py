@@ -19,8 +19,8 @@ class Metric:
     """What there is to know of a metric.
 
     Args:
-        name: its key in metrics.json.
-        heading: its name in tables.
+        name: key of the metric in metrics.json.
+        heading: name of the metric in tables.
         better: whether a model is better when it is less, `min`, or when it is more, `max`.
         classes: how many classes are told apart; 0 where scores are compared.
     """
@@ -107,7 +107,7 @@ def check_pair(predictions: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
     """Returns predictions and labels as float64 arrays of one shape `(n,)`.
 
     Raises:
-        ValueError: as `check_values`, or two different lengths.
+        ValueError: `check_values` refuses one of them, or they have different lengths.
     """
     predictions, labels = check_values("predictions", predictions), check_values("labels", labels)
     if predictions.shape != labels.shape:

@@ -149,8 +149,8 @@ def plot_history(path: Path, rows: Sequence[HistoryRow]) -> None:
 
     Args:
         path: the image to write.
-        rows: of history.csv, as numbers or as the text that `csv.DictReader` gives: `phase`, `epoch`, `loss`, and
-            where there are any, `valid_loss` and `learning_rate`. Other columns are left alone.
+        rows: the rows of history.csv, as numbers or as the text that `csv.DictReader` gives: `phase`, `epoch`, `loss`,
+            and where there are any, `valid_loss` and `learning_rate`. Other columns are left alone.
 
     Raises:
         ValueError: no rows, or a row without `phase`, `epoch` or `loss`.

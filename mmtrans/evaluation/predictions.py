@@ -68,7 +68,7 @@ def predict_split(
         run: a trained run.
         records: opened with the split.
         split: `train`, `valid` or `test`.
-        scorer: of `make_scorer`, where there is one already: to trace it takes longer than to run it.
+        scorer: what `make_scorer` gave for the run, if it was called already: to trace it takes longer than to run it.
         most: about so many segments are enough, drawn at random; without it all are scored, short ones first.
     """
     scorer = scorer or make_scorer(run)

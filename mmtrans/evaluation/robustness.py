@@ -43,7 +43,7 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
         (the trapezoid rule, divided by the last level), `None` where the metric is undefined at a level.
 
     Raises:
-        ValueError: as `evaluate`.
+        ValueError: `evaluate` would refuse the run, the records or the split as well.
     """
     check_finished(run)
     check_records(run, records)

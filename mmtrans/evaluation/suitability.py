@@ -30,7 +30,7 @@ class Unseen:
         records: the view to read the split from.
         left_out: how many of the segments asked for stay out; `None` where nobody knows which would have to.
         notes: sentences for the user: whose records these are, what stays out, what else differs.
-        seen_videos: of other records than the runs' own, the videos of the segments that they were trained on.
+        seen_videos: videos of the segments that the runs were trained on, if these are not the runs' own records.
     """
 
     records: Records
@@ -43,8 +43,8 @@ def open_records(run: Run, data: str | Path | None = None, splits: Sequence[str]
     """Opens the records that a run was trained on, or others that are named.
 
     Raises:
-        FileNotFoundError: they are not there.
-        ValueError: others lie in the place of the run's own by now; or as `Records.open`.
+        FileNotFoundError: there are no such records.
+        ValueError: other records lie in the place of the run's own by now, or `Records.open` refuses them.
     """
     if data is not None:
         return Records.open(data, splits)
@@ -74,7 +74,7 @@ def check_features(run: Run, records: Records, *, has_target: bool = True) -> No
 
     Args:
         run: the run.
-        records: that it is to read. A modality of the target may be absent: the run predicts without it.
+        records: the records to read. A modality of the target may be absent: the run predicts without it.
         has_target: whether the target is read, beside the source.
     """
     trained, names = run.data["modalities"], list(run.recipe.inputs.modalities)
@@ -156,10 +156,10 @@ def unseen(runs: Sequence[Run], records: Records, split: str, labelled: bool = T
     what the translations that a run started from were trained on.
 
     Args:
-        runs: of the same records, whose sources the segments must have.
-        records: which fit the runs.
-        split: that is to be read.
-        labelled: only segments with a label.
+        runs: runs that were trained on the same records; only segments with the sources of all of them count.
+        records: records that fit the runs.
+        split: the split to read.
+        labelled: whether only segments with a label count.
 
     Raises:
         ValueError: nothing remains.

@@ -15,7 +15,7 @@ def write_together(directory: Path, texts: Mapping[str, str]) -> None:
     """Replaces text files of a directory, which it makes. One process at a time writes there.
 
     Args:
-        directory: of the files.
+        directory: the directory of the files.
         texts: file name → content.
     """
     finish(directory)

@@ -16,7 +16,7 @@ class TokenQuality:
     unigram; its accuracy is that of always the token before (the first token of a segment counts as missed).
 
     Args:
-        codebook: gives the train frequencies.
+        codebook: the codebook of the tokens, with their train frequencies.
     """
 
     def __init__(self, codebook: Codebook) -> None:

@@ -79,10 +79,10 @@ class _Decoded(NamedTuple):
         target: `(batch, steps, dim)` standardised.
         length: `(batch,)` integer, steps of each target; of tokens without EOS.
         source_length: `(batch,)` integer.
-        predictions: how it was decoded → frames like the target's.
+        predictions: name of the way of decoding → frames like the target's.
         attention_weights: `(batch, steps, source_steps)` of free-running decoding.
-        log_probs: of tokens, `(batch, steps + 1, size)`, teacher-forced; otherwise empty.
-        ids: of tokens, the true ones `(batch, steps + 1)` with EOS; otherwise empty.
+        log_probs: `(batch, steps + 1, size)` teacher-forced, for tokens; empty for a target of features.
+        ids: `(batch, steps + 1)` ids of the true tokens with EOS; empty for a target of features.
     """
 
     target: np.ndarray
@@ -140,7 +140,7 @@ def _decode_tokens(translator: Translator, batches, codebook: Codebook, statisti
     Args:
         translator: a translator of tokens.
         batches: batches that have `target_features`.
-        codebook: gives each token's frame.
+        codebook: the codebook, which has the frame of each token.
         statistics: mean and deviation that standardise the frames.
     """
     specs = batches.element_spec

@@ -26,14 +26,14 @@ class Trained:
     """The runs of one variant, one a seed, on the same segments.
 
     Args:
-        variant: what they have in common.
+        variant: the variant that the runs have in common.
         seeds: `(k,)`, ascending.
         ids: `(n,)` segment ids.
         videos: `(n,)` the video of each segment.
         labels: `(n,)` float64.
         predictions: `(k, n)` float64.
-        metrics: of each seed, the split's object in metrics.json.
-        robustness: of each seed that has some, the split's curves.
+        metrics: the split's object in metrics.json, one a seed.
+        robustness: the split's curves, one object for each seed that has some.
     """
 
     variant: Variant
@@ -58,7 +58,7 @@ class CollectedGrid:
     Args:
         path: the directory.
         description: the content of `grid.json`.
-        scale: of the label.
+        scale: scale of the label.
         expected: the variants that the grid is to train, in its order.
         trained: the variants that have at least one evaluated run.
         failures: run directory name → reason.

@@ -44,15 +44,15 @@ class Row:
 
     Args:
         variant: recipe, control, share of labels.
-        seeds: that were trained.
+        seeds: the seeds that were trained.
         figures: metric → figure.
-        quality: of the translation, name → figure; empty for a baseline.
+        quality: name → figure of the quality of the translation; empty for a baseline.
         robustness: modality that is read → `clean` or corruption → figure of the mean height of the curve of MAE; empty
             where no seed has curves.
         curves: corruption → modality that is read → `(levels, MAE)`, means over the seeds that have curves.
         collapsed: how many seeds predict (almost) a constant, of those of which it can be told.
-        segments: that were scored.
-        videos: that they come from.
+        segments: number of segments that were scored.
+        videos: number of videos that the segments come from.
     """
 
     variant: Variant
@@ -73,8 +73,8 @@ class Comparison:
     The runs are a translation, and the baseline is of some kind; or a named variant, and the same plain.
 
     Args:
-        baseline: what it is held against.
-        segments: that both scored.
+        baseline: the variant that the runs are compared with.
+        segments: number of segments that both scored.
         difference: runs minus baseline, with interval and p-value.
         adjusted: Holm's p-value within the family of all comparisons with this kind of baseline, or `None`.
     """
@@ -103,7 +103,7 @@ class Results:
 
     @property
     def whole(self) -> list[Row]:
-        """Rows of recipes as they are: no control, no named variant, all labels."""
+        """Rows of the recipes themselves: no control, no named variant, all labels."""
         return [row for variant, row in self.rows.items() if variant == Variant(variant.recipe)]
 
     @property

@@ -115,7 +115,7 @@ def heat_map(rows: Sequence[Row]) -> Plot:
     """MAE by what is read and what it is translated into; a dark cell is a low error.
 
     Args:
-        rows: of recipes as they are; baselines fill the column of sources alone.
+        rows: rows of `Results.whole`; baselines fill the column of sources alone.
     """
     cells = {}
     for row in rows:

@@ -37,7 +37,7 @@ class Table:
     """A table of text.
 
     Args:
-        title: of the table.
+        title: title of the table.
         caption: how to read it.
         columns: headings; the first `text_columns` hold words, the others numbers.
         rows: cells; "\\n" breaks a line.

@@ -36,7 +36,7 @@ class CheckpointManager:
     Args:
         phase_dir: receives `checkpoints/`, one sub-directory each, and `best/weights.npz`.
         tracked: the variables to bring back.
-        minutes: between two checkpoints within an epoch.
+        minutes: time between two checkpoints within an epoch, in minutes.
         writes: false for those of several processes that only read.
     """
 
@@ -93,7 +93,7 @@ class CheckpointManager:
             its progress, or `None` where there is none.
 
         Raises:
-            ValueError: it does not hold the tracked objects; Keras 2 and 3 name what they track differently.
+            ValueError: the checkpoint lacks the tracked objects; Keras 2 and 3 name what they track differently.
         """
         for path in sorted(self.directory.glob("step-*"), reverse=True):
             if not is_whole(path):

@@ -45,7 +45,7 @@ class Devices:
         """Context of operations on all processes.
 
         Raises:
-            WorkerLostError: one of them is gone.
+            WorkerLostError: another process is gone.
         """
         try:
             yield
@@ -64,8 +64,8 @@ class Devices:
             value: JSON-serialisable.
 
         Raises:
-            ValueError: they do not.
-            WorkerLostError: one of them is gone.
+            ValueError: the processes have different values.
+            WorkerLostError: another process is gone.
         """
         if self.cluster.num_processes == 1:
             return
@@ -81,12 +81,12 @@ class Devices:
         """Whether one of the processes is to stop, which all of them learn after the same step.
 
         Args:
-            stops: whether this process is.
+            stops: whether this process has been told to stop.
             step: Steps that are trained. Several processes tell each other every `STEPS_PER_QUESTION` of them only;
                 `None` asks now.
 
         Raises:
-            WorkerLostError: one of them is gone.
+            WorkerLostError: another process is gone.
         """
         if self.cluster.num_processes == 1:
             return stops

@@ -151,7 +151,7 @@ def fit(
         phase_dir: receives `checkpoints/` and `best/weights.npz`.
         monitor: told of every batch and epoch.
         devices: those that the objective was made for, in whose scope this is called; `None` for one device.
-        checkpoint_minutes: between two checkpoints within an epoch.
+        checkpoint_minutes: time between two checkpoints within an epoch, in minutes.
 
     Returns:
         the progress at the end.

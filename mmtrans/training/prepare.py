@@ -52,7 +52,7 @@ class Prepared:
         """Batches of the phase for one worker. Validation is always sharded by rows: its order does not matter.
 
         Args:
-            seed: gives the order of each epoch.
+            seed: seed of the order of the batches in each epoch.
             codebook: turns the target into tokens; `None` for features.
         """
 

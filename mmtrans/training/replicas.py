@@ -14,7 +14,7 @@ def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """A replica's rows of its process' batch. Call it in a replica's context.
 
     Args:
-        batch: as `make_batches` gives it; it may have no rows.
+        batch: a batch of `make_batches`; it may have no rows.
 
     Returns:
         the batch itself with one replica; with several, every n-th row of its numbers, or, where there is none, a row

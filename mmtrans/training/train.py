@@ -66,7 +66,7 @@ def train(
         run: the run. Several processes share its directory: the chief writes, the others read.
         records: opened without the test split.
         quiet: no progress on the terminal.
-        devices: where to train; `None` for one device.
+        devices: devices to train on; `None` for one device.
         execution: how the data is shared, and how often a checkpoint is made; `None` for the defaults.
         prepared: what each phase reads, where `prepare_phases` was asked for it already.
 
@@ -110,7 +110,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
     Args:
         run: the run, whose earlier phases are trained.
         phase: the phase.
-        records: as the phase sees them; labels are read where it learns sentiment.
+        records: the records that the phase sees; labels are read where it learns sentiment.
         codebook: tokens of its target; `None` where it writes none.
     """
     keras.utils.set_random_seed(run.config.plan.seed)

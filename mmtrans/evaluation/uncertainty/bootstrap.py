@@ -56,7 +56,7 @@ def bootstrap_intervals(
         videos: `(n,)` the video of each segment.
         scale: range and neutral point of the labels.
         draws: number of resamples.
-        seed: of the resamples; equal seeds and videos give equal draws.
+        seed: seed of the resamples; equal seeds and videos give equal draws.
 
     Returns:
         metric → `(low, high)`; both `None` under 10 videos, where the metric itself is undefined, and where it is
@@ -205,7 +205,7 @@ def video_codes(videos: Sequence[str], num_segments: int) -> tuple[np.ndarray, i
     """The video of each segment as a number from 0, `(num_segments,)`, and how many videos there are.
 
     Raises:
-        ValueError: not one video id a segment.
+        ValueError: there is not exactly one video id a segment.
     """
     names, codes = np.unique(np.asarray(videos), return_inverse=True)
     if codes.shape != (num_segments,):

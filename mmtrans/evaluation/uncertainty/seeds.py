@@ -60,14 +60,14 @@ def seed_intervals(
 
     Args:
         predictions: `(seeds, n)` scores in label units.
-        labels, videos, scale, draws, seed: as of `bootstrap_intervals`.
+        labels, videos, scale, draws, seed: the arguments of `bootstrap_intervals` with these names.
 
     Returns:
         metric → `(low, high)`, as `bootstrap_intervals`, which it equals for one seed. A metric that is undefined for
         one of the seeds has no interval.
 
     Raises:
-        ValueError: as `bootstrap_intervals`.
+        ValueError: `bootstrap_intervals` would refuse an argument as well.
     """
     pairs = [check_pair(row, labels) for row in predictions]
     codes, num_videos = video_codes(videos, len(labels))
@@ -93,7 +93,7 @@ def compare_seeds(
         errors_b: `(seeds of B, n)` the same of the other model.
         videos: `(n,)` the video of each segment.
         draws: number of resamples.
-        seed: of the resamples.
+        seed: seed of the resamples.
 
     Returns:
         the difference; p is 1 where A and B have equal means, and at least 1 / (draws + 1).
