@@ -34,7 +34,7 @@ def check_number(
     """Raises a ValueError where a number is not within its bounds, which are inclusive; NaN is within none.
 
     Args:
-        name: of a field, or of a flag with its hyphens, for the message.
+        name: name of a field, or of a flag with its hyphens, for the message.
         value: what was given.
         low: the least; `None` for any that is not beyond minus the most.
         high: the most, which every message names.

@@ -77,7 +77,7 @@ def _stop(chief: subprocess.Popen, interrupt: KeyboardInterrupt) -> None:
     """Hands a signal on to the chief, and waits until it has made its work safe.
 
     Raises:
-        SystemExit: it has, and has said so.
+        SystemExit: the chief has ended in time, and has said so.
     """
     number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
     chief.send_signal(number)

@@ -148,10 +148,10 @@ def add_number(
 
     Args:
         group: a parser, or a group of one.
-        flag: with its hyphens.
+        flag: name of the flag, with its hyphens.
         kind: `int` or `float`.
-        bounds: as `check_number` takes them: `low`, `high`, `most`.
-        kwargs: as of `add_argument`; the metavar is N or X unless given.
+        bounds: keyword arguments of `check_number`: `low`, `high`, `most`.
+        kwargs: keyword arguments of `add_argument`; the metavar is N or X unless given.
     """
     kwargs = {"metavar": "N" if kind is int else "X", **kwargs}
     group.add_argument(flag, type=number_type(kind), action=_Bounded, bounds=bounds, **kwargs)

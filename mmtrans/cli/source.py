@@ -40,7 +40,7 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
     """The `Corpus` that the flags name; raises as `mmtrans.sources.open.open_corpus`.
 
     Args:
-        arguments: as parsed.
+        arguments: the parsed arguments.
         labelled: whether labels are read. Otherwise nobody has to say which of several columns is the label.
     """
     from mmtrans.sources.labels import ANY_LABEL, parse_label_range

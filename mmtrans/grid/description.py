@@ -50,7 +50,7 @@ def read_description(grid: Path) -> GridDescription | None:
     """The content of a grid's `grid.json`, its fields as `Config` has them, or `None` where there is none.
 
     Raises:
-        ValueError: it is damaged, or made by a later version with fields that this one does not know.
+        ValueError: the file is damaged, or made by a later version with fields that this one does not know.
     """
     path = grid / "grid.json"
     if not path.is_file():
@@ -77,7 +77,7 @@ def read_failures(grid: Path) -> dict[str, Failure]:
     """Run → its failure in a grid's `failures.json`; empty where there is none.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the file is damaged.
     """
     path = grid / "failures.json"
     remedy = "Delete it, and give the same `mmtrans grid` command again."

@@ -28,7 +28,7 @@ def open_inits(path: Path, inits: Iterable[str]) -> dict[str, Run]:
         inits: the runs' directories, as `Config.init` has them.
 
     Raises:
-        FileNotFoundError: neither a copy nor a run.
+        FileNotFoundError: there is neither a copy nor a run.
     """
     known = (read_description(path) or {}).get("inits", {})
     return {init: open_init(init, copy_path(path, known[init]) if init in known else None) for init in inits}

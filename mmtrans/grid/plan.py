@@ -22,11 +22,11 @@ class Grid:
     """A grid: every row with every seed.
 
     Args:
-        path: its directory.
+        path: directory of the grid.
         records_path: the records.
         manifest_hash: hash of their manifest.
         recipes: the rows, canonical.
-        seeds: of each row.
+        seeds: seeds of each row.
         controls: whether each translation is also run untrained, and beside the features that it reads.
         label_fractions: shares of the train labels, other than all of them, with which every row is also run.
         config: what the runs have in common; its fields that vary from run to run say nothing.
@@ -95,7 +95,7 @@ class Grid:
         """This grid, and what its directory was already to hold.
 
         Raises:
-            ValueError: that was of another configuration or of other records, or has a variant of other fields.
+            ValueError: the directory is of another configuration or of other records, or has a variant of other fields.
         """
         old = read_description(self.path)
         if old is None:
@@ -131,9 +131,9 @@ class Task:
     """The training of one phase; a regressor's also completes its run and evaluates it.
 
     Args:
-        row: that the phase is trained for; one of several that share it.
-        config: of the run that the phase is trained in.
-        phase: what is trained.
+        row: the row that the phase is trained for; one of several that share it.
+        config: configuration of the run that the phase is trained in.
+        phase: the phase to train.
     """
 
     row: Variant

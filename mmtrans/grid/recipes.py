@@ -27,7 +27,7 @@ def read_recipes(name: str) -> tuple[str, ...]:
         name: `paper`, `paper-extra`, or a text file with one recipe per line; `#` begins a comment.
 
     Raises:
-        FileNotFoundError: neither a list nor a file.
+        FileNotFoundError: the name is neither that of a list nor that of a file.
         ValueError: a line that is no recipe (the message names file and line, and points at the character), or none.
     """
     if name in LISTS:

@@ -33,7 +33,7 @@ class Variant:
         recipe: canonical.
         untrained: the control whose encoder is left as it was initialised.
         label_fraction: share of the train labels that the sentiment phase sees.
-        name: of the fields in which it differs from the grid's configuration; empty for the plain one.
+        name: name of the fields in which it differs from the grid's configuration; empty for the plain one.
     """
 
     recipe: str

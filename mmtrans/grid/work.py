@@ -21,7 +21,7 @@ class Workplace:
         path: the grid's directory.
         records_path: the records.
         splits: those that a completed run is evaluated on.
-        num_threads: of one operation; `None` for training's default.
+        num_threads: threads of one operation; `None` for training's default.
         init_paths: `init` of a configuration → the grid's copy of that run.
     """
 

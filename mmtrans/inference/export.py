@@ -69,7 +69,7 @@ def new_export(target: Path, overwrite: bool) -> Iterator[Path]:
     """A directory that appears whole or not at all: the body writes beside it, under a name of its own.
 
     Raises:
-        ValueError: as `export` says.
+        ValueError: `target` holds something else, or an export and not `overwrite`.
     """
     check = functools.partial(_check_target, overwrite=overwrite)
     with directories.new_directory(target, check, overwrite=overwrite) as partial:

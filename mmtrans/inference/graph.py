@@ -67,7 +67,7 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
     """The source of a model, given what a client sends: nothing but finite values at valid steps gets through.
 
     Args:
-        features: of each modality `(batch, steps, dim)` float32, raw; non-finite cells become 0, as in conversion.
+        features: `(batch, steps, dim)` float32 of each modality, raw; non-finite cells become 0, as in conversion.
         length: `(batch,)` int32; whatever stands beyond it becomes 0.
 
     Returns:

@@ -45,7 +45,7 @@ def open_export(directory: Path) -> tuple[Signature, Callable]:
     """Checks and loads what `mmtrans export` made.
 
     Args:
-        directory: that of the SavedModel.
+        directory: the directory of the SavedModel.
 
     Returns:
         the content of `signature.json`, and its function `serving_default`: `(**features, length)` →

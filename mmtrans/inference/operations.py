@@ -60,7 +60,7 @@ def check_graph(path: Path) -> None:
         path: the `saved_model.pb`. Nothing of it is run.
 
     Raises:
-        ValueError: it is no SavedModel of TensorFlow 2, or it holds other operations, objects or files to load.
+        ValueError: the file is no SavedModel of TensorFlow 2, or holds other operations, objects or files to load.
     """
     message = saved_model_pb2.SavedModel()
     try:

@@ -76,7 +76,7 @@ class Scorer:
     """A sentiment model and what its segments must be like.
 
     Args:
-        name: where it comes from, for messages.
+        name: the path that the model was opened from, for messages.
         function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`.
         modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
         max_steps: stream → longest stream that training read; the first steps count, as in conversion.
@@ -97,7 +97,7 @@ class Scorer:
         operations are checked before it is loaded; run none that comes from somebody whom you do not trust.
 
         Raises:
-            FileNotFoundError: neither is there.
+            FileNotFoundError: there is neither a run nor an export.
             ValueError: the run is not finished; or the export is damaged, or holds what no export does.
         """
         path = Path(path)
@@ -116,7 +116,7 @@ class Scorer:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
 
         Args:
-            features: of each segment, modality → `(steps, dim)` float32, raw.
+            features: one mapping a segment, modality → `(steps, dim)` float32, raw.
 
         Raises:
             ValueError: a score is no finite number.
@@ -156,7 +156,7 @@ def predict(scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None
     Args:
         scorer: the model.
         corpus: an opened source.
-        counts: counts `predicted`, `cut`, and `without <modality>`, complete at the end.
+        counts: receives the counts `predicted`, `cut`, and `without <modality>`, complete at the end.
 
     Raises:
         ValueError: the source lacks a modality, has other columns, names of them or steps than in training, or gives no

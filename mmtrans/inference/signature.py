@@ -99,7 +99,7 @@ def load_signature(directory: str | Path) -> Signature:
 
     Raises:
         FileNotFoundError: a SavedModel without `signature.json`.
-        ValueError: it is damaged, or of another version.
+        ValueError: the signature is damaged, or of another version.
     """
     path = Path(directory) / SIGNATURE_NAME
     if not path.is_file():

@@ -89,7 +89,7 @@ def translate(
         length: `source`, as many steps as the source lets expect, see `Translator.expected_length`; `target`, as many
             as the true target has, where there is one; or `free`: EOS or the stop head decides, up to
             `Translator.free_limit` steps.
-        latent: of a run with `bottleneck=vae`, what is decoded; see `Translator`.
+        latent: what a run with `bottleneck=vae` decodes; see `Translator`.
 
     Raises:
         ValueError: a baseline recipe; a search on features; `free` on features without a stop head; a latent other than

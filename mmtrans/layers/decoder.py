@@ -22,9 +22,9 @@ class AttentionDecoder(keras.layers.Layer):
         units: units of the cell.
         cell: `lstm` or `gru`.
         attention_units: units of Bahdanau's attention, or `None` for a plain decoder that only has the initial state.
-        max_distance: if positive, a learned bias for each distance between target and source step, up to this one in
-            both directions (Raffel et al. 2020), is added to the attention scores. It starts as minus the distance.
-            0 for none.
+        max_distance: largest distance between target and source step that has a learned bias of its own; 0 for none.
+            The biases, one for each distance in both directions (Raffel et al. 2020), are added to the attention
+            scores. They start as minus the distance; larger distances have that of the largest.
 
     Call arguments:
         inputs: `[decoder_input (batch, target_steps, dim), memory (batch, source_steps, memory_dim), *initial_state]`,
@@ -156,7 +156,7 @@ class AttentionDecoder(keras.layers.Layer):
             decoder_input: `(batch, target_steps, dim)` float32, the previous targets.
             initial_state: the cell's states, each `(batch, units)`.
             memory: what `prepare` gives.
-            feedback: where the decoder's own previous frames are read instead; `None` for nowhere.
+            feedback: tells where the decoder reads its own previous frames instead; `None` for nowhere.
 
         Returns:
             as a call.

@@ -57,9 +57,9 @@ class Regressor:
             recipe: features or a translation.
             config: sizes and options of the regressor.
             statistics: mean and deviation of the modalities that the recipe reads.
-            bias: where the score starts, usually the mean train label.
-            representation: that of a translator which is trained together with the regressor; without, the regressor
-                gets one of its own, which moves only where `config.regressor.finetune` says so.
+            bias: score that the untrained model starts from, usually the mean train label.
+            representation: representation of a translator which is trained together with the regressor; without, the
+                regressor gets one of its own, which moves only where `config.regressor.finetune` says so.
             run_format: what the run learns, see `RUN_FORMAT`; a given representation has it already.
         """
         inputs = source_inputs(statistics.dim(recipe.inputs))

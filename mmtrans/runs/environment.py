@@ -130,8 +130,8 @@ def read_config(path: Path, environment: Environment) -> Config:
     """The configuration of a run's directory.
 
     Raises:
-        ValueError: its file is damaged. Where it is cut between two fields, defaults would stand for what is lost; what
-            `environment.json` says of it tells, of runs that were made since it does.
+        ValueError: `config.yaml` is damaged. Where it was cut between two fields, defaults would stand for what is
+            lost; the digest in `environment.json` tells, if the run is new enough to have one.
     """
     file = path / "config.yaml"
     fields = load_yaml(file)

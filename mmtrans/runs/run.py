@@ -39,7 +39,7 @@ class Run:
     Args:
         path: the directory.
         config: the configuration.
-        records_path: where the records were when the run was made.
+        records_path: path of the records when the run was made.
         manifest_hash: hash of those records' manifest.
         init_hash: hash of the weights in `init/`, or `None`.
         run_format: what it learns, see `RUN_FORMAT`: that of the day when it was made.

@@ -49,7 +49,7 @@ class PhaseStatus:
     """How far a phase is, and what it rests on.
 
     Args:
-        key: that of the phase when it was begun, see `Phase`.
+        key: key of the phase when it was begun, see `Phase`.
         inherited: hash of its parent's weights at that time; `None` without a parent.
         outcome: what it has come to; `None` before its end.
     """
@@ -76,7 +76,7 @@ def read_phase_file(directory: Path) -> PhaseStatus | None:
     """The `phase.json` of a phase's directory, or `None` where there is none.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the file is damaged.
     """
     path = directory / "phase.json"
     if not path.is_file():
@@ -90,7 +90,7 @@ def read_outcome(run: Run, phase: Phase) -> Outcome:
     """What a phase has come to.
 
     Raises:
-        ValueError: it is not trained to its end, or its file is damaged.
+        ValueError: the phase is not trained to its end, or its file is damaged.
     """
     status = read_status(run, phase)
     if status is None or status.outcome is None:
@@ -150,7 +150,7 @@ def finished_run(path: Path, config: Config, manifest_hash: str) -> Run | None:
     """The run in a directory, if a command of this configuration on these records would train none of it; else `None`.
 
     Raises:
-        ValueError: it is of another configuration or of other records; a file of it is damaged.
+        ValueError: the run is of another configuration or of other records, or a file of it is damaged.
     """
     if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
         return None

@@ -42,7 +42,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is damaged.
+        ValueError: the file is damaged.
     """
     check_weights(path)
     return read_npz(path, (), PHASE_REMEDY)

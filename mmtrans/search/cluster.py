@@ -15,9 +15,9 @@ class Member:
     """A process of a search.
 
     Args:
-        tuner_id: its name in the cluster; `None` of a process that searches alone.
-        address: of the chief, or `None`.
-        port: of the chief, or `None`.
+        tuner_id: name of the process in the cluster; `None` of a process that searches alone.
+        address: address of the chief, or `None`.
+        port: port of the chief, or `None`.
     """
 
     tuner_id: str | None = None

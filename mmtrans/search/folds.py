@@ -19,7 +19,7 @@ def fold_videos(records: Records, number: int) -> list[set[str]]:
 
     Args:
         records: opened without the test split.
-        number: of folds.
+        number: number of folds.
 
     Raises:
         ValueError: fewer videos with labels than folds, or corrupt records.

@@ -66,7 +66,7 @@ def plot_parameters(search: Search, trials: Sequence[Trial]) -> None:
 
     Args:
         search: the search.
-        trials: of it; those that failed are left out.
+        trials: the trials of the search; those that failed are left out.
     """
     ranked = best_first(search, list(trials))
     if not ranked:

@@ -29,10 +29,10 @@ class Training:
     """One training of a trial.
 
     Args:
-        name: of its run directory, below `DIR/trials`.
-        config: of the run.
-        records_path: what it learns from.
-        fold: of the cross-validation, or `None`.
+        name: name of the run directory, below `DIR/trials`.
+        config: configuration of the run.
+        records_path: the records that the run learns from.
+        fold: fold of the cross-validation, counted from 0, or `None`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Search:
     """A search: what is varied, and how a trial is judged.
 
     Args:
-        path: its directory.
+        path: directory of the search.
         records_path: the records.
         manifest_hash: hash of their manifest.
         config: what all trials have in common; its seed is the first of those of a trial.
@@ -66,7 +66,7 @@ class Search:
         tuner: one of `TUNERS`.
         objective: name of a metric of the valid split.
         seeds_per_trial: trainings of a trial that differ in their seed; their mean counts.
-        num_folds: of a cross-validation over train and valid; 0 judges by the valid split.
+        num_folds: number of folds of a cross-validation over train and valid; 0 judges by the valid split.
 
     Raises:
         ValueError: seeds out of range; specs that are no space, leave nothing to search, or that a grid cannot list.
@@ -132,7 +132,7 @@ class Search:
         Args:
             trial: the one in whose directory they are.
             fields: value of what is varied.
-            epochs: in place of the configuration's.
+            epochs: number of epochs in place of the configuration's, or `None`.
         """
         config = replace(self.base, **fields, epochs=epochs or self.config.optimisation.epochs)
         trainings = []

@@ -32,16 +32,16 @@ class Trial:
     """A trial that has ended.
 
     Args:
-        name: its number, four digits.
+        name: number of the trial, four digits.
         origin: the trial whose runs it trained on: its own name, but where hyperband gave another more epochs.
         parameters: configuration fields that the search chose.
         max_epochs: the budget of each phase.
-        scores: of its trainings; not all of them where it failed.
-        seconds: that it took, in the attempt that ended it.
-        reason: of its failure, one line, or `None`.
+        scores: scores of the trainings; not all of them where the trial failed.
+        seconds: time that the trial took in the attempt that ended it, in seconds.
+        reason: reason of the failure, one line, or `None`.
 
     Raises:
-        ValueError: neither a score nor a reason why there is none.
+        ValueError: there is neither a score nor a reason why there is none.
     """
 
     name: str
@@ -77,7 +77,7 @@ def load_trials(search: Search) -> list[Trial]:
     """The trials that have ended, in the order of their numbers.
 
     Raises:
-        ValueError: one of their files is damaged.
+        ValueError: a file of a trial is damaged.
     """
     trials = []
     for path in sorted((search.path / "trials").glob("*/trial.json")):

@@ -29,10 +29,10 @@ class Tuner(keras_tuner.Tuner):
 
     Args:
         search: saved, in a directory that is locked.
-        trials: most trials, or `None`.
+        trials: number of trials at most, or `None`.
         member: what this process is in a cluster.
-        pool: of `Trainer`s.
-        jobs: trainings of a trial at a time.
+        pool: pool of `Trainer`s.
+        jobs: number of trainings of a trial that run at a time.
         quiet: no output to the terminal.
     """
 

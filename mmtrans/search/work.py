@@ -18,9 +18,10 @@ class Trainer:
         trials_path: the directory of the runs.
         objective: the metric that counts.
         resumable: whether runs may be given more epochs later.
-        num_threads: of one operation; `None` for training's default.
+        num_threads: threads of one operation; `None` for training's default.
         workers: name of the directory beside `trials_path` in which the processes sign in.
-        manifest_hash: of the search's records, which must stay what they are; `None` trusts them. Folds are its own.
+        manifest_hash: hash of the manifest of the search's records, which must stay what they are; `None` trusts them.
+            Records of folds belong to the search itself.
     """
 
     trials_path: Path

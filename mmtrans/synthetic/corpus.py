@@ -75,9 +75,9 @@ def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0,
     The same arguments give the same files. The folder appears only when it is complete.
 
     Args:
-        directory: where to write; it must not exist, or be empty.
+        directory: the folder to write to; it must not exist, or be empty.
         videos: number of videos, at least 3, about 22 segments each; 26/6/8 of 40 are train/valid/test.
-        seed: of everything that is drawn, 0 or more.
+        seed: seed of everything that is drawn, 0 or more.
         unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
 
     Returns:

@@ -18,7 +18,7 @@ class Console(rich.console.Console):
     Args:
         stderr: print there instead of on stdout.
         quiet: print nothing.
-        width: of a line, where it is not the terminal's.
+        width: width of a line, where it is not the terminal's.
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, width: int | None = None):

@@ -39,7 +39,7 @@ def check_new_file(path: str | Path, flag: str) -> None:
 
     Args:
         path: the file; it may be there, and neither need its folder be.
-        flag: that named it, for the message.
+        flag: name of the flag that named the file, for the message.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -61,7 +61,7 @@ def check_directory(path: str | Path, flag: str) -> None:
 
     Args:
         path: the directory, which need not be there.
-        flag: that names it, or may name another.
+        flag: name of the flag that names the directory, or may name another, for the message.
     """
     if problem := _problem_of(Path(path).absolute()):
         raise ValueError(

@@ -54,8 +54,8 @@ def held(directory: str | Path, what: str = "directory", name: str = LEASE) -> I
 
     Args:
         directory: the directory.
-        what: it is called in the message.
-        name: of the file, where several may work on different parts of it.
+        what: what the directory is called in the message.
+        name: name of the lease's file, where several processes may work on different parts of the directory.
 
     Raises:
         ValueError: another process works there; the message names it.

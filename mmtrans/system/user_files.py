@@ -19,7 +19,7 @@ class FileKind:
     """What a file is by its first bytes.
 
     Args:
-        name: with its article, e.g. `a web page`.
+        name: name of the kind with its article, e.g. `a web page`.
         remedy: what to do, without a full stop.
     """
 
@@ -91,8 +91,8 @@ def has_file(path: str | Path, what: str = "file") -> bool:
     """Tells whether there is a file to be read at `path`, links followed.
 
     Args:
-        path: where it may be.
-        what: it is for, e.g. `folds file`.
+        path: the place where the file may be.
+        what: what the file is for, e.g. `folds file`.
 
     Returns:
         `False` where there is nothing.
@@ -114,7 +114,7 @@ def check_file(path: str | Path, what: str, expected: str = "a regular file") ->
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
-        ValueError: as `has_file`.
+        ValueError: there is something else, see `has_file`.
     """
     if not has_file(path, what):
         remedy = "Standard input is not read: name a file" if str(path) == "-" else "Check the name"
@@ -191,8 +191,8 @@ def read_text(path: str | Path, what: str, expected: str) -> str:
 
     Args:
         path: the file.
-        what: it is, e.g. `folds file`.
-        expected: what it should be, e.g. `JSON or CSV`.
+        what: what the file is, e.g. `folds file`.
+        expected: what the file should be, e.g. `JSON or CSV`.
 
     Raises:
         FileNotFoundError: there is nothing at `path`.

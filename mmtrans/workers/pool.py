@@ -203,7 +203,7 @@ def signed_in(directory: Path) -> Iterator[None]:
     """Context of a pool whose workers sign in there. It begins when those have ended that a killed command has left.
 
     Raises:
-        ValueError: they do not end.
+        ValueError: the workers of an earlier command do not end.
     """
     _wait_for_earlier(directory)
     try:
