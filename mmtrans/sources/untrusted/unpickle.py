@@ -140,13 +140,15 @@ class _Scalar(_Callable):
 class _FromBuffer(_Callable):
     __slots__ = ()
 
-    def __call__(self, data: object, dtype: object, shape: Any, order: object) -> np.ndarray:
+    def __call__(self, data: object, dtype: object, shape: Any, order: object, axes: Any = None) -> np.ndarray:
         kind = _checked_dtype(data, dtype, shape)
         if kind.hasobject:
             raise _RefusedError("numpy.core.numeric._frombuffer of dtype object")
         if (order := _text(order)) not in ("C", "F", "A", "K"):
             raise ValueError(f"an array's order is {order!r:.40}")
-        return np.ndarray(shape, kind, buffer=bytearray(_raw(data)), order=order)
+        other = order == "K" and axes is not None  # axes in another order in memory, as numpy 2.4 writes them
+        array = np.ndarray(shape, kind, buffer=bytearray(_raw(data)), order="C" if other else order)
+        return array.transpose(axes) if other else array
 
 
 class _Encode(_Callable):

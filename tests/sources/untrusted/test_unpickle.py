@@ -251,3 +251,27 @@ def test_damage_never_crashes(tmp_path_factory, data):
         message = "The pickle is still one"
     assert message.startswith("The pickle ")
     assert "\n" not in message
+
+
+class _InOtherOrder:
+    """What numpy 2.4 writes of an array whose axes lie in memory in another order."""
+
+    def __init__(self, array, axes):
+        self.array, self.axes = array, axes
+
+    def __reduce__(self):
+        name = f"{'numpy._core' if np.lib.NumpyVersion(np.__version__) >= '2.0.0' else 'numpy.core'}.numeric"
+        function = __import__(name, fromlist=["_frombuffer"])._frombuffer
+        return function, (self.array.tobytes(), self.array.dtype, self.array.shape, "K", self.axes)
+
+
+def test_axes_in_another_order_are_those_of_the_array(tmp_path):
+    array = np.arange(24.0).reshape(2, 3, 4)
+    for axes in ((1, 0, 2), (2, 0, 1), (0, 2, 1)):
+        assert _same(load_pickle(_write(tmp_path, pickle.dumps(_InOtherOrder(array, axes)))), array.transpose(axes))
+        assert _same(
+            load_pickle(_write(tmp_path, pickle.dumps(array.transpose(axes), protocol=5))), array.transpose(axes)
+        )
+    for axes in ((0, 0, 1), (0, 1), (0, 1, 3), "abc"):
+        with pytest.raises(ValueError, match="pickle cannot be read"):
+            load_pickle(_write(tmp_path, pickle.dumps(_InOtherOrder(array, axes))))
