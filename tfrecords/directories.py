@@ -106,13 +106,13 @@ def new_directory(
     have left.
 
     Args:
-        directory: what to make. It may exist empty.
+        directory: the directory to make. It may exist empty.
         check: `check(target)` raises a ValueError where something is in the way. It is called before the body, and
             again where something has come in the way by then.
         overwrite: replace what is there.
 
     Raises:
-        ValueError: as `check` does.
+        ValueError: `check` raises one.
         OSError: something is in the way, and there is no `check`, or the system refuses.
     """
     target = Path(os.path.realpath(directory))

@@ -107,7 +107,7 @@ class ModalityInfo:
 
     Args:
         dim: number of columns.
-        aligned: whether its steps are the words' steps.
+        aligned: whether the modality's steps are the words' steps.
         feature_names: column names, or `None` where the source has none.
         mean, std: one float a column over the valid steps of train; `None` where train lacks the modality.
     """

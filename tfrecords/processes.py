@@ -20,10 +20,10 @@ class Process:
     """A process of some machine.
 
     Args:
-        pid: its number.
-        machine: where that number means something; see `this_machine`.
-        started: when it started, by the clock of its machine's kernel; 0 where that is not known. A later process may
-            get the same number, and has another start.
+        pid: number of the process.
+        machine: name of the machine where that number means something; see `this_machine`.
+        started: time at which the process started, by the clock of its machine's kernel; 0 where that is not known. A
+            later process may get the same number, and has another start.
     """
 
     pid: int

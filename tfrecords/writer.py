@@ -42,7 +42,7 @@ def write_shards(
     """Writes every segment once, one segment in memory at a time.
 
     Args:
-        segments: with a split each.
+        segments: the segments, each with a split.
         directory: an existing directory.
         max_segments: records in a shard before the next one is begun.
 

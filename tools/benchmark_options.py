@@ -16,13 +16,13 @@ class Options:
 
     Args:
         segments: segments of the made corpora.
-        units: of the encoder (each direction), the decoder and the attention.
-        epochs: measured epochs, after one that warms up.
+        units: units of the encoder (each direction), the decoder and the attention.
+        epochs: number of measured epochs, after one that warms up.
         batch_size: segments in a batch.
-        threads: of each process.
-        repeats: processes, each measuring once.
+        threads: threads of each process.
+        repeats: number of processes, each measuring once.
         copies: how many times training and input read the corpus' shards in an epoch, as a longer corpus would be.
-        deterministic: op determinism, as `mmtrans train` has it.
+        deterministic: whether operations are deterministic, as `mmtrans train` has it.
         source: corpus to convert; `None` makes a synthetic one.
         profile: directory that receives a TensorBoard trace; `None` for none.
 

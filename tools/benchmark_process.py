@@ -22,8 +22,8 @@ class Usage:
     """What a finished command took.
 
     Args:
-        stdout: what it printed.
-        wall_seconds: from start to exit, the interpreter's start included.
+        stdout: what the command printed.
+        wall_seconds: time from start to exit in seconds, the interpreter's start included.
         cpu_seconds: user and system time of the process and the children that it waited for.
         peak_rss_mib: most resident memory of the process tree at one time, MiB; `None` where there is no /proc.
     """
@@ -39,11 +39,11 @@ def run_measured(command: Sequence[str], environment: Mapping[str, str] | None =
 
     Args:
         command: program and arguments.
-        environment: its whole environment; `None` inherits.
+        environment: the whole environment of the command; `None` inherits.
 
     Raises:
         FileNotFoundError: no such program.
-        ValueError: it ended with an exit code other than 0; the message has the last line of its stderr.
+        ValueError: the command ended with an exit code other than 0; the message has the last line of its stderr.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
         before, start = _children_cpu_seconds(), time.perf_counter()

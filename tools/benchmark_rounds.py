@@ -53,10 +53,10 @@ def run_rounds(own_command: Sequence[str], comparator: Comparator | None, repeat
     """Runs A B A B … and yields each process' line as it comes, then a summary, then the ratios.
 
     Args:
-        own_command: prints our line.
-        comparator: prints theirs; `None` to repeat ours only.
-        repeats: rounds.
-        threads: of each process.
+        own_command: the command that prints our line.
+        comparator: the benchmark that prints the other line; `None` to repeat ours only.
+        repeats: number of rounds.
+        threads: threads of each process.
 
     Raises:
         ValueError: a process fails, or prints no such line, or there is nothing to compare.

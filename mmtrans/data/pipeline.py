@@ -66,8 +66,8 @@ class WorkerShard(NamedTuple):
     Args:
         index: this worker's place among them, from 0.
         num_workers: processes that train together.
-        sharding: with `rows` a worker reads rows `index::num_workers` of every global batch; with `files` every
-            `num_workers`-th shard, so that it reads less, but the batches are others than those of one worker.
+        sharding: `rows` or `files`. With `rows` a worker reads rows `index::num_workers` of every global batch; with
+            `files` every `num_workers`-th shard, so that it reads less, but the batches are not those of one worker.
     """
 
     index: int = 0

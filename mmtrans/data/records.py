@@ -29,12 +29,12 @@ class Records:
     """An opened records directory. Make it with `Records.open`.
 
     Args:
-        directory: where the shards are.
-        manifest: what they hold.
+        directory: the directory of the shards.
+        manifest: the manifest of the records.
         splits: those that may be read; asking for another is an error, so that test cannot leak into training.
-        kept_rows: where only some train labels are there: shard file → `(segments,)` bool, the rows that keep theirs.
+        kept_rows: shard file → `(segments,)` bool, the rows that keep their label, where only some train labels do.
         hidden_ids: ids of the segments whose labels are not there.
-        present_rows: where segments were left out: shard file → `(segments,)` bool, the rows that are still there.
+        present_rows: shard file → `(segments,)` bool, the rows that are still there, where segments were left out.
         stamp: tells a later file of the manifest from the one that was read; `None` where it was read from no file.
     """
 
@@ -191,7 +191,7 @@ class Records:
         whatever modalities they have. For one seed a smaller share is a part of a larger.
 
         Args:
-            fraction: between 0 and 1, which keeps all. At least one segment is kept.
+            fraction: share between 0 and 1, which keeps all. At least one segment is kept.
             seed: chooses the segments.
         """
         shards = self.shards("train", labelled=True)

@@ -33,10 +33,10 @@ def serialized_batches(
     Every record occurs once; at most one batch is short.
 
     Args:
-        directory: where the shards are.
+        directory: the directory of the shards.
         pools: shards of similar segments.
         batch_size: records in a batch.
-        rng: gives the order of the batches, and that of the records within a pool; `None` for those of the shards.
+        rng: draws the order of the batches and of the records within a pool; `None` keeps that of the shards.
         kept_rows: shard file → `(segments,)` bool, where only some of its records are wanted.
     """
     counts = [sum(shard.segments for shard in pool) for pool in pools]

@@ -114,10 +114,10 @@ class Account:
         """Adds to a count; nothing where `number` is 0.
 
         Args:
-            what: was treated.
+            what: the kind of treatment.
             of: the modality, `WORDS` or `LABELS`.
-            number: how often.
-            detail: what the words have a place for.
+            number: number of times that it happened.
+            detail: text that the sentence about this treatment has a place for.
         """
         if number:
             self.treated[Treated(of, what, detail)] += number

@@ -30,7 +30,7 @@ class Corpus:
         aligned: modality → whether its steps are the words' steps.
         labels: the labels that tell the scale anew once the folds are known, or `None` where `label` stands.
         takes_glove: whether `--glove` gives the words their vectors.
-        account: what was treated and left out so far.
+        account: the account of what was treated and left out so far.
         notes: sentences for the user about the files as a whole (warnings of the conversion).
     """
 

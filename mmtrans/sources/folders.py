@@ -15,7 +15,7 @@ def files_within(folder: Path, aside: list[Path] | None = None) -> Iterator[Path
     it is no part of it. Of several paths to one file the first is taken, a link after all others.
 
     Args:
-        folder: where to look.
+        folder: the folder to look in.
         aside: gets the links to folders that are not followed.
 
     Raises:

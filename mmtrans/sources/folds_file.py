@@ -23,7 +23,7 @@ def read_folds(path: str | Path) -> dict[str, tuple[str, ...]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is of another form, or a video stands in two folds.
+        ValueError: the file is of another form, or a video stands in two folds.
     """
     path = Path(path)
     text = read_text(path, "folds file", "JSON or CSV")

@@ -65,9 +65,9 @@ class Format:
     """A format, as its reader describes it.
 
     Args:
-        name: as in `mmtrans convert --format`.
-        needs: what it is read from, with its article and without a full stop.
-        takes: those of `OWN_OPTIONS` that it takes.
+        name: name of the format for `mmtrans convert --format`.
+        needs: what the format is read from, with its article and without a full stop.
+        takes: those of `OWN_OPTIONS` that the format takes.
         recognise: `recognise(seen)` tells whether a source is of this format.
         open: `open(path, options, content)` opens it; `content` is what its pickle holds where it has been unpickled to
             recognise it, else `None`.

@@ -78,7 +78,7 @@ def find_style(texts: Collection[str], *, each: bool = False) -> str | None:
 
     Args:
         texts: ids.
-        each: whether they may be of several styles, of which the first is told.
+        each: whether the ids may be of several styles, of which the first is told.
     """
     found = [[style for style, known in _STYLES.items() if known.pattern.fullmatch(text)] for text in texts]
     if each:

@@ -49,9 +49,9 @@ class Labels:
     """What a source's labels are, known before its features are read.
 
     Args:
-        name: the label's.
-        values: video id → its labels that can be stored.
-        is_sentiment: whether the label is one; the unimodal labels of MMSA are, by other names.
+        name: name of the label.
+        values: video id → labels of the video that can be stored.
+        is_sentiment: whether the label is a sentiment; the unimodal labels of MMSA are, by other names.
         may_be_unit: whether the format's files hold sentiments from -1 to 1 (SIMS) as well as MOSI's.
         stated: the scale that the user or the source states, or `None`.
     """
@@ -72,7 +72,7 @@ def choose_label(
 
     Args:
         names: the columns' names, or none where the file does not tell.
-        dim: how many columns there are.
+        dim: number of columns.
         label: name or 0-based index (a number in digits too), or `None` for the only column, or the sentiment of as
             many as MOSEI's; or `ANY_LABEL`.
         path: the file, for messages.
@@ -124,8 +124,8 @@ def storable(value: float | None, account: Account | None = None) -> float | Non
     """A label that records can hold, or `None` for one that is not finite in float32.
 
     Args:
-        value: as the source has it.
-        account: where it is counted that a label is left out, or that float32 may have rounded it.
+        value: the label that the source has.
+        account: the account that counts a label that is left out, or that float32 may have rounded.
     """
     account = Account() if account is None else account
     with np.errstate(over="ignore"):

@@ -13,7 +13,7 @@ def parse_number(text: str) -> float:
     """The number that a text spells: `3`, `-0.5`, `.5`, `1e-3`, `nan` or `-inf`, with blanks around it or none.
 
     Raises:
-        ValueError: it spells none.
+        ValueError: the text spells no number.
     """
     if _NUMBER.fullmatch(text.strip()) is None:
         raise ValueError(f"A number is not understood. Expected one like -0.5. Received: {text!r:.60}. Correct it.")
@@ -26,7 +26,7 @@ def to_numbers(value: object) -> np.ndarray:
     An array of Python objects is read as a list of them is: one of equal vectors is a matrix.
 
     Raises:
-        ValueError, TypeError, OverflowError: it is something else, such as rows of several lengths.
+        ValueError, TypeError, OverflowError: the value is something else, such as rows of several lengths.
     """
     array = np.asarray(value)
     if array.dtype.kind == "O" and any(isinstance(cell, (np.ndarray, list, tuple)) for cell in array.flat):

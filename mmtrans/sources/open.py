@@ -44,7 +44,8 @@ def open_corpus(
     Args:
         path: what to read.
         format: the name of one of `FORMATS`, or `auto` to decide by content.
-        glove, label, label_range, label_shift, select, compat, workers: as `mmtrans.sources.format.SourceOptions` says.
+        glove, label, label_range, label_shift, select, compat, workers: the fields of
+            `mmtrans.sources.format.SourceOptions` with these names.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -102,7 +103,7 @@ def recognise(path: Path) -> tuple[Format, object]:
         The format, and what the one pickle holds where it had to be unpickled to tell (it may be large), else `None`.
 
     Raises:
-        ValueError: it is of none or of several, or a file that has to tell is damaged.
+        ValueError: the source is of no format or of several, or a file that has to tell is damaged.
     """
     seen = look(path)
     found = _recognising(seen)

@@ -25,7 +25,7 @@ class Seen:
         roots: HDF5 file, nested ones too → what lies at its root: name → type and shape of a dataset, or `None` for
             what is no dataset.
         pickles: the pickle files; those of a folder lie in the folder itself.
-        content: what the one pickle holds, where only that can tell; else `None`.
+        content: the content of the one pickle, where only that can tell; else `None`.
     """
 
     path: Path

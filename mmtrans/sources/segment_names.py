@@ -50,9 +50,9 @@ def name_rows(
     MOSEI's, the index is the rank in time within the video.
 
     Args:
-        ids: of each segment, as the file has it; `None` for none.
-        splits: of each segment, `None` where the file does not tell.
-        labels: of each segment a number or several, or `None`; without labels nothing is told by them.
+        ids: id of each segment, as the file has it; `None` for none.
+        splits: split of each segment, `None` where the file does not tell.
+        labels: label of each segment, a number or several, or `None`; without labels nothing is told by them.
 
     Returns:
         `(video id, index)` of each segment; the folds, as `split_folds` gives them, or `None` where not every segment

@@ -29,10 +29,10 @@ def segments_of(
     """The segments of rows; once there is one with an id, a second one is left out.
 
     Args:
-        rows: in the order of reading.
-        id_of: tells the segment's id.
-        make: gives the segment, or drops it and gives `None`.
-        account: where duplicates are dropped.
+        rows: the rows, in the order of reading.
+        id_of: a function that tells the id of a row's segment.
+        make: a function that gives a row's segment, or drops it and gives `None`.
+        account: the account that counts dropped duplicates.
     """
     given: set[str] = set()
     for row in rows:
@@ -54,7 +54,7 @@ def usable(
     Args:
         arrays: modality → `(steps, dim)` numbers, of those that the segment has with the usual columns.
         modalities: those of the source, in the order of the result; what the segment lacks is counted.
-        account: where all of it is counted.
+        account: the account that counts everything that is treated or lacking.
         odd: modalities that the segment has with other columns than most.
     """
     features = {}

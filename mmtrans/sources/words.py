@@ -38,7 +38,7 @@ def read_words(cells: Iterable[object], account: Account) -> tuple[list[str], np
 
     Args:
         cells: str, bytes, or missing.
-        account: where pauses, noise, missing words and other encodings are counted.
+        account: the account that counts pauses, noise, missing words and other encodings.
 
     Returns:
         The words, empty where they are missing, and `(steps,)` bool.

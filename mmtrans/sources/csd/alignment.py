@@ -38,7 +38,7 @@ def overlap_pairs(
     Args:
         reference: `(num_references, 2)` float64, start and end in seconds.
         intervals: `(num_rows, 2)` float64, start and end in seconds.
-        min_overlap_seconds: not negative; whatever is no longer than this overlaps nothing.
+        min_overlap_seconds: overlap in seconds that a pair must exceed; not negative.
 
     Returns:
         Two int64 arrays `(num_pairs,)`: the reference's index, ascending, and the row's index, by start time

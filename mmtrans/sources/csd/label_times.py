@@ -33,7 +33,7 @@ class LabelTimes:
     """How well the segments' edges fit the words.
 
     Args:
-        segments: how many have words in their video.
+        segments: number of segments that have words in their video.
         cut_share: share of the segments' edges that cut through a word.
         going_on: share of the segments' ends after which speech goes on at once: the words lost at the edges.
         shift_seconds: what to add to the label times so that most speech ends with its segment; 0 where nothing is
@@ -64,8 +64,8 @@ def measure_label_times(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> Labe
     """Compares segments with words, at the given times and at constant shifts of up to a second.
 
     Args:
-        videos: for each one the spans of its segments `(num_segments, 2)` and of its words `(num_words, 2)`, pauses
-            left out, both float64 in seconds.
+        videos: one pair a video: the spans of its segments `(num_segments, 2)` and of its words `(num_words, 2)`,
+            pauses left out, both float64 in seconds.
     """
     given = round(MAX_SHIFT_SECONDS / SHIFT_STEP_SECONDS)
     shifts = np.arange(-given, given + 1) * SHIFT_STEP_SECONDS

@@ -47,10 +47,10 @@ class Plan:
         sequences: role → its sequence.
         modalities: those that segments can have.
         reference: role whose rows are the steps, `words` or `text`, or `None` where each modality has its own.
-        compat: as in `open_csd`.
-        units: in the order of reading.
-        labels: what tells their scale.
-        account: what is treated and left out.
+        compat: the argument of `open_csd` with this name.
+        units: the units to read, in the order of reading.
+        labels: what tells the scale of the labels.
+        account: the account of what is treated and left out.
     """
 
     sequences: Mapping[str, Sequence]

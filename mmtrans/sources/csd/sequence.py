@@ -68,10 +68,10 @@ class Sequence:
         """Reads what `find` finds, without entries of other columns than the file's.
 
         Args:
-            file: opened.
-            key: of a video or segment.
-            odd: where such entries are named.
-            counts: where it is counted what float32 may have rounded.
+            file: the opened file.
+            key: id of a video or segment.
+            odd: receives the names of entries of other columns.
+            counts: receives the counts of what float32 may have rounded.
 
         Returns:
             `(steps, 2)` float64 seconds and `(steps, dim)` float32, or `(steps,)` words as `read_words` takes them;
@@ -102,7 +102,7 @@ def open_sequence(path: Path) -> Sequence:
     """Tells what a .csd file holds, from its entries that have rows: all, or `MAX_LOOKED_AT` of many.
 
     Raises:
-        ValueError: it is not a computational sequence, or a damaged or empty one.
+        ValueError: the file is not a computational sequence, or a damaged or empty one.
     """
     with open_file(path) as file:
         try:

@@ -53,7 +53,7 @@ def open_misa(
         path: the file or folder.
         glove: word vectors in GloVe's text format.
         label: index of the label column, where there are several.
-        content: what the one pickle holds, where it has been unpickled already; it stays in memory.
+        content: the content of the one pickle, where it has been unpickled already; it stays in memory.
 
     Returns:
         A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is missing from a segment,

@@ -22,7 +22,7 @@ class Sample:
     """One tuple of a file, in our names.
 
     Args:
-        raw_id: of the segment, as the file spells it.
+        raw_id: id of the segment, as the file spells it.
         features: modality → `(steps, dim)` numbers as the file has it, NaN included; `(0, 0)` where it lacks it.
         words: the actual words in lower case, if there are any, silence among them.
         spoken: `(steps,)` bool, which words are spoken.
@@ -45,7 +45,7 @@ def samples_of(path: Path, content: object = None) -> Iterator[tuple[str | None,
 
     Args:
         path: the file.
-        content: what it holds, where it has been unpickled already.
+        content: the content of the file, where it has been unpickled already.
 
     Raises:
         ValueError: the file is no pickle of data, or is not laid out like this.

@@ -23,7 +23,7 @@ class Place:
 
     Args:
         path: the archive.
-        name: in it.
+        name: name of the array in the archive.
         shape: `(steps, dim)`.
         is_joint: whether the archive has the modality of all segments, or else all modalities of one.
     """

@@ -43,7 +43,7 @@ def read_table(path: Path, notes: list[str]) -> tuple[list[Row], dict[str, list[
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be read.
+        ValueError: the table cannot be read.
     """
     text = read_text(path, "table of segments", "a CSV file in UTF-8 with the columns id and label")
     try:

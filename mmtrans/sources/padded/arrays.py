@@ -58,7 +58,7 @@ def open_padded(
     Args:
         format: name of the format.
         files: the files that were read; the first stands in messages.
-        folds: at least one.
+        folds: the splits of the files, at least one.
         label: name or 0-based index of the label column, where there are several.
         label_names: names of the label columns, or none.
         may_be_unit: whether all label columns are sentiments, on MOSI's scale or on SIMS's.

@@ -26,7 +26,7 @@ class Fold:
         masks: modality → `(n, steps)` bool, the steps that the file says are real.
         exact: modality → `(n,)` steps, where the file holds each segment's own; the padding, on the right, is ours.
         deviants: modality → `(n,)` bool, segments that have it with other columns than most, and thus lack it.
-        transcripts: of each segment, as the file has it; its words are tokens where nothing is aligned.
+        transcripts: n transcripts as the file has them; their words are tokens where nothing is aligned.
     """
 
     split: str

@@ -43,7 +43,7 @@ def real_lengths(nonzero: np.ndarray, side: str) -> np.ndarray:
 
     Args:
         nonzero: `(segments, steps)` bool.
-        side: as `find_side` gives it.
+        side: side of the padding, as `find_side` gives it.
 
     Returns:
         `(segments,)` int64; 0 for a segment that is zero throughout.

@@ -73,7 +73,7 @@ def open_split_pickle(
     Args:
         path: the file.
         format: one of the four, or `None` to tell by content. It only names the corpus: the parts tell the rest.
-        content: what the file holds, where it has been unpickled already.
+        content: the content of the file, where it has been unpickled already.
         label: MMSA: `sentiment`, `T`, `A` or `V`; otherwise index of a column where there are several.
 
     Returns:

@@ -36,7 +36,7 @@ def stack(value: object) -> Stacked:
             one step. A row that is missing has no steps.
 
     Raises:
-        ValueError: it is neither of these, or has no row; the message is a clause.
+        ValueError: the value is neither of these, or has no row; the message is a clause.
     """
     array = _array_or_rows(value)
     if isinstance(array, list):

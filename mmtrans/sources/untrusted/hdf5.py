@@ -67,7 +67,7 @@ def open_hdf5(path: Path | str, *, layout: str = LAYOUT) -> h5py.File:
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
-        ValueError: it is no regular file, no HDF5 file, a damaged one, or the system refuses to open it.
+        ValueError: `path` is no regular file, no HDF5 file, a damaged one, or the system refuses to open it.
     """
     _touch(path, "/")
     check_file(path, "HDF5 file", layout)
@@ -89,7 +89,7 @@ def new_hdf5(path: Path) -> Iterator[h5py.File]:
     signal.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with h5py.File(path, "w", driver="core", backing_store=False) as file:
         yield file
@@ -103,9 +103,9 @@ def find_child(parent: h5py.Group, name: str, kind: type, *, layout: str = LAYOU
 
     Args:
         parent: a group, or the file.
-        name: one name, no path.
+        name: a single name, no path.
         kind: `h5py.Group` or `h5py.Dataset`.
-        layout: as in `refusal`.
+        layout: what the format's reader expects, see `refusal`.
 
     Raises:
         ValueError: there is none, it is of the other kind, it is a soft or external link, or its header is damaged.
@@ -129,8 +129,8 @@ def find_dataset(parent: h5py.Group, name: str, *, layout: str = LAYOUT) -> h5py
     """The dataset `name` of `parent`: of a size that may be read, with its values in the file itself.
 
     Raises:
-        ValueError: as `find_child`, or its header announces more than `MAX_DATASET_BYTES`, or its values lie in other
-            files.
+        ValueError: `find_child` raises one, its header announces more than `MAX_DATASET_BYTES`, or its values lie in
+            other files.
     """
     dataset, path = find_child(parent, name, h5py.Dataset, layout=layout), parent.file.filename
     try:

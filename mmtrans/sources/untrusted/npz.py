@@ -44,7 +44,7 @@ def open_npz(path: Path) -> zipfile.ZipFile:
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
-        ValueError: it is no whole .npz archive.
+        ValueError: the file is no whole .npz archive.
     """
     check_file(path, ".npz archive", _LAYOUT)
     try:
@@ -93,7 +93,7 @@ def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """Reads one array of numbers.
 
     Raises:
-        ValueError: as `array_shape`, or the values cannot be read.
+        ValueError: `array_shape` raises one, or the values cannot be read.
     """
     array_shape(archive, name)
     try:

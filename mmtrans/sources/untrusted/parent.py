@@ -78,7 +78,7 @@ def read_isolated(
         options: keyword arguments that JSON can express.
         workers: how many children read at the same time. Segments, their order and the account are the same for any
             number.
-        limits: of each child; the module's by default.
+        limits: limits of each child; the module's by default.
 
     Returns:
         A corpus whose `read()` streams from the children.
@@ -86,7 +86,7 @@ def read_isolated(
     Raises:
         ValueError: `workers` out of range; the reader's own refusals; a child that died, fell silent, or needed more
             memory than it may have. The last four may also come while reading.
-        FileNotFoundError: as the reader's own.
+        FileNotFoundError: the reader raises one.
         RuntimeError: a defect of the reader, with the child's traceback.
     """
     if not 1 <= workers <= MAX_WORKERS:
@@ -114,10 +114,10 @@ def call_isolated(
 
     Args:
         function: a function of a module whose result JSON can express.
-        path, options, limits: as in `read_isolated`.
+        path, options, limits: the arguments of `read_isolated` with these names.
 
     Raises:
-        ValueError, FileNotFoundError, RuntimeError: as `read_isolated`.
+        ValueError, FileNotFoundError, RuntimeError: the same causes as those of `read_isolated`.
     """
     limits = limits or Limits()
     child = _Child(_request(function, path, options, limits), limits)

@@ -20,7 +20,7 @@ def look_at_roots(path: str, files: Sequence[str]) -> list[list[tuple[str, str |
     """Tells for each file what lies at its root; to be called in a child process, which a file may kill.
 
     Args:
-        path: of the source.
+        path: path of the source.
         files: HDF5 files in it.
 
     Returns:
