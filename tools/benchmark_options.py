@@ -21,7 +21,8 @@ class Options:
         batch_size: segments in a batch.
         threads: threads of each process.
         repeats: number of processes, each measuring once.
-        copies: how many times training and input read the corpus' shards in an epoch, as a longer corpus would be.
+        copies: number of times that training and input read the corpus' shards in an epoch, as a longer corpus would
+            be.
         deterministic: whether operations are deterministic, as `mmtrans train` has it.
         source: corpus to convert; `None` makes a synthetic one.
         profile: directory that receives a TensorBoard trace; `None` for none.

@@ -21,7 +21,7 @@ class Comparator:
     Args:
         script: the script.
         interpreter: the Python that runs it.
-        arguments: its arguments, as one would type them.
+        arguments: arguments of the script, as one would type them.
 
     Raises:
         FileNotFoundError: no such script.

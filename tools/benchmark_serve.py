@@ -88,7 +88,7 @@ def make_random_run(path: Path, config: Config, records: Records) -> Run:
     Args:
         path: the directory to make.
         config: the run's configuration.
-        records: opened with train.
+        records: the records, opened with train.
     """
     run = Run.open_or_create(path, config, records)
     for phase, prepared in zip(run.phases, prepare_phases(config, records), strict=True):

@@ -35,8 +35,8 @@ def launch(argv: Sequence[str], workers: int) -> None:
         workers: number of processes.
 
     Raises:
-        WorkerLostError: one ended otherwise than by its own error; the rest is killed at once.
-        SystemExit: one failed, or was stopped by a signal to this process, and has said so: its exit code.
+        WorkerLostError: a process ended otherwise than by its own error; the rest is killed at once.
+        SystemExit: a process failed, or was stopped by a signal to this process, and has said so: its exit code.
         KeyboardInterrupt: Ctrl-C or SIGTERM came, and the chief has not said so.
     """
     with _processes(argv, workers) as (processes, errors):

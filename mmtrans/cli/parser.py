@@ -165,7 +165,7 @@ def add_config_flags(
     Those that most people change stand where the parser is, the others in a group for each section.
 
     Args:
-        parser: the command's.
+        parser: parser of the command.
         without: fields that get no flag.
         otherwise: field → arguments of `add_argument` that its flag has in place of its own.
     """

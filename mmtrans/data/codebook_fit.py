@@ -21,10 +21,11 @@ def fit_codebook(records: Records, selection: Selection, size: int, min_count: i
     """Fits the tokens of a translation's target on the train split.
 
     Args:
-        records: opened with train.
+        records: the records, opened with train.
         selection: source and target of the translation; its split must be train.
-        size: most codewords of a k-means codebook; fewer where there are not `STEPS_PER_CODEWORD` train steps for each.
-        min_count: least occurrences in train of a word of the vocabulary.
+        size: number of codewords of a k-means codebook at most; fewer where there are not `STEPS_PER_CODEWORD` train
+            steps for each.
+        min_count: number of occurrences in train that a word of the vocabulary has at least.
         seed: the random state of k-means.
 
     Raises:

@@ -30,7 +30,7 @@ class Selection:
         split: `train`, `valid` or `test`.
         source: modalities, concatenated in this order.
         target: modalities to translate into, concatenated in this order; empty for a regression.
-        labelled: only segments with a label.
+        labelled: whether only segments with a label are read.
         lacking: only segments that do not have all of these modalities, if any are named.
     """
 

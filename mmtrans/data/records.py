@@ -31,7 +31,7 @@ class Records:
     Args:
         directory: the directory of the shards.
         manifest: the manifest of the records.
-        splits: those that may be read; asking for another is an error, so that test cannot leak into training.
+        splits: the splits that may be read; asking for another is an error, so that test cannot leak into training.
         kept_rows: shard file → `(segments,)` bool, the rows that keep their label, where only some train labels do.
         hidden_ids: ids of the segments whose labels are not there.
         present_rows: shard file → `(segments,)` bool, the rows that are still there, where segments were left out.

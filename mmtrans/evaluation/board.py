@@ -99,8 +99,8 @@ def write_evaluation(place: Path, run: Run, split: str, result: Mapping) -> None
     Args:
         place: the directory, which gets `logs/evaluation`; the plots of this split are drawn in it.
         run: the run.
-        split: which was evaluated.
-        result: its object in metrics.json.
+        split: the split that was evaluated.
+        result: the split's object in metrics.json.
     """
     from tensorboard.plugins.hparams import api as hparams
 

@@ -26,7 +26,7 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
 
     Args:
         runs: the members, whose phases are finished; recipes and seeds may differ.
-        records: opened with this split and train (whose labels make the baselines).
+        records: the records, opened with this split and train (whose labels make the baselines).
         split: `train`, `valid` or `test`.
         out: the ensemble's directory: new, empty, or made by an evaluation of the same members.
 

@@ -22,7 +22,7 @@ class Metric:
         name: key of the metric in metrics.json.
         heading: name of the metric in tables.
         better: whether a model is better when it is less, `min`, or when it is more, `max`.
-        classes: how many classes are told apart; 0 where scores are compared.
+        classes: number of classes that are told apart; 0 where scores are compared.
     """
 
     name: str

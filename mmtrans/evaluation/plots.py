@@ -237,7 +237,7 @@ def plot_attention(
         attention_weights: `(steps, source_steps)`.
         words: the source's words, or nothing: then steps are numbered.
         tokens: the decoded tokens, or nothing; a last row beyond them is EOS.
-        title: which segment.
+        title: name of the segment.
     """
     steps, source_steps = attention_weights.shape
     width, height = max(4.5, 1.9 + 0.27 * source_steps), max(3.0, 1.7 + 0.23 * steps)

@@ -66,7 +66,7 @@ def predict_split(
 
     Args:
         run: a trained run.
-        records: opened with the split.
+        records: the records, opened with the split.
         split: `train`, `valid` or `test`.
         scorer: what `make_scorer` gave for the run, if it was called already: to trace it takes longer than to run it.
         most: about so many segments are enough, drawn at random; without it all are scored, short ones first.

@@ -32,7 +32,8 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
 
     Args:
         run: a run whose phases are finished.
-        records: opened with this split and train (whose labels make the baseline in the plot), as for `evaluate`.
+        records: records opened with this split and train (whose labels make the baseline in the plot), as for
+            `evaluate`.
         split: `train`, `valid` or `test`.
         out: the directory of the results, as for `evaluate`.
 

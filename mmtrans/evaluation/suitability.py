@@ -28,7 +28,7 @@ class Unseen:
 
     Args:
         records: the view to read the split from.
-        left_out: how many of the segments asked for stay out; `None` where nobody knows which would have to.
+        left_out: number of the segments asked for that stay out; `None` where nobody knows which would have to.
         notes: sentences for the user: whose records these are, what stays out, what else differs.
         seen_videos: videos of the segments that the runs were trained on, if these are not the runs' own records.
     """

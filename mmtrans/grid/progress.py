@@ -16,7 +16,7 @@ class Display:
 
     Args:
         total: tasks to be done.
-        quiet: no output.
+        quiet: whether nothing is printed.
     """
 
     def __init__(self, total: int, quiet: bool = False):

@@ -87,7 +87,7 @@ def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, 
     """Trains and evaluates what a grid lacks, and keeps `failures.json`.
 
     Args:
-        grid: saved, in a directory that is locked.
+        grid: a saved grid, in a directory that is locked.
         jobs: worker processes.
         quiet: no progress on the terminal.
 

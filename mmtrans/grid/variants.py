@@ -30,7 +30,7 @@ class Variant:
     """What a run is, apart from its seed.
 
     Args:
-        recipe: canonical.
+        recipe: a canonical recipe.
         untrained: the control whose encoder is left as it was initialised.
         label_fraction: share of the train labels that the sentiment phase sees.
         name: name of the fields in which it differs from the grid's configuration; empty for the plain one.
@@ -84,7 +84,7 @@ def rows_of(
     """The rows of a grid: recipes, each named variant of them, controls, and then all with fewer labels.
 
     Args:
-        recipes: canonical.
+        recipes: canonical recipes.
         controls: whether each translation is also run untrained, and beside the features that it reads.
         label_fractions: shares of the train labels, other than all of them, with which everything is also run.
         named: name of a variant → its fields. Features that read none of them have no such row.
@@ -150,7 +150,7 @@ def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]
 
     Args:
         path: the file.
-        config: what they vary.
+        config: the configuration that the variants change.
 
     Raises:
         FileNotFoundError: no such file.

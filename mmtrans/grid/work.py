@@ -20,7 +20,7 @@ class Workplace:
     Args:
         path: the grid's directory.
         records_path: the records.
-        splits: those that a completed run is evaluated on.
+        splits: the splits that a completed run is evaluated on.
         num_threads: threads of one operation; `None` for training's default.
         init_paths: `init` of a configuration → the grid's copy of that run.
     """

@@ -69,7 +69,7 @@ def describe_export(run: Run, functions: dict) -> dict:
     """The content of `signature.json`, apart from the checksums.
 
     Args:
-        run: what was exported.
+        run: the exported run.
         functions: name → concrete function, as saved.
     """
     modalities = run.data["modalities"]

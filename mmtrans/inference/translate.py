@@ -82,7 +82,7 @@ def translate(
 
     Args:
         run: a run whose last translation is trained.
-        records: opened with the split.
+        records: the records, opened with the split.
         split: `train`, `valid` or `test`.
         options: how to search, read for tokens only; and the seed of what is drawn, a latent too. What a segment draws
             follows from the first number of the seed and from its id alone.

@@ -59,7 +59,7 @@ def segment_seeds(seed: int, ids: Sequence[bytes]) -> np.ndarray:
     """The seed of what each segment draws, `(batch, 2)` int32: neither batch nor split have a part in it.
 
     Args:
-        seed: the user's.
+        seed: the seed that the user gave.
         ids: the segments' ids.
     """
     digests = (hashlib.sha256(b"%d %b" % (seed, id_)).digest() for id_ in ids)

@@ -22,7 +22,7 @@ class Encoder(keras.layers.Layer):
     Args:
         units: units of each direction.
         cell: `lstm` or `gru`.
-        num_layers: how many layers are stacked.
+        num_layers: number of stacked layers.
         bidirectional: whether each layer reads both ways.
         dropout: rate on the input of every layer.
 

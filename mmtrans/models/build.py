@@ -61,7 +61,7 @@ def join(
         target: what is read and written.
         config: sizes and options of the decoder.
         name: the model's name.
-        ratio: how many steps a target has for each of its source, where it has other steps.
+        ratio: number of target steps for each source step, where the target has other steps.
     """
     attention_units = config.decoder.attention_units if config.decoder.attention == "bahdanau" else None
     decoder = AttentionDecoder(

@@ -39,7 +39,7 @@ def make_search_step(
     """The step function that `beam_search` takes, and the state before its first step.
 
     Args:
-        decoder: built.
+        decoder: the decoder, built.
         target: built, the owner of token vectors and head.
         memory: what `decoder.prepare` gives.
         cell: the cell's first states, each `(batch, units)`.

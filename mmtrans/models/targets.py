@@ -125,7 +125,7 @@ class FeatureTarget:
 
         Args:
             decoder_input: `(batch, target_steps, …)`.
-            training: whether some frames are the true ones.
+            training: whether this is training, where some frames are the true ones.
         """
         shape = tf.shape(decoder_input)[:2]
         share = tf.random.stateless_uniform(shape, named_seed("feature_sampling")) if training else tf.zeros(shape)

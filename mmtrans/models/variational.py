@@ -69,9 +69,9 @@ def at_least(free_bits: float, of_units, count):
     """A replica's part of `max(sum, free_bits · count)`, where sum and count are those of all replicas.
 
     Args:
-        free_bits: least mean of a unit, in nats.
+        free_bits: floor of the mean of a unit, in nats.
         of_units: `(units,)` float32, this replica's sums.
-        count: float32 scalar, of how many vectors.
+        count: float32 scalar, number of vectors that the sums are of.
     """
     context = tf.distribute.get_replica_context()
     # Whether a unit is above is no matter of gradients, so each replica may add its own part of the maximum.

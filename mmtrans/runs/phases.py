@@ -106,9 +106,9 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
     """Why a phase learns something else in a run of format 1, what it inherits apart; `None` where it does not.
 
     Args:
-        kind: the phase's.
-        recipe: the phase's.
-        config: the run's.
+        kind: kind of the phase.
+        recipe: recipe of the phase.
+        config: configuration of the run.
         unaligned: modalities whose steps are not the words'.
     """
     if not isinstance(recipe, Translation):

@@ -35,7 +35,7 @@ def check_unchanged(path: Path, made_for: tuple[Config, str], wanted: tuple[Conf
     Args:
         path: the directory.
         made_for: configuration, and hash of the records' manifest, that it was made with.
-        wanted: those that it is to go on with.
+        wanted: configuration, and hash of the records' manifest, that a command is to go on with.
     """
     (made_config, made_hash), (config, manifest_hash) = made_for, wanted
     before, after = made_config.to_dict(), config.to_dict()

@@ -42,7 +42,7 @@ class Run:
         records_path: path of the records when the run was made.
         manifest_hash: hash of those records' manifest.
         init_hash: hash of the weights in `init/`, or `None`.
-        run_format: what it learns, see `RUN_FORMAT`: that of the day when it was made.
+        run_format: what the run learns, see `RUN_FORMAT`: that of the day when it was made.
         unaligned: modalities of the records whose steps are not the words'.
     """
 
@@ -92,9 +92,9 @@ class Run:
         """Opens the run for resuming, or makes a new one.
 
         Args:
-            path: its directory.
-            config: its configuration.
-            records: what it is to be trained on.
+            path: directory of the run.
+            config: configuration of the run.
+            records: the records that the run is to be trained on.
             init: the run whose weights a new one starts from; `None` for the one that `config.plan.init` names.
 
         Raises:

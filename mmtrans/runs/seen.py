@@ -22,7 +22,7 @@ def ids_to_see(records: Records, inherited: frozenset[str] | None) -> dict[str, 
     """Ids of the segments that a run is to be trained on, by split, and in `init` those that it inherits.
 
     Args:
-        records: the run's.
+        records: the run's records.
         inherited: ids that the run which it starts from has seen; empty without one, `None` where nobody knows.
 
     Raises:

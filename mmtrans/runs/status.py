@@ -26,11 +26,11 @@ class Outcome:
     """What a phase that was trained to its end has come to.
 
     Args:
-        epochs: most epochs that it might be trained for.
+        epochs: number of epochs that the phase might be trained for at most.
         stopped_by: `epochs`, `patience` or `untrained`.
-        epoch: epochs that it was trained for.
+        epoch: number of epochs that the phase was trained for.
         step: optimiser steps that were done.
-        best_loss: its best valid loss; `None` if untrained.
+        best_loss: best valid loss; `None` if untrained.
         best_epoch: the epoch that brought it; 0 if untrained.
         history: a row of history.csv for each epoch.
     """
@@ -51,7 +51,7 @@ class PhaseStatus:
     Args:
         key: key of the phase when it was begun, see `Phase`.
         inherited: hash of its parent's weights at that time; `None` without a parent.
-        outcome: what it has come to; `None` before its end.
+        outcome: what the phase has come to; `None` before its end.
     """
 
     key: str

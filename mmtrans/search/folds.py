@@ -18,7 +18,7 @@ def fold_videos(records: Records, number: int) -> list[set[str]]:
     """The videos that each fold holds out: each video with labels once, in folds of about as many labelled segments.
 
     Args:
-        records: opened without the test split.
+        records: the records, opened without the test split.
         number: number of folds.
 
     Raises:

@@ -173,8 +173,8 @@ def make_oracle(search: Search, trials: int | None) -> keras_tuner.Oracle:
     """The oracle of a search.
 
     Args:
-        search: what is searched.
-        trials: most trials; `None` for all combinations, or one sweep of hyperband.
+        search: the search.
+        trials: number of trials at most; `None` for all combinations, or one sweep of hyperband.
     """
     options: dict[str, Any] = {
         "objective": keras_tuner.Objective(search.objective, search.direction),

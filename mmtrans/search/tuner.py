@@ -28,7 +28,7 @@ class Tuner(keras_tuner.Tuner):
     its first one's, which go on. What became of it is in `DIR/trials/<trial>/trial.json`.
 
     Args:
-        search: saved, in a directory that is locked.
+        search: a saved search, in a directory that is locked.
         trials: number of trials at most, or `None`.
         member: what this process is in a cluster.
         pool: pool of `Trainer`s.
@@ -157,8 +157,8 @@ def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1
     """Searches to the end, or until a cluster's chief has nothing more to do.
 
     Args:
-        search: saved, in a directory that is locked; with its folds.
-        trials: most trials, those of earlier commands included; `None` for all there are.
+        search: a saved search, in a directory that is locked; with its folds.
+        trials: number of trials at most, those of earlier commands included; `None` for all there are.
         member: what this process is in a cluster. A chief trains nothing: it waits for its workers to end.
         jobs: trainings of a trial at a time, each in a process.
         quiet: no output to the terminal.

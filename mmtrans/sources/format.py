@@ -83,7 +83,7 @@ class Format:
         """Refuses options that the format does not take; word vectors that it does not need do no harm.
 
         Raises:
-            ValueError: some are given.
+            ValueError: some of these options are given.
         """
         others = {name: value for name, value in options.own().items() if name not in (*self.takes, "glove")}
         if others:

@@ -189,7 +189,7 @@ def choose_scale(labels: Labels, folds: Mapping[str, Sequence[str]] | None = Non
     """The scale of a source's labels; see the module for the rule.
 
     Args:
-        labels: what the source tells.
+        labels: what the source tells of its labels.
         folds: split → video ids, where they are known; without, all labels are looked at.
 
     Returns:

@@ -101,7 +101,7 @@ def _name_others(named: Mapping[int, Name], splits: Sequence[str | None]) -> tup
 
     Args:
         named: row → name, of the rows with an id.
-        splits: of each row.
+        splits: split of each row, or `None`.
     """
     taken = {video for video, _ in named.values()}
     counts: Counter[str | None] = Counter()

@@ -53,7 +53,7 @@ def usable(
 
     Args:
         arrays: modality → `(steps, dim)` numbers, of those that the segment has with the usual columns.
-        modalities: those of the source, in the order of the result; what the segment lacks is counted.
+        modalities: the modalities of the source, in the order of the result; what the segment lacks is counted.
         account: the account that counts everything that is treated or lacking.
         odd: modalities that the segment has with other columns than most.
     """

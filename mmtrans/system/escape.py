@@ -97,8 +97,8 @@ def for_plot(text: str, limit: int = PLOT_LIMIT) -> str:
     """Text of a matplotlib picture: no mathematics, no second line, not hidden from a legend, and cut to a length.
 
     Args:
-        text: plain.
-        limit: most characters; what is longer ends in `…`.
+        text: plain text.
+        limit: number of characters at most; what is longer ends in `…`.
     """
     text = for_terminal(text)
     text = text if len(text) <= limit else f"{text[: limit - 1]}…"

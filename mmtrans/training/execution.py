@@ -38,7 +38,7 @@ class Execution:
         sharding: what a process reads. `rows`: all files, and it parses its rows of every global batch, so that the
             number of processes does not change the batches. `files`: its own files, so that it reads less, and the
             batches are others.
-        checkpoint_minutes: most minutes of work that a kill can lose; 0 for a checkpoint after each batch.
+        checkpoint_minutes: minutes of work that a kill can lose at most; 0 for a checkpoint after each batch.
 
     Raises:
         ValueError: a value out of range, or `workers` with one device.
@@ -66,7 +66,7 @@ class Cluster:
 
     Args:
         index: 0 for the chief, which is the one that writes.
-        num_processes: how many there are.
+        num_processes: number of processes.
     """
 
     index: int = 0

@@ -26,7 +26,7 @@ def open_init(init: str, kept: Path | None = None) -> Run:
     """Opens the run that a configuration starts from.
 
     Args:
-        init: its directory.
+        init: directory of the run.
         kept: a copy of its translations, which goes before; a line on stderr tells where the run is another by now.
 
     Raises:
@@ -86,8 +86,8 @@ def copy_initial_weights(init: Run, run: Run, phase: TranslationPhase, translato
     Args:
         init: the run's `init`.
         run: the run.
-        phase: one of its translations.
-        translator: its models, with their initial weights.
+        phase: a translation of the run.
+        translator: the models of the translation, with their initial weights.
 
     Raises:
         ValueError: weights of other shapes.

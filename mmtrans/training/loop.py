@@ -149,8 +149,8 @@ def fit(
         data: the batches.
         config: optimisation settings.
         phase_dir: receives `checkpoints/` and `best/weights.npz`.
-        monitor: told of every batch and epoch.
-        devices: those that the objective was made for, in whose scope this is called; `None` for one device.
+        monitor: the monitor, told of every batch and epoch.
+        devices: the devices that the objective was made for, in whose scope this is called; `None` for one device.
         checkpoint_minutes: time between two checkpoints within an epoch, in minutes.
 
     Returns:
@@ -237,9 +237,9 @@ def train_epoch(
         train_step: what `make_train_step` gives.
         batches: the rest of the epoch.
         progress: its `step` is counted up, and its `losses` and `norms` get a float for each batch.
-        monitor: told of every batch.
+        monitor: the monitor, told of every batch.
         checkpoints: saves the progress when that is due.
-        devices: those that the step was made for; `None` for one device.
+        devices: the devices that the step was made for; `None` for one device.
 
     Returns:
         Whether one of several processes was told to stop; then the progress up to it is saved.

@@ -23,8 +23,8 @@ class Monitor:
     """Reports one phase. Use it as a context manager.
 
     Args:
-        title: e.g. `translation T->A`.
-        epochs: most epochs of the phase.
+        title: name of the phase, e.g. `translation T->A`.
+        epochs: number of epochs of the phase at most.
         steps: batches of an epoch.
         logs_dir: directory of the phase's TensorBoard events; `None` for none.
         quiet: no output to the terminal.

@@ -63,7 +63,7 @@ class TranslationObjective:
 
     Args:
         translator: the models of the translation.
-        cycle: those of the way back, or `None`.
+        cycle: the models of the way back, or `None`.
         cycle_weight: weight of the loss of the way back.
     """
 

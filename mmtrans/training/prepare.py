@@ -77,7 +77,7 @@ def prepare_phases(
 
     Args:
         config: the configuration.
-        records: opened with train and valid.
+        records: the records, opened with train and valid.
         worker: what this process reads of each batch.
         init: the run that it starts from; `None` for the one that `config.plan.init` names.
 

@@ -34,9 +34,9 @@ class Progress:
         """Counts an epoch.
 
         Args:
-            row: its row of history.csv.
-            valid_loss: its valid loss.
-            is_best: whether no epoch before had a better one.
+            row: the epoch's row of history.csv.
+            valid_loss: the epoch's valid loss.
+            is_best: whether no epoch before had a better valid loss.
         """
         self.history.append(row)
         self.epoch += 1

@@ -45,8 +45,8 @@ def make_samples(
     variational model there is `samples/kl`, the divergence of a segment in nats, their mean.
 
     Args:
-        translator: decoded with the weights that it has when the samples are written.
-        records: opened with the split.
+        translator: the translator; it decodes with the weights that it has when the samples are written.
+        records: the records, opened with the split.
         selection: what the translation reads of a split that is not trained on.
         codebook: tokens of the target; `None` for features.
 

@@ -64,7 +64,7 @@ def train(
 
     Args:
         run: the run. Several processes share its directory: the chief writes, the others read.
-        records: opened without the test split.
+        records: the records, opened without the test split.
         quiet: no progress on the terminal.
         devices: devices to train on; `None` for one device.
         execution: how the data is shared, and how often a checkpoint is made; `None` for the defaults.
@@ -111,7 +111,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
         run: the run, whose earlier phases are trained.
         phase: the phase.
         records: the records that the phase sees; labels are read where it learns sentiment.
-        codebook: tokens of its target; `None` where it writes none.
+        codebook: tokens of the phase's target; `None` where it writes none.
     """
     keras.utils.set_random_seed(run.config.plan.seed)
     objective: PhaseObjective

@@ -45,7 +45,7 @@ class Plan:
 
     Args:
         sequences: role → its sequence.
-        modalities: those that segments can have.
+        modalities: the modalities that segments can have.
         reference: role whose rows are the steps, `words` or `text`, or `None` where each modality has its own.
         compat: the argument of `open_csd` with this name.
         units: the units to read, in the order of reading.

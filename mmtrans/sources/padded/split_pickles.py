@@ -72,7 +72,8 @@ def open_split_pickle(
 
     Args:
         path: the file.
-        format: one of the four, or `None` to tell by content. It only names the corpus: the parts tell the rest.
+        format: one of the four formats, or `None` to tell by content. It only names the corpus: the parts tell
+            the rest.
         content: the content of the file, where it has been unpickled already.
         label: MMSA: `sentiment`, `T`, `A` or `V`; otherwise index of a column where there are several.
 

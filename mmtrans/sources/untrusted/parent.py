@@ -76,8 +76,8 @@ def read_isolated(
             several children if it is a `UnitCorpus`, and by one otherwise.
         path: the source; it is named where a child dies.
         options: keyword arguments that JSON can express.
-        workers: how many children read at the same time. Segments, their order and the account are the same for any
-            number.
+        workers: number of children that read at the same time. Segments, their order and the account are the same for
+            any number.
         limits: limits of each child; the module's by default.
 
     Returns:

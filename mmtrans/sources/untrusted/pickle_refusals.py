@@ -42,7 +42,7 @@ def refused(path: Path, name: str) -> ValueError:
 
     Args:
         path: the file.
-        name: what it asks for, e.g. `os.system`.
+        name: name of what the pickle asks for, e.g. `os.system`.
     """
     if _has_crlf(path):
         return unreadable(path, "pickle", _EXPECTED, CRLF)
