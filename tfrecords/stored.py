@@ -173,7 +173,7 @@ def _array(data: bytes) -> np.ndarray:
     return array
 
 
-def _check_row(row: dict, columns: Mapping[str, type], path: Path, line: str, remedy: str) -> None:
+def _check_row(row: Mapping[str, str], columns: Mapping[str, type], path: Path, line: str, remedy: str) -> None:
     if None in row or None in row.values():
         raise damage(path, "as many cells in each row as in the header", line, remedy)
     for name, kind in columns.items():

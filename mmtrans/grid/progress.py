@@ -6,7 +6,9 @@ import time
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mmtrans.grid.description import Failure
 from mmtrans.grid.plan import Task
+from mmtrans.grid.work import Completed, Trained
 from mmtrans.system.console import Console
 from mmtrans.system.escape import for_terminal
 
@@ -52,19 +54,19 @@ class Display:
         bar = self.progress.add_task(for_terminal(task.title), total=None, count="")
         self._running[task.name] = bar, time.monotonic()
 
-    def end(self, task: Task, result: dict) -> None:
+    def end(self, task: Task, result: Trained | Completed) -> None:
         """A task is done, with what the worker returned."""
         seconds = self._stop(task, 1)
         figures = (
             f"{result['split']} MAE {result['mae']:.4f}"
-            if task.completes_run
+            if "mae" in result
             else "left untrained"
             if result["valid_loss"] is None
             else f"valid loss {result['valid_loss']:.4f}"
         )
         self._print(f"{task.title}: {figures}, {seconds:.0f} s")
 
-    def fail(self, task: Task, num_lost: int, failure: dict[str, str]) -> None:
+    def fail(self, task: Task, num_lost: int, failure: Failure) -> None:
         """A task failed, and with it those that build on it."""
         self._stop(task, 1 + num_lost)
         lost = f" {num_lost} tasks that build on it are left out." if num_lost else ""

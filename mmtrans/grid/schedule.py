@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmtrans.config import RUN_FORMAT
+from mmtrans.grid.description import Failure
 from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.progress import Display
@@ -83,7 +84,7 @@ def outdated_runs(grid: Grid) -> dict[str, list[str]]:
     return outdated
 
 
-def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, str]]:
+def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, Failure]:
     """Trains and evaluates what a grid lacks, and keeps `failures.json`.
 
     Args:
@@ -98,7 +99,7 @@ def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, 
         (grid.path / name).mkdir(exist_ok=True)
     todo = pending_tasks(grid)
     unfinished = {task.phase.key for task in todo}
-    failures: dict[str, dict[str, str]] = {}
+    failures: dict[str, Failure] = {}
     _save(grid, failures)
     # Threads of one operation help little where other processes keep the cores busy.
     threads = 1 if jobs > 1 else None
@@ -122,7 +123,7 @@ def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, dict[str, 
                     continue
                 lost = [task for task in todo if _builds_on(task.phase, outcome.task.phase)]
                 todo = [task for task in todo if task not in lost]
-                failure = {"reason": outcome.reason, "log": _log(outcome.task)}
+                failure: Failure = {"reason": outcome.reason, "log": _log(outcome.task)}
                 failures |= {task.name: failure for task in (outcome.task, *lost) if task.completes_run}
                 _save(grid, failures)
                 display.fail(outcome.task, len(lost), failure)
@@ -141,5 +142,5 @@ def _log(task: Task) -> str:
     return f"logs/{task.name}.log"
 
 
-def _save(grid: Grid, failures: dict) -> None:
+def _save(grid: Grid, failures: dict[str, Failure]) -> None:
     write_atomically(grid.path / "failures.json", json.dumps(failures, indent=2))

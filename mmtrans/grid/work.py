@@ -7,10 +7,27 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from mmtrans.grid.plan import Task
 from mmtrans.workers.pool import WORKERS, sign_in
 from mmtrans.workers.process import forget_models, set_up_tensorflow
+
+if TYPE_CHECKING:
+    from mmtrans.runs.run import Run
+
+
+class Trained(TypedDict):
+    """What a task that completes no run returns: the best validation loss, `None` of a phase that is left untrained."""
+
+    valid_loss: float | None
+
+
+class Completed(TypedDict):
+    """What a task that completes a run returns: a split that the run was evaluated on, and its MAE."""
+
+    split: str
+    mae: float
 
 
 @dataclass(frozen=True)
@@ -36,11 +53,8 @@ class Workplace:
         sign_in(self.path / WORKERS)
         set_up_tensorflow(self.num_threads)
 
-    def __call__(self, task: Task) -> dict:
+    def __call__(self, task: Task) -> Trained | Completed:
         """Does a task.
-
-        Returns:
-            `valid_loss` of a translation (`None` if untrained); of a completed run the `split` and its `mae`.
 
         Raises:
             ValueError: records that lack what the phase needs, or are corrupt.
@@ -79,11 +93,11 @@ class Workplace:
         store.put(task.phase, run)
         if task.completes_run:
             return self._complete(run)
-        result = {"valid_loss": read_outcome(run, task.phase).best_loss}
+        result: Trained = {"valid_loss": read_outcome(run, task.phase).best_loss}
         shutil.rmtree(run.path)
         return result
 
-    def _complete(self, run) -> dict:
+    def _complete(self, run: Run) -> Completed:
         from mmtrans.evaluation.evaluate import evaluate
         from mmtrans.evaluation.suitability import open_records
         from mmtrans.training.train import write_history

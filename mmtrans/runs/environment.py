@@ -46,6 +46,15 @@ class Data(_AlwaysData, total=False):
     steps_per_word: dict[str, Finite]
 
 
+class DataDescription(TypedDict):
+    """What `describe_data` gives, as JSON will have it: `Data` with the label's fields in place of the label."""
+
+    label: dict[str, Any]
+    max_steps: dict[str, int]
+    modalities: dict[str, Columns]
+    steps_per_word: dict[str, float]
+
+
 class _Always(TypedDict):
     records: str
     manifest_hash: str
@@ -65,7 +74,7 @@ class Environment(_Always, total=False):
     keras: str
 
 
-def describe_data(manifest: Manifest) -> dict:
+def describe_data(manifest: Manifest) -> DataDescription:
     """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, and how
     many steps a word those have that are not aligned to the words."""
     return {

@@ -14,7 +14,7 @@ from mmtrans.search.oracles import make_oracle
 from mmtrans.search.plan import Search, Training
 from mmtrans.search.results import Score, Trial, best_first, load_trials, write_results
 from mmtrans.search.space import from_keras_tuner
-from mmtrans.search.work import Trainer
+from mmtrans.search.work import Trained, Trainer
 from mmtrans.system import errors as system_errors
 from mmtrans.system.console import Console
 from mmtrans.system.files import write_atomically
@@ -150,7 +150,8 @@ def _name(trial_id: str) -> str:
 
 def _score(outcome: Outcome) -> Score:
     training: Training = outcome.task
-    return Score(training.name, training.config.plan.seed, training.fold, **outcome.result)
+    trained: Trained = outcome.result
+    return Score(training.name, training.config.plan.seed, training.fold, **trained)
 
 
 def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1, quiet: bool = False) -> list[Trial]:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from mmtrans.search.plan import Training
 from mmtrans.workers.pool import WORKERS, sign_in
 from mmtrans.workers.process import forget_models, set_up_tensorflow
+
+
+class Trained(TypedDict):
+    """What a training returns: the objective's value on valid, and the epochs that were trained, over all phases."""
+
+    value: float
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,8 @@ class Trainer:
         sign_in(self.trials_path.parent / self.workers)
         set_up_tensorflow(self.num_threads)
 
-    def __call__(self, training: Training) -> dict:
+    def __call__(self, training: Training) -> Trained:
         """Trains a run, from its newest checkpoint where there is one; the test split cannot be read here.
-
-        Returns:
-            `value` of the objective on valid, and `epochs` that were trained, over all phases.
 
         Raises:
             ValueError: records that lack what the recipe needs, or are corrupt; an objective that is undefined.

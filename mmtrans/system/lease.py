@@ -249,7 +249,7 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _told(content: bytes) -> dict:
+def _told(content: bytes) -> dict[str, object]:
     try:
         told = json.loads(content)
     except ValueError:
