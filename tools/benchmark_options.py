@@ -1,4 +1,4 @@
-"""What a measurement is told."""
+"""The options of a measurement."""
 
 from __future__ import annotations
 

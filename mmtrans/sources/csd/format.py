@@ -1,4 +1,4 @@
-"""The format of CMU computational sequences, as the door knows it."""
+"""The format of CMU computational sequences: how it is recognised and opened."""
 
 from __future__ import annotations
 

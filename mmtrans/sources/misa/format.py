@@ -1,4 +1,4 @@
-"""The format of MISA's and MAG's pickles, as the door knows it."""
+"""The format of MISA's and MAG's pickles: how it is recognised and opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own plain format, as the door knows it."""
+"""Our own plain format: how it is recognised and opened."""
 
 from __future__ import annotations
 

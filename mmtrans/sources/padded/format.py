@@ -1,4 +1,4 @@
-"""The formats of padded arrays, as the door knows them: four of pickles, and one of HDF5 files."""
+"""The formats of padded arrays, four of pickles and one of HDF5 files: how they are recognised and opened."""
 
 from __future__ import annotations
 
