@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import Any
 
 from mmtrans.cli.parser import add_number
 from mmtrans.cli.source import add_source_arguments, corpus_from
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace records that exist")
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Converts, shows the account, and returns it."""
     from mmtrans.cli.show import show_records
     from mmtrans.conversion.convert import convert, parse_max_steps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from rich.table import Table
 
@@ -62,7 +62,7 @@ def embedded_records() -> Path:
     return records
 
 
-def explain(run: Run, out: str | None = None) -> dict:
+def explain(run: Run, out: str | None = None) -> dict[str, Any]:
     """Evaluates the embedded run on test, into `out` or its own directory; prints every number beside its ceiling."""
     records = open_records(run)
     result = evaluate(run, records, "test", out)

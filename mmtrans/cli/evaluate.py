@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmtrans.system.console import say, warn
 from mmtrans.system.files import check_directory
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Evaluates and returns the split's metrics; valid stands in where there is no test fold."""
     _check_flags(arguments)
     from mmtrans.cli.quiet import import_tensorflow
@@ -80,7 +80,7 @@ def _check_flags(arguments: argparse.Namespace) -> None:
         )
 
 
-def _evaluate_run(trained: Run, records: Records, split: str, arguments: argparse.Namespace) -> dict:
+def _evaluate_run(trained: Run, records: Records, split: str, arguments: argparse.Namespace) -> dict[str, Any]:
     from mmtrans.cli.show import show_metrics, show_robustness
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.evaluation.results import place_of
@@ -97,7 +97,7 @@ def _evaluate_run(trained: Run, records: Records, split: str, arguments: argpars
     return result
 
 
-def _evaluate_ensemble(runs: list[Run], records: Records, split: str, out: str) -> dict:
+def _evaluate_ensemble(runs: list[Run], records: Records, split: str, out: str) -> dict[str, Any]:
     from mmtrans.cli.show import show_members, show_metrics
     from mmtrans.evaluation.ensemble import evaluate_ensemble
 

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmtrans.cli.idle import check_idle, find_idle, note
 from mmtrans.cli.parser import Parser, add_config_flags, add_number, config_from, number_type
@@ -60,7 +61,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Completes the grid, shows its rows, and returns them with the failures."""
     from mmtrans.cli.quiet import import_tensorflow
     from mmtrans.grid.recipes import read_recipes
@@ -136,7 +137,7 @@ def _fractions(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"expected shares such as 0.1,0.25, received {text!r}") from error
 
 
-def _show(grid, rows: list[dict], failures: dict) -> None:
+def _show(grid, rows: list[dict[str, Any]], failures: Mapping[str, Any]) -> None:
     """Prints the table of a grid, and what failed."""
     from rich.table import Table
 

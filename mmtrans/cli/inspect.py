@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from mmtrans.system.console import say
 
@@ -13,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="check every checksum and every record")
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Shows what the records hold; with `--verify`, fails on the first report of problems."""
     from mmtrans.cli.show import show_records
     from mmtrans.conversion.inspect import describe, verify

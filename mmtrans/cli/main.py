@@ -8,7 +8,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmtrans import __version__
 from mmtrans.cli.parser import Parser
@@ -119,7 +120,7 @@ def _stop(command: str | None, interrupt: KeyboardInterrupt) -> int:
     return fail(f"{'Terminated' if terminated else 'Interrupted'}.{goes_on}", 143 if terminated else 130)
 
 
-def is_failure(command: str, result: dict | None) -> bool:
+def is_failure(command: str, result: Mapping[str, Any] | None) -> bool:
     """Whether what a command returns tells of a failure: of a run of a grid, of all trials of a search."""
     if result is None:
         return False

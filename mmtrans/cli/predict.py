@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mmtrans.cli.source import add_source_arguments, corpus_from
 from mmtrans.system.console import say, warn
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality."""
     suffix = check_out(arguments.out)
     from mmtrans.cli.quiet import import_tensorflow
@@ -105,7 +106,7 @@ def writer_of(file, suffix: str, shown: Callable[[str], str] = str) -> Callable:
     return write
 
 
-def to_json(prediction) -> dict:
+def to_json(prediction) -> dict[str, Any]:
     """What one JSON line says."""
     weights = [round(float(weight), 7) for weight in prediction.attention_weights]
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from mmtrans.cli.parser import number_type
 from mmtrans.system.console import say
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the corpus and returns its ground truth."""
     from mmtrans.synthetic.corpus import synthesize
 

@@ -85,7 +85,7 @@ def execution_from(arguments: argparse.Namespace) -> Execution:
     return Execution(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Execution)})
 
 
-def run(arguments: argparse.Namespace) -> dict | None:
+def run(arguments: argparse.Namespace) -> dict[str, Any] | None:
     """Trains, evaluates on valid, and returns its metrics; `None` where another process does."""
     config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmtrans.bounds import SEARCH
 from mmtrans.cli.parser import add_number
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plots", metavar="DIR", help="where it is drawn (default: plots/ beside the run's results)")
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Decodes a split, and returns counts and, for words, chrF, for features R²."""
     given = [flag for flag, _, _ in SEARCH_FLAGS if getattr(arguments, name_of(flag)) is not None]
     for flag, default, _ in SEARCH_FLAGS:
@@ -146,7 +147,7 @@ def write_lines(out: str | None, lines: list[str]) -> None:
     say(f"Wrote {len(lines)} segments to {path}.")
 
 
-def chrf(trained, translated) -> dict:
+def chrf(trained, translated) -> dict[str, float]:
     """chrF of the best hypotheses where the target is text; sacrebleu's, between 0 and 100."""
     translated = [item for item in translated if item.reference]
     if trained.recipe.target.modalities != ("text",) or not translated:
@@ -160,7 +161,7 @@ def chrf(trained, translated) -> dict:
     return {"chrf": score}
 
 
-def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict:
+def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict[str, float | None]:
     """R² of the decoded frames where the target is features; says where they are."""
     if trained.config.output.target != "features":
         return {}

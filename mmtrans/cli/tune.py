@@ -7,6 +7,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmtrans.bounds import check_number
 from mmtrans.cli.idle import check_idle
@@ -105,7 +106,7 @@ def add_arguments(parser: Parser) -> None:
     add_config_flags(parser, fixed, {"objective": objective})
 
 
-def run(arguments: argparse.Namespace) -> dict:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Searches, shows the best trials, and returns the best one with the failures; of a cluster's worker its name."""
     from mmtrans.search.cluster import join_cluster
 
@@ -169,7 +170,7 @@ def _config(arguments: argparse.Namespace) -> Config:
     return dataclasses.replace(config_from(arguments), **fixed)
 
 
-def _specs(arguments: argparse.Namespace) -> dict:
+def _specs(arguments: argparse.Namespace) -> dict[str, Any]:
     """What is searched, as a space file says it; checked.
 
     Raises:
@@ -224,7 +225,7 @@ def _check_metric(search, records) -> None:
         )
 
 
-def _show(search, ended: list, data: str) -> dict:
+def _show(search, ended: list, data: str) -> dict[str, Any]:
     """Prints the best trials and what failed, and returns the best one with the failures."""
     from rich.table import Table
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,7 +20,7 @@ from tfrecords import directories
 from tfrecords.manifest import file_sha256
 
 
-def export(run: Run, directory: str | Path, overwrite: bool = False) -> dict:
+def export(run: Run, directory: str | Path, overwrite: bool = False) -> dict[str, Any]:
     """Writes a trained run as files that plain TensorFlow, TF Serving or C++ can run.
 
     Args:
@@ -47,7 +48,7 @@ def export(run: Run, directory: str | Path, overwrite: bool = False) -> dict:
     return description
 
 
-def save_graph(run: Run, directory: Path) -> dict:
+def save_graph(run: Run, directory: Path) -> dict[str, Any]:
     """Writes the SavedModel of a run's trained weights, finished or not, and returns its functions by name."""
     functions, variables = serving_functions(run)
     module = tf.Module()

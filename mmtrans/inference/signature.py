@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -41,6 +42,18 @@ class Signature(_Always, total=False):
     steps_per_word: dict[str, Finite]
 
 
+class _Described(TypedDict):
+    dtype: str
+    shape: list[int | None] | None
+    meaning: str
+
+
+class Described(_Described, total=False):
+    """What `signature.json` says of an input or output; what a search takes has a default."""
+
+    default_of_mmtrans: bool | int | float
+
+
 #: Name of an input or output → what it is, and its unit.
 MEANINGS = {
     "length": "valid steps of each segment, 1 up to the steps sent; what lies beyond is not read",
@@ -65,7 +78,7 @@ MEANINGS = {
 }
 
 
-def describe_export(run: Run, functions: dict) -> dict:
+def describe_export(run: Run, functions: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `signature.json`, apart from the checksums.
 
     Args:
@@ -129,7 +142,7 @@ def _targets(run: Run) -> tuple[str, ...]:
     return run.last_translation.recipe.target.modalities if run.has_translation else ()
 
 
-def _step_ratio(run: Run) -> dict | None:
+def _step_ratio(run: Run) -> dict[str, float] | None:
     """Target steps for each source step over train, where the target has steps of its own."""
     ratio = run.statistics.ratio(run.last_translation.recipe) if run.has_translation else None
     return None if ratio is None else ratio._asdict()
@@ -139,7 +152,7 @@ def _unit(modality: str) -> str:
     return "word vectors as they come" if modality == "text" else "raw values of the feature extractor"
 
 
-def _describe_function(function) -> dict:
+def _describe_function(function) -> dict[str, dict[str, Described]]:
     _, inputs = function.structured_input_signature
     return {
         "inputs": {name: _describe_tensor(name, spec, is_input=True) for name, spec in sorted(inputs.items())},
@@ -147,8 +160,8 @@ def _describe_function(function) -> dict:
     }
 
 
-def _describe_tensor(name: str, spec: tf.TensorSpec, is_input: bool = False) -> dict:
-    described = {
+def _describe_tensor(name: str, spec: tf.TensorSpec, is_input: bool = False) -> Described:
+    described: Described = {
         "dtype": spec.dtype.name,
         "shape": None if spec.shape.rank is None else spec.shape.as_list(),
         "meaning": MEANINGS.get(name, f"raw {name} features of each step; a cell that is not finite counts as 0"),

@@ -63,7 +63,7 @@ class Translated:
     reference: tuple[str, ...] = field(default=())
     target: np.ndarray | None = None
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """What one line of `mmtrans translate` says; the frames of a features target have six digits."""
         best = []
         for h in self.hypotheses:
