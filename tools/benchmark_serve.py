@@ -13,7 +13,7 @@ from mmtrans.inference.export import save_graph
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import save_weights
 from mmtrans.training.objectives import kept_weights
-from mmtrans.training.prepare import prepare_phases
+from mmtrans.training.prepare import select
 from mmtrans.training.train import build_objective, phase_codebook
 from tools.benchmark_figures import spread
 from tools.benchmark_options import Options
@@ -91,9 +91,9 @@ def make_random_run(path: Path, config: Config, records: Records) -> Run:
         records: the records, opened with train.
     """
     run = Run.open_or_create(path, config, records)
-    for phase, prepared in zip(run.phases, prepare_phases(config, records), strict=True):
+    for phase in run.phases:
         run.phase_dir(phase).mkdir(parents=True)
-        objective = build_objective(run, phase, prepared.records, phase_codebook(run, phase, prepared))
+        objective = build_objective(run, phase, records, phase_codebook(run, phase, records, select(phase, "train")))
         save_weights(run.weights_path(phase), kept_weights(objective))
     return run
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.codebook_fit import fit_codebook
+from mmtrans.data.pipeline import Selection
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
@@ -89,16 +90,14 @@ def train(
                 write_history(run)
 
 
-def phase_codebook(run: Run, phase: Phase, prepared: Prepared) -> Codebook | None:
+def phase_codebook(run: Run, phase: Phase, records: Records, train: Selection) -> Codebook | None:
     """The codebook of a translation into tokens, fitted on train once and kept with the phase; else `None`."""
     if not (phase.translates and run.has_codebooks):
         return None
     path = run.codebook_path(phase)
     config = run.config
     if not path.is_file():
-        codebook = fit_codebook(
-            prepared.records, prepared.train, config.output.codebook_size, config.output.min_count, config.plan.seed
-        )
+        codebook = fit_codebook(records, train, config.output.codebook_size, config.output.min_count, config.plan.seed)
         with new_file(path) as partial_path:
             codebook.save(partial_path)
     return Codebook.load(path, PHASE_REMEDY)
@@ -157,7 +156,7 @@ def train_phase(
         status = begin_phase(run, phase, devices.is_chief)
         if status.outcome is not None:
             return
-        codebook = phase_codebook(run, phase, prepared)
+        codebook = phase_codebook(run, phase, prepared.records, prepared.train)
     with devices.strategy.scope():
         objective = build_objective(run, phase, prepared.records, codebook)
         if phase.kind == "translation" and config.plan.untrained:

@@ -46,7 +46,7 @@ def command(small_dir, baseline_flags, tmp_path):
 @pytest.mark.slow
 def test_the_best_configuration_gives_its_value_again(command, small_dir, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tuner, "Pool", InlinePool)
-    for name in ("plot", "_plot_history"):
+    for name in ("plot_split", "_plot_history"):
         monkeypatch.setattr(evaluation, name, lambda *_: None)
     # 3 trials of 1 epoch, of which the best goes on for 3.
     argv = [*command, "--tuner", "hyperband", "--epochs", "3", "--trials", "4", "--json"]

@@ -13,7 +13,7 @@ from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
 from mmtrans.training.init import check_init, open_init
-from mmtrans.training.prepare import prepare, prepare_phases
+from mmtrans.training.prepare import prepare_phases, select
 from mmtrans.training.train import build_objective, make_deterministic, phase_codebook, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
@@ -68,7 +68,7 @@ def are_equal(left, right):
 def initial(run, records, part="model", phase=0):
     """Weights of a translation of a run before its first step."""
     chosen = run.phases[phase]
-    codebook = phase_codebook(run, chosen, prepare(chosen, run.config, records))
+    codebook = phase_codebook(run, chosen, records, select(chosen, "train"))
     objective = build_objective(run, chosen, records, codebook)
     return (objective.model if part == "model" else objective.translator.representation).get_weights()
 
