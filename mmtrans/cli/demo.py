@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from rich.table import Table
 
 from mmtrans.cli.embedded import embedded_corpus_dir
 from mmtrans.cli.show import console, format_number, show_metrics
 from mmtrans.conversion.convert import convert
-from mmtrans.evaluation.evaluate import evaluate
+from mmtrans.evaluation.evaluate import evaluate_sentiment
+from mmtrans.evaluation.shapes import SentimentResult
 from mmtrans.evaluation.suitability import open_records
 from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus
@@ -62,10 +63,10 @@ def embedded_records() -> Path:
     return records
 
 
-def explain(run: Run, out: str | None = None) -> dict[str, Any]:
+def explain(run: Run, out: str | None = None) -> SentimentResult:
     """Evaluates the embedded run on test, into `out` or its own directory; prints every number beside its ceiling."""
     records = open_records(run)
-    result = evaluate(run, records, "test", out)
+    result = evaluate_sentiment(run, records, "test", out)
     remedy = f"Delete {embedded_corpus_dir()}, and give the same command again."
     truth = read_json(embedded_corpus_dir() / "corpus" / "ground_truth.json", Truth, remedy)
     show_metrics(result, f"{run.recipe} on the test split of the synthetic corpus")
@@ -73,13 +74,15 @@ def explain(run: Run, out: str | None = None) -> dict[str, Any]:
     for heading in ("", "measured", "ceiling", "share of ceiling"):
         ceilings.add_column(heading, justify="left" if heading == "" else "right")
     best, best_r2 = truth["text"]["splits"]["test"], truth["translation"]["T->A"]["splits"]["test"]
+    translation = result.get("translation")
     rows = {
-        "R² of text → audio, free-running": (result["translation"]["r2"], best_r2),
+        "R² of text → audio, free-running": (translation["r2"] if translation else None, best_r2),
         "Acc-2 (≠0) of sentiment": (result["acc2_non0"], best["acc2_non0"]),
         "Acc-2 (≥0) of sentiment": (result["acc2_has0"], best["acc2_has0"]),
     }
     for name, (measured, ceiling) in rows.items():
-        ceilings.add_row(name, format_number(measured), format_number(ceiling), f"{measured / ceiling:.0%}")
+        share = "-" if measured is None else f"{measured / ceiling:.0%}"
+        ceilings.add_row(name, format_number(measured), format_number(ceiling), share)
     console().print(ceilings)
     lines = (
         "What happened: a seq2seq with attention learned to translate words into acoustics; then its encoder was",

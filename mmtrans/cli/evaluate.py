@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmtrans.system.console import say, warn
@@ -11,6 +12,7 @@ from mmtrans.system.lease import held
 
 if TYPE_CHECKING:
     from mmtrans.data.records import Records
+    from mmtrans.evaluation.shapes import EnsembleResult
     from mmtrans.runs.run import Run
 
 
@@ -80,7 +82,7 @@ def _check_flags(arguments: argparse.Namespace) -> None:
         )
 
 
-def _evaluate_run(trained: Run, records: Records, split: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def _evaluate_run(trained: Run, records: Records, split: str, arguments: argparse.Namespace) -> Mapping[str, object]:
     from mmtrans.cli.show import show_metrics, show_robustness
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.evaluation.results import place_of
@@ -89,15 +91,16 @@ def _evaluate_run(trained: Run, records: Records, split: str, arguments: argpars
     result = evaluate(trained, records, split, arguments.out)
     show_metrics(result, f"{trained.config.plan.recipe} on the {split} split of {records.directory}")
     if arguments.corrupt:
-        result = {**result, "robustness": evaluate_robustness(trained, records, split, arguments.out)}
-        show_robustness(result["robustness"])
+        robustness = evaluate_robustness(trained, records, split, arguments.out)
+        show_robustness(robustness)
+        result = {**result, "robustness": robustness}
     curves = ", robustness.json, robustness.csv" if arguments.corrupt else ""
     written = "metrics.json" if trained.config.plan.pretrain else f"metrics.json, predictions.csv{curves} and plots/"
     say(f"Written: {place_of(trained, records, arguments.out)}/{written}.")
     return result
 
 
-def _evaluate_ensemble(runs: list[Run], records: Records, split: str, out: str) -> dict[str, Any]:
+def _evaluate_ensemble(runs: list[Run], records: Records, split: str, out: str) -> EnsembleResult:
     from mmtrans.cli.show import show_members, show_metrics
     from mmtrans.evaluation.ensemble import evaluate_ensemble
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 
 from mmtrans.evaluation.metrics import FIELD_METRICS, METRICS
+from mmtrans.evaluation.shapes import EnsembleResult, PretrainedResult, RobustnessResult, Scored, SentimentResult
 from mmtrans.system.console import Console
 
 
@@ -27,7 +28,7 @@ def heading_of(name: str) -> str:
     return metric.heading_with_arrow if metric.better == "min" else metric.heading
 
 
-def show_metrics(result: Mapping, title: str) -> None:
+def show_metrics(result: SentimentResult | EnsembleResult | PretrainedResult, title: str) -> None:
     """Prints one split's metrics, intervals and trivial baselines; then its translation quality and notes.
 
     Of a pre-trained run there is but the translation quality.
@@ -45,7 +46,7 @@ def show_metrics(result: Mapping, title: str) -> None:
             f"copying the last frame {copied})"
         )
         if "elbo" in quality:
-            elbo, likelihood, kl = (format_number(quality[name], 2) for name in ("elbo", "reconstruction", "kl"))
+            elbo, likelihood, kl = (format_number(quality.get(name), 2) for name in ("elbo", "reconstruction", "kl"))
             out.print(f"Evidence lower bound: {elbo} nats a segment (log-likelihood {likelihood}, divergence {kl})")
     if "segments" in result:
         out.print(f"{result['segments']} segments of {result['videos']} videos.")
@@ -53,19 +54,19 @@ def show_metrics(result: Mapping, title: str) -> None:
         out.print(f"Note: {note}")
 
 
-def _show_sentiment(out: Console, result: Mapping, title: str) -> None:
+def _show_sentiment(out: Console, result: Scored, title: str) -> None:
     table = Table(title=title, title_justify="left")
     for heading in ("", "model", "95 % interval", *result["baselines"]):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     for name in FIELD_METRICS:
         low, high = result[f"{name}_low"], result[f"{name}_high"]
         interval = "-" if low is None else f"{low:.3f} to {high:.3f}"
-        baselines = [format_number(values[name]) for values in result["baselines"].values()]
+        baselines = [format_number(result["baselines"][baseline][name]) for baseline in result["baselines"]]
         table.add_row(heading_of(name), format_number(result[name]), interval, *baselines)
     out.print(table)
 
 
-def show_members(result: Mapping) -> None:
+def show_members(result: EnsembleResult) -> None:
     """Prints the metrics of an ensemble beside those of its members and their mean."""
     table = Table(title="Members", title_justify="left")
     table.add_column("")
@@ -77,7 +78,7 @@ def show_members(result: Mapping) -> None:
     console().print(table)
 
 
-def show_robustness(robustness: Mapping) -> None:
+def show_robustness(robustness: RobustnessResult) -> None:
     """Prints what the error is without corruption, at the highest level, and on average over the levels."""
     table = Table(title="One modality corrupted at a time", title_justify="left")
     for heading in ("corruption", "modality"):

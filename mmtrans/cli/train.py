@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,11 @@ def execution_from(arguments: argparse.Namespace) -> Execution:
     return Execution(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Execution)})
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any] | None:
-    """Trains, evaluates on valid, and returns its metrics; `None` where another process does."""
+def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
+    """Trains, evaluates on valid, and returns its metrics; `None` where another process does.
+
+    With `--print-config` it returns the configuration.
+    """
     config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:
         for line in dump_yaml(config.to_sections()).splitlines():

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mmtrans.evaluation.metrics import METRICS
 from mmtrans.evaluation.predictions import Predictions
+from mmtrans.evaluation.shapes import SentimentResult
 from mmtrans.evaluation.together import finish, write_together
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import read_outcome
@@ -93,7 +94,7 @@ def _projector_config(names: Sequence[str]) -> str:
     )
 
 
-def write_evaluation(place: Path, run: Run, split: str, result: Mapping) -> None:
+def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult) -> None:
     """Writes the metrics of a split, the configuration and the split's plots, at the last epoch trained.
 
     Args:

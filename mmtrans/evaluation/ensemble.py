@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -12,14 +13,14 @@ from mmtrans.evaluation.evaluate import SEED, check_records, identity, notes_on,
 from mmtrans.evaluation.metrics import METRICS, mean_of, sentiment_metrics
 from mmtrans.evaluation.predictions import Predictions, predict_split
 from mmtrans.evaluation.results import check_results_place, save_results
-from mmtrans.evaluation.shapes import Origin
+from mmtrans.evaluation.shapes import EnsembleResult, Member, Origin
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import unseen
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 
 
-def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: str | Path) -> dict:
+def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: str | Path) -> EnsembleResult:
     """Evaluates an ensemble, and writes `metrics.json`, `predictions.csv` and plots to `out`.
 
     The segments are those that every member can read: of `T` and `A` those that have text and audio.
@@ -48,16 +49,21 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
     with reporting_corruption(records):
         ensemble, scores = combine([predict_split(run, chosen.records, split) for run in runs])
     scale = records.manifest.label
-    result = evaluate_predictions(
+    scored = evaluate_predictions(
         ensemble.scores, ensemble.labels, ensemble.videos, records.labels("train"), scale, seed=SEED
     )
+    scored["notes"] += notes_on(chosen, ensemble.videos)
     members = [
-        {**identity(run), **sentiment_metrics(s, ensemble.labels, scale)} for run, s in zip(runs, scores, strict=True)
+        cast(Member, {**identity(run), **sentiment_metrics(s, ensemble.labels, scale)})
+        for run, s in zip(runs, scores, strict=True)
     ]
-    result["notes"] += notes_on(chosen, ensemble.videos)
-    result["records"], result["left_out"] = records.manifest.manifest_hash, chosen.left_out
-    result["members"] = members
-    result["members_mean"] = {name: mean_of(member[name] for member in members) for name in METRICS}
+    result: EnsembleResult = {
+        **scored,
+        "records": records.manifest.manifest_hash,
+        "left_out": chosen.left_out,
+        "members": members,
+        "members_mean": {name: mean_of(member[name] for member in members) for name in METRICS},
+    }
     save_results(out, split, ensemble, result)
     plot_split(out, split, ensemble, scale, f"ensemble of {len(runs)}")
     return result

@@ -9,10 +9,11 @@ from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.board import MAX_POINTS, write_evaluation, write_projector
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict_split
 from mmtrans.evaluation.results import check_results_place, place_of, save_metrics, save_results
-from mmtrans.evaluation.shapes import HISTORY
+from mmtrans.evaluation.shapes import HISTORY, Identity, PretrainedResult, Provenance, SentimentResult
 from mmtrans.evaluation.split_metrics import evaluate_predictions
 from mmtrans.evaluation.suitability import Unseen, check_features, check_label, is_own, misfit_of_target, unseen
 from mmtrans.evaluation.translation import evaluate_translation
+from mmtrans.evaluation.translation_quality import TranslationFigures
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.system.files import check_directory
@@ -23,7 +24,9 @@ from tfrecords.stored import read_csv
 SEED = 0
 
 
-def evaluate(run: Run, records: Records, split: str, out: str | Path | None = None) -> dict:
+def evaluate(
+    run: Run, records: Records, split: str, out: str | Path | None = None
+) -> SentimentResult | PretrainedResult:
     """Evaluates a trained run, and writes `metrics.json`, `predictions.csv`, the plots and TensorBoard's pages.
 
     They go into the run's directory, but those of other records into `other-records/<hash of their manifest>` in it.
@@ -45,17 +48,35 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split that it
             has not seen or are corrupt; `out` holds something else; the results cannot be written.
     """
+    if run.config.plan.pretrain:
+        return _evaluate_pretrained(run, records, split, out)
+    return evaluate_sentiment(run, records, split, out)
+
+
+def _evaluate_pretrained(run: Run, records: Records, split: str, out: str | Path | None) -> PretrainedResult:
+    place, chosen = _choose(run, records, split, out)
+    with reporting_corruption(records):
+        result: PretrainedResult = {
+            "translation": evaluate_translation(run, chosen.records, split),
+            **provenance_of(run, records, chosen, out),
+        }
+    if chosen.notes:
+        result["notes"] = list(chosen.notes)
+    save_metrics(place, split, result)
+    return result
+
+
+def _choose(run: Run, records: Records, split: str, out: str | Path | None) -> tuple[Path, Unseen]:
+    """Where the results of a finished run go, and the segments that they are of."""
     check_finished(run)
     check_records(run, records)
     place = place_for(run, records, out)
-    chosen = unseen([run], records, split, labelled=not run.config.plan.pretrain)
-    provenance = provenance_of(run, records, chosen, out)
-    if run.config.plan.pretrain:
-        with reporting_corruption(records):
-            result = {"translation": evaluate_translation(run, chosen.records, split), **provenance}
-        result |= {"notes": list(chosen.notes)} if chosen.notes else {}
-        save_metrics(place, split, result)
-        return result
+    return place, unseen([run], records, split, labelled=not run.config.plan.pretrain)
+
+
+def evaluate_sentiment(run: Run, records: Records, split: str, out: str | Path | None = None) -> SentimentResult:
+    """Evaluates a run that scores segments, as `evaluate`: one that is not pre-trained only."""
+    place, chosen = _choose(run, records, split, out)
     with reporting_corruption(records):
         scorer = make_scorer(run)
         predictions = predict_split(run, chosen.records, split, scorer)
@@ -66,14 +87,15 @@ def evaluate(run: Run, records: Records, split: str, out: str | Path | None = No
         misfit = misfit_of_target(run, records)
         translation = None if misfit else _translation(run, chosen.records, split)
     scale = records.manifest.label
-    result = evaluate_predictions(
+    scored = evaluate_predictions(
         predictions.scores, predictions.labels, predictions.videos, records.labels("train"), scale, seed=SEED
     )
-    result["notes"] += notes_on(chosen, predictions.videos)
+    scored["notes"] += notes_on(chosen, predictions.videos)
+    provenance = provenance_of(run, records, chosen, out)
+    result: SentimentResult = {**scored, **provenance}
     if run.has_translation:
-        result["translation"] = translation
+        result = {**scored, "translation": translation, **provenance}
         result["notes"] += [] if translation else [_no_translation(run, split, misfit)]
-    result |= provenance
     save_results(place, split, predictions, result)
     plot_split(place, split, predictions, scale, str(run.recipe))
     _plot_history(run, place)
@@ -101,15 +123,15 @@ def place_for(run: Run, records: Records, out: str | Path | None) -> Path:
     return place
 
 
-def identity(run: Run) -> dict:
-    """What tells a run from others, in results that do not lie in it."""
+def identity(run: Run) -> Identity:
+    """What tells a run from others."""
     return {"run": str(run.path.resolve()), "recipe": run.config.plan.recipe, "seed": run.config.plan.seed}
 
 
-def provenance_of(run: Run, records: Records, chosen: Unseen, out: str | Path | None) -> dict:
+def provenance_of(run: Run, records: Records, chosen: Unseen, out: str | Path | None) -> Provenance:
     """What a result says of its records, and in a place of its own of its run."""
-    named = {} if out is None else identity(run)
-    return {"records": records.manifest.manifest_hash, "left_out": chosen.left_out, **named}
+    provenance: Provenance = {"records": records.manifest.manifest_hash, "left_out": chosen.left_out}
+    return provenance if out is None else {**provenance, **identity(run)}
 
 
 def notes_on(chosen: Unseen, videos: Sequence[str]) -> list[str]:
@@ -119,7 +141,7 @@ def notes_on(chosen: Unseen, videos: Sequence[str]) -> list[str]:
     return [*chosen.notes, *([seen] if count else [])]
 
 
-def _translation(run: Run, records: Records, split: str) -> dict | None:
+def _translation(run: Run, records: Records, split: str) -> TranslationFigures | None:
     """Quality of a run's translation; `None` for a baseline, and where no segment has the target too."""
     if not run.has_translation:
         return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.evaluation.translation_quality import EvidenceFigures
 from mmtrans.layers.dropout import random_step, segment_seeds
 from mmtrans.models.translator import Translator
 
 
-def evaluate_evidence(translator: Translator, batches: tf.data.Dataset, seed: int) -> dict[str, float]:
+def evaluate_evidence(translator: Translator, batches: tf.data.Dataset, seed: int) -> EvidenceFigures:
     """The evidence lower bound of a variational translation, in nats; see `Translator.evidence`.
 
     Args:
@@ -35,8 +36,13 @@ def evaluate_evidence(translator: Translator, batches: tf.data.Dataset, seed: in
         segments += len(batch["id"])
         steps += int(tf.reduce_sum(batch["target_length"]))
         sums += [tf.reduce_sum(tf.cast(nats, tf.float64)).numpy() for nats in evidence(batch, seeds)]
-    figures = {}
-    for suffix, count in (("", segments), ("_per_step", steps)):
-        reconstruction, kl = (sums / count).tolist()
-        figures |= {f"elbo{suffix}": reconstruction - kl, f"reconstruction{suffix}": reconstruction, f"kl{suffix}": kl}
-    return figures
+    reconstruction, kl = (sums / segments).tolist()
+    reconstruction_per_step, kl_per_step = (sums / steps).tolist()
+    return {
+        "elbo": reconstruction - kl,
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "elbo_per_step": reconstruction_per_step - kl_per_step,
+        "reconstruction_per_step": reconstruction_per_step,
+        "kl_per_step": kl_per_step,
+    }

@@ -61,7 +61,7 @@ METRICS = {metric.name: metric for metric in _ALL}
 SEVEN_CLASS_METRICS = tuple(metric.name for metric in _ALL if metric.classes > 2)
 
 #: Those of the field's tables, in their order.
-FIELD_METRICS = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc5", "acc7")
+FIELD_METRICS: tuple[str, ...] = ("mae", "pearson", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc5", "acc7")
 
 #: A spread below this share of the largest value is float32 rounding, not signal.
 CONSTANT_SPREAD = 1e-6

@@ -5,12 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.predictions import Predictions
-from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Origin, read_splits
+from mmtrans.evaluation.shapes import (
+    COLUMNS,
+    REMEDY,
+    EnsembleResult,
+    Origin,
+    PretrainedResult,
+    SentimentResult,
+    read_splits,
+)
 from mmtrans.runs.run import Run
 from mmtrans.system.files import check_directory, write_atomically
 from tfrecords.stored import read_csv
@@ -53,7 +61,7 @@ def check_results_place(place: Path, is_same: Callable[[Origin], bool]) -> None:
         )
 
 
-def save_results(place: Path, split: str, predictions: Predictions, result: dict) -> None:
+def save_results(place: Path, split: str, predictions: Predictions, result: SentimentResult | EnsembleResult) -> None:
     """Adds a split to `predictions.csv` and `metrics.json` of a directory, which it makes."""
     place.mkdir(parents=True, exist_ok=True)
     metrics = read_splits(place / "metrics.json", dict)
@@ -61,14 +69,14 @@ def save_results(place: Path, split: str, predictions: Predictions, result: dict
     write_atomically(place / "metrics.json", json_text({**metrics, split: result}))
 
 
-def save_metrics(place: Path, split: str, result: dict) -> None:
+def save_metrics(place: Path, split: str, result: PretrainedResult) -> None:
     """Adds a split to `metrics.json` of a directory, which it makes."""
     place.mkdir(parents=True, exist_ok=True)
     metrics = read_splits(place / "metrics.json", dict)
     write_atomically(place / "metrics.json", json_text({**metrics, split: result}))
 
 
-def json_text(results: dict) -> str:
+def json_text(results: Mapping[str, object]) -> str:
     """Results as the text of a file."""
     return json.dumps(results, indent=2, allow_nan=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_basel
 from mmtrans.evaluation.predictions import make_scorer
 from mmtrans.evaluation.results import csv_text, json_text
 from mmtrans.evaluation.robustness_plot import plot_robustness
-from mmtrans.evaluation.shapes import Curves, read_splits
+from mmtrans.evaluation.shapes import CurveFigures, Curves, RobustnessResult, read_splits
 from mmtrans.evaluation.suitability import unseen
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
@@ -26,8 +27,11 @@ from tfrecords.schema import video_of
 #: The scores without any corruption.
 CLEAN = None
 
+#: Corruption, modality and level.
+Point = tuple[str, str, float]
 
-def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path | None = None) -> dict:
+
+def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path | None = None) -> RobustnessResult:
     """Measures the curves of a split, and writes them to `robustness.json`, `robustness.csv` and a plot.
 
     Args:
@@ -58,8 +62,13 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
         kind: {modality: _curve(measured, kind, modality) for modality in records.manifest.modalities}
         for kind in LEVELS
     }
-    provenance = {**provenance_of(run, records, chosen, out), "notes": notes_on(chosen, videos)}
-    result = {**provenance, "seed": SEED, "segments": len(labels), "curves": curves}
+    result: RobustnessResult = {
+        **provenance_of(run, records, chosen, out),
+        "notes": notes_on(chosen, videos),
+        "seed": SEED,
+        "segments": len(labels),
+        "curves": curves,
+    }
     _save(place, split, result)
     constants = trivial_baselines(records.labels("train"), labels, scale).values()
     path = place / "plots" / f"robustness-{split}.png"
@@ -70,7 +79,7 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
     return result
 
 
-def _score(run: Run, records: Records, split: str) -> tuple[dict[tuple | None, np.ndarray], np.ndarray, list[str]]:
+def _score(run: Run, records: Records, split: str) -> tuple[dict[Point | None, np.ndarray], np.ndarray, list[str]]:
     """Scores `(n,)` without corruption (`CLEAN`) and at each `(corruption, modality, level)` that the run would notice,
     labels `(n,)` and videos `(n,)`."""
     scorer, streams = make_scorer(run), _streams(run)
@@ -101,7 +110,7 @@ def _streams(run: Run) -> dict[str, SourceModality]:
     }
 
 
-def _curve(measured: dict[tuple | None, dict], kind: str, modality: str) -> dict:
+def _curve(measured: Mapping[Point | None, Mapping[str, float | None]], kind: str, modality: str) -> CurveFigures:
     """One curve; what the run does not read it does not notice."""
     at_level = [measured.get((kind, modality, level)) for level in LEVELS[kind]]
     found = [measured[CLEAN], *(point or measured[CLEAN] for point in at_level)]
@@ -115,7 +124,7 @@ def normalized_area(levels: list[float], values: list[float | None]) -> float | 
     return None if None in values else float(trapezoid(values, levels) / (levels[-1] - levels[0]))
 
 
-def _save(place: Path, split: str, result: dict) -> None:
+def _save(place: Path, split: str, result: RobustnessResult) -> None:
     """Puts a split into `robustness.json`, and all of them into `robustness.csv`."""
     place.mkdir(parents=True, exist_ok=True)
     splits = {**read_splits(place / "robustness.json", Curves), split: result}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmtrans.evaluation.shapes import CurveFigures
 from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
 from mmtrans.system.escape import for_plot
 
@@ -20,12 +21,12 @@ PANELS = {
 CURVE_STYLES = {"text": (BLUE, "o"), "audio": (ORANGE, "s"), "video": ("#0f766e", "^")}
 
 
-def plot_robustness(path: Path, curves: Mapping[str, Mapping[str, Mapping]], constant: float, title: str) -> None:
+def plot_robustness(path: Path, curves: Mapping[str, Mapping[str, CurveFigures]], constant: float, title: str) -> None:
     """Draws MAE against the level of each corruption, one panel a corruption, one curve a modality.
 
     Args:
         path: the image to write.
-        curves: corruption → modality → `read`, `levels`, and `metrics`, metric → values.
+        curves: corruption → modality → curve.
         constant: MAE of the best constant predictor, where a model is of no use any more.
         title: what was evaluated, with the split: `T->A, test`.
     """

@@ -1,4 +1,5 @@
-"""What `metrics.json`, `robustness.json` and `predictions.csv` must hold to be added to, compared or exported."""
+"""What `metrics.json`, `robustness.json` and `predictions.csv` hold as they are written, and what they must hold to be
+added to, compared or exported."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, TypedDict, TypeVar
 import msgspec
 
 from mmtrans.evaluation.metrics import METRICS
+from mmtrans.evaluation.translation_quality import TranslationFigures
 from tfrecords.stored import Count, Finite, read_json, shaped
 
 Shape = TypeVar("Shape")
@@ -68,22 +70,104 @@ class Quality(TypedDict):
     copy_last_r2: Finite | None
 
 
+class _Compared(Figures):
+    baselines: Baselines
+    collapsed: bool | None
+
+
 class _Sometimes(TypedDict, total=False):
     translation: Quality | None
     records: str
 
 
-class Evaluated(Figures, _Sometimes):
+class Evaluated(_Compared, _Sometimes):
     """What is compared of a split: every metric, and those of the trivial baselines."""
-
-    baselines: Baselines
-    collapsed: bool | None
 
 
 class Shown(Evaluated, Intervals):
     """And what is shown of it."""
 
     segments: Count
+
+
+class Identity(TypedDict):
+    """What tells a run from others, in results that do not lie in it."""
+
+    run: str
+    recipe: str
+    seed: int
+
+
+class _Named(TypedDict, total=False):
+    run: str
+    recipe: str
+    seed: int
+
+
+class Provenance(_Named):
+    """Which records a result is of, and how many segments stayed out, `None` where nobody knows which would have to.
+
+    A result in a place of its own names its run too.
+    """
+
+    records: str
+    left_out: int | None
+
+
+class Scored(_Compared, Intervals):
+    """What is measured of the scores of a split; `notes` are sentences on it."""
+
+    segments: Count
+    videos: Count
+    notes: list[str]
+
+
+class _Translated(TypedDict, total=False):
+    translation: TranslationFigures | None
+
+
+class SentimentResult(Scored, Provenance, _Translated):
+    """A split's object in `metrics.json`; of a run without a translation it has no `translation`."""
+
+
+class _Notes(TypedDict, total=False):
+    notes: list[str]
+
+
+class PretrainedResult(Provenance, _Notes):
+    """A split's object in `metrics.json` of a pre-trained run, which scores nothing."""
+
+    translation: TranslationFigures
+
+
+class Member(Identity, Figures):
+    """A run of an ensemble, and its metrics on the ensemble's segments."""
+
+
+class EnsembleResult(Scored, Provenance):
+    """A split's object in `metrics.json` of an ensemble; `members_mean` is metric → mean over the members, `None` where
+    it is undefined for one."""
+
+    members: list[Member]
+    members_mean: dict[str, float | None]
+
+
+class CurveFigures(TypedDict):
+    """One curve: whether the run reads the modality at all, the levels, metric → a value a level, metric → the mean."""
+
+    read: bool
+    levels: list[float]
+    metrics: dict[str, list[float | None]]
+    area: dict[str, float | None]
+
+
+class RobustnessResult(Provenance):
+    """A split's object in `robustness.json`; `curves` are corruption → modality → curve."""
+
+    notes: list[str]
+    seed: int
+    segments: Count
+    curves: dict[str, dict[str, CurveFigures]]
 
 
 @dataclass(frozen=True)

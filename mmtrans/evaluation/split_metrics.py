@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from mmtrans.evaluation.metrics import METRICS, has_seven_classes, is_collapsed, sentiment_metrics, trivial_baselines
+from mmtrans.evaluation.shapes import Scored
 from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS, bootstrap_intervals
 from mmtrans.evaluation.uncertainty.intervals import METHOD
 from tfrecords.schema import LabelScale
@@ -20,7 +22,7 @@ def evaluate_predictions(
     scale: LabelScale,
     *,
     seed: int = 0,
-) -> dict:
+) -> Scored:
     """The sentiment part of metrics.json for one split, ready for JSON.
 
     `predictions`, `labels` and `videos` are `(n,)` as for `bootstrap_intervals`; `train_labels (m,)` are those of the
@@ -35,19 +37,27 @@ def evaluate_predictions(
     """
     metrics = sentiment_metrics(predictions, labels, scale)
     intervals = bootstrap_intervals(predictions, labels, videos, scale, seed=seed)
-    result: dict = {}
+    figures: dict[str, float | None] = {}
     for name in METRICS:
-        result[name] = metrics[name]
-        result[f"{name}_low"], result[f"{name}_high"] = intervals[name]
-    result["baselines"] = trivial_baselines(train_labels, labels, scale)
-    result["collapsed"] = is_collapsed(predictions, labels, scale)
-    result["segments"] = len(labels)
-    result["videos"] = len(set(videos))
-    result["notes"] = _notes(result, scale)
+        figures[name] = metrics[name]
+        figures[f"{name}_low"], figures[f"{name}_high"] = intervals[name]
+    # A checker cannot see that the metrics are the keys of `Figures`.
+    result = cast(
+        Scored,
+        {
+            **figures,
+            "baselines": trivial_baselines(train_labels, labels, scale),
+            "collapsed": is_collapsed(predictions, labels, scale),
+            "segments": len(labels),
+            "videos": len(set(videos)),
+            "notes": [],
+        },
+    )
+    result["notes"] += _notes(result, scale)
     return result
 
 
-def _notes(result: dict, scale: LabelScale) -> list[str]:
+def _notes(result: Scored, scale: LabelScale) -> list[str]:
     notes = []
     if result["collapsed"]:
         notes.append(

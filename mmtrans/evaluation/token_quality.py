@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from mmtrans.data.codebook import Codebook
+from mmtrans.evaluation.translation_quality import TokenFigures
 from mmtrans.layers.tokens import EOS
+
+#: What predicts: the model, or one of what needs no model.
+_Predictor = Literal["model", "unigram", "repeat_last"]
 
 
 class TokenQuality:
@@ -62,11 +68,19 @@ class TokenQuality:
         """Share of the tokens that stand for something which are a target."""
         return len(self._used) / self._num_words
 
-    def result(self) -> dict[str, float]:
-        """`perplexity`, `accuracy`, and the same with the prefixes `unigram_` and `repeat_last_`."""
-        figures = {}
-        for name in self._nats:
-            prefix = "" if name == "model" else f"{name}_"
-            figures[f"{prefix}perplexity"] = float(np.exp(self._nats[name] / self._steps))
-            figures[f"{prefix}accuracy"] = self._hits[name] / self._steps
-        return figures
+    def result(self) -> TokenFigures:
+        """The figures of all batches so far."""
+        return {
+            "perplexity": self._perplexity("model"),
+            "accuracy": self._accuracy("model"),
+            "unigram_perplexity": self._perplexity("unigram"),
+            "unigram_accuracy": self._accuracy("unigram"),
+            "repeat_last_perplexity": self._perplexity("repeat_last"),
+            "repeat_last_accuracy": self._accuracy("repeat_last"),
+        }
+
+    def _perplexity(self, name: _Predictor) -> float:
+        return float(np.exp(self._nats[name] / self._steps))
+
+    def _accuracy(self, name: _Predictor) -> float:
+        return self._hits[name] / self._steps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -15,15 +15,13 @@ from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.attention_prior import PriorCorrelation
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.token_quality import TokenQuality
-from mmtrans.evaluation.translation_quality import TranslationQuality, copy_last
+from mmtrans.evaluation.translation_quality import TranslationFigures, TranslationQuality, copy_last
 from mmtrans.models.targets import FeatureTarget
 from mmtrans.models.translator import Translator
 from mmtrans.runs.run import Run
 
-COMPANIONS = ("teacher_forced", "source_shuffled", "copy_last")
 
-
-def evaluate_translation(run: Run, records: Records, split: str) -> dict[str, Any]:
+def evaluate_translation(run: Run, records: Records, split: str) -> TranslationFigures:
     """Quality of the last translation of a run on a split, on standardised targets.
 
     Returns:
@@ -59,17 +57,24 @@ def evaluate_translation(run: Run, records: Records, split: str) -> dict[str, An
         if tokens is not None:
             tokens.update(batch.log_probs, batch.ids, batch.length + 1)
     results = {name: quality.result() for name, quality in qualities.items()}
-    extra: dict[str, Any] = {}
+    figures: TranslationFigures = {
+        **results["decoded"],
+        "teacher_forced_r2": results["teacher_forced"]["r2"],
+        # A single segment has no other's source.
+        "source_shuffled_r2": results["source_shuffled"]["r2"] if "source_shuffled" in results else None,
+        "copy_last_r2": results["copy_last"]["r2"],
+        "attention_prior_correlation": prior.result(),
+    }
     if tokens is not None:
-        extra = {
+        figures = {
+            **figures,
             **tokens.result(),
             "quantization_r2": results["quantized"]["r2"],
             "codewords_used": tokens.codewords_used(),
         }
     if translator.is_variational:
-        extra.update(evaluate_evidence(translator, batches, run.config.plan.seed))
-    companions = {f"{name}_r2": results[name]["r2"] if name in results else None for name in COMPANIONS}
-    return {**results["decoded"], **companions, "attention_prior_correlation": prior.result(), **extra}
+        figures = {**figures, **evaluate_evidence(translator, batches, run.config.plan.seed)}
+    return figures
 
 
 class _Decoded(NamedTuple):

@@ -24,6 +24,47 @@ class RolloutQuality(ModalityQuality):
     per_modality: dict[str, ModalityQuality]
 
 
+class Companions(TypedDict):
+    """What must stand beside the quality of free-running decoding."""
+
+    teacher_forced_r2: float | None
+    source_shuffled_r2: float | None
+    copy_last_r2: float | None
+    attention_prior_correlation: float | None
+
+
+class TokenFigures(TypedDict, total=False):
+    """What a target of tokens has beside the quality of its frames."""
+
+    perplexity: float
+    accuracy: float
+    unigram_perplexity: float
+    unigram_accuracy: float
+    repeat_last_perplexity: float
+    repeat_last_accuracy: float
+
+
+class EvidenceFigures(TypedDict, total=False):
+    """What a variational translation has: the evidence lower bound, its log-likelihood its divergence, in
+    nats; means over the segments, and over the target's steps."""
+
+    elbo: float
+    reconstruction: float
+    kl: float
+    elbo_per_step: float
+    reconstruction_per_step: float
+    kl_per_step: float
+
+
+class _OfCodebook(TypedDict, total=False):
+    quantization_r2: float | None
+    codewords_used: float
+
+
+class TranslationFigures(RolloutQuality, Companions, TokenFigures, _OfCodebook, EvidenceFigures):
+    """What is measured of a translation: of a target of features, of tokens, or of a variational one."""
+
+
 class TranslationQuality:
     """Accumulates squared errors over the valid steps of many batches, by modality.
 

@@ -98,14 +98,14 @@ class Workplace:
         return result
 
     def _complete(self, run: Run) -> Completed:
-        from mmtrans.evaluation.evaluate import evaluate
+        from mmtrans.evaluation.evaluate import evaluate_sentiment
         from mmtrans.evaluation.suitability import open_records
         from mmtrans.training.train import write_history
 
         run.drop_checkpoints()
         write_history(run)
         for split in self.splits:
-            result = evaluate(run, open_records(run, splits=("train", split)), split)
+            result = evaluate_sentiment(run, open_records(run, splits=("train", split)), split)
         target = self.path / "runs" / run.path.name
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)

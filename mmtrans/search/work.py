@@ -52,7 +52,7 @@ class Trainer:
             FloatingPointError: a loss is not finite.
         """
         from mmtrans.data.records import Records
-        from mmtrans.evaluation.evaluate import evaluate
+        from mmtrans.evaluation.evaluate import evaluate_sentiment
         from mmtrans.runs.run import Run
         from mmtrans.runs.status import read_outcome
         from mmtrans.training.train import train
@@ -67,7 +67,7 @@ class Trainer:
             )
         run = Run.open_or_create(self.trials_path / training.name, training.config, records)
         train(run, records)
-        result = evaluate(run, records, "valid")
+        result = evaluate_sentiment(run, records, "valid")
         if result[self.objective] is None:
             raise ValueError(
                 f"The objective is undefined. Expected a number. Received: {self.objective}=None ({run.path}). "

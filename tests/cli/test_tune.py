@@ -98,7 +98,7 @@ def test_the_test_split_cannot_be_read(command, tmp_path, capsys, monkeypatch):
 def test_an_undefined_objective_is_a_failure(command, small_dir, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("mmtrans.training.train.train", lambda run, records: None)
     undefined = {"pearson": None, "notes": ["No correlation: predictions or labels are constant."]}
-    monkeypatch.setattr("mmtrans.evaluation.evaluate.evaluate", lambda *_: undefined)
+    monkeypatch.setattr("mmtrans.evaluation.evaluate.evaluate_sentiment", lambda *_: undefined)
     # Both go to a worker process.
     trainer, training = pickle.loads(
         pickle.dumps((Trainer(tmp_path, "pearson"), Training("0000/seed-0", tiny(), small_dir, None)))
