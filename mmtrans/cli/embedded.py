@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from mmtrans.system.cache import cache_folder
 
 #: Part of the cache's directory name; raised when the generator changes.
 CORPUS_VERSION = 1
@@ -11,5 +12,4 @@ CORPUS_VERSION = 1
 
 def embedded_corpus_dir() -> Path:
     """Directory of the embedded corpus in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "mmtrans" / f"synthetic-{CORPUS_VERSION}"
+    return cache_folder(f"synthetic-{CORPUS_VERSION}")
