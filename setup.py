@@ -24,6 +24,8 @@ REQUIRED = [
     "pyyaml>=6.0",
     "rich>=13.7",
     "sacrebleu>=2.4",
+    "safetensors>=0.4.5",
+    "tokenizers>=0.21",
 ]
 
 CLASSIFIERS = [
@@ -48,6 +50,7 @@ EXTRAS = {
         "pre-commit-hooks>=6",
         "pytest-cov>=7",
     ],
+    "hub": ["huggingface_hub>=0.30"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
 }

@@ -18,6 +18,7 @@ RANKS = (
     {"tfrecords"},
     {"mmtrans.bounds", "mmtrans.recipe", "mmtrans.system"},
     {"mmtrans.config", "mmtrans.decoding", "mmtrans.layers", "mmtrans.plotting"},
+    {"mmtrans.words"},
     {"mmtrans.data", "mmtrans.models", "mmtrans.sources"},
     {"mmtrans.conversion", "mmtrans.runs", "mmtrans.synthetic"},
     {"mmtrans.evaluation", "mmtrans.training"},
@@ -207,9 +208,14 @@ def forbidden(tree):
             yield node.lineno, ast.unparse(node.func)
 
 
+#: Modules that catch `Exception`, since a library that they call raises nothing else.
+CATCHERS = {"mmtrans/words/pieces.py"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_nothing_forbidden(path):
-    assert list(forbidden(tree_of(path))) == []
+    found = [what for _, what in forbidden(tree_of(path))]
+    assert found == ["broad except"] * (path.as_posix() in CATCHERS)
 
 
 @pytest.mark.parametrize(
