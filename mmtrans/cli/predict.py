@@ -19,6 +19,8 @@ from mmtrans.system.files import check_new_file, new_file
 
 HEADER = ("id", "score", "polarity", "words", "attention")
 
+INFLUENCE = "influence"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -33,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"
     )
     add_source_arguments(parser)
+    parser.add_argument(
+        "--influence",
+        action="store_true",
+        help="tell of each word how much of the score goes when it is left out, its neighbours' vectors unchanged; "
+        "scores each segment as often as it has words",
+    )
     parser.add_argument(
         "--out",
         metavar="FILE.csv|FILE.jsonl",
@@ -52,8 +60,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     scorer = Scorer.open(arguments.model)
     corpus = corpus_from(arguments, labelled=False)
     counts = Counter(predicted=0, cut=0)
-    with rows_to(arguments.out, suffix) as write:
-        for prediction in predict(scorer, corpus, counts):
+    with rows_to(arguments.out, suffix, arguments.influence) as write:
+        for prediction in predict(scorer, corpus, counts, influence=arguments.influence):
             write(prediction)
     for note in corpus.notes:
         # How ids are read, among others.
@@ -73,35 +81,37 @@ def check_out(out: str | None) -> str:
 
 
 @contextlib.contextmanager
-def rows_to(out: str | None, suffix: str) -> Iterator[Callable]:
+def rows_to(out: str | None, suffix: str, influence: bool = False) -> Iterator[Callable]:
     """Yields what writes one prediction; a file appears whole or not at all."""
     if out is None:
-        yield writer_of(sys.stdout, suffix, for_terminal)
+        yield writer_of(sys.stdout, suffix, influence, for_terminal)
         return
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        yield writer_of(file, suffix)
+        yield writer_of(file, suffix, influence)
 
 
-def writer_of(file, suffix: str, shown: Callable[[str], str] = str) -> Callable:
+def writer_of(file, suffix: str, influence: bool = False, shown: Callable[[str], str] = str) -> Callable:
     """`write(prediction)` for an open text file: CSV after a header, words and weights parted by spaces, or JSON.
 
     Args:
         file: written to.
         suffix: `.csv` or `.jsonl`.
+        influence: whether rows of CSV have a column of influences, which predictions then tell.
         shown: what a cell of CSV becomes. A file is for programs, and keeps ids and words as they are; JSON has escapes
             of its own.
     """
     if suffix == ".jsonl":
         return lambda prediction: file.write(for_json(json.dumps(to_json(prediction), ensure_ascii=False)) + "\n")
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(HEADER)
+    rows.writerow([*HEADER, INFLUENCE] if influence else HEADER)
 
     def write(prediction) -> None:
-        weights = " ".join(f"{weight:.6g}" for weight in prediction.attention_weights)
         words = shown(" ".join(prediction.words))
-        rows.writerow([shown(prediction.id), f"{prediction.score:.8g}", prediction.polarity, words, weights])
+        row = [shown(prediction.id), f"{prediction.score:.8g}", prediction.polarity, words]
+        columns = [prediction.attention_weights, prediction.influence] if influence else [prediction.attention_weights]
+        rows.writerow([*row, *(" ".join(f"{value:.6g}" for value in column) for column in columns)])
 
     return write
 
@@ -109,13 +119,16 @@ def writer_of(file, suffix: str, shown: Callable[[str], str] = str) -> Callable:
 def to_json(prediction) -> dict[str, Any]:
     """What one JSON line says."""
     weights = [round(float(weight), 7) for weight in prediction.attention_weights]
-    return {
+    told = {
         "id": prediction.id,
         "score": prediction.score,
         "polarity": prediction.polarity,
         "words": list(prediction.words),
         "attention": weights,
     }
+    if prediction.influence is None:
+        return told
+    return {**told, INFLUENCE: [None if value != value else round(value, 7) for value in prediction.influence.tolist()]}
 
 
 def report(counts: Counter, out: str | None) -> None:

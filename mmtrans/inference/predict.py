@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
 from mmtrans.inference.graph import sentiment_function
+from mmtrans.inference.influence import influence_of
 from mmtrans.inference.opening import is_export, open_export
 from mmtrans.runs.environment import label_of
 from mmtrans.runs.run import Run
@@ -62,6 +63,8 @@ class Prediction:
         words: the words that were read; empty where the source has none.
         attention_weights: `(steps,)` float32, one a word where features are aligned to words; a single 1 for a run
             with `representation=final`.
+        influence: `(steps,)` float32, the change of the score that is each step's; NaN for the only step of a segment.
+            `None` where it was not asked for.
     """
 
     id: str
@@ -69,6 +72,7 @@ class Prediction:
     polarity: str
     words: tuple[str, ...]
     attention_weights: np.ndarray
+    influence: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,9 @@ class Scorer:
         return "negative" if above < 0 else "neutral"
 
 
-def predict(scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None) -> Iterator[Prediction]:
+def predict(
+    scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None, *, influence: bool = False
+) -> Iterator[Prediction]:
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
     Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
@@ -157,6 +163,7 @@ def predict(scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None
         scorer: the model.
         corpus: an opened source.
         counts: receives the counts `predicted`, `cut`, and `without <modality>`, complete at the end.
+        influence: whether each segment is scored again without each of its steps, to tell their influence.
 
     Raises:
         ValueError: the source lacks a modality, has other columns, names of them or steps than in training, or gives no
@@ -172,7 +179,8 @@ def predict(scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None
             steps = len(next(iter(arrays.values())))
             words = segment.tokens[: scorer.max_steps.get("aligned")]
             name = segment.video_id if corpus.ids_are_videos else segment.id
-            yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps])
+            shares = influence_of(scorer.score, arrays, score) if influence else None
+            yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps], shares)
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
     corpus.notes.extend(_compare_rates(scorer, lengths))

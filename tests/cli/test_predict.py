@@ -45,6 +45,24 @@ def test_csv_and_json_lines_say_the_same(baseline_run, tmp_path, capsys):
         assert sum(line["attention"]) == pytest.approx(1, abs=1e-4)
 
 
+def test_influence_stands_in_both_forms(baseline_run, tmp_path):
+    source, run = write_source(tmp_path / "source"), str(baseline_run)
+    for name in ("p.csv", "p.jsonl"):
+        assert main(["predict", run, source, "--influence", "--out", str(tmp_path / name)]) == 0
+    with open(tmp_path / "p.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row, line, steps in zip(rows, lines, (3, 5, 1), strict=True):
+        assert list(row) == list(line) == ["id", "score", "polarity", "words", "attention", "influence"]
+        cells = row["influence"].split()
+        assert len(cells) == len(line["influence"]) == steps
+        if steps == 1:
+            assert (cells, line["influence"]) == (["nan"], [None])
+        else:
+            np.testing.assert_allclose([float(cell) for cell in cells], line["influence"], 1e-4, 1e-7)
+            assert any(line["influence"])
+
+
 def test_stdout_is_csv(baseline_run, tmp_path, capsys):
     assert main(["predict", str(baseline_run), write_source(tmp_path / "source")]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -64,6 +64,31 @@ def test_every_segment_is_scored_in_order_labelled_or_not(modalities):
     assert counts["cut"] == 0
 
 
+@pytest.mark.parametrize(("modalities", "steps"), [(("text",), 5), (("audio", "text"), 70)])
+def test_influence_is_the_change_of_the_score_without_a_step(modalities, steps):
+    segments = [make_segment(0, 3), make_segment(1, steps)]
+    predictions = list(predict(scorer_of(modalities, max_steps={"aligned": 90}), make_corpus(segments), influence=True))
+    for prediction, segment in zip(predictions, segments, strict=True):
+        means = [
+            np.concatenate([np.delete(segment.features[m], step, 0).ravel() for m in modalities]).mean()
+            for step in range(len(segment.tokens))
+        ]
+        assert prediction.influence.dtype == np.float32
+        np.testing.assert_allclose(prediction.influence, prediction.score - np.array(means), atol=1e-5)
+
+
+def test_the_only_step_has_no_influence_and_nothing_is_told_unasked():
+    (asked,) = predict(scorer_of(), make_corpus([make_segment(0, 1)]), influence=True)
+    assert np.isnan(asked.influence).tolist() == [True]
+    (unasked,) = predict(scorer_of(), make_corpus([make_segment(0, 4)]))
+    assert unasked.influence is None
+
+
+def test_steps_that_are_cut_have_no_influence():
+    (prediction,) = predict(scorer_of(max_steps={"aligned": 4}), make_corpus([make_segment(0, 9)]), influence=True)
+    assert prediction.influence.shape == (4,)
+
+
 @pytest.mark.parametrize(("ids_are_videos", "id"), [(False, "clip 7[0]"), (True, "clip 7")])
 def test_ids_of_no_style_are_those_of_the_file(ids_are_videos, id):
     segment = Segment("clip 7[0]", "clip 7", {"text": np.ones((2, 3), np.float32)})
