@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[li
     out altogether, which is noted, as are files and arrays that belong to nothing.
 
     Raises:
-        ValueError: two files for one modality, an array in two files, an array that is no matrix, a damaged archive.
+        ValueError: two files for one modality, an array in two files or of two segments, an array that is no matrix, a
+            damaged archive.
     """
     places: list[dict[str, Place]] = [{} for _ in rows]
     _find_joint(folder, rows, places, notes)
@@ -67,6 +68,7 @@ def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[li
 
 def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[str]) -> None:
     archives: dict[str, Path] = {}
+    sharers = _sharers(rows)
     for path in sorted(folder.glob("*.npz")):
         modality = modality_of(path.stem)
         if modality is None:
@@ -83,7 +85,7 @@ def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Pl
         with open_npz(path) as archive:
             names = set(array_names(archive))
             for row, of_row in zip(rows, places, strict=True):
-                name = next((name for name in (row.id, row.spelling) if name in names), None)
+                name = _name_of(row, names, sharers, path)
                 if name is not None:
                     of_row[modality] = Place(path, name, _shape(archive, name), is_joint=True)
             unused += len(names - {name for row in rows for name in (row.id, row.spelling)})
@@ -95,10 +97,12 @@ def _find_own(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Plac
     # Looked up among the files that are there: an id is no path, and "../x" must not lead out of the folder.
     own = {file.name.removesuffix(".npz"): file for file in sorted((folder / "segments").glob("*.npz"))}
     strange: set[str] = set()
+    sharers = _sharers(rows)
     for row, of_row in zip(rows, places, strict=True):
-        path = own.get(row.id, own.get(row.spelling))
-        if path is None:
+        file_name = _name_of(row, own, sharers, folder / "segments")
+        if file_name is None:
             continue
+        path = own[file_name]
         with open_npz(path) as archive:
             for name in array_names(archive):
                 modality = modality_of(name)
@@ -116,6 +120,33 @@ def _find_own(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Plac
     lost = len(set(own) - {name for row in rows for name in (row.id, row.spelling)})
     if lost:
         notes.append(f"{lost} files of segments/*.npz belong to no segment of the table and are not used.")
+
+
+def _sharers(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """Spelling of the table → ids of the segments that it stands for, where they are several."""
+    ids: dict[str, dict[str, None]] = {}
+    for row in rows:
+        ids.setdefault(row.spelling, {})[row.id] = None
+    return {spelling: tuple(of_spelling) for spelling, of_spelling in ids.items() if len(of_spelling) > 1}
+
+
+def _name_of(row: Row, names: Container[str], sharers: Mapping[str, Sequence[str]], where: Path) -> str | None:
+    """The one of `names` that a row's array, or file, bears: its id or its spelling; `None` where it has none.
+
+    Raises:
+        ValueError: it is a spelling that several segments share.
+    """
+    if row.id in names:
+        return row.id
+    if row.spelling not in names:
+        return None
+    if row.spelling in sharers:
+        raise ValueError(
+            f"The name of an array fits several segments. Expected one array for each, like {row.id!r}. "
+            f"Received: {row.spelling!r} for {' and '.join(sharers[row.spelling][:3])} ({where}). "
+            f"Name the arrays so, or give each segment an id of its own."
+        )
+    return row.spelling
 
 
 def _shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ A folder holds:
   (separated by spaces). Other columns are noted.
 - features, in one of two ways, unpadded, float or int: `text.npz`, `audio.npz`, `video.npz` with one array
   `(steps, dim)` per segment under its id (`np.savez("audio.npz", **{"v[0]": array, …})`); or `segments/<id>.npz` per
-  segment with arrays `text`, `audio`, `video`. The id is `v[0]`, or as `segments.csv` spells it. A segment without an
-  array lacks the modality. Files hold no Python objects: they are read with `allow_pickle=False`.
+  segment with arrays `text`, `audio`, `video`. The id is `v[0]`, or as `segments.csv` spells it; `train_v[0]` where ids
+  begin anew in each split, as `mmtrans.sources.segment_names` tells by the labels. A segment without an array lacks the
+  modality. Files hold no Python objects: they are read with `allow_pickle=False`.
 - optionally `corpus.json`: `{"label": {"name", "low", "high", "neutral"}, "columns": {"audio": [names], …},
   "aligned": {"audio": true, …}}`, each part optional.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.numerals import parse_number
-from mmtrans.sources.segment_names import Name, name_rows, split_folds
+from mmtrans.sources.segment_names import name_rows
 from mmtrans.system.user_files import read_text
 from tfrecords.schema import segment_id
 
@@ -21,7 +21,7 @@ _MAX_INDEX_DIGITS = 18
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `spelling` is the id as the table has it, if it has one."""
+    """One line of the table; `spelling` is the id as the table has it, or as its video and index make it."""
 
     video_id: str
     index: int
@@ -63,14 +63,13 @@ def read_table(path: Path, notes: list[str]) -> tuple[list[Row], dict[str, list[
     if extra:
         notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
     lines, cells = [f"{path}, line {line}" for line, _ in raw], [row for _, row in raw]
+    ids = [row["id"].strip() if named else _stated_id(row, line) for row, line in zip(cells, lines, strict=True)]
     splits = [_split(row, line) for row, line in zip(cells, lines, strict=True)]
-    if named:
-        names, folds, found = name_rows([row["id"].strip() for row in cells], splits)
-    else:
-        names = [_stated_name(row, line) for row, line in zip(cells, lines, strict=True)]
-        folds, found = split_folds(names, splits)
+    labels = [_label(row, line) for row, line in zip(cells, lines, strict=True)]
+    words = [tuple(row.get("words", "").split()) for row in cells]
+    names, folds, found = name_rows(ids, splits, labels)
     notes += found
-    return [_parse(*parts) for parts in zip(cells, names, splits, lines, strict=True)], folds
+    return [Row(*name, *rest) for name, *rest in zip(names, ids, splits, labels, words, strict=True)], folds
 
 
 def _split(row: Mapping[str, str], where: str) -> str | None:
@@ -80,20 +79,19 @@ def _split(row: Mapping[str, str], where: str) -> str | None:
     return split_name(text) if text else None
 
 
-def _stated_name(row: Mapping[str, str], where: str) -> Name:
+def _stated_id(row: Mapping[str, str], where: str) -> str:
     video_id, number = row["video_id"].strip(), row["index"].strip()
     if not video_id or not (number.isascii() and number.isdigit() and len(number) <= _MAX_INDEX_DIGITS):
         raise _table_error(where, f"video_id={video_id!r}, index={number!r}")
-    return video_id, int(number)
+    return segment_id(video_id, int(number))
 
 
-def _parse(row: Mapping[str, str], name: Name, split: str | None, where: str) -> Row:
+def _label(row: Mapping[str, str], where: str) -> float | None:
     text = row.get("label", "").strip()
     try:
-        label = parse_number(text) if text else None
+        return parse_number(text) if text else None
     except ValueError as error:
         raise _table_error(where, f"label={text!r}") from error
-    return Row(*name, row.get("id", "").strip(), split, label, tuple(row.get("words", "").split()))
 
 
 def _table_error(where: object, received: str) -> ValueError:

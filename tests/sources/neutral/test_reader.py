@@ -52,6 +52,31 @@ def test_arrays_may_bear_the_tables_spelling(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("column", ["id", "video_id,index"])
+def test_one_array_of_two_segments_is_refused(tmp_path, column):
+    ids = ("v[0]", "v[1]") if column == "id" else ("v,0", "v,1")
+    splits = [(split, id) for split in ("train", "test") for id in ids]
+    table = f"{column},split,label\n" + "".join(f"{id},{split},{k}\n" for k, (split, id) in enumerate(splits))
+    shared = {"v[0]": _array(2), "v[1]": _array(1)}
+    refused = r"The name of an array fits several segments.*'v\[0\]' for train_v\[0\] and test_v\[0\] .*"
+    with pytest.raises(ValueError, match=refused + "text.npz"):
+        open_corpus(_folder(tmp_path / "s", table, {"text": shared}))
+    path = _folder(tmp_path / "t", table)
+    (path / "segments").mkdir()
+    np.savez(path / "segments" / "v[0].npz", text=_array(1))
+    with pytest.raises(ValueError, match=refused + "segments"):
+        open_corpus(path)
+    (path / "segments" / "v[0].npz").unlink()
+    names = [f"{split}_v[{k}]" for split in ("train", "test") for k in range(2)]
+    for steps, name in enumerate(names, 1):
+        np.savez(path / "segments" / f"{name}.npz", text=_array(steps))
+    corpus = open_corpus(path)
+    assert [(s.id, s.label, len(s.features["text"])) for s in corpus.read()] == [
+        (name, float(k), k + 1) for k, name in enumerate(names)
+    ]
+    assert corpus.folds == {"train": ["train_v"], "test": ["test_v"]}
+
+
 def test_words_make_tokens_and_tell_what_is_aligned(tmp_path):
     table = "\ufeffID, words ,other\nv[0],it was good,1\nv[1],bad,2\nw[0],so so,3\n"
     arrays = {
