@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from mmtrans.sources.numerals import to_numbers
+
 Width = TypeVar("Width")
 
 #: modality → what files call it, without case and punctuation.
@@ -49,6 +51,19 @@ def modality_of(name: str) -> str | None:
 def usual_width(widths: Counter[Width]) -> Width:
     """The width that most have; of equals the one that was counted first."""
     return max(widths, key=widths.__getitem__)
+
+
+def has_several_widths(value: object) -> bool:
+    """Whether a segment's steps, stored one by one, are vectors of numbers of different lengths."""
+    if not isinstance(value, (list, tuple)) and not (isinstance(value, np.ndarray) and value.ndim == 1):
+        return False
+    lengths = {len(step) if isinstance(step, (list, tuple)) or np.ndim(step) else None for step in value}
+    if len(lengths) < 2 or None in lengths:
+        return False
+    try:
+        return all(to_numbers(step).ndim == 1 for step in value)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def holds_ids(array: np.ndarray) -> bool:

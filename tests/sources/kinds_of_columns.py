@@ -112,6 +112,39 @@ def _misa_steps(change: Callable[[np.ndarray], object]) -> Callable[[Path], Path
     return write
 
 
+def _ragged(modality: str) -> Callable[[np.ndarray], object]:
+    """A segment's steps one by one, the last with fewer numbers, where they are those of a modality of the first."""
+    first = truth()[0].raw[modality]
+
+    def change(steps: np.ndarray) -> object:
+        return [*steps[:-1], steps[-1][:2]] if np.array_equal(steps, first, equal_nan=True) else steps
+
+    return change
+
+
+def _lacks(modality: str) -> Callable:
+    def check(corpus, segments) -> None:
+        assert [id for id, segment in segments.items() if modality not in segment.features] == [FIRST]
+        assert set(segments[FIRST].features) == {"text", "audio", "video"} - {modality}
+        assert corpus.cleaning[f"{modality}: segments with other columns than most, taken as without it"] == 1
+        assert corpus.dropped == []
+
+    return check
+
+
+def _ragged_row(format: str) -> Row:
+    """Audio as a list, in which a step of the first segment has fewer numbers."""
+
+    def change(parts: dict) -> None:
+        rows = [np.atleast_2d(row) for row in parts[AUDIO[format]]]
+        if len(rows) > 2:
+            rows[0] = [rows[0][0][:3], *rows[0], rows[0][-1]]
+        parts[AUDIO[format]] = rows
+
+    narrow = "train_0[0]" if format == "lmf" else FIRST
+    return Row(pickled(format, change), check=_lacks_audio((narrow,), OTHER_COLUMNS))
+
+
 def _all_modalities(corpus, segments) -> None:
     assert len(segments) == 7
     has = [set(segment.features) for segment in segments.values()]
@@ -277,6 +310,11 @@ KINDS: Kinds = {
         **dict.fromkeys(("csd", "neutral", "mfn"), "The format holds no Python objects."),
         **{format: Row(pickled(format, _steps_listed(format)), check=_all_modalities) for format in PICKLES},
         "misa": Row(_misa_steps(list), check=_all_modalities),
+    },
+    "steps of different widths in one segment": {
+        **dict.fromkeys(("csd", "neutral", "mfn"), "The format holds no Python objects."),
+        **{format: _ragged_row(format) for format in PICKLES},
+        "misa": Row(_misa_steps(_ragged("text")), check=_lacks("text")),
     },
     "other names of the modalities": {
         "csd": _roots_renamed("language", "speech", "face"),

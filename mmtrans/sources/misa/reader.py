@@ -57,9 +57,9 @@ def open_misa(
 
     Returns:
         A corpus whose cells that are NaN or infinite are zeros, counted. A modality that is missing from a segment,
-        zero throughout it or of other columns than in most is absent from it, counted. Left out, with the reason:
-        segments without steps or of zeros only, with modalities that disagree in length, and the second of two with one
-        id.
+        zero throughout it, or of other columns than in most in all of its steps or one, is absent from it, counted.
+        Left out, with the reason: segments without steps or of zeros only, with modalities that disagree in length, and
+        the second of two with one id.
 
     Raises:
         FileNotFoundError: there is no such file or no pickle in the folder.
@@ -194,6 +194,7 @@ def _features(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """What of a sample is other than zero and of the usual columns, and the spoken words."""
     arrays = {name: array for name, array in sample.features.items() if len(array)}
+    ragged = [name for name in sample.ragged if name != "text" or not vectors]
     tokens = sample.words
     account.add(sample.account)
     if not sample.spoken.all():
@@ -206,6 +207,6 @@ def _features(
             zeros = np.zeros(dims["text"], np.float32)
             arrays["text"] = np.stack([vectors.get(word, zeros) for word in tokens])
             account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", sum(word not in vectors for word in tokens))
-    odd = [name for name, array in arrays.items() if array.shape[1] != dims[name]]
+    odd = ragged + [name for name, array in arrays.items() if array.shape[1] != dims[name]]
     usual = {name: array for name, array in arrays.items() if name not in odd}
-    return usable(usual, dict.fromkeys([*arrays, *dims]), account, odd=odd), tokens
+    return usable(usual, dict.fromkeys([*arrays, *ragged, *dims]), account, odd=odd), tokens

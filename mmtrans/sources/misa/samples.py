@@ -12,6 +12,7 @@ import numpy as np
 from mmtrans.sources.account import Account
 from mmtrans.sources.cleaning import to_float32
 from mmtrans.sources.ids import id_text, split_name
+from mmtrans.sources.modalities import has_several_widths
 from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.untrusted.unpickle import load_pickle
 from mmtrans.sources.words import is_missing, is_text, read_words
@@ -24,6 +25,7 @@ class Sample:
     Args:
         raw_id: id of the segment, as the file spells it.
         features: modality → `(steps, dim)` numbers as the file has it, NaN included; `(0, 0)` where it lacks it.
+        ragged: modalities whose steps have different widths, which `features` lacks.
         words: the actual words in lower case, if there are any, silence among them.
         spoken: `(steps,)` bool, which words are spoken.
         account: what was found about the words, to be counted where the sample becomes a segment.
@@ -33,6 +35,7 @@ class Sample:
 
     raw_id: object
     features: dict[str, np.ndarray]
+    ragged: tuple[str, ...]
     words: tuple[str, ...]
     spoken: np.ndarray
     account: Account
@@ -83,19 +86,19 @@ def _parse(row: Sequence, path: Path, id: str) -> Sample:
     (words, visual, acoustic, *actual), label, raw_id = row
     where = f"{path}, {id}"
     words, *actual = ([] if is_missing(part) else part for part in (words, *actual))
-    features = {"audio": _matrix(acoustic, "audio", where), "video": _matrix(visual, "video", where)}
-    steps = {name: len(array) for name, array in features.items()}
+    parts = {"audio": acoustic, "video": visual, **({"text": words} if _are_vectors(words) else {})}
+    ragged = tuple(name for name, value in parts.items() if has_several_widths(value))
+    features = {name: _matrix(value, name, where) for name, value in parts.items() if name not in ragged}
+    steps = {name: len(parts[name] if name in ragged else features[name]) for name in ("audio", "video")}
     for name, value in (("words", words), *(("actual words", value) for value in actual)):
         if not isinstance(value, (list, tuple, np.ndarray)):
             raise _layout(path, f"{name} as {type(value).__name__} in {id}")
         steps[name] = len(value)
-    if _are_vectors(words):
-        features["text"] = _matrix(words, "text", where)
     labels = tuple(to_float32(_numbers(label, "label", where).reshape(1, -1))[0][0].tolist())
     account = Account()
     found, is_spoken = read_words(_cells(actual[0] if actual else words), account)
     lower = tuple(word.lower() for word in found)
-    return Sample(raw_id, features, lower, is_spoken, account, steps, labels)
+    return Sample(raw_id, features, ragged, lower, is_spoken, account, steps, labels)
 
 
 def _cells(words: Sequence | np.ndarray) -> list:
@@ -111,7 +114,7 @@ def _are_vectors(words: Sequence | np.ndarray) -> bool:
         try:
             words = np.asarray(words.tolist() if isinstance(words, np.ndarray) else words)
         except (ValueError, OverflowError):
-            return False
+            return has_several_widths(words) and all(np.asarray(word).dtype.kind == "f" for word in words)
     return words.ndim == 2 and words.shape[1] > 1 and words.dtype.kind == "f"
 
 

@@ -69,7 +69,8 @@ def read_table(path: Path, notes: list[str]) -> tuple[list[Row], dict[str, list[
     words = [tuple(row.get("words", "").split()) for row in cells]
     names, folds, found = name_rows(ids, splits, labels)
     notes += found
-    return [Row(*name, *rest) for name, *rest in zip(names, ids, splits, labels, words, strict=True)], folds
+    parts = zip(names, ids, splits, labels, words, strict=True)
+    return [Row(*name, id, split, label, spoken) for name, id, split, label, spoken in parts], folds
 
 
 def _split(row: Mapping[str, str], where: str) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmtrans.sources.modalities import may_be_ids, usual_width
+from mmtrans.sources.modalities import has_several_widths, may_be_ids, usual_width
 from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.words import is_missing
 
@@ -20,7 +20,7 @@ class Stacked:
     Args:
         array: `(n, steps, dim)` numbers; rows of their own lengths are padded with zeros on the right.
         lengths: `(n,)` int64, the steps of each row where they differ, else `None`: then zeros may be padding.
-        deviants: `(n,)` bool, rows of another width than most, which are zeros, or `None` where there are none.
+        deviants: `(n,)` bool, rows of another width than most, or of several, which are zeros; `None` for no such row.
     """
 
     array: np.ndarray
@@ -63,17 +63,18 @@ def _array_or_rows(value: object) -> np.ndarray | list[object]:
 
 
 def _stack_rows(rows: Sequence[object]) -> Stacked:
-    matrices = [_matrix(row) for row in rows]
+    ragged = [has_several_widths(row) for row in rows]
+    matrices = [None if is_ragged else _matrix(row) for row, is_ragged in zip(rows, ragged, strict=True)]
     found = [matrix for matrix in matrices if matrix is not None]
     if not found:
-        raise ValueError(f"with {len(rows)} rows without numbers")
+        raise ValueError(f"with {len(rows)} rows without numbers, or whose steps differ in width")
     if all(_are_ids(matrix) for matrix in found):
         # Numbers of tokens, of which each segment has its own count: they are called so later, and not read.
         dim = max(matrix.shape[1] for matrix in found)
         matrices = [None if m is None else np.pad(m, ((0, 0), (0, dim - m.shape[1]))) for m in matrices]
     else:
         dim = usual_width(Counter(matrix.shape[1] for matrix in found))
-    deviants = np.array([matrix is not None and matrix.shape[1] != dim for matrix in matrices])
+    deviants = np.array(ragged) | [matrix is not None and matrix.shape[1] != dim for matrix in matrices]
     kept = [None if is_deviant else matrix for matrix, is_deviant in zip(matrices, deviants, strict=True)]
     lengths = np.array([0 if matrix is None else len(matrix) for matrix in kept])
     array = np.zeros((len(rows), int(lengths.max()), dim))

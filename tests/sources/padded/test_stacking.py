@@ -50,6 +50,7 @@ def test_rows_of_another_width_than_most_are_zeros_and_told():
         ("words", "as str"),
         ([], r"float64\(0,\)|rows without numbers"),
         ([None, None], "2 rows without numbers"),
+        ([[[1.0], [1.0, 2.0]], None], "2 rows without numbers, or whose steps differ in width"),
         (["a", "b"], "a row of str that is not all numbers"),
         ([np.ones((2, 2, 2)), np.ones((3, 2, 2))], r"a row of shape \(2, 2, 2\)"),
         (np.ones((2, 3, 0)), r"float64\(2, 3, 0\)"),
