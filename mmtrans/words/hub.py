@@ -40,7 +40,8 @@ def fetch(repository: str, revision: str | None = None) -> Path:
     except (LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
         reason = f"no answer ({type(error).__name__})"
         raise _not_fetched(repository, reason, "Connect to the network") from error
-    except (HfHubHTTPError, HFValidationError) as error:
+    except (HfHubHTTPError, HFValidationError, KeyError, TypeError) as error:
+        # The last two are answers that no hub gives.
         reason = f"{type(error).__name__} {str(error).splitlines()[0][:120]}"
         raise _not_fetched(repository, reason, "Check the name, and whether you may read it") from error
 
