@@ -79,6 +79,11 @@ def deferred() -> Iterator[Callable[[], bool]]:
         raise came
 
 
+def held_back() -> type[KeyboardInterrupt] | None:
+    """What a signal that has come within `deferred` will raise at its end, or `None`."""
+    return _Deferral.came
+
+
 def interrupt_main_thread() -> None:
     """Raises `KeyboardInterrupt` in the main thread, from another one; it is not deferred."""
     _Deferral.is_urgent = True

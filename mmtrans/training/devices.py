@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from mmtrans.config import digest
+from mmtrans.system import interrupts
 from mmtrans.training.execution import Cluster, Execution, WorkerLostError, cluster_of
 
 #: A process may wait this long for another that is busy; one that died is noticed in ten seconds, by its heartbeat.
@@ -93,6 +94,26 @@ class Devices:
         if step is not None and step % STEPS_PER_QUESTION:
             return False
         return self._sum(float(stops)) > 0
+
+    @contextlib.contextmanager
+    def stopping_together(self) -> Iterator[None]:
+        """Context that no first signal to one of several processes interrupts; they ask each other by `check_stop`.
+
+        A signal that has come after the last question is raised at the end. Of one process nothing waits.
+        """
+        with interrupts.deferred() if self.cluster.num_processes > 1 else contextlib.nullcontext():
+            yield
+
+    def check_stop(self) -> None:
+        """Ends all processes where one of them has been told to stop, each by its own signal or as by SIGTERM.
+
+        Raises:
+            KeyboardInterrupt: a signal has come to one of several processes.
+            WorkerLostError: another process is gone.
+        """
+        came = interrupts.held_back()
+        if self.cluster.num_processes > 1 and self.any_stops(came is not None):
+            raise came or interrupts.Terminated
 
     def _sum(self, number: float) -> float:
         """Sum of a number over all replicas of all processes."""

@@ -6,7 +6,6 @@ and cannot resume exactly; this loop does what is written, on one device or many
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from mmtrans.config import Config
 from mmtrans.config.sections import OptimisationConfig
 from mmtrans.layers.dropout import random_step
 from mmtrans.runs.status import HistoryRow
-from mmtrans.system.interrupts import Terminated, deferred
+from mmtrans.system.interrupts import Terminated, deferred, held_back
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import CheckpointManager
 from mmtrans.training.devices import Devices
@@ -158,6 +157,7 @@ def fit(
 
     Raises:
         FloatingPointError: a loss is not finite; the message names the step.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came to one of the processes.
         ValueError: processes that do not find the same checkpoint.
     """
     optimizer = make_optimizer(config.optimisation, data.train_steps)
@@ -168,6 +168,7 @@ def fit(
     checkpoints = CheckpointManager(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
     progress = checkpoints.restore() or Progress()
     devices.agree("checkpoint", progress.step)
+    devices.check_stop()
     monitor.resume(progress.epoch, len(progress.losses))
     spec = data.valid().element_spec
     train_step = make_train_step(objective, optimizer, config, spec, averages)
@@ -175,7 +176,7 @@ def fit(
 
     stops = False
     # One of several processes cannot leave the others alone while they validate; of one nothing waits.
-    with deferred() if devices.cluster.num_processes > 1 else contextlib.nullcontext():
+    with devices.stopping_together():
         while progress.epoch < config.optimisation.epochs and not out_of_patience(progress, config.optimisation):
             batches = data.train(progress.epoch, len(progress.losses))
             stops = train_epoch(train_step, batches, progress, monitor, checkpoints, devices)
@@ -195,8 +196,8 @@ def fit(
             with averages.in_place():
                 monitor.end_epoch(row, best)
     if stops:
-        # A signal to this process was raised where the context ended: this one came to another.
-        raise Terminated
+        # A signal to this process was raised where the context ended, unless it is within another.
+        raise held_back() or Terminated
     monitor.end(progress)
     return progress
 

@@ -75,19 +75,23 @@ def train(
         ValueError: the records lack what the recipe needs (a modality, labels, a split), or are corrupt; another
             process trains the run.
         FloatingPointError: a loss is not finite.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came to one of the processes.
         WorkerLostError: another process is gone.
     """
     devices = devices or Devices()
     execution = execution or Execution()
     if prepared is None:
         prepared = prepare_phases(run.config, records, worker_shard(devices, execution), run.init)
-    with contextlib.nullcontext() if is_held(run.path) or not devices.is_chief else held(run.path, "run"):
+    is_kept = is_held(run.path) or not devices.is_chief
+    with contextlib.nullcontext() if is_kept else held(run.path, "run"), devices.stopping_together():
         devices.agree("configuration", [run.config.to_dict(), run.manifest_hash])
         for phase, ready in zip(run.phases, prepared, strict=True):
+            devices.check_stop()
             with reporting_corruption(records), devices.reporting_lost_workers():
                 train_phase(run, phase, ready, quiet, devices, execution)
             if devices.is_chief:
                 write_history(run)
+        devices.check_stop()
 
 
 def phase_codebook(run: Run, phase: Phase, records: Records, train: Selection) -> Codebook | None:

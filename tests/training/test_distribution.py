@@ -154,20 +154,45 @@ def test_several_processes_end_at_sigterm_and_go_on(small_dir, tmp_path):
         assert not (tmp_path / "run" / ".lease").exists()
 
 
-@pytest.mark.slow
-def test_hosts_that_are_told_to_stop_at_other_times_stop_after_one_step(small_dir, tmp_path):
-    more = ("--strategy", "multiworker", "--epochs", "100000", "--patience", "100000", "--batch-size", "3")
-    arguments = [*arguments_of(small_dir, tmp_path / "run", *more), "--checkpoint-minutes", "5"]
-    command = [sys.executable, "-m", "mmtrans.cli.main", *(text for text in arguments if text != "--quiet")]
+@contextlib.contextmanager
+def two_hosts(command):
+    """The processes of a cluster of two, which nobody but TF_CONFIG tells of each other; they are killed at the end."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     with contextlib.ExitStack() as stack:
         hosts = []
         for index in range(2):
             config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
             environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
             hosts.append(stack.enter_context(process))
             stack.callback(process.kill)
+        yield hosts
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_host_between_phases_stops_both(small_dir, tmp_path):
+    run = tmp_path / "run"
+    arguments = arguments_of(small_dir, run, "--recipe", "T->A", "--epochs", "1")
+    stopped = [sys.executable, "-m", "tests.training.stopped", str(int(signal.SIGINT)), "0"]
+    with two_hosts([*stopped, *arguments, "--strategy", "multiworker"]) as hosts:
+        said = [host.communicate(timeout=120)[1] for host in hosts]
+    assert [host.returncode for host in hosts] == [130, 143], said
+    for word, text in zip(("Interrupted", "Terminated"), said, strict=True):
+        assert text.endswith(f"mmtrans: {word}. The same command goes on from the last checkpoint.\n")
+    first, second = (json.loads(path.read_text()) for path in sorted(run.glob("phases/*/phase.json")))
+    assert (len(first["history"]), "history" in second) == (1, False)
+    assert main(arguments) == 0
+    assert len((run / "history.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.slow
+def test_hosts_that_are_told_to_stop_at_other_times_stop_after_one_step(small_dir, tmp_path):
+    more = ("--strategy", "multiworker", "--epochs", "100000", "--patience", "100000", "--batch-size", "3")
+    arguments = [*arguments_of(small_dir, tmp_path / "run", *more), "--checkpoint-minutes", "5"]
+    command = [sys.executable, "-m", "mmtrans.cli.main", *(text for text in arguments if text != "--quiet")]
+    with two_hosts(command) as hosts:
         deadline = time.monotonic() + 180
         while not list(tmp_path.glob("run/phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
             time.sleep(0.05)
