@@ -120,6 +120,36 @@ class ModalityInfo:
 
 
 @dataclass(frozen=True)
+class TextColumns:
+    """What the columns of a text are that an encoder of words gave: `[pieces | layers, side by side | GloVe]`.
+
+    Args:
+        encoder: the encoder, as it was named.
+        sha256: of the encoder: its configuration, weights and tokenizer.
+        layers: the layers whose vectors stand side by side, in this order; 0 is the embeddings.
+        width: columns of each layer.
+        pooling: how a word's vector comes from those of its pieces.
+        pieces: columns of the numbers of a word's pieces, at the beginning; 0 where there are none.
+        glove: columns of GloVe's vectors, at the end; 0 where there are none.
+        glove_sha256: of the file of GloVe's vectors, if there are any.
+    """
+
+    encoder: str
+    sha256: str
+    layers: tuple[Count, ...]
+    width: Dim
+    pooling: str = "mean of a word's pieces"
+    pieces: Count = 0
+    glove: Count = 0
+    glove_sha256: str | None = None
+
+    @property
+    def dim(self) -> int:
+        """Columns of the text."""
+        return self.pieces + len(self.layers) * self.width + self.glove
+
+
+@dataclass(frozen=True)
 class DroppedSegment:
     """A segment that is not in the records, and why."""
 
@@ -151,6 +181,7 @@ class Manifest:
         truncated: `aligned` or a modality → number of segments that were cut.
         notes: sentences for the user.
         summary: split → what its segments are like; empty in records of the first releases.
+        text: what the columns of text are, where an encoder of words gave them.
         format_version: version of the record format.
 
     Raises:
@@ -168,6 +199,7 @@ class Manifest:
     truncated: Mapping[str, Count] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     summary: Mapping[str, Summary] = field(default_factory=dict)
+    text: TextColumns | None = field(default=None, metadata=ADDED)
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -181,6 +213,11 @@ class Manifest:
                         f"A modality must have one entry a column. Expected {info.dim}. "
                         f"Received: modalities.{name}.{key} of length {len(values)}."
                     )
+        if self.text is not None and "text" in self.modalities and self.modalities["text"].dim != self.text.dim:
+            raise ValueError(
+                f"The columns of text must be those of the encoder and GloVe. Expected {self.text.dim}. "
+                f"Received: modalities.text.dim={self.modalities['text'].dim}."
+            )
         for split, info in self.splits.items():
             if info.segments != sum(shard.segments for shard in info.shards):
                 raise ValueError(

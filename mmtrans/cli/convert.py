@@ -7,12 +7,14 @@ import dataclasses
 from typing import Any
 
 from mmtrans.cli.parser import add_number
-from mmtrans.cli.source import add_source_arguments, corpus_from
+from mmtrans.cli.source import add_source_arguments, add_text_arguments, corpus_from
+from mmtrans.system.console import warn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_source_arguments(parser)
+    add_text_arguments(parser)
     parser.add_argument("records", metavar="RECORDS", help="directory to make")
     parser.add_argument(
         "--max-steps", default="50", metavar="N[,MODALITY=N]", help="longest streams kept (default: 50)"
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Converts, shows the account, and returns it."""
+    from mmtrans.cli.reading import with_progress
     from mmtrans.cli.show import show_records
     from mmtrans.conversion.convert import convert, parse_max_steps
     from mmtrans.conversion.inspect import describe
@@ -31,13 +34,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     max_steps = parse_max_steps(arguments.max_steps)
     corpus = corpus_from(arguments)
     manifest = convert(
-        corpus,
+        with_progress(corpus),
         arguments.records,
         max_steps=max_steps,
         folds_path=arguments.folds,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
     )
+    for line in corpus.trouble:
+        warn(f"Note: {line}")
     description = describe(arguments.records)
     show_records(description, [dataclasses.asdict(dropped) for dropped in manifest.dropped])
     return description

@@ -1,41 +1,20 @@
-"""Imports TensorFlow without the lines that its C++ side writes to stderr before Python can ask it not to."""
+"""Imports TensorFlow for the commands, with devices as a training wants them where it is one."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from typing import TYPE_CHECKING
+
+from mmtrans.system.quiet import import_tensorflow, silent_stderr
 
 if TYPE_CHECKING:
     from mmtrans.training.devices import Devices
     from mmtrans.training.execution import Execution
 
-
-@contextlib.contextmanager
-def silent_stderr():
-    """Sends file descriptor 2 to nowhere within the context; Python exceptions pass through unharmed."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def import_tensorflow() -> None:
-    """Imports TensorFlow and creates its devices."""
-    with silent_stderr():
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()
+__all__ = ["import_devices", "import_tensorflow"]
 
 
 def import_devices(execution: Execution) -> Devices:
-    """The same for a training, whose devices must be chosen before they are created; raises as `open_devices` does."""
+    """Imports TensorFlow and creates the devices of a training; raises as `open_devices` does."""
     from mmtrans.training.execution import set_operation_threads
 
     set_operation_threads()

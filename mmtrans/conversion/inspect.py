@@ -19,8 +19,8 @@ def describe(records_dir: str | Path) -> dict:
         `splits` (split → segments, videos, labelled, shards, bytes, modality → segments, the `steps` histogram:
         bucket of the longest stream → segments, `lengths`: stream → mean, p95 and max of its steps, and `labels`: the
         labels rounded to seven values → segments), `modalities` (dim, aligned, named, statistics, rows; `zero_rows` and
-        `cleaned_rows` are shares of the rows, null where they are not known), `max_steps`, `truncated`, `cleaning`,
-        `dropped` (reason → number) and `notes`.
+        `cleaned_rows` are shares of the rows, null where they are not known), `text` (what its columns are; null unless
+        an encoder of words gave them), `max_steps`, `truncated`, `cleaning`, `dropped` (reason → number) and `notes`.
 
     Raises:
         FileNotFoundError: no records.
@@ -49,6 +49,7 @@ def describe(records_dir: str | Path) -> dict:
             }
             for name, info in manifest.modalities.items()
         },
+        "text": None if manifest.text is None else asdict(manifest.text),
         "max_steps": dict(manifest.max_steps),
         "truncated": dict(manifest.truncated),
         "cleaning": dict(manifest.cleaning),

@@ -42,6 +42,7 @@ def refold(directory: Path, valid: Collection[str], target: Path) -> None:
         feature_names={name: names for name, names in named.items() if names is not None},
         folds={"train": sorted(videos - set(valid)), "valid": sorted(valid)},
         aligned={name: info.aligned for name, info in manifest.modalities.items()},
+        text=manifest.text,
     )
     convert(corpus, target, max_steps=manifest.max_steps)
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 import mmtrans
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import load_yaml
-from tfrecords.manifest import Dim, Manifest
+from tfrecords.manifest import Dim, Manifest, TextColumns
 from tfrecords.schema import SPLITS, LabelScale
 from tfrecords.stored import Count, Finite, damage
 
@@ -44,15 +44,17 @@ class Data(_AlwaysData, total=False):
     """What new data must be like, as `describe_data` gives it; not every release wrote the keys that stand here."""
 
     steps_per_word: dict[str, Finite]
+    text: TextColumns | None
 
 
 class DataDescription(TypedDict):
-    """What `describe_data` gives, as JSON will have it: `Data` with the label's fields in place of the label."""
+    """What `describe_data` gives, as JSON will have it: `Data` with the fields of label and text in their places."""
 
     label: dict[str, Any]
     max_steps: dict[str, int]
     modalities: dict[str, Columns]
     steps_per_word: dict[str, float]
+    text: dict[str, Any] | None
 
 
 class _Always(TypedDict):
@@ -75,8 +77,8 @@ class Environment(_Always, total=False):
 
 
 def describe_data(manifest: Manifest) -> DataDescription:
-    """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, and how
-    many steps a word those have that are not aligned to the words."""
+    """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, how
+    many steps a word those have that are not aligned to the words, and the encoder that gave `text` its columns."""
     return {
         "label": dataclasses.asdict(manifest.label),
         "max_steps": dict(manifest.max_steps),
@@ -85,12 +87,18 @@ def describe_data(manifest: Manifest) -> DataDescription:
             for name, info in manifest.modalities.items()
         },
         "steps_per_word": steps_per_word(manifest),
+        "text": None if manifest.text is None else dataclasses.asdict(manifest.text),
     }
 
 
 def label_of(data: Mapping[str, Any]) -> LabelScale:
     """The label in what `describe_data` gave."""
     return msgspec.convert(data["label"], LabelScale)
+
+
+def text_of(data: Mapping[str, Any]) -> TextColumns | None:
+    """What the columns of text are in what `describe_data` gave; `None` where no encoder gave them."""
+    return msgspec.convert(data.get("text"), TextColumns | None)
 
 
 def steps_per_word(manifest: Manifest) -> dict[str, float]:

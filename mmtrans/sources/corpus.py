@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.sources.account import Account
 from mmtrans.sources.labels import Labels
-from tfrecords.manifest import DroppedSegment
+from tfrecords.manifest import DroppedSegment, TextColumns
 from tfrecords.schema import LabelScale, Segment
 
 
@@ -30,8 +30,11 @@ class Corpus:
         aligned: modality → whether its steps are the words' steps.
         labels: the labels that tell the scale anew once the folds are known, or `None` where `label` stands.
         takes_glove: whether `--glove` gives the words their vectors.
+        vocabulary: the words in lower case, where something is to give them their vectors.
+        text: what the columns of text are, where an encoder of words gives them.
         account: the account of what was treated and left out so far.
         notes: sentences for the user about the files as a whole (warnings of the conversion).
+        trouble: sentences for the user about what went wrong here and changed no segment.
     """
 
     format: str
@@ -45,8 +48,11 @@ class Corpus:
     aligned: Mapping[str, bool] = field(default_factory=dict)
     labels: Labels | None = None
     takes_glove: bool = False
+    vocabulary: Collection[str] = ()
+    text: TextColumns | None = None
     account: Account = field(default_factory=Account)
     notes: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
 
     @property
     def cleaning(self) -> Counter[str]:

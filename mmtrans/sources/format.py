@@ -14,6 +14,7 @@ from mmtrans.sources.seen import Seen
 #: Option that a format takes or not → what is so of a format that does not.
 OWN_OPTIONS = {
     "glove": "has its own vectors",
+    "text_encoder": "has no words",
     "label": "has one label",
     "label_shift": "has no label times",
     "compat": "is not what the official SDK joins",
@@ -26,7 +27,11 @@ class SourceOptions:
     """How a source is read; `label_range` and `select` are for every format, the others are `OWN_OPTIONS`.
 
     Args:
-        glove: a GloVe text file that gives the words their vectors.
+        glove: a GloVe text file that gives the words their vectors, or stands beside those of `text_encoder`.
+        text_encoder: the encoder that gives the words their vectors in context: a folder, or another name that
+            `mmtrans.words.folder.open_folder` finds.
+        text_layers: the layers of it that stand side by side, in this order; the last three without it.
+        text_cache: the folder of the cache of its vectors, or `off`; the user's own without it.
         label: name or index of the label column, where there are several (`mmsa` has `T`, `A`, `V`); or
             `mmtrans.sources.labels.ANY_LABEL`, where no label is read.
         label_range: `(low, high)` or `(low, high, neutral)` of the label, of which neutral is 0 or else the middle;
@@ -37,10 +42,13 @@ class SourceOptions:
         workers: processes that read.
 
     Raises:
-        ValueError: a shift or a range that no label has.
+        ValueError: a shift or a range that no label has; layers or a cache of no encoder.
     """
 
     glove: str | Path | None = None
+    text_encoder: str | Path | None = None
+    text_layers: Sequence[int] | None = None
+    text_cache: str | Path | None = None
     label: str | int | None = None
     label_range: Sequence[float] | None = None
     label_shift: float = 0.0
@@ -52,6 +60,18 @@ class SourceOptions:
         check_number("--label-shift", self.label_shift, **LABEL_SHIFT)
         if self.label_range is not None:
             stated_scale("label", self.label_range)
+        if self.text_encoder is None and (self.text_layers is not None or self.text_cache is not None):
+            received = f"text_layers={self.text_layers}, text_cache={self.text_cache}"
+            raise ValueError(
+                f"There is no text encoder for them. Expected --text-encoder beside --text-layers and --text-cache. "
+                f"Received: {received}. Name the encoder, or leave them out."
+            )
+
+    @property
+    def gives_vectors(self) -> str | None:
+        """What gives the words their vectors in place of the source, if anything does."""
+        given = [str(name) for name in (self.text_encoder, self.glove) if name is not None]
+        return " and ".join(given) or None
 
     def own(self) -> dict[str, object]:
         """Those of `OWN_OPTIONS` that are given: name → value."""

@@ -32,6 +32,9 @@ def open_corpus(
     *,
     format: str = "auto",
     glove: str | Path | None = None,
+    text_encoder: str | Path | None = None,
+    text_layers: Sequence[int] | None = None,
+    text_cache: str | Path | None = None,
     label: str | int | None = None,
     label_range: Sequence[float] | None = None,
     label_shift: float = 0.0,
@@ -44,8 +47,8 @@ def open_corpus(
     Args:
         path: what to read.
         format: the name of one of `FORMATS`, or `auto` to decide by content.
-        glove, label, label_range, label_shift, select, compat, workers: the fields of
-            `mmtrans.sources.format.SourceOptions` with these names.
+        glove, text_encoder, text_layers, text_cache, label, label_range, label_shift, select, compat, workers: the
+            fields of `mmtrans.sources.format.SourceOptions` with these names.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -56,6 +59,9 @@ def open_corpus(
     """
     options = SourceOptions(
         glove=glove,
+        text_encoder=text_encoder,
+        text_layers=text_layers,
+        text_cache=text_cache,
         label=label,
         label_range=label_range,
         label_shift=label_shift,
@@ -81,7 +87,12 @@ def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
     corpus.takes_glove = "glove" in format.takes
     if options.label_range is not None:
         _state_scale(corpus, options.label_range)
-    if options.glove is not None and not corpus.takes_glove:
+    if options.text_encoder is not None:
+        # Imported when needed: what else is read needs no encoder.
+        from mmtrans.sources.text.encoding import encode_words
+
+        corpus = encode_words(corpus, options)
+    elif options.glove is not None and not corpus.takes_glove:
         corpus.notes.append(f"{options.glove} is not used: the {format.name} format {OWN_OPTIONS['glove']}.")
     return corpus if options.select is None else select_columns(corpus, options.select)
 

@@ -40,12 +40,7 @@ def build_text_encoder(settings: EncoderSettings, layers: Sequence[int], dropout
     Raises:
         ValueError: a layer that the encoder does not have.
     """
-    strange = [layer for layer in layers if not 0 <= layer <= settings.num_layers]
-    if strange or not layers or len(set(layers)) < len(layers):
-        raise ValueError(
-            f"These are no layers of the text encoder. Expected different numbers from 0, its embeddings, to "
-            f"{settings.num_layers}. Received: layers={list(layers)}. Choose others."
-        )
+    settings.check_layers(layers)
     embeddings = PieceEmbeddings(
         settings.vocabulary,
         settings.places,

@@ -46,6 +46,7 @@ class PieceReader:
     Attributes:
         begin: id of the mark that begins a sentence.
         end: id of the mark that ends it.
+        unknown: id of what stands for a piece that is not known, or `None` where there is nothing.
 
     Raises:
         ValueError: the tokenizer is damaged, has no such marks, or more pieces than the encoder.
@@ -65,14 +66,14 @@ class PieceReader:
                 f"The tokenizer is of another encoder. Expected at most {folder.settings.vocabulary} pieces. "
                 f"Received: {known} ({folder.path}). {_REMEDY}"
             )
-        begin, end, _ = _MARKS[folder.settings.family]
+        begin, end, unknown = _MARKS[folder.settings.family]
         self.begin = self._mark(settings, "cls_token", begin, folder.path)
         self.end = self._mark(settings, "sep_token", end, folder.path)
+        self.unknown = self._tokenizer.token_to_id(_text_of(settings, "unk_token", unknown))
 
     def _mark(self, settings: Mapping[str, Any], key: str, default: str, path: Path) -> int:
-        text = settings.get(key, default)
-        text = text.get("content") if isinstance(text, Mapping) else text
-        found = self._tokenizer.token_to_id(text) if isinstance(text, str) else None
+        text = _text_of(settings, key, default)
+        found = self._tokenizer.token_to_id(text)
         if found is None:
             raise ValueError(
                 f"The tokenizer lacks the mark of a sentence's end. Expected {default}. "
@@ -93,6 +94,12 @@ class PieceReader:
         texts = [" ".join(words) for words in sentences]
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         return [_pieces(words, found) for words, found in zip(sentences, encoded, strict=True)]
+
+
+def _text_of(settings: Mapping[str, Any], key: str, default: str) -> str:
+    """The text of a mark, which may stand there by itself, or with what else is known of it."""
+    text = settings.get(key, default)
+    return str(text.get("content") if isinstance(text, Mapping) else text)
 
 
 def _pieces(words: Sequence[str], encoded: tokenizers.Encoding) -> Pieces:

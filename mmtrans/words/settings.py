@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmtrans.layers.transformer import ACTIVATIONS
 from tfrecords.stored import read_json, shown
 
 CONFIG_NAME = "config.json"
 
 #: Architectures that are read; MiniLM, BGE and E5-small are BERT's.
 FAMILIES = ("bert", "distilbert", "roberta")
+
+#: Names of the activations that `mmtrans.layers.transformer` has: nothing here waits for TensorFlow.
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
 #: Field of `EncoderSettings` → key of `config.json`, and DistilBERT's where it has another.
 _KEYS = {
@@ -66,6 +68,20 @@ class EncoderSettings:
     def most_pieces(self) -> int:
         """Pieces that one reading takes, the first and the last mark included."""
         return self.places - self.first_place
+
+    @property
+    def last_layers(self) -> tuple[int, ...]:
+        """The layers that are taken where nobody chooses: the last three."""
+        return tuple(range(max(self.num_layers - 2, 1), self.num_layers + 1))
+
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """Raises a ValueError for layers that the encoder does not have, none at all, or one that is given twice."""
+        strange = [layer for layer in layers if not 0 <= layer <= self.num_layers]
+        if strange or not layers or len(set(layers)) < len(layers):
+            raise ValueError(
+                f"These are no layers of the text encoder. Expected different numbers from 0, its embeddings, to "
+                f"{self.num_layers}. Received: layers={list(layers)}. Choose others."
+            )
 
     @classmethod
     def read(cls, directory: Path) -> EncoderSettings:

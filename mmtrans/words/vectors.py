@@ -87,7 +87,7 @@ class WordEncoder:
             layers: as above; without them the last three.
         """
         folder = open_folder(name)
-        return cls(folder, last_layers(folder) if layers is None else layers)
+        return cls(folder, folder.settings.last_layers if layers is None else layers)
 
     @property
     def dim(self) -> int:
@@ -147,12 +147,6 @@ class WordEncoder:
             sums = np.add.reduceat(states, np.searchsorted(pieces.words, spoken), axis=0)
             vectors[spoken] = sums / counts[spoken, None].astype(np.float32)
         return vectors
-
-
-def last_layers(folder: EncoderFolder) -> tuple[int, ...]:
-    """The layers that are taken where nobody chooses: the last three."""
-    top = folder.settings.num_layers
-    return tuple(range(max(top - 2, 1), top + 1))
 
 
 def _make_states(model, layers: Sequence[int]):

@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrecords.manifest import ADDED, DroppedSegment, Folds, Manifest, ModalityInfo, Shard, Source, SourceFile, Split
+from tfrecords.manifest import (
+    ADDED,
+    DroppedSegment,
+    Folds,
+    Manifest,
+    ModalityInfo,
+    Shard,
+    Source,
+    SourceFile,
+    Split,
+    TextColumns,
+)
 from tfrecords.schema import LabelScale
 
 SHARD = Shard("train-000006-00000.tfrecord", "ab" * 32, 900, 4, {"text": 6}, True)
@@ -105,6 +116,25 @@ def test_a_key_of_a_later_version_changes_a_hash_only_where_it_says_something():
 
 def test_the_hash_is_what_it_was():
     assert MANIFEST.manifest_hash == "93d489a4a469630cc706c9d56afe5e88219537c36afaea118a74a1724ad9caa0"
+
+
+TEXT = TextColumns("owner/name", "ef" * 32, (5, 6), 3, glove=2, glove_sha256="01" * 32)
+
+
+def test_an_encoder_of_words_is_told_and_changes_the_hash(tmp_path):
+    infos = {**MANIFEST.modalities, "text": ModalityInfo(8, True)}
+    manifest = replace(MANIFEST, modalities=infos, text=TEXT)
+    manifest.save(tmp_path)
+    assert Manifest.load(tmp_path) == manifest
+    assert manifest.manifest_hash != replace(manifest, text=None).manifest_hash
+    assert manifest.manifest_hash != replace(manifest, text=replace(TEXT, layers=(6, 5))).manifest_hash
+
+
+def test_the_columns_of_a_text_are_those_of_its_encoder():
+    with pytest.raises(
+        ValueError, match=r"those of the encoder and GloVe. Expected 8. Received: modalities.text.dim=2"
+    ):
+        replace(MANIFEST, text=TEXT)
 
 
 @pytest.mark.parametrize("make", [True, False])

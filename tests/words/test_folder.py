@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from mmtrans.layers import transformer
 from mmtrans.words.folder import open_folder
+from mmtrans.words.settings import ACTIVATIONS
 from mmtrans.words.vectors import WordEncoder
 from tests.words.tiny import make_tiny_encoder
 
@@ -159,3 +161,7 @@ def test_the_hash_is_that_of_what_makes_the_vectors(tiny, tmp_path):
     assert open_folder(tiny).sha256 == before
     assert open_folder(make_tiny_encoder(tmp_path / "same")).sha256 == before
     assert open_folder(make_tiny_encoder(tmp_path / "other", seed=1)).sha256 != before
+
+
+def test_the_activations_that_are_read_are_those_that_there_are():
+    assert set(ACTIVATIONS) == set(transformer.ACTIVATIONS)

@@ -18,13 +18,15 @@ def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
     # Imported when needed: other formats do without HDF5.
     from mmtrans.sources.csd.reader import open_csd
 
-    return open_csd(path, **{name: getattr(options, name) for name in FORMAT.takes})
+    own = {name: getattr(options, name) for name in ("label", "label_shift", "compat", "workers")}
+    glove = None if options.text_encoder is not None else options.glove
+    return open_csd(path, glove=glove, vectors_from=options.gives_vectors, **own)
 
 
 FORMAT = Format(
     name="csd",
     needs="a .csd file or a folder that holds them",
-    takes=("glove", "label", "label_shift", "compat", "workers"),
+    takes=("glove", "text_encoder", "label", "label_shift", "compat", "workers"),
     recognise=_recognise,
     open=_open,
 )

@@ -67,7 +67,7 @@ class Plan:
 
 
 def plan_reading(
-    path: Path, *, glove: str | None, label: str | int | None, label_shift: float, compat: str | None
+    path: Path, *, vectors_from: str | None, label: str | int | None, label_shift: float, compat: str | None
 ) -> tuple[Plan, list[str]]:
     """Opens all sequences at `path` and decides how they are read.
 
@@ -81,7 +81,7 @@ def plan_reading(
     """
     notes: list[str] = []
     sequences = _find_sequences(path, notes)
-    _choose_text(sequences, glove, notes)
+    _choose_text(sequences, vectors_from, notes)
     modalities = tuple(name for name in MODALITIES if name in sequences)
     order = ("text", "words") if compat else ("words", "text")
     reference = next((role for role in order if role in sequences), None)
@@ -200,8 +200,8 @@ def _plan_units(
     return tuple(units), Labels(name, values, is_sentiment=name == "sentiment")
 
 
-def _choose_text(sequences: dict[str, Sequence], glove: str | None, notes: list[str]) -> None:
-    if glove is not None and "words" not in sequences:
-        notes.append(f"{glove} is not used: there is no sequence of words.")
-    elif glove is not None and "text" in sequences:
-        notes.append(f"{sequences.pop('text').path} is left aside: the words get their vectors from {glove}.")
+def _choose_text(sequences: dict[str, Sequence], vectors_from: str | None, notes: list[str]) -> None:
+    if vectors_from is not None and "words" not in sequences:
+        notes.append(f"{vectors_from} is not used: there is no sequence of words.")
+    elif vectors_from is not None and "text" in sequences:
+        notes.append(f"{sequences.pop('text').path} is left aside: the words get their vectors from {vectors_from}.")

@@ -16,8 +16,6 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from mmtrans.sources.account import Cleaned
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.plan import Plan, plan_reading, read_vocabulary
@@ -25,8 +23,8 @@ from mmtrans.sources.csd.sdk import COMPATIBILITIES
 from mmtrans.sources.csd.sequence import split_id
 from mmtrans.sources.csd.units import read_units
 from mmtrans.sources.folds_file import read_folds
-from mmtrans.sources.glove import read_glove
 from mmtrans.sources.labels import choose_scale
+from mmtrans.sources.text.lookup import WordVectors
 from mmtrans.sources.untrusted.parent import read_isolated
 from mmtrans.sources.untrusted.wire import UnitCorpus
 from mmtrans.system.user_files import has_file
@@ -37,6 +35,7 @@ def open_csd(
     path: str | Path,
     *,
     glove: str | Path | None = None,
+    vectors_from: str | None = None,
     label: str | int | None = None,
     label_shift: float = 0.0,
     compat: str | None = None,
@@ -52,6 +51,8 @@ def open_csd(
         path: folder or .csd file. A `folds.json` in the folder (`{"train": [video ids], …}`) gives the folds.
         glove: GloVe text file; with it the words' vectors are looked up (lower-cased, zeros for unknown words)
             instead of read from a sequence of vectors.
+        vectors_from: what else will give the words their vectors: a sequence of vectors is left aside, and the corpus
+            tells its `vocabulary`.
         label: name or 0-based index of the label column. Needed only where the file has several and is not MOSEI's.
         label_shift: seconds added to the label intervals.
         compat: `sdk` or `sdk-no-impute` to join as the official SDK does (see `mmtrans.sources.csd.sdk`), or `None`.
@@ -69,7 +70,7 @@ def open_csd(
             none of the words, a damaged file that killed or hung its reader.
     """
     options = {
-        "glove": None if glove is None else str(glove),
+        "vectors_from": str(glove) if vectors_from is None and glove is not None else vectors_from,
         "label": label,
         "label_shift": label_shift,
         "compat": compat,
@@ -78,11 +79,11 @@ def open_csd(
         corpus = read_isolated(open_sequences, path, options, workers=workers)
     else:
         corpus = open_sequences(path, **options)
-    return _with_vectors(corpus, Path(glove)) if glove is not None and corpus.vocabulary else corpus
+    return _with_vectors(corpus, glove) if glove is not None and corpus.vocabulary else corpus
 
 
 def open_sequences(
-    path: str | Path, *, glove: str | None, label: str | int | None, label_shift: float, compat: str | None
+    path: str | Path, *, vectors_from: str | None, label: str | int | None, label_shift: float, compat: str | None
 ) -> UnitCorpus:
     """As `open_csd` in this process, without the words' vectors: `vocabulary` is what to look up for them."""
     path = Path(path)
@@ -91,7 +92,7 @@ def open_sequences(
             f"Unknown compatibility. Expected one of {list(COMPATIBILITIES)}. Received: compat={compat!r} ({path}). "
             f"Choose one, or leave --compat out."
         )
-    plan, notes = plan_reading(path, glove=glove, label=label, label_shift=label_shift, compat=compat)
+    plan, notes = plan_reading(path, vectors_from=vectors_from, label=label, label_shift=label_shift, compat=compat)
     folds_path = path / "folds.json"
     has_folds = path.is_dir() and has_file(folds_path, "folds file")
     folds = read_folds(folds_path) if has_folds else None
@@ -110,7 +111,7 @@ def open_sequences(
         account=plan.account,
         notes=notes,
         read_units=partial(read_units, plan),
-        vocabulary=read_vocabulary(words) if words is not None and glove is not None else (),
+        vocabulary=read_vocabulary(words) if words is not None and vectors_from is not None else (),
     )
 
 
@@ -119,25 +120,16 @@ def _read(plan: Plan) -> Iterator[Segment]:
     yield from chain.from_iterable(read_units(plan))
 
 
-def _with_vectors(corpus: UnitCorpus, glove: Path) -> Corpus:
-    vectors, dim = read_glove(glove, corpus.vocabulary)
-    if not vectors:
-        raise ValueError(
-            f"The word vectors have none of the words. Expected words in lower case. "
-            f"Received: glove={glove} ({corpus.files[0]}). Give vectors of the corpus's language."
-        )
+def _with_vectors(corpus: UnitCorpus, glove: str | Path) -> Corpus:
+    vectors = WordVectors.open(glove, corpus.vocabulary, corpus.files[0])
 
     def read() -> Iterator[Segment]:
-        unknown: set[str] = set()
+        seen: set[str] = set()
         for segment in corpus.read():
-            words = [token.lower() for token in segment.tokens]
-            text = np.array([vectors.get(word, np.zeros(dim, np.float32)) for word in words]).reshape(-1, dim)
-            strange = [word for word in words if word not in vectors]
-            if strange:
-                corpus.account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(strange))
-                fresh = len(set(strange) - unknown)
-                corpus.account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", fresh)
-                unknown.update(strange)
-            yield replace(segment, features={"text": text, **segment.features})
+            unknown = vectors.unknown(segment.tokens)
+            corpus.account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(unknown))
+            corpus.account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", len(set(unknown) - seen))
+            seen.update(unknown)
+            yield replace(segment, features={"text": vectors.look_up(segment.tokens), **segment.features})
 
-    return replace(corpus, read=read, files=[*corpus.files, glove], aligned={"text": True, **corpus.aligned})
+    return replace(corpus, read=read, files=[*corpus.files, vectors.path], aligned={"text": True, **corpus.aligned})

@@ -20,13 +20,14 @@ def _recognise(seen: Seen) -> bool:
 
 
 def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
-    return open_misa(path, glove=options.glove, label=options.label, content=content)
+    glove = None if options.text_encoder is not None else options.glove
+    return open_misa(path, glove=glove, vectors_from=options.gives_vectors, label=options.label, content=content)
 
 
 FORMAT = Format(
     name="misa",
     needs="a pickle file of lists of samples or a folder with train.pkl, dev.pkl and test.pkl",
-    takes=("glove", "label"),
+    takes=("glove", "text_encoder", "label"),
     recognise=_recognise,
     open=_open,
 )

@@ -12,13 +12,13 @@ import numpy as np
 
 from mmtrans.sources.account import Account, Cleaned, DropReason
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.glove import read_glove
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.listing import PICKLE_SUFFIXES, find_pickles
 from mmtrans.sources.misa.samples import Sample, samples_of
 from mmtrans.sources.modalities import usual_width
 from mmtrans.sources.segment_names import Name, are_videos, name_rows
 from mmtrans.sources.segments import grouped, segments_of, usable
+from mmtrans.sources.text.lookup import WordVectors
 from mmtrans.system.user_files import check_file
 from tfrecords.schema import Segment, segment_id
 
@@ -38,6 +38,7 @@ def open_misa(
     path: str | Path,
     *,
     glove: str | Path | None = None,
+    vectors_from: str | None = None,
     label: str | int | None = None,
     content: object = None,
 ) -> Corpus:
@@ -52,6 +53,8 @@ def open_misa(
     Args:
         path: the file or folder.
         glove: word vectors in GloVe's text format.
+        vectors_from: what else will give the words their vectors: there is no `text` yet, words alone make a segment,
+            and the corpus tells its `vocabulary`.
         label: index of the label column, where there are several.
         content: the content of the one pickle, where it has been unpickled already; it stays in memory.
 
@@ -67,9 +70,10 @@ def open_misa(
     """
     files = _find_files(Path(path))
     outline = _survey(files, content)
-    vectors, dim, notes = _word_vectors(outline, glove)
-    dims = {name: usual_width(widths) for name, widths in outline.widths.items()}
-    dims |= {"text": dim} if vectors else {}
+    vectors, notes = _word_vectors(outline, glove, files[0])
+    later = glove is None and vectors_from is not None
+    dims = {name: usual_width(widths) for name, widths in outline.widths.items() if name != "text" or not later}
+    dims |= {} if vectors is None else {"text": vectors.dim}
     names, folds, found = name_rows(outline.raw_ids, outline.splits, outline.labels)
     notes += found
     if not any(outline.splits):
@@ -89,6 +93,7 @@ def open_misa(
         folds=folds,
         ids_are_videos=are_videos(outline.raw_ids, names),
         aligned=dict.fromkeys(dims, True),
+        vocabulary=tuple(outline.words) if later else (),
         notes=notes,
     )
     return corpus
@@ -125,22 +130,16 @@ def _survey(files: Sequence[Path], content: object) -> _Outline:
     return outline
 
 
-def _word_vectors(outline: _Outline, glove: str | Path | None) -> tuple[dict[str, np.ndarray], int, list[str]]:
+def _word_vectors(outline: _Outline, glove: str | Path | None, path: Path) -> tuple[WordVectors | None, list[str]]:
     if glove is None:
-        return {}, 0, []
+        return None, []
     if not outline.words:
-        return {}, 0, ["The files hold no actual words: --glove was not used."]
-    vectors, dim = read_glove(glove, outline.words)
-    if not vectors:
-        raise ValueError(
-            f"The word vectors fit none of the words. Expected vectors of English words in lower case. "
-            f"Received: glove={glove} for {len(outline.words)} words like {sorted(outline.words)[:3]}. "
-            f"Give another file."
-        )
+        return None, ["The files hold no actual words: --glove was not used."]
+    vectors = WordVectors.open(glove, outline.words, path)
     total = outline.words.total()
-    lacking = sum(count for word, count in outline.words.items() if word not in vectors)
+    lacking = sum(count for word, count in outline.words.items() if vectors.unknown([word]))
     share = f"{lacking} of {total} words ({lacking / total:.2%})"
-    return vectors, dim, [f"{share} have no vector in {Path(glove).name} and are zeros."] if lacking else []
+    return vectors, [f"{share} have no vector in {Path(glove).name} and are zeros."] if lacking else []
 
 
 def _label(numbers: Sequence[float], column: int) -> float | None:
@@ -150,12 +149,13 @@ def _label(numbers: Sequence[float], column: int) -> float | None:
 def _read(
     corpus: Corpus,
     names: Sequence[Name],
-    vectors: Mapping[str, np.ndarray],
+    vectors: WordVectors | None,
     dims: Mapping[str, int],
     column: int,
     content: object,
 ) -> Iterator[Segment]:
     account, following = corpus.account, iter(names)
+    own_text = vectors is None and not corpus.vocabulary
     account.clear()
 
     def make(row: tuple[Name, Sample]) -> Segment | None:
@@ -164,8 +164,8 @@ def _read(
         if misfit is not None:
             account.drop(segment_id(video, index), *misfit)
             return None
-        features, tokens = _features(sample, vectors, dims, account)
-        if not features:
+        features, tokens = _features(sample, vectors, own_text, dims, account)
+        if not features and not (corpus.vocabulary and tokens):
             account.drop(segment_id(video, index), DropReason.NO_USUAL_FEATURES)
             return None
         label = storable(_label(sample.labels, column), account)
@@ -190,23 +190,23 @@ def _misfit(sample: Sample) -> tuple[DropReason, str] | None:
 
 
 def _features(
-    sample: Sample, vectors: Mapping[str, np.ndarray], dims: Mapping[str, int], account: Account
+    sample: Sample, vectors: WordVectors | None, own_text: bool, dims: Mapping[str, int], account: Account
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """What of a sample is other than zero and of the usual columns, and the spoken words."""
+    """What of a sample is other than zero and of the usual columns, and the spoken words; `own_text` tells whether the
+    file's own text is read."""
     arrays = {name: array for name, array in sample.features.items() if len(array)}
-    ragged = [name for name in sample.ragged if name != "text" or not vectors]
+    ragged = [name for name in sample.ragged if name != "text" or own_text]
     tokens = sample.words
     account.add(sample.account)
     if not sample.spoken.all():
         # The steps of silence go with its words.
         arrays = {name: array[sample.spoken] for name, array in arrays.items()}
         tokens = tuple(word for word, is_spoken in zip(tokens, sample.spoken, strict=True) if is_spoken)
-    if vectors:
+    if not own_text:
         arrays.pop("text", None)
-        if tokens:
-            zeros = np.zeros(dims["text"], np.float32)
-            arrays["text"] = np.stack([vectors.get(word, zeros) for word in tokens])
-            account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", sum(word not in vectors for word in tokens))
+    if vectors is not None and tokens:
+        arrays["text"] = vectors.look_up(tokens)
+        account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(vectors.unknown(tokens)))
     odd = ragged + [name for name, array in arrays.items() if array.shape[1] != dims[name]]
     usual = {name: array for name, array in arrays.items() if name not in odd}
     return usable(usual, dict.fromkeys([*arrays, *ragged, *dims]), account, odd=odd), tokens

@@ -34,11 +34,14 @@ class Place:
     is_joint: bool
 
 
-def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[list[dict[str, Place]], Account]:
+def find_arrays(
+    folder: Path, rows: Sequence[Row], notes: list[str], vectors_from: str | None = None
+) -> tuple[list[dict[str, Place]], Account]:
     """The arrays of each row, by modality, and what of them is not read and counted.
 
     A modality of other columns than in most segments is left out of a segment. A text that is numbers of tokens is left
-    out altogether, which is noted, as are files and arrays that belong to nothing.
+    out altogether, which is noted, as are files and arrays that belong to nothing, and a text whose vectors come from
+    elsewhere.
 
     Raises:
         ValueError: two files for one modality, an array in two files or of two segments, an array that is no matrix, a
@@ -47,6 +50,9 @@ def find_arrays(folder: Path, rows: Sequence[Row], notes: list[str]) -> tuple[li
     places: list[dict[str, Place]] = [{} for _ in rows]
     _find_joint(folder, rows, places, notes)
     _find_own(folder, rows, places, notes)
+    if vectors_from is not None and (aside := sorted({row.pop("text").path.name for row in places if "text" in row})):
+        listed = ", ".join(aside[:3]) + (", …" if len(aside) > 3 else "")
+        notes.append(f"The text of {listed} is left aside: the words get their vectors from {vectors_from}.")
     account = Account()
     widths: dict[str, Counter[int]] = {}
     for modality, place in ((modality, place) for of_row in places for modality, place in of_row.items()):

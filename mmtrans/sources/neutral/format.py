@@ -24,7 +24,13 @@ def _recognise(seen: Seen) -> bool:
 
 
 def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
-    return open_neutral(path)
+    return open_neutral(path, vectors_from=options.gives_vectors if options.text_encoder is not None else None)
 
 
-FORMAT = Format(name="neutral", needs="a folder with segments.csv and .npz files", recognise=_recognise, open=_open)
+FORMAT = Format(
+    name="neutral",
+    needs="a folder with segments.csv and .npz files",
+    takes=("text_encoder",),
+    recognise=_recognise,
+    open=_open,
+)

@@ -46,8 +46,13 @@ from tfrecords.schema import MODALITIES, Segment
 SETTINGS = "corpus.json"
 
 
-def open_neutral(path: str | Path) -> Corpus:
+def open_neutral(path: str | Path, *, vectors_from: str | None = None) -> Corpus:
     """Opens a folder in our plain format, or its `segments.csv`; see the module for what it holds.
+
+    Args:
+        path: the folder or the table.
+        vectors_from: what will give the words their vectors: there is no `text` yet, words alone make a segment, and
+            the corpus tells its `vocabulary`.
 
     Returns:
         A corpus of format `neutral`; `read` holds one segment at a time.
@@ -61,8 +66,8 @@ def open_neutral(path: str | Path) -> Corpus:
     notes: list[str] = []
     rows, folds = read_table(folder / TABLE, notes)
     settings = read_settings(folder / SETTINGS)
-    places, found = find_arrays(folder, rows, notes)
-    if not any(places):
+    places, found = find_arrays(folder, rows, notes, vectors_from)
+    if not any(places) and vectors_from is None:
         raise ValueError(
             f"There are no features of the segments. Expected text.npz, audio.npz or video.npz with arrays named by "
             f"id, or segments/<id>.npz. Received: {len(rows)} segments like {rows[0].id} ({folder}). "
@@ -84,6 +89,7 @@ def open_neutral(path: str | Path) -> Corpus:
         folds=folds,
         ids_are_videos=are_videos([row.spelling for row in rows], [(row.video_id, row.index) for row in rows]),
         aligned=aligned,
+        vocabulary=sorted({word.lower() for row in rows for word in row.words}) if vectors_from is not None else (),
         notes=notes,
     )
     return corpus
@@ -132,7 +138,7 @@ def _read(
 def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) -> Segment | None:
     account = corpus.account
     features = usable({name: array for name, array in arrays.items() if len(array)}, corpus.aligned, account)
-    if not features:
+    if not features and not (corpus.vocabulary and row.words):
         account.drop(row.id, DropReason.NO_FEATURES)
         return None
     steps = {name: len(array) for name, array in features.items() if corpus.aligned[name]}
@@ -143,7 +149,7 @@ def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) ->
         account.drop(row.id, DropReason.LENGTHS_DISAGREE, listed)
         return None
     tokens = _drop_silence(corpus, row, features)
-    if row.words and not tokens and any(corpus.aligned[name] for name in features):
+    if row.words and not tokens and (not features or any(corpus.aligned[name] for name in features)):
         account.drop(row.id, DropReason.NOTHING_SPOKEN)
         return None
     return Segment(row.id, row.video_id, features, storable(row.label, account), tokens)

@@ -31,11 +31,9 @@ class UnitCorpus(Corpus):
     Args:
         read_units: `read_units(first, step)` reads every `step`-th unit (a video), counting from `first`, and yields
             each one's segments as a list, empty ones too. While it runs it adds to `account`, and does not clear it.
-        vocabulary: the words in lower case, where someone is to look them up.
     """
 
     read_units: Callable[[int, int], Iterator[list[Segment]]] | None = None
-    vocabulary: tuple[str, ...] = ()
 
 
 def encode(header: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> list[bytes | memoryview]:
@@ -77,7 +75,7 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
             "aligned": dict(corpus.aligned),
             "notes": corpus.notes,
             "parted": isinstance(corpus, UnitCorpus) and corpus.read_units is not None,
-            "vocabulary": corpus.vocabulary if isinstance(corpus, UnitCorpus) else (),
+            "vocabulary": list(corpus.vocabulary),
         }
     )
 

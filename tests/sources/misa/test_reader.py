@@ -257,7 +257,7 @@ def test_no_pickles_and_no_useful_glove(tmp_path):
     glove = tmp_path / "glove.txt"
     glove.write_text("unused 9 9\n")
     path = _dump(tmp_path / "train.pkl", [_sample("a[0]", ["good", "film"])])
-    with pytest.raises(ValueError, match=r"fit none of the words.*glove.txt for 2 words like \['film', 'good'\]"):
+    with pytest.raises(ValueError, match=r"have none of the words.*glove.txt for 2 words like \['film', 'good'\]"):
         open_misa(path, glove=glove)
 
 

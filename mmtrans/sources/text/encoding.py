@@ -1,0 +1,200 @@
+"""Gives words their vectors in context: a corpus's text becomes layers of an encoder, with GloVe's vectors beside."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmtrans.sources.account import Account, Cleaned
+from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.format import SourceOptions
+from mmtrans.sources.text.cache import VectorCache
+from mmtrans.sources.text.lookup import WordVectors
+from mmtrans.sources.words import spoken
+from mmtrans.system.quiet import import_tensorflow
+from tfrecords.manifest import TextColumns
+from tfrecords.schema import Segment
+
+if TYPE_CHECKING:
+    from mmtrans.words.folder import EncoderFolder
+    from mmtrans.words.vectors import WordEncoder
+
+#: Words and segments that are encoded in one go: they bound the memory.
+_WORDS_AT_ONCE = 8192
+_SEGMENTS_AT_ONCE = 256
+
+#: Part of the cache's keys: another one where words get other vectors of the same encoder.
+_VERSION = 1
+
+#: In place of a folder: no cache.
+NO_CACHE = "off"
+
+
+class _Encoder:
+    """A text encoder behind a cache; its weights are read when the first sentence is not there."""
+
+    def __init__(self, folder: EncoderFolder, layers: tuple[int, ...], cache: VectorCache | None) -> None:
+        from mmtrans.words.pieces import PieceReader
+
+        self.folder, self.layers = folder, layers
+        self._cache = cache
+        self._reader = PieceReader(folder)
+        self._most_pieces = folder.settings.most_pieces - 2
+        self._model: WordEncoder | None = None
+
+    def check(self, corpus: Corpus) -> None:
+        """Raises a ValueError where the encoder knows none of a corpus's words."""
+        known = (
+            set(pieces.ids.tolist()) - {self._reader.unknown}
+            for pieces in self._reader.read_all([[word] for word in corpus.vocabulary])
+        )
+        if not any(known):
+            raise ValueError(
+                f"The text encoder has pieces of none of the words. Expected an encoder of the corpus's language. "
+                f"Received: text_encoder={self.folder.name} for words like {sorted(corpus.vocabulary)[:3]} "
+                f"({corpus.files[0]}). Give another one."
+            )
+
+    def encode(self, sentences: Sequence[Sequence[str]], account: Account) -> list[np.ndarray]:
+        """The vectors of each sentence's words, `(words, layers × width)` float32.
+
+        Args:
+            sentences: the words of each sentence.
+            account: the account that counts long sentences, and words without pieces.
+        """
+        for words, pieces in zip(sentences, self._reader.read_all(sentences), strict=True):
+            account.count(Cleaned.READ_IN_WINDOWS, "text", int(len(pieces.ids) > self._most_pieces))
+            account.count(Cleaned.WORDS_WITHOUT_PIECES, "text", len(words) - len(np.unique(pieces.words)))
+        keys = [self._key(words) for words in sentences]
+        different = {key: words for key, words in zip(keys, sentences, strict=True) if words}
+        found = {} if self._cache is None else self._cache.get(list(different))
+        lacking = {key: words for key, words in different.items() if key not in found}
+        if lacking:
+            fresh = dict(zip(lacking, self._open().encode(list(lacking.values())), strict=True))
+            found.update(fresh)
+            if self._cache is not None:
+                self._cache.put(fresh)
+        dim = len(self.layers) * self.folder.settings.width
+        empty = np.zeros(0, np.float32)
+        return [found.get(key, empty).reshape(len(words), dim) for key, words in zip(keys, sentences, strict=True)]
+
+    def close(self) -> list[str]:
+        """Closes the cache, and says what was wrong with it."""
+        if self._cache is None:
+            return []
+        self._cache.close()
+        trouble, self._cache.trouble = self._cache.trouble, []
+        return trouble
+
+    def _open(self) -> WordEncoder:
+        if self._model is None:
+            import_tensorflow()
+            from mmtrans.words.vectors import WordEncoder
+
+            self._model = WordEncoder(self.folder, self.layers)
+        return self._model
+
+    def _key(self, words: Sequence[str]) -> bytes:
+        """Tells sentences apart, and all else that their vectors depend on: another TensorFlow may round otherwise."""
+        told = (_VERSION, importlib.metadata.version("tensorflow"), self.folder.sha256, self.layers, tuple(words))
+        return hashlib.sha256(json.dumps(told).encode()).digest()
+
+
+def encode_words(corpus: Corpus, options: SourceOptions) -> Corpus:
+    """Wraps a corpus so that its text is the vectors that an encoder, and perhaps GloVe, give the words.
+
+    Args:
+        corpus: an opened source, whose own text was left aside and whose `vocabulary` is known.
+        options: the options that it was opened with, among them `text_encoder`.
+
+    Returns:
+        A corpus that shares `account` and `notes` with `corpus`. A word is a step of its text, and a segment without
+        words has none, which is counted. `trouble` gets what is wrong with the cache.
+
+    Raises:
+        FileNotFoundError: there is no such encoder, or no such file of vectors.
+        ValueError: there are no words; the encoder is damaged, has no such layers or none of the words; the file of
+            vectors is damaged or has none of the words.
+    """
+    # Imported when needed: the tokenizers' library is none that other sources need.
+    from mmtrans.words.folder import open_folder
+
+    source = corpus.files[0]
+    if not spoken(list(corpus.vocabulary)).any():
+        raise ValueError(
+            f"There are no words for the text encoder. Expected a source with words. "
+            f"Received: text_encoder={options.text_encoder} ({source}, {corpus.format}). "
+            f"Give the transcripts, or leave --text-encoder out."
+        )
+    folder = open_folder(str(options.text_encoder))
+    encoder = _Encoder(folder, _layers_of(folder, options.text_layers), _cache_of(options))
+    encoder.check(corpus)
+    glove = None if options.glove is None else WordVectors.open(options.glove, corpus.vocabulary, source)
+    columns = TextColumns(
+        encoder=folder.name,
+        sha256=folder.sha256,
+        layers=encoder.layers,
+        width=folder.settings.width,
+        glove=0 if glove is None else glove.dim,
+        glove_sha256=None if glove is None else glove.sha256,
+    )
+    return replace(
+        corpus,
+        read=lambda: _read(corpus, encoder, glove),
+        text=columns,
+        aligned={"text": True, **corpus.aligned},
+    )
+
+
+def _layers_of(folder: EncoderFolder, layers: Sequence[int] | None) -> tuple[int, ...]:
+    if layers is None:
+        return folder.settings.last_layers
+    folder.settings.check_layers(layers)
+    return tuple(layers)
+
+
+def _cache_of(options: SourceOptions) -> VectorCache | None:
+    if options.text_cache == NO_CACHE:
+        return None
+    return VectorCache(None if options.text_cache is None else Path(options.text_cache))
+
+
+def _read(corpus: Corpus, encoder: _Encoder, glove: WordVectors | None) -> Iterator[Segment]:
+    account, strange = corpus.account, set()
+    try:
+        for chunk in _chunks(corpus.read()):
+            words = [segment.tokens for segment in chunk]
+            for segment, of_segment in zip(chunk, encoder.encode(words, account), strict=True):
+                if not segment.tokens:
+                    account.count(Cleaned.SEGMENTS_WITHOUT, "text")
+                    yield segment
+                    continue
+                parts = [of_segment]
+                if glove is not None:
+                    parts.append(glove.look_up(segment.tokens))
+                    unknown = glove.unknown(segment.tokens)
+                    account.count(Cleaned.WORDS_WITHOUT_GLOVE, "text", len(unknown))
+                    account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_GLOVE, "text", len({*unknown} - strange))
+                    strange.update(unknown)
+                text = np.concatenate(parts, axis=1)
+                yield replace(segment, features={"text": text, **segment.features})
+    finally:
+        corpus.trouble.extend(encoder.close())
+
+
+def _chunks(segments: Iterator[Segment]) -> Iterator[list[Segment]]:
+    chunk: list[Segment] = []
+    for segment in segments:
+        chunk.append(segment)
+        if len(chunk) == _SEGMENTS_AT_ONCE or sum(len(each.tokens) for each in chunk) >= _WORDS_AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,29 @@
+"""Imports TensorFlow without the lines that its C++ side writes to stderr before Python can ask it not to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Sends file descriptor 2 to nowhere within the context; Python exceptions pass through unharmed."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and creates its devices."""
+    with silent_stderr():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()

@@ -1,0 +1,200 @@
+"""Words get an encoder's vectors, and GloVe's beside them, in every format that has words."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mmtrans.conversion.convert import convert
+from mmtrans.conversion.inspect import describe
+from mmtrans.sources.open import open_corpus
+from mmtrans.words.vectors import WordEncoder
+from tests.sources import csd_files, format_files
+from tests.words.tiny import make_tiny_encoder
+from tfrecords.manifest import Manifest, TextColumns, file_sha256
+
+GLOVE = {"b": (1, 2), "d": (3, 4), "e": (5, 6)}
+
+WRITERS = {
+    "csd": csd_files.write_truth,
+    "misa": format_files.misa,
+    "neutral": format_files.neutral,
+    "neutral_per_segment": format_files.neutral_per_segment,
+}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return make_tiny_encoder(tmp_path_factory.mktemp("words") / "encoder")
+
+
+@pytest.fixture
+def glove(tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("".join(f"{word} {x} {y}\n" for word, (x, y) in GLOVE.items()))
+    return path
+
+
+@pytest.fixture
+def opened(encoder, tmp_path):
+    """`opened(path, **options)`: the corpus with the tiny encoder, and a cache of the test's own."""
+    return lambda path, **options: open_corpus(
+        path, **{"text_encoder": encoder, "text_cache": tmp_path / "cache", **options}
+    )
+
+
+@pytest.mark.parametrize("case", WRITERS)
+def test_the_text_is_layers_and_glove_side_by_side_a_word_a_step(case, encoder, glove, opened, tmp_path):
+    truth = {segment.id: segment for segment in format_files.truth()}
+    corpus = opened(WRITERS[case](tmp_path / "source"), glove=glove, text_layers=(2, 0))
+    segments = {segment.id: segment for segment in corpus.read()}
+    assert segments.keys() == truth.keys()
+    reader = WordEncoder.open(encoder, (2, 0))
+    for id, segment in segments.items():
+        words = truth[id].words
+        assert segment.tokens == words
+        beside = np.array([GLOVE.get(word, (0, 0)) for word in words], np.float32)
+        expected = np.concatenate([reader.encode([words])[0], beside], axis=1)
+        np.testing.assert_array_equal(segment.features["text"], expected)
+        assert segment.features["text"].shape == (len(words), 34)
+        np.testing.assert_array_equal(segment.features["audio"], truth[id].clean["audio"])
+    assert corpus.aligned == {"text": True, "audio": True, "video": True}
+    assert corpus.text == TextColumns(
+        encoder=str(encoder),
+        sha256=reader.folder.sha256,
+        layers=(2, 0),
+        width=16,
+        glove=2,
+        glove_sha256=file_sha256(glove),
+    )
+    unknown = Counter(word for segment in truth.values() for word in segment.words if word not in GLOVE)
+    assert corpus.cleaning["text: words without a vector in GloVe's columns, set to 0"] == unknown.total()
+    assert corpus.cleaning["text: different words without a vector in GloVe's columns"] == len(unknown)
+    assert any("left aside: the words get their vectors from" in note for note in corpus.notes) or case == "misa"
+    assert corpus.trouble == []
+
+
+def test_the_last_three_layers_are_taken_where_nobody_chooses(opened, tmp_path):
+    corpus = opened(
+        csd_files.write_truth(tmp_path / "source"), text_encoder=make_tiny_encoder(tmp_path / "deep", layers=4)
+    )
+    assert corpus.text.layers == (2, 3, 4)
+    assert next(iter(corpus.read())).features["text"].shape[1] == corpus.text.dim == 48
+
+
+def test_records_are_the_same_bit_for_bit_whatever_reads_them(opened, tmp_path, monkeypatch):
+    source = csd_files.write_truth(tmp_path / "source")
+    convert(opened(source, text_cache="off"), tmp_path / "plain")
+    convert(opened(source, workers=2), tmp_path / "filled")
+    convert(opened(source), tmp_path / "cached")
+    monkeypatch.setattr("mmtrans.sources.text.encoding._SEGMENTS_AT_ONCE", 2)
+    convert(opened(source, text_cache="off"), tmp_path / "by_two")
+    monkeypatch.setattr("mmtrans.sources.text.encoding._WORDS_AT_ONCE", 1)
+    convert(opened(source, text_cache=tmp_path / "other"), tmp_path / "by_one")
+    contents = {
+        name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("plain", "filled", "cached", "by_two", "by_one")
+    }
+    assert len(contents["plain"]) > 3
+    assert all(content == contents["plain"] for content in contents.values())
+
+
+def test_the_order_of_a_corpus_changes_no_vector(opened, tmp_path):
+    segments = format_files.truth()
+    forwards = opened(format_files.neutral(tmp_path / "forwards", segments), text_cache="off")
+    backwards = opened(format_files.neutral(tmp_path / "backwards", segments[::-1]), text_cache="off")
+    found = {segment.id: segment.features["text"] for segment in backwards.read()}
+    for segment in forwards.read():
+        np.testing.assert_array_equal(found[segment.id], segment.features["text"])
+
+
+def test_a_corpus_may_be_read_again(opened, tmp_path):
+    corpus = opened(csd_files.write_truth(tmp_path / "source"))
+    first = [segment.features["text"] for segment in corpus.read()]
+    cleaning = dict(corpus.cleaning)
+    second = [segment.features["text"] for segment in corpus.read()]
+    assert all(map(np.array_equal, first, second))
+    assert corpus.cleaning == cleaning
+
+
+def test_what_is_met_is_counted_with_and_without_the_cache(opened, tmp_path):
+    segments = format_files.truth()
+    segments[0].words = ("b", "\u0007")
+    source = format_files.neutral(tmp_path / "source", segments)
+    narrow = make_tiny_encoder(tmp_path / "narrow", places=8)
+    expected = {
+        "text: words of which the encoder has no piece, set to 0": 1,
+        # Eight places hold six pieces between the marks; one segment has seven.
+        "text: sentences longer than the encoder reads at once, read in overlapping parts": 1,
+    }
+    for _ in range(2):
+        corpus = opened(source, text_encoder=narrow)
+        texts = {segment.id: segment.features["text"] for segment in corpus.read()}
+        assert {key: corpus.cleaning[key] for key in expected} == expected
+        assert texts["a_-1[0]"].any(axis=1).tolist() == [True, False]
+
+
+@pytest.mark.slow
+def test_a_cached_corpus_is_read_without_tensorflow(encoder, tmp_path):
+    source = csd_files.write_truth(tmp_path / "source")
+    code = (
+        "import sys\nfrom mmtrans.sources.open import open_corpus\n"
+        f"corpus = open_corpus({str(source)!r}, text_encoder={str(encoder)!r}, text_cache={str(tmp_path)!r})\n"
+        "print(sum(len(segment.features['text']) for segment in corpus.read()), 'tensorflow' in sys.modules)"
+    )
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert outputs == ["28 True\n", "28 False\n"]
+
+
+def test_the_manifest_tells_the_encoder_and_inspect_shows_it(opened, encoder, glove, tmp_path):
+    manifest = convert(opened(csd_files.write_truth(tmp_path / "source"), glove=glove), tmp_path / "records")
+    assert manifest.text.layers == (1, 2)
+    assert Manifest.load(tmp_path / "records") == manifest
+    assert manifest.modalities["text"].dim == 34
+    assert manifest.modalities["text"].feature_names is None
+    assert describe(tmp_path / "records")["text"]["encoder"] == str(encoder)
+
+
+@pytest.mark.parametrize("writer", ["mult", "multibench", "lmf", "mfn"])
+def test_a_format_without_words_is_refused(writer, opened, tmp_path):
+    source = format_files.WRITERS[writer][1](tmp_path / "source")
+    with pytest.raises(ValueError, match=f"The {writer} format has no words. Expected no --text-encoder."):
+        opened(source)
+
+
+def test_a_source_without_words_is_refused(opened, tmp_path):
+    source = csd_files.write_truth(tmp_path / "source")
+    (source / "words.csd").unlink()
+    with pytest.raises(ValueError, match=r"There are no words for the text encoder.*source/.*csd\)"):
+        opened(source)
+
+
+def test_an_encoder_of_another_language_is_refused(opened, tmp_path):
+    segments = format_files.truth()
+    for segment in segments:
+        segment.words = tuple("я" * len(segment.words))
+    with pytest.raises(ValueError, match="has pieces of none of the words"):
+        opened(format_files.neutral(tmp_path / "source", segments))
+
+
+@pytest.mark.parametrize("layers", [(3,), (), (1, 1), (-1,)])
+def test_layers_that_are_not_there_are_refused_before_anything_is_read(layers, opened, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(f"from 0, its embeddings, to 2. Received: layers={list(layers)}")):
+        opened(csd_files.write_truth(tmp_path / "source"), text_layers=layers)
+
+
+def test_layers_without_an_encoder_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no text encoder for them.*Received: text_layers=\(1,\), text_cache=None"):
+        open_corpus(csd_files.write_truth(tmp_path / "source"), text_layers=(1,))
+
+
+def test_vectors_of_none_of_the_words_are_refused_beside_an_encoder_too(opened, glove, tmp_path):
+    glove.write_text("other 1 2\n")
+    with pytest.raises(ValueError, match="The word vectors have none of the words"):
+        opened(csd_files.write_truth(tmp_path / "source"), glove=glove)
