@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mmtrans.cli.quiet import import_tensorflow
 from mmtrans.system.console import say
 
 
@@ -24,6 +25,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     dropped = [vars(item) for item in Manifest.load(arguments.records).dropped]
     show_records(description, dropped)
     if arguments.verify:
+        import_tensorflow()
         problems = verify(arguments.records)
         if problems:
             listed = "; ".join(problem.removesuffix(".") for problem in problems)

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -53,3 +55,9 @@ def test_no_records(tmp_path, capsys, name):
     captured = capsys.readouterr()
     assert captured.err.startswith("mmtrans: No records here. Expected manifest.json")
     assert captured.err.count("\n") == 1
+
+
+def test_verifying_says_nothing_of_the_machine(records_dir):
+    command = [sys.executable, "-m", "mmtrans.cli.main", "inspect", str(records_dir), "--verify"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
