@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 
@@ -119,6 +119,19 @@ class ModalityInfo:
     std: tuple[Deviation, ...] | None = None
 
 
+class TextFields(TypedDict):
+    """`TextColumns` in JSON."""
+
+    encoder: str
+    sha256: str
+    layers: list[int]
+    width: int
+    pooling: str
+    pieces: int
+    glove: int
+    glove_sha256: str | None
+
+
 @dataclass(frozen=True)
 class TextColumns:
     """What the columns of a text are that an encoder of words gave: `[pieces | layers, side by side | GloVe]`.
@@ -147,6 +160,19 @@ class TextColumns:
     def dim(self) -> int:
         """Columns of the text."""
         return self.pieces + len(self.layers) * self.width + self.glove
+
+    def to_json(self) -> TextFields:
+        """The fields, ready for JSON."""
+        return {
+            "encoder": self.encoder,
+            "sha256": self.sha256,
+            "layers": list(self.layers),
+            "width": self.width,
+            "pooling": self.pooling,
+            "pieces": self.pieces,
+            "glove": self.glove,
+            "glove_sha256": self.glove_sha256,
+        }
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import numpy as np
 
@@ -49,6 +50,15 @@ def video_of(id: str) -> str:
     return match[1]
 
 
+class ScaleFields(TypedDict):
+    """A `LabelScale` in JSON."""
+
+    name: str
+    low: float
+    high: float
+    neutral: float
+
+
 @dataclass(frozen=True)
 class LabelScale:
     """Name of the label and its range; `neutral` splits the binary classes.
@@ -60,6 +70,10 @@ class LabelScale:
     low: Finite
     high: Finite
     neutral: Finite
+
+    def to_json(self) -> ScaleFields:
+        """The scale, ready for JSON."""
+        return {"name": self.name, "low": self.low, "high": self.high, "neutral": self.neutral}
 
 
 @dataclass(frozen=True, eq=False)

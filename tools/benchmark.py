@@ -17,12 +17,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypedDict
 
 from mmtrans.cli.main import fail
 from mmtrans.cli.parser import Parser
 from mmtrans.training.execution import operation_threads
+from tools.benchmark_figures import Figures, Line
 from tools.benchmark_options import Options
-from tools.benchmark_rounds import Comparator, run_rounds, thread_variables
+from tools.benchmark_rounds import Comparator, Comparison, Summary, run_rounds, thread_variables
 
 #: Name → module of this package, its function `Options → results`, what it measures.
 #: Modules are loaded when asked for: TensorFlow must not weigh on what does not use it.
@@ -36,6 +38,17 @@ MEASUREMENTS = {
 }
 
 PACKAGES = ("mmtrans", "tensorflow", "keras", "numpy", "h5py")
+
+
+class Measurement(TypedDict):
+    """What was measured, with which options, of which versions, on how many cores; and the load before and after."""
+
+    bench: str
+    results: Figures
+    configuration: dict[str, Any]
+    versions: dict[str, str | None]
+    cores: int | None
+    load1: list[float]
 
 
 def build_parser() -> Parser:
@@ -68,12 +81,8 @@ def build_parser() -> Parser:
     return parser
 
 
-def measure(what: str, options: Options) -> dict:
-    """Measures once, in this process.
-
-    Returns:
-        `bench`, `results`, `configuration`, `versions`, `cores` and `load1` (the load average before and after).
-    """
+def measure(what: str, options: Options) -> Measurement:
+    """Measures once, in this process."""
     module, function, _ = MEASUREMENTS[what]
     before = os.getloadavg()[0]
     results = getattr(importlib.import_module(f"tools.{module}"), function)(options)
@@ -94,7 +103,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def lines_of(arguments: argparse.Namespace) -> Iterator[dict]:
+def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Summary | Comparison]:
     """The lines that parsed arguments ask for, each as soon as it is measured.
 
     Raises:

@@ -9,9 +9,38 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict, cast
 
-from tools.benchmark_figures import ratios, summarize
+from tools.benchmark_figures import Line, Ratio, ratios, summarize
 from tools.benchmark_process import run_measured
+
+
+class OwnLine(Line):
+    """A line of ours, with the name of the measurement."""
+
+    bench: str
+
+
+class TheirLine(Line, total=False):
+    """A line of a comparator, which may have a name."""
+
+    bench: str
+
+
+class Summary(TypedDict):
+    """The spread of every figure over several processes."""
+
+    bench: str
+    summary_of: int
+    results: dict[str, float]
+
+
+class Comparison(Ratio):
+    """A ratio, with the two that are compared and the number of rounds."""
+
+    bench: str
+    against: str
+    rounds: int
 
 
 @dataclass(frozen=True)
@@ -49,7 +78,9 @@ def thread_variables(threads: int) -> dict[str, str]:
     return dict.fromkeys((*names, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(threads))
 
 
-def run_rounds(own_command: Sequence[str], comparator: Comparator | None, repeats: int, threads: int) -> Iterator[dict]:
+def run_rounds(
+    own_command: Sequence[str], comparator: Comparator | None, repeats: int, threads: int
+) -> Iterator[Line | Summary | Comparison]:
     """Runs A B A B … and yields each process' line as it comes, then a summary, then the ratios.
 
     Args:
@@ -62,13 +93,13 @@ def run_rounds(own_command: Sequence[str], comparator: Comparator | None, repeat
         ValueError: a process fails, or prints no such line, or there is nothing to compare.
     """
     environment = {**os.environ, **thread_variables(threads)}
-    ours: list[dict] = []
-    theirs: list[dict] = []
+    ours: list[OwnLine] = []
+    theirs: list[TheirLine] = []
     for _ in range(repeats):
-        ours.append(_run_line(own_command, environment))
+        ours.append(cast(OwnLine, _run_line(own_command, environment)))
         yield ours[-1]
         if comparator is not None:
-            theirs.append(_run_line(comparator.command, environment))
+            theirs.append(cast(TheirLine, _run_line(comparator.command, environment)))
             yield theirs[-1]
     name = ours[0]["bench"]
     yield {"bench": name, "summary_of": repeats, "results": summarize(ours)}
@@ -79,7 +110,7 @@ def run_rounds(own_command: Sequence[str], comparator: Comparator | None, repeat
             yield {"bench": name, "against": other, "rounds": repeats, **ratio}
 
 
-def _run_line(command: Sequence[str], environment: Mapping[str, str]) -> dict:
+def _run_line(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     printed = run_measured(command, environment).stdout.strip().splitlines()
     last = printed[-1] if printed else ""
     try:

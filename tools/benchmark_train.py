@@ -25,7 +25,7 @@ from mmtrans.training.optimizer import make_optimizer
 from mmtrans.training.progress import Progress
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
-from tools.benchmark_figures import spread
+from tools.benchmark_figures import Figures, spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
 
@@ -152,7 +152,7 @@ class EpochClock:
         }
 
 
-def measure_train(options: Options) -> dict:
+def measure_train(options: Options) -> Figures:
     """Epochs of the training loop, with its pipeline and without validation and checkpoints.
 
     Returns:
@@ -192,7 +192,7 @@ def profile_steps(train_step: Callable, batches: tf.data.Dataset, directory: str
                 train_step(batch)[0].numpy()
 
 
-def measure_input(options: Options) -> dict:
+def measure_input(options: Options) -> Figures:
     """Epochs of the input pipeline alone: from shards to batches that nobody reads.
 
     Returns:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmtrans.cli.parser import add_number
 from mmtrans.cli.source import add_source_arguments, add_text_arguments, corpus_from
 from mmtrans.system.console import warn
+
+if TYPE_CHECKING:
+    from mmtrans.conversion.inspect import Description
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace records that exist")
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
+def run(arguments: argparse.Namespace) -> Description:
     """Converts, shows the account, and returns it."""
     from mmtrans.cli.reading import with_progress
     from mmtrans.cli.show import show_records
@@ -44,5 +46,5 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for line in corpus.trouble:
         warn(f"Note: {line}")
     description = describe(arguments.records)
-    show_records(description, [dataclasses.asdict(dropped) for dropped in manifest.dropped])
+    show_records(description, manifest.dropped)
     return description

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmtrans.cli.quiet import import_tensorflow
 from mmtrans.system.console import say
+
+if TYPE_CHECKING:
+    from mmtrans.conversion.inspect import Description
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,15 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="check every checksum and every record")
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
+def run(arguments: argparse.Namespace) -> Description:
     """Shows what the records hold; with `--verify`, fails on the first report of problems."""
     from mmtrans.cli.show import show_records
     from mmtrans.conversion.inspect import describe, verify
     from tfrecords.manifest import Manifest
 
     description = describe(arguments.records)
-    dropped = [vars(item) for item in Manifest.load(arguments.records).dropped]
-    show_records(description, dropped)
+    show_records(description, Manifest.load(arguments.records).dropped)
     if arguments.verify:
         import_tensorflow()
         problems = verify(arguments.records)

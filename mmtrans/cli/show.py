@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
+from mmtrans.conversion.inspect import Description, SplitDescription
 from mmtrans.evaluation.metrics import FIELD_METRICS, METRICS
 from mmtrans.evaluation.shapes import EnsembleResult, PretrainedResult, RobustnessResult, Scored, SentimentResult
 from mmtrans.system.console import Console
+from tfrecords.manifest import DroppedSegment, TextFields
 
 
 def console() -> Console:
@@ -95,7 +97,7 @@ def show_robustness(robustness: RobustnessResult) -> None:
     console().print(table)
 
 
-def _lengths(split: Mapping) -> list[str]:
+def _lengths(split: SplitDescription) -> list[str]:
     """Mean, 95th percentile and maximum of the longest stream's steps."""
     lengths = split.get("lengths") or {}
     longest = max(lengths.values(), key=lambda figures: figures["max"], default=None)
@@ -104,7 +106,7 @@ def _lengths(split: Mapping) -> list[str]:
     return [format_number(longest["mean"], 1), format_number(longest["p95"], 0), str(longest["max"])]
 
 
-def _add_labels(table: Table, splits: Mapping) -> None:
+def _add_labels(table: Table, splits: Mapping[str, SplitDescription]) -> None:
     classes = list(dict.fromkeys(label for split in splits.values() for label in split["labels"]))
     for heading in ("split", *classes):
         table.add_column(heading, justify="left" if heading == "split" else "right")
@@ -112,7 +114,7 @@ def _add_labels(table: Table, splits: Mapping) -> None:
         table.add_row(name, *(str(split["labels"].get(c, "-")) for c in classes))
 
 
-def _add_modalities(table: Table, description: Mapping) -> None:
+def _add_modalities(table: Table, description: Description) -> None:
     splits = description["splits"]
     for heading in ("modality", "columns", *splits, "rows", "all zero", "cleaned"):
         table.add_column(heading, justify="left" if heading == "modality" else "right")
@@ -123,7 +125,7 @@ def _add_modalities(table: Table, description: Mapping) -> None:
         table.add_row(name, *map(str, (info["dim"], *held, info.get("rows") or "-", *shares)))
 
 
-def _columns_of_text(text: Mapping) -> str:
+def _columns_of_text(text: TextFields) -> str:
     layers = ", ".join(map(str, text["layers"]))
     parts = [f"{text['pieces']} columns of pieces"] if text["pieces"] else []
     parts += [f"layers {layers} of {text['width']} columns each, {text['pooling']}"] if layers else []
@@ -131,7 +133,7 @@ def _columns_of_text(text: Mapping) -> str:
     return f"{'; '.join(parts)}; encoder {text['encoder']} ({text['sha256'][:12]}…)"
 
 
-def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
+def show_records(description: Description, dropped: Sequence[DroppedSegment]) -> None:
     """Prints what records hold: splits, modalities, what was cleaned and what was left out, with reasons."""
     out = console()
     label = description["label"]
@@ -162,7 +164,7 @@ def show_records(description: Mapping, dropped: Sequence[Mapping]) -> None:
     for stream, count in description["truncated"].items():
         out.print(f"Truncated to {description['max_steps'].get(stream)} steps ({stream}): segments: {count}")
     for item in dropped[:10]:
-        out.print(f"Dropped: {item['id']}: {item['reason']}")
+        out.print(f"Dropped: {item.id}: {item.reason}")
     if len(dropped) > 10:
         out.print(f"… and {len(dropped) - 10} more dropped segments, listed in manifest.json.")
     for note in description["notes"]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmtrans.cli.parser import number_type
 from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
+
+if TYPE_CHECKING:
+    from mmtrans.synthetic.truth import GroundTruth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
+def run(arguments: argparse.Namespace) -> GroundTruth:
     """Writes the corpus and returns its ground truth."""
     from mmtrans.synthetic.corpus import synthesize
 

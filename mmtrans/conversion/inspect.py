@@ -3,36 +3,93 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 from mmtrans.sources.account import Cleaned, Treated, treated_of
-from tfrecords.manifest import Manifest, Split, Summary
-from tfrecords.schema import SPLITS
+from tfrecords.manifest import Manifest, Split, Steps, Summary, TextFields
+from tfrecords.schema import SPLITS, ScaleFields
 
 
-def describe(records_dir: str | Path) -> dict:
+class LengthFields(TypedDict):
+    """Mean, 95th percentile and maximum of the steps of a stream's segments."""
+
+    mean: float
+    p95: float
+    max: int
+
+
+class SplitDescription(TypedDict):
+    """Counts of a split.
+
+    `modalities` is modality → segments; `steps`, bucket of the longest stream → segments; `lengths`, stream → lengths;
+    `labels`, label rounded to one of seven values → segments.
+    """
+
+    segments: int
+    videos: int
+    labelled: int
+    shards: int
+    bytes: int
+    modalities: dict[str, int]
+    steps: dict[str, int]
+    lengths: dict[str, LengthFields]
+    labels: dict[str, int]
+
+
+class RowCounts(TypedDict):
+    """The rows of a modality, and the shares of them that are all zeros or cleaned, `None` where they are not known."""
+
+    rows: int
+    zero_rows: float | None
+    cleaned_rows: float | None
+
+
+class ModalityDescription(RowCounts):
+    """A modality: its columns, whether they have names, and whether there are train statistics."""
+
+    dim: int
+    aligned: bool
+    named: bool
+    statistics: bool
+
+
+class Description(TypedDict):
+    """What `describe` says of records.
+
+    `source` is the name of the format; `folds`, where the folds come from; `text`, what its columns are, `None` unless
+    an encoder of words gave them; `max_steps`, stream → longest kept; `truncated`, stream → segments that were cut;
+    `cleaning`, what was treated → how often; `dropped`, reason → number.
+    """
+
+    format_version: int
+    manifest_hash: str
+    source: str
+    label: ScaleFields
+    folds: str
+    splits: dict[str, SplitDescription]
+    modalities: dict[str, ModalityDescription]
+    text: TextFields | None
+    max_steps: dict[str, int]
+    truncated: dict[str, int]
+    cleaning: dict[str, int]
+    dropped: dict[str, int]
+    notes: list[str]
+
+
+def describe(records_dir: str | Path) -> Description:
     """Summary of the manifest, without reading a shard; ready for JSON.
-
-    Returns:
-        `format_version`, `manifest_hash`, `source` (format name), `label` (name, low, high, neutral), `folds` (origin),
-        `splits` (split → segments, videos, labelled, shards, bytes, modality → segments, the `steps` histogram:
-        bucket of the longest stream → segments, `lengths`: stream → mean, p95 and max of its steps, and `labels`: the
-        labels rounded to seven values → segments), `modalities` (dim, aligned, named, statistics, rows; `zero_rows` and
-        `cleaned_rows` are shares of the rows, null where they are not known), `text` (what its columns are; null unless
-        an encoder of words gave them), `max_steps`, `truncated`, `cleaning`, `dropped` (reason → number) and `notes`.
 
     Raises:
         FileNotFoundError: no records.
         ValueError: a bad manifest.
     """
     manifest = Manifest.load(records_dir)
-    label = manifest.label
     return {
         "format_version": manifest.format_version,
         "manifest_hash": manifest.manifest_hash,
         "source": manifest.source.format,
-        "label": {"name": label.name, "low": label.low, "high": label.high, "neutral": label.neutral},
+        "label": manifest.label.to_json(),
         "folds": manifest.folds.origin,
         "splits": {
             name: _describe_split(manifest.splits[name], manifest.summary.get(name))
@@ -49,7 +106,7 @@ def describe(records_dir: str | Path) -> dict:
             }
             for name, info in manifest.modalities.items()
         },
-        "text": None if manifest.text is None else asdict(manifest.text),
+        "text": None if manifest.text is None else manifest.text.to_json(),
         "max_steps": dict(manifest.max_steps),
         "truncated": dict(manifest.truncated),
         "cleaning": dict(manifest.cleaning),
@@ -71,7 +128,7 @@ def verify(records_dir: str | Path) -> list[str]:
     return verify_records(records_dir)
 
 
-def _describe_rows(modality: str, manifest: Manifest) -> dict:
+def _describe_rows(modality: str, manifest: Manifest) -> RowCounts:
     rows = sum(summary.rows.get(modality, 0) for summary in manifest.summary.values())
     zero_rows = sum(summary.zero_rows.get(modality, 0) for summary in manifest.summary.values())
     # A row is a word where streams are aligned to words, and a frame elsewhere.
@@ -86,9 +143,9 @@ def _describe_rows(modality: str, manifest: Manifest) -> dict:
     }
 
 
-def _describe_split(split: Split, summary: Summary | None) -> dict:
-    modalities: Counter = Counter()
-    steps: Counter = Counter()
+def _describe_split(split: Split, summary: Summary | None) -> SplitDescription:
+    modalities: Counter[str] = Counter()
+    steps: Counter[int] = Counter()
     for shard in split.shards:
         modalities.update(dict.fromkeys(shard.bucket_steps, shard.segments))
         steps[max(shard.bucket_steps.values(), default=0)] += shard.segments
@@ -100,6 +157,10 @@ def _describe_split(split: Split, summary: Summary | None) -> dict:
         "bytes": sum(shard.bytes for shard in split.shards),
         "modalities": dict(modalities),
         "steps": {str(bucket): steps[bucket] for bucket in sorted(steps)},
-        "lengths": {stream: asdict(lengths) for stream, lengths in summary.steps.items()} if summary else {},
+        "lengths": {stream: _lengths(steps) for stream, steps in summary.steps.items()} if summary else {},
         "labels": dict(summary.labels) if summary else {},
     }
+
+
+def _lengths(steps: Steps) -> LengthFields:
+    return {"mean": steps.mean, "p95": steps.p95, "max": steps.max}

@@ -18,8 +18,8 @@ import tensorflow as tf
 import mmtrans
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import load_yaml
-from tfrecords.manifest import Dim, Manifest, TextColumns
-from tfrecords.schema import SPLITS, LabelScale
+from tfrecords.manifest import Dim, Manifest, TextColumns, TextFields
+from tfrecords.schema import SPLITS, LabelScale, ScaleFields
 from tfrecords.stored import Count, Finite, damage
 
 #: What to do about a damaged file of a run.
@@ -50,11 +50,11 @@ class Data(_AlwaysData, total=False):
 class DataDescription(TypedDict):
     """What `describe_data` gives, as JSON will have it: `Data` with the fields of label and text in their places."""
 
-    label: dict[str, Any]
+    label: ScaleFields
     max_steps: dict[str, int]
     modalities: dict[str, Columns]
     steps_per_word: dict[str, float]
-    text: dict[str, Any] | None
+    text: TextFields | None
 
 
 class _Always(TypedDict):
@@ -80,14 +80,14 @@ def describe_data(manifest: Manifest) -> DataDescription:
     """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, how
     many steps a word those have that are not aligned to the words, and the encoder that gave `text` its columns."""
     return {
-        "label": dataclasses.asdict(manifest.label),
+        "label": manifest.label.to_json(),
         "max_steps": dict(manifest.max_steps),
         "modalities": {
             name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
             for name, info in manifest.modalities.items()
         },
         "steps_per_word": steps_per_word(manifest),
-        "text": None if manifest.text is None else dataclasses.asdict(manifest.text),
+        "text": None if manifest.text is None else manifest.text.to_json(),
     }
 
 

@@ -15,6 +15,14 @@ import numpy as np
 from scipy.special import ndtr
 
 from mmtrans.synthetic import world as world_equations
+from mmtrans.synthetic.truth import (
+    Autocorrelation,
+    GroundTruth,
+    MajorityScores,
+    Scores,
+    SentimentTruth,
+    TranslationTruth,
+)
 from mmtrans.synthetic.world import (
     AR_COEFFICIENT,
     AUDIO,
@@ -51,7 +59,7 @@ def sign_probabilities(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, n
     return below, above
 
 
-def scores(mean: np.ndarray, std: np.ndarray, label: np.ndarray) -> dict[str, float]:
+def scores(mean: np.ndarray, std: np.ndarray, label: np.ndarray) -> Scores:
     """Acc-2 (both conventions) and MAE of the best predictor given the posterior of the affect.
 
     Args:
@@ -97,13 +105,13 @@ def affect_posterior(
     return variance * stream.gain * np.add.reduceat(weights * channel, first), np.sqrt(variance)
 
 
-def text_scores(text_affect: np.ndarray, label: np.ndarray) -> dict[str, float]:
+def text_scores(text_affect: np.ndarray, label: np.ndarray) -> Scores:
     """`scores` of the best predictor that reads the words; `(segments,)` each."""
     return scores(text_affect, np.full(len(label), world_equations.LABEL_NOISE_STD), label)
 
 
 @lru_cache
-def expected_scores(stream: Stream | None) -> dict[str, float]:
+def expected_scores(stream: Stream | None) -> Scores:
     """`scores` of the best predictor over 100,000 fresh segments; text where `stream` is `None`.
 
     The equations are the same for every seed, so these figures are, too.
@@ -168,8 +176,8 @@ def lag_one(values: np.ndarray, num_words: np.ndarray) -> float:
 
 def ground_truth(
     world: World, text: Text, tenths: np.ndarray, fold: np.ndarray, means: Mapping[str, np.ndarray]
-) -> dict:
-    """Expected and realised
+) -> GroundTruth:
+    """What the best predictors are expected to reach, and what they reach on these segments.
 
     Args:
         tenths: `(steps,)` durations. fold: `(videos,)` index into `SPLITS`.
@@ -180,15 +188,17 @@ def ground_truth(
     by_segment = {split: segment_fold == index for index, split in enumerate(SPLITS)} | {"all": segment_fold >= 0}
     by_step = {split: np.repeat(chosen, text.num_words) for split, chosen in by_segment.items()}
     noise = np.full(len(text.label), world_equations.LABEL_NOISE_STD)
-    truth = {"text": _truth_of_label(None, (text.text_affect, noise), text.label, by_segment)}
-    translation, autocorrelation = {}, {}
+    of_text = _truth_of_label(None, (text.text_affect, noise), text.label, by_segment)
+    of_streams: dict[str, SentimentTruth] = {}
+    translation: dict[str, TranslationTruth] = {}
+    autocorrelation: dict[str, Autocorrelation] = {}
     for stream, recipe in ((AUDIO, "T->A"), (VIDEO, "T->V")):
         mixing, offset, scale = (table[stream.name] for table in (world.mixing, world.offset, world.scale))
         target = means[stream.name]
         channel = (target / scale - offset) @ mixing[:, -1] * CHANNELS / stream.dim
         weights = gls_weights(stream, tenths * stream.frames_per_tenth, text.num_words)
         posterior = affect_posterior(stream, channel, weights, text.num_words)
-        truth[stream.name] = _truth_of_label(stream, posterior, text.label, by_segment)
+        of_streams[stream.name] = _truth_of_label(stream, posterior, text.label, by_segment)
         best = (world_equations.expected_channels(world, text, stream) @ mixing.T + offset) * scale
         expected_r2, expected_lag = expected_translation(stream)
         splits = {split: _short(r2(target, best, step_fold == 0, by_step[split])) for split in by_step}
@@ -198,7 +208,10 @@ def ground_truth(
             "residual": _short(lag_one(target - best, text.num_words)),
             "features": _short(lag_one(target, text.num_words)),
         }
-    return truth | {
+    return {
+        "text": of_text,
+        "audio": of_streams[AUDIO.name],
+        "video": of_streams[VIDEO.name],
         "translation": translation,
         "autocorrelation": autocorrelation,
         "baselines": _baselines(text.label, by_segment),
@@ -206,7 +219,7 @@ def ground_truth(
     }
 
 
-def _baselines(label: np.ndarray, by_segment: Mapping[str, np.ndarray]) -> dict:
+def _baselines(label: np.ndarray, by_segment: Mapping[str, np.ndarray]) -> dict[str, MajorityScores]:
     """Share of each split's own majority class, and MAE of the train mean."""
     mean = label[by_segment["train"]].mean()
     return {
@@ -221,15 +234,25 @@ def _baselines(label: np.ndarray, by_segment: Mapping[str, np.ndarray]) -> dict:
 
 
 def _truth_of_label(
-    stream: Stream | None, posterior: tuple[np.ndarray, np.ndarray], label: np.ndarray, by_segment: Mapping
-) -> dict:
+    stream: Stream | None,
+    posterior: tuple[np.ndarray, np.ndarray],
+    label: np.ndarray,
+    by_segment: Mapping[str, np.ndarray],
+) -> SentimentTruth:
     """Expected scores of the best predictor from text (`None`) or a stream, and those on each split."""
     mean, std = posterior
     splits = {
-        split: {name: _short(value) for name, value in scores(mean[chosen], std[chosen], label[chosen]).items()}
-        for split, chosen in by_segment.items()
+        split: _short_scores(scores(mean[chosen], std[chosen], label[chosen])) for split, chosen in by_segment.items()
     }
-    return {name: _short(value) for name, value in expected_scores(stream).items()} | {"splits": splits}
+    return {**_short_scores(expected_scores(stream)), "splits": splits}
+
+
+def _short_scores(found: Scores) -> Scores:
+    return {
+        "acc2_non0": _short(found["acc2_non0"]),
+        "acc2_has0": _short(found["acc2_has0"]),
+        "mae": _short(found["mae"]),
+    }
 
 
 def _share(positive: np.ndarray) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from mmtrans.sources.columns import COVAREP_NAMES
 from mmtrans.sources.untrusted.hdf5 import new_hdf5
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
+from mmtrans.synthetic.truth import GroundTruth
 from mmtrans.synthetic.world import AUDIO, VIDEO, Stream, Text, World
 from tfrecords.directories import new_directory
 from tfrecords.schema import SPLITS
@@ -69,7 +69,7 @@ class Timeline:
         return np.stack([ends - self.tenths, ends], axis=1) / 10.0
 
 
-def synthesize(directory: str | os.PathLike, *, videos: int = 40, seed: int = 0, unlabelled: bool = False) -> dict:
+def synthesize(directory: str | Path, *, videos: int = 40, seed: int = 0, unlabelled: bool = False) -> GroundTruth:
     """Write a corpus of three modalities in MOSI's .csd format, with `folds.json` and `ground_truth.json`.
 
     The same arguments give the same files. The folder appears only when it is complete.

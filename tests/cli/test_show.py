@@ -2,6 +2,7 @@ import pytest
 
 from mmtrans.cli.show import format_number, show_metrics, show_records
 from mmtrans.evaluation.metrics import FIELD_METRICS
+from tfrecords.manifest import DroppedSegment
 
 
 def make_result(**changes):
@@ -57,7 +58,7 @@ def test_translation_and_notes_follow(capsys):
 
 def test_brackets_and_colons_in_names_are_shown_as_they_are(capsys):
     show_metrics(make_result(notes=["see [/tmp] and :smile:"]), "T on data[/x][v2]")
-    dropped = [{"id": "v[bold][3]", "reason": "no words [/bold]"}]
+    dropped = [DroppedSegment("v[bold][3]", "no words [/bold]")]
     show_records(make_description(folds="file a[b].json", notes=["[red]"]), dropped)
     out = capsys.readouterr().out
     for text in ("data[/x][v2]", "[/tmp] and :smile:", "v[bold][3]: no words [/bold]", "a[b].json", "Note: [red]"):
@@ -65,7 +66,7 @@ def test_brackets_and_colons_in_names_are_shown_as_they_are(capsys):
 
 
 def test_records_tell_all_that_was_changed(capsys):
-    show_records(make_description(), [{"id": f"v[{i}]", "reason": "no words"} for i in range(12)])
+    show_records(make_description(), [DroppedSegment(f"v[{i}]", "no words") for i in range(12)])
     out = capsys.readouterr().out
     assert "Modalities: text 300, audio 74 (own steps). Label: sentiment in [-3, 3]." in out
     assert "Cleaned: audio: frames with NaN: 12" in out

@@ -19,6 +19,9 @@ from mmtrans.sources.labels import storable
 from mmtrans.sources.words import read_words
 from tfrecords.schema import MODALITIES, Segment
 
+#: Intervals `(steps, 2)` in seconds, and rows of features or words.
+Entry = tuple[np.ndarray, np.ndarray]
+
 
 def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segment]]:
     """Yields the segments of every `step`-th unit, counting from `first`, and adds to the plan's account.
@@ -30,7 +33,7 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
         files = {role: stack.enter_context(open_file(s.path)) for role, s in plan.sequences.items() if role != "labels"}
         for unit in plan.units[first::step]:
             unit = replace(unit, labels=tuple(storable(label, plan.account) for label in unit.labels))
-            loaded = {}
+            loaded: dict[str, Entry] = {}
             for role, file in files.items():
                 odd: list[str] = []
                 rounded: Counter[Cleaned] = Counter()
@@ -42,7 +45,7 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
             yield list(_cut(plan, unit, loaded))
 
 
-def _cut(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
+def _cut(plan: Plan, unit: Unit, loaded: dict[str, Entry]) -> Iterator[Segment]:
     if plan.reference is None:
         yield from _cut_by_time(plan, unit, loaded)
         return
@@ -54,13 +57,13 @@ def _cut(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
         for id in unit.ids:
             plan.account.drop(id, DropReason.NO_ROWS_IN, plan.sequences[lacking[0]].path.name)
     elif plan.compat:
-        yield from _cut_like_sdk(plan, unit, loaded)
+        yield from _cut_like_sdk(plan, unit, loaded.pop(plan.reference), loaded)
     else:
-        yield from _cut_by_words(plan, unit, loaded)
+        yield from _cut_by_words(plan, unit, loaded.pop(plan.reference), loaded)
 
 
-def _cut_by_words(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
-    times, content = loaded.pop(plan.reference)
+def _cut_by_words(plan: Plan, unit: Unit, reference: Entry, loaded: dict[str, Entry]) -> Iterator[Segment]:
+    times, content = reference
     if plan.reference == "words":
         found, is_spoken = read_words(content.tolist(), plan.account)
         has_time = has_length(times)
@@ -78,8 +81,8 @@ def _cut_by_words(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
         yield from _segment(plan, unit, row, chosen if len(positions) else None, words)
 
 
-def _cut_like_sdk(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
-    times, content = loaded.pop(plan.reference)
+def _cut_like_sdk(plan: Plan, unit: Unit, reference: Entry, loaded: dict[str, Entry]) -> Iterator[Segment]:
+    times, content = reference
     if "words" in loaded:
         spans, words = loaded.pop("words")
         tokens = tokens_of(times, spans, _rows_of_sdk(words, plan))
@@ -113,7 +116,7 @@ def _rows_of_sdk(cells: np.ndarray, plan: Plan) -> np.ndarray:
     return np.array(words, object)
 
 
-def _cut_by_time(plan: Plan, unit: Unit, loaded: dict) -> Iterator[Segment]:
+def _cut_by_time(plan: Plan, unit: Unit, loaded: dict[str, Entry]) -> Iterator[Segment]:
     steps = {}
     for modality, (times, _) in loaded.items():
         owners, rows = midpoint_pairs(unit.spans, times)

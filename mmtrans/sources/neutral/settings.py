@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from mmtrans.sources.labels import stated_scale
 from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.words import storable_text
 from mmtrans.system.user_files import has_file, read_text
 from tfrecords.schema import LabelScale
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,10 @@ def read_settings(path: Path) -> Settings:
     return Settings(label, {name: tuple(map(storable_text, names)) for name, names in columns.items()}, aligned)
 
 
-def _by_modality(part: object, kind: type, path: Path) -> dict:
+def _by_modality(part: object, kind: type[Part], path: Path) -> dict[str, Part]:
     if isinstance(part, dict) and all(isinstance(value, kind) for value in part.values()):
-        found = {modality_of(name): value for name, value in part.items()}
-        if None not in found and len(found) == len(part):
+        found = {modality: value for name, value in part.items() if (modality := modality_of(name)) is not None}
+        if len(found) == len(part):
             return found
     raise _refusal(path, f"{part!r:.100}")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
+from mmtrans.sources.untrusted.messages import Command, Opening, Request
 from mmtrans.sources.untrusted.wire import UnitCorpus, encode, encode_account, encode_corpus, encode_segment
 from mmtrans.system.errors import sentence_of
 from tfrecords.schema import Segment
@@ -32,7 +33,7 @@ def main() -> None:
     frames = os.dup(1)
     # Whatever a library prints must not get between the frames.
     os.dup2(2, 1)
-    request = json.loads(sys.stdin.readline() or "null")
+    request: Opening | None = json.loads(sys.stdin.readline() or "null")
     if request is None:
         return
     where = [request["path"]]
@@ -53,7 +54,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         # Anything else is a defect of ours: its traceback ends the process, and the parent shows it.
         kind = "FileNotFoundError" if isinstance(error, FileNotFoundError) else "ValueError"
-        message = sentence_of(error) if isinstance(error, OSError) else str(error)
+        message = (sentence_of(error) if isinstance(error, OSError) else None) or str(error)
         _write(frames, encode({"kind": "error", "type": kind, "message": message}))
 
 
@@ -74,7 +75,7 @@ def limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _serve(request: dict, frames: int) -> None:
+def _serve(request: Request, frames: int) -> None:
     module, _, name = request["function"].partition(":")
     function: Callable[..., object] = getattr(importlib.import_module(module), name)
     corpus = function(request["path"], **request["options"])
@@ -82,7 +83,7 @@ def _serve(request: dict, frames: int) -> None:
         _write(frames, encode({"kind": "value", "value": corpus}))
         return
     _write(frames, encode_corpus(corpus))
-    command = json.loads(sys.stdin.readline() or "null")
+    command: Command | None = json.loads(sys.stdin.readline() or "null")
     if command is None:
         return
     for segments in _units(corpus, command["first"], command["step"]):

@@ -21,12 +21,15 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
+
+import numpy as np
 
 from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.untrusted.messages import Answer, Command, CorpusHeader, Opening, Request, ValueHeader
 from mmtrans.sources.untrusted.wire import PREFIX, UnitCorpus, account_of, corpus_of, decode, segment_of
 from tfrecords.schema import Segment
 
@@ -64,7 +67,7 @@ class Limits:
 def read_isolated(
     open_function: Callable[..., Corpus],
     path: str | Path,
-    options: dict | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     workers: int = 1,
     limits: Limits | None = None,
@@ -108,7 +111,11 @@ def read_isolated(
 
 
 def call_isolated(
-    function: Callable[..., object], path: str | Path, options: dict | None = None, *, limits: Limits | None = None
+    function: Callable[..., object],
+    path: str | Path,
+    options: Mapping[str, object] | None = None,
+    *,
+    limits: Limits | None = None,
 ) -> object:
     """What `function(path, **options)` gives, computed in a child process.
 
@@ -122,12 +129,12 @@ def call_isolated(
     limits = limits or Limits()
     child = _Child(_request(function, path, options, limits), limits)
     try:
-        return child.receive()[0]["value"]
+        return cast(ValueHeader, child.receive()[0])["value"]
     finally:
         child.stop()
 
 
-def _request(function: Callable, path: str | Path, options: dict | None, limits: Limits) -> dict:
+def _request(function: Callable, path: str | Path, options: Mapping[str, object] | None, limits: Limits) -> Request:
     return {
         "function": f"{function.__module__}:{function.__qualname__}",
         "path": str(path),
@@ -136,9 +143,9 @@ def _request(function: Callable, path: str | Path, options: dict | None, limits:
     }
 
 
-def _start(request: dict, limits: Limits, workers: int) -> tuple[dict, list[_Child]]:
+def _start(request: Request, limits: Limits, workers: int) -> tuple[CorpusHeader, list[_Child]]:
     children = [_Child(request, limits) for _ in range(workers)]
-    headers = [child.receive()[0] for child in children]
+    headers = [cast(CorpusHeader, child.receive()[0]) for child in children]
     return headers[0], children if headers[0]["parted"] else children[:1]
 
 
@@ -164,7 +171,7 @@ def _read(corpus: Corpus, children: list[_Child]) -> Iterator[Segment]:
 class _Child:
     """A process that opens a source, waits for one command, reads, and ends; `stop` may be called at any time."""
 
-    def __init__(self, request: dict, limits: Limits) -> None:
+    def __init__(self, request: Request, limits: Limits) -> None:
         self._path = request["path"]
         self._limits = limits
         # The child notes here what it is about to touch, for the case that it does not come back.
@@ -189,12 +196,12 @@ class _Child:
                 fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.send({**request, "where": self._where.fileno()})
 
-    def send(self, message: dict) -> None:
+    def send(self, message: Opening | Command) -> None:
         with contextlib.suppress(BrokenPipeError):
             # That it is dead is told, with the reason, where its answer is missing.
             self._stdin.write(json.dumps(message).encode() + b"\n")
 
-    def receive(self) -> tuple[dict, dict]:
+    def receive(self) -> tuple[Answer, dict[str, np.ndarray]]:
         """The next frame, or the child's failure as an exception."""
         text_bytes, array_bytes = PREFIX.unpack(self._receive_bytes(PREFIX.size))
         header, arrays = decode(self._receive_bytes(text_bytes), self._receive_bytes(array_bytes))

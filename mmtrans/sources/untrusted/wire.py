@@ -12,12 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from mmtrans.sources.account import Account, Cleaned, DropReason, Left, Treated
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels
+from mmtrans.sources.untrusted.messages import (
+    AccountHeader,
+    CorpusHeader,
+    Header,
+    LabelsFields,
+    SegmentHeader,
+)
 from tfrecords.schema import LabelScale, Segment
 
 #: The lengths of JSON and arrays, before both.
@@ -36,11 +44,11 @@ class UnitCorpus(Corpus):
     read_units: Callable[[int, int], Iterator[list[Segment]]] | None = None
 
 
-def encode(header: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> list[bytes | memoryview]:
+def encode(header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> list[bytes | memoryview]:
     """A frame, in pieces to be written one after the other.
 
     Args:
-        header: what JSON can express.
+        header: the message.
         arrays: name → non-empty float32 array.
     """
     arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in (arrays or {}).items()}
@@ -50,7 +58,7 @@ def encode(header: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> l
     return [PREFIX.pack(len(text), size), text, *(array.data.cast("B") for array in arrays.values())]
 
 
-def decode(text: bytes | bytearray, buffer: bytearray) -> tuple[dict, dict[str, np.ndarray]]:
+def decode(text: bytes | bytearray, buffer: bytearray) -> tuple[Header, dict[str, np.ndarray]]:
     """The header and the arrays of a frame; the arrays are views of `buffer`."""
     header, arrays, start = json.loads(text), {}, 0
     for name, shape in header.pop("arrays").items():
@@ -67,11 +75,11 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
             "kind": "corpus",
             "format": corpus.format,
             "files": [str(path) for path in corpus.files],
-            "label": asdict(corpus.label),
-            "labels": corpus.labels and asdict(corpus.labels),
+            "label": corpus.label.to_json(),
+            "labels": corpus.labels and cast(LabelsFields, asdict(corpus.labels)),
             "video_ids": list(corpus.video_ids),
             "feature_names": {name: list(names) for name, names in corpus.feature_names.items()},
-            "folds": corpus.folds and {split: list(videos) for split, videos in corpus.folds.items()},
+            "folds": None if corpus.folds is None else {split: list(v) for split, v in corpus.folds.items()},
             "aligned": dict(corpus.aligned),
             "notes": corpus.notes,
             "parted": isinstance(corpus, UnitCorpus) and corpus.read_units is not None,
@@ -80,14 +88,14 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
     )
 
 
-def corpus_of(header: dict) -> UnitCorpus:
+def corpus_of(header: CorpusHeader) -> UnitCorpus:
     """The corpus of a header; it cannot be read, and it is for the caller to replace `read`."""
-    folds, labels = header["folds"], header["labels"]
+    folds = header["folds"]
     return UnitCorpus(
         format=header["format"],
         files=[Path(path) for path in header["files"]],
         label=LabelScale(**header["label"]),
-        labels=labels and Labels(**{**labels, "stated": labels["stated"] and LabelScale(**labels["stated"])}),
+        labels=header["labels"] and _labels_of(header["labels"]),
         read=lambda: iter(()),
         video_ids=tuple(header["video_ids"]),
         feature_names={name: tuple(names) for name, names in header["feature_names"].items()},
@@ -98,13 +106,24 @@ def corpus_of(header: dict) -> UnitCorpus:
     )
 
 
+def _labels_of(fields: LabelsFields) -> Labels:
+    stated = fields["stated"]
+    return Labels(
+        name=fields["name"],
+        values=fields["values"],
+        is_sentiment=fields["is_sentiment"],
+        may_be_unit=fields["may_be_unit"],
+        stated=stated and LabelScale(**stated),
+    )
+
+
 def encode_account(account: Account) -> list[bytes | memoryview]:
     """A frame of what was treated and left out, by keys; `account_of` takes it."""
     treated = [(key.of, key.what.name, key.detail, number) for key, number in account.treated.items()]
     return encode({"kind": "unit", "treated": treated, "left": [(i, r.name, detail) for i, r, detail in account.left]})
 
 
-def account_of(header: dict) -> Account:
+def account_of(header: AccountHeader) -> Account:
     """The account of a header."""
     return Account(
         Counter({Treated(of, Cleaned[what], detail): number for of, what, detail, number in header["treated"]}),
@@ -114,7 +133,7 @@ def account_of(header: dict) -> Account:
 
 def encode_segment(segment: Segment) -> list[bytes | memoryview]:
     """A frame of a segment; `segment_of` takes it."""
-    header = {
+    header: SegmentHeader = {
         "kind": "segment",
         "id": segment.id,
         "video_id": segment.video_id,
@@ -125,7 +144,7 @@ def encode_segment(segment: Segment) -> list[bytes | memoryview]:
     return encode(header, segment.features)
 
 
-def segment_of(header: dict, arrays: dict[str, np.ndarray]) -> Segment:
+def segment_of(header: SegmentHeader, arrays: dict[str, np.ndarray]) -> Segment:
     """The segment of a decoded frame.
 
     Raises:

@@ -1,0 +1,111 @@
+"""What parent and child tell each other: the lines of JSON that the parent sends, the headers of the child's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict
+
+from tfrecords.schema import ScaleFields
+
+
+class Request(TypedDict):
+    """What a child is to call, on which source and with what else, and the bytes of memory that it may have."""
+
+    function: str
+    path: str
+    options: Mapping[str, object]
+    memory_bytes: int
+
+
+class Opening(Request):
+    """The parent's first line: a request, and the file descriptor where the child notes what it is about to touch."""
+
+    where: int
+
+
+class Command(TypedDict):
+    """The parent's second line: the child reads every `step`-th unit, counting from `first`."""
+
+    first: int
+    step: int
+
+
+class LabelsFields(TypedDict):
+    """The `Labels` of a source."""
+
+    name: str
+    values: Mapping[str, Sequence[float]]
+    is_sentiment: bool
+    may_be_unit: bool
+    stated: ScaleFields | None
+
+
+class CorpusHeader(TypedDict):
+    """A corpus without its features; it is `parted` where several children can share its units."""
+
+    kind: Literal["corpus"]
+    format: str
+    files: list[str]
+    label: ScaleFields
+    labels: LabelsFields | None
+    video_ids: list[str]
+    feature_names: dict[str, list[str]]
+    folds: dict[str, list[str]] | None
+    aligned: dict[str, bool]
+    notes: list[str]
+    parted: bool
+    vocabulary: Sequence[str]
+
+
+class SegmentHeader(TypedDict):
+    """A segment, whose features are the arrays of its frame."""
+
+    kind: Literal["segment"]
+    id: str
+    video_id: str
+    label: float | None
+    tokens: Sequence[str]
+    split: str | None
+
+
+class AccountHeader(TypedDict):
+    """The end of a unit: `(of what, treatment, detail, count)`, and `(segment, reason, detail)` of those left out."""
+
+    kind: Literal["unit"]
+    treated: list[tuple[str, str, str, int]]
+    left: list[tuple[str, str, str]]
+
+
+class ValueHeader(TypedDict):
+    """What a function gave that opens no corpus."""
+
+    kind: Literal["value"]
+    value: object
+
+
+class EndHeader(TypedDict):
+    """All units of a command are read."""
+
+    kind: Literal["end"]
+
+
+class OutOfMemory(TypedDict):
+    """The child needed more memory than it may have, at a place in a file."""
+
+    kind: Literal["error"]
+    type: Literal["MemoryError"]
+    where: str
+
+
+class Refusal(TypedDict):
+    """The reader's own refusal."""
+
+    kind: Literal["error"]
+    type: Literal["ValueError", "FileNotFoundError"]
+    message: str
+
+
+#: What a child sends where all is well.
+Answer = CorpusHeader | SegmentHeader | AccountHeader | ValueHeader | EndHeader
+
+Header = Answer | OutOfMemory | Refusal

@@ -1,0 +1,55 @@
+"""What `ground_truth.json` holds: the best scores that the equations of the synthetic corpus allow."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Scores(TypedDict):
+    """Acc-2 in both conventions (labels of 0 left out, or counted as positive), and MAE."""
+
+    acc2_non0: float
+    acc2_has0: float
+    mae: float
+
+
+class SentimentTruth(Scores):
+    """What the best predictor from text or a stream is expected to reach, and split → what it reaches."""
+
+    splits: dict[str, Scores]
+
+
+class TranslationTruth(TypedDict):
+    """The R² that the best translation is expected to reach, and split → the one that it reaches."""
+
+    r2: float
+    splits: dict[str, float]
+
+
+class Autocorrelation(TypedDict):
+    """At lag 1: of what the best translation leaves, as expected and on these steps, and of the features themselves."""
+
+    residual_expected: float
+    residual: float
+    features: float
+
+
+class MajorityScores(TypedDict):
+    """Segments of a split, share of its own majority class in both conventions, and MAE of the train mean."""
+
+    segments: int
+    majority_acc2_non0: float
+    majority_acc2_has0: float
+    mean_mae: float
+
+
+class GroundTruth(TypedDict):
+    """Everything; `translation` is by recipe, `autocorrelation` by stream, `baselines` by split."""
+
+    text: SentimentTruth
+    audio: SentimentTruth
+    video: SentimentTruth
+    translation: dict[str, TranslationTruth]
+    autocorrelation: dict[str, Autocorrelation]
+    baselines: dict[str, MajorityScores]
+    equations: str
