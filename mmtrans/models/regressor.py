@@ -39,35 +39,19 @@ class Regressor:
         return {"score": self.model.output["score"], "sequence": self.sequence, "pooled": self.pooled}
 
     @classmethod
-    def build(
-        cls,
-        recipe: Recipe,
-        config: Config,
-        statistics: Statistics,
-        bias: float = 0.0,
-        representation: keras.Model | None = None,
-        run_format: int = RUN_FORMAT,
-    ) -> Regressor:
+    def over(cls, representation: keras.Model, config: Config, bias: float = 0.0) -> Regressor:
         """Builds the model from raw source features to a sentiment score.
 
-        A baseline reads the features; a translation's regressor reads the frozen encoder's memory with its mask
+        A baseline reads the features; a translation's regressor reads the encoder's memory with its mask
         (`representation=sequence`) or its final state as a sequence of one step (`final`).
 
         Args:
-            recipe: features or a translation.
+            representation: what `own_representation` gives, or that of a translator which is trained together with the
+                regressor.
             config: sizes and options of the regressor.
-            statistics: mean and deviation of the modalities that the recipe reads.
             bias: score that the untrained model starts from, usually the mean train label.
-            representation: representation of a translator which is trained together with the regressor; without, the
-                regressor gets one of its own, which moves only where `config.regressor.finetune` says so.
-            run_format: what the run learns, see `RUN_FORMAT`; a given representation has it already.
         """
-        inputs = source_inputs(statistics.dim(recipe.inputs))
-        is_shared = representation is not None
-        if representation is None:
-            below: Any = build_representation(recipe, config, statistics, run_format)
-        else:
-            below = representation
+        inputs = source_inputs(representation.input["source"].shape[-1])
         encoder = Encoder(
             config.regressor.regressor_units,
             config.encoder.cell,
@@ -80,10 +64,7 @@ class Regressor:
         start: Any = keras.initializers.Constant(bias)
         linear = keras.layers.Dense(1, bias_initializer=start, name="linear")
 
-        # Never set to true here: that would also thaw the encoders of earlier phases inside.
-        if not (is_shared or config.regressor.finetune):
-            below.trainable = False
-        encoded = below(inputs)
+        encoded = representation(inputs)
         memory = encoded["memory"]
         if config.regressor.representation == "final" and "final_state" in encoded:
             memory = one_step(encoded["final_state"], "one_step")
@@ -96,7 +77,18 @@ class Regressor:
         score = keras.layers.Reshape((), name="score")(linear(pooled))
 
         model = keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")
-        return cls(model, below, sequence=memory, pooled=pooled)
+        return cls(model, representation, sequence=memory, pooled=pooled)
+
+
+def own_representation(
+    recipe: Recipe, config: Config, statistics: Statistics, run_format: int = RUN_FORMAT
+) -> keras.Model:
+    """A regressor's own representation, which moves only where `config.regressor.finetune` says so."""
+    representation: Any = build_representation(recipe, config, statistics, run_format)
+    # Never set to true here: that would also thaw the encoders of earlier phases inside.
+    if not config.regressor.finetune:
+        representation.trainable = False
+    return representation
 
 
 def build_regressor(
@@ -107,9 +99,20 @@ def build_regressor(
     representation: keras.Model | None = None,
     run_format: int = RUN_FORMAT,
 ) -> keras.Model:
-    """The model of `Regressor.build` by itself, a functional model from raw source features to a sentiment score.
+    """Builds the functional model of a `Regressor`.
+
+    Args:
+        recipe: features or a translation.
+        config: sizes and options of the regressor.
+        statistics: mean and deviation of the modalities that the recipe reads.
+        bias: score that the untrained model starts from, usually the mean train label.
+        representation: representation of a translator which is trained together with the regressor; without, the
+            regressor gets its own.
+        run_format: what the run learns, see `RUN_FORMAT`; a given representation has it already.
 
     Returns:
         `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`.
     """
-    return Regressor.build(recipe, config, statistics, bias, representation, run_format).model
+    if representation is None:
+        representation = own_representation(recipe, config, statistics, run_format)
+    return Regressor.over(representation, config, bias).model

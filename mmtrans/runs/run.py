@@ -14,7 +14,7 @@ from mmtrans.config.files import dump_yaml
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records
 from mmtrans.models.build import build_translator
-from mmtrans.models.regressor import Regressor
+from mmtrans.models.regressor import Regressor, own_representation
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Recipe, modalities_of, parse
@@ -285,7 +285,8 @@ class Run:
                 f"Received: pretrain=True ({self.path}). "
                 f"Start one from it: mmtrans train --init {for_shell(self.path)}."
             )
-        regressor = Regressor.build(self.recipe, self.config, self.statistics, run_format=self.run_format)
+        representation = own_representation(self.recipe, self.config, self.statistics, self.run_format)
+        regressor = Regressor.over(representation, self.config)
         phase = self.phases[-1]
         load_weights(self.weights_path(phase), "regressor" if phase.translates else "model", regressor.model)
         return regressor

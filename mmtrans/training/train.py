@@ -19,7 +19,7 @@ from mmtrans.data.pipeline import Selection
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
-from mmtrans.models.regressor import Regressor
+from mmtrans.models.regressor import Regressor, own_representation
 from mmtrans.runs.phases import Phase, TranslationPhase
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import PhaseStatus, is_begun, is_done, parent_weights_hash, read_status, write_status
@@ -147,8 +147,9 @@ def build_sentiment(
 ) -> SentimentObjective:
     """Builds a phase's regressor, over a representation if one is given; it starts at the mean of the train labels."""
     bias = float(np.nanmean(records.labels("train")))
-    regressor = Regressor.build(phase.recipe, run.config, run.statistics, bias, representation, run.run_format)
-    return SentimentObjective(regressor, run.config.regressor)
+    if representation is None:
+        representation = own_representation(phase.recipe, run.config, run.statistics, run.run_format)
+    return SentimentObjective(Regressor.over(representation, run.config, bias), run.config.regressor)
 
 
 def train_phase(

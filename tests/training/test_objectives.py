@@ -5,7 +5,7 @@ import tensorflow as tf
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
-from mmtrans.models.regressor import Regressor
+from mmtrans.models.regressor import Regressor, own_representation
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
 from mmtrans.training.objectives import (
@@ -34,6 +34,10 @@ def make_batch():
     }
 
 
+def make_regressor(recipe, config, bias=0.0):
+    return Regressor.over(own_representation(parse(recipe), config, STATISTICS), config, bias)
+
+
 @pytest.mark.parametrize(("kind", "item"), [("mse", np.square), ("mae", np.abs)])
 def test_translation_loss_is_over_valid_standardised_steps(tiny, kind, item):
     batch = make_batch()
@@ -57,7 +61,7 @@ def test_translation_loss_is_over_valid_standardised_steps(tiny, kind, item):
 @pytest.mark.parametrize(("kind", "item"), [("mae", np.abs), ("mse", np.square)])
 def test_sentiment_loss_leaves_out_unlabelled_segments(tiny, kind, item):
     batch = make_batch()
-    regressor = Regressor.build(parse("T"), tiny(), STATISTICS, bias=0.5)
+    regressor = make_regressor("T", tiny(), bias=0.5)
     inputs = {name: batch[name] for name in ("source", "source_length")}
     score = regressor.model(inputs, training=False)["score"].numpy()
     (term,) = SentimentObjective(regressor, tiny(sentiment_loss=kind).regressor).terms(batch, training=False)
@@ -69,19 +73,19 @@ def test_the_representation_is_the_part_that_phases_share(tiny):
     config = tiny(recipe="T->A")
     translator = build_translator(parse("T->A"), config, STATISTICS)
     translation = TranslationObjective(translator)
-    sentiment = SentimentObjective(Regressor.build(parse("T->A"), config, STATISTICS), config.regressor)
+    sentiment = SentimentObjective(make_regressor("T->A", config), config.regressor)
     assert translation.representation is translator.model.get_layer("representation_1")
     assert sentiment.representation is sentiment.model.get_layer("representation_1")
     shapes = [[w.shape for w in each.representation.get_weights()] for each in (translation, sentiment)]
     assert shapes[0] == shapes[1] != []
-    assert Regressor.build(parse("T"), tiny(), STATISTICS).representation.name == "features"
+    assert make_regressor("T", tiny()).representation.name == "features"
 
 
 def test_a_phase_inherits_what_its_encoder_reads_and_a_regressor_what_it_reads(tiny):
     config, recipe = tiny(recipe="embed(T,A)->T"), parse("embed(T,A)->T")
     translator = build_translator(recipe, config, STATISTICS)
     translation = TranslationObjective(translator)
-    sentiment = SentimentObjective(Regressor.build(recipe, config, STATISTICS), config.regressor)
+    sentiment = SentimentObjective(make_regressor(config.plan.recipe, config), config.regressor)
     assert translation.inherited is translator.representation.get_layer("representation_1")
     assert sentiment.inherited is sentiment.model.get_layer("representation_2")
     assert JointObjective(translation, sentiment, config.joint).inherited is translation.inherited
@@ -91,7 +95,7 @@ def make_joint(config, cycle_weight=0.0):
     recipe = parse("T->A")
     translator = build_translator(recipe, config, STATISTICS)
     cycle = build_cycle(recipe, config, STATISTICS, translator) if cycle_weight else None
-    regressor = Regressor.build(recipe, config, STATISTICS, 0.5, translator.representation)
+    regressor = Regressor.over(translator.representation, config, 0.5)
     translation = TranslationObjective(translator, cycle, cycle_weight)
     return JointObjective(translation, SentimentObjective(regressor, config.regressor), config.joint)
 
