@@ -132,6 +132,37 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
     assert r"| T->A \[pooled\] |" in (out / "report.md").read_text()
 
 
+def test_label_fractions_add_a_run_each(small_dir, tmp_path, capsys, monkeypatch):
+    planned = []
+
+    def plan_only(grid, jobs, quiet):
+        planned.append({row.run_name(0): grid.config_of(row).plan.label_fraction for row in grid.rows()})
+        return {}
+
+    monkeypatch.setattr(schedule, "run_grid", plan_only)
+    (tmp_path / "rows.txt").write_text("T\n")
+    command = [
+        "grid",
+        "--data",
+        str(small_dir),
+        "--out",
+        str(tmp_path / "out"),
+        "--recipes",
+        str(tmp_path / "rows.txt"),
+    ]
+    assert main([*command, "--seeds", "1", "--label-fractions", "0.5,1", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert [(row["recipe"], row["label_fraction"], row["seeds"]) for row in rows] == [("T", 1.0, 0), ("T", 0.5, 0)]
+    # Another share is added to those that are there.
+    assert main([*command, "--seeds", "1", "--label-fractions", "0.25"]) == 0
+    assert "T, 25 % of the labels" in capsys.readouterr().out
+    assert planned == [
+        {"T-seed-0": 1.0, "T-labels-0.5-seed-0": 0.5},
+        {"T-seed-0": 1.0, "T-labels-0.5-seed-0": 0.5, "T-labels-0.25-seed-0": 0.25},
+    ]
+    assert json.loads((tmp_path / "out" / "grid.json").read_text())["label_fractions"] == [0.5, 0.25]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
