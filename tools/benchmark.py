@@ -22,9 +22,9 @@ from typing import Any, TypedDict
 from mmtrans.cli.main import fail
 from mmtrans.cli.parser import Parser
 from mmtrans.training.execution import operation_threads
-from tools.benchmark_figures import Figures, Line
+from tools.benchmark_figures import Line, Results
 from tools.benchmark_options import Options
-from tools.benchmark_rounds import Comparator, Comparison, Summary, run_rounds, thread_variables
+from tools.benchmark_rounds import Comparator, RatioLine, Summarized, run_rounds, thread_variables
 
 #: Name → module of this package, its function `Options → results`, what it measures.
 #: Modules are loaded when asked for: TensorFlow must not weigh on what does not use it.
@@ -44,7 +44,7 @@ class Measurement(TypedDict):
     """What was measured, with which options, of which versions, on how many cores; and the load before and after."""
 
     bench: str
-    results: Figures
+    results: Results
     configuration: dict[str, Any]
     versions: dict[str, str | None]
     cores: int | None
@@ -103,7 +103,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Summary | Comparison]:
+def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Summarized | RatioLine]:
     """The lines that parsed arguments ask for, each as soon as it is measured.
 
     Raises:

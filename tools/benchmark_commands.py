@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.benchmark_figures import Figures, spread
+from tools.benchmark_figures import Results, spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import run_measured
 
@@ -19,7 +19,7 @@ SEGMENTS_PER_VIDEO = 22
 START_RUNS = 5
 
 
-def measure_convert(options: Options) -> Figures:
+def measure_convert(options: Options) -> Results:
     """The whole `mmtrans convert` command in a process of its own; and reading and aligning alone, in this one.
 
     Returns:
@@ -80,7 +80,7 @@ def _count_frames(source: Path) -> int:
     return rows
 
 
-def measure_start(options: Options) -> Figures:
+def measure_start(options: Options) -> Results:
     """CPU and wall seconds of `mmtrans --help` and of `import mmtrans`, beside those of the bare interpreter.
 
     Returns:
@@ -92,7 +92,7 @@ def measure_start(options: Options) -> Figures:
         "import": ["-c", "import mmtrans"],
         "python": ["-c", "pass"],
     }
-    results: Figures = {}
+    results: Results = {}
     for name, arguments in commands.items():
         usages = [run_measured([sys.executable, *arguments]) for _ in range(START_RUNS)]
         results.update(spread(f"{name}_cpu_s", [usage.cpu_seconds for usage in usages]))

@@ -14,7 +14,7 @@ from mmtrans.models.build import build_translator
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation
-from tools.benchmark_figures import Figures, spread
+from tools.benchmark_figures import Results, spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
 from tools.benchmark_train import DIMS, mosi_lengths
@@ -46,7 +46,7 @@ def decode_translator(options: Options) -> Translator:
     return build_translator(recipe, config, statistics, VOCABULARY)
 
 
-def measure_decode(options: Options) -> Figures:
+def measure_decode(options: Options) -> Results:
     """Searches of one batch of random features, EOS allowed at any step, with length penalty 1.
 
     Returns:

@@ -12,7 +12,7 @@ RATES = ("segments_per_s", "beam_tokens_per_s")
 _SPREAD = ("_low", "_high")
 
 #: Name of a figure → its value, `None` where the system does not tell it.
-Figures = dict[str, float | None]
+Results = dict[str, float | None]
 
 
 class Line(TypedDict):

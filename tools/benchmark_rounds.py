@@ -27,7 +27,7 @@ class TheirLine(Line, total=False):
     bench: str
 
 
-class Summary(TypedDict):
+class Summarized(TypedDict):
     """The spread of every figure over several processes."""
 
     bench: str
@@ -35,7 +35,7 @@ class Summary(TypedDict):
     results: dict[str, float]
 
 
-class Comparison(Ratio):
+class RatioLine(Ratio):
     """A ratio, with the two that are compared and the number of rounds."""
 
     bench: str
@@ -80,7 +80,7 @@ def thread_variables(threads: int) -> dict[str, str]:
 
 def run_rounds(
     own_command: Sequence[str], comparator: Comparator | None, repeats: int, threads: int
-) -> Iterator[Line | Summary | Comparison]:
+) -> Iterator[Line | Summarized | RatioLine]:
     """Runs A B A B … and yields each process' line as it comes, then a summary, then the ratios.
 
     Args:

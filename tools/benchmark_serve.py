@@ -15,7 +15,7 @@ from mmtrans.runs.weights import save_weights
 from mmtrans.training.objectives import kept_weights
 from mmtrans.training.prepare import select
 from mmtrans.training.train import build_objective, phase_codebook
-from tools.benchmark_figures import Figures, spread
+from tools.benchmark_figures import Results, spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import run_measured
 from tools.benchmark_train import DIMS, mosi_lengths, translation_config, write_records
@@ -59,7 +59,7 @@ print(json.dumps({**results, "seconds": seconds}))
 """
 
 
-def measure_serve(options: Options) -> Figures:
+def measure_serve(options: Options) -> Results:
     """An exported `T->A` of random weights in a process that has TensorFlow alone: its start, and its throughput.
 
     Returns:

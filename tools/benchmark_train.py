@@ -25,7 +25,7 @@ from mmtrans.training.optimizer import make_optimizer
 from mmtrans.training.progress import Progress
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
-from tools.benchmark_figures import Figures, spread
+from tools.benchmark_figures import Results, spread
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
 
@@ -143,7 +143,7 @@ class EpochClock:
         self.cpu_seconds.append(time.process_time() - self._started[1])
 
     def results(self) -> dict[str, float]:
-        """Figures of the epochs after the first, which warms up: rate, seconds, and CPU seconds of all threads."""
+        """Results of the epochs after the first, which warms up: rate, seconds, and CPU seconds of all threads."""
         return {
             **spread("segments_per_s", [self.segments / seconds for seconds in self.wall_seconds[1:]], 1),
             **spread("epoch_s", self.wall_seconds[1:]),
@@ -152,7 +152,7 @@ class EpochClock:
         }
 
 
-def measure_train(options: Options) -> Figures:
+def measure_train(options: Options) -> Results:
     """Epochs of the training loop, with its pipeline and without validation and checkpoints.
 
     Returns:
@@ -192,7 +192,7 @@ def profile_steps(train_step: Callable, batches: tf.data.Dataset, directory: str
                 train_step(batch)[0].numpy()
 
 
-def measure_input(options: Options) -> Figures:
+def measure_input(options: Options) -> Results:
     """Epochs of the input pipeline alone: from shards to batches that nobody reads.
 
     Returns:

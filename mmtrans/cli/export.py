@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
+
+if TYPE_CHECKING:
+    from mmtrans.inference.signature import ExportDescription
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an export that exists")
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
+def run(arguments: argparse.Namespace) -> ExportDescription:
     """Exports, and returns the content of signature.json."""
     from mmtrans.cli.quiet import import_tensorflow
 

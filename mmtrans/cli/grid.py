@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmtrans.cli.idle import check_idle, find_idle, note
 from mmtrans.cli.parser import Parser, add_config_flags, add_number, config_from, number_type
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import changed
-from mmtrans.grid.description import read_description
+from mmtrans.grid.description import Failure, read_description
 from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of
 from mmtrans.system.console import warn
 from mmtrans.system.escape import for_shell
+
+if TYPE_CHECKING:
+    from mmtrans.grid.plan import Grid
+    from mmtrans.grid.summary import RowSummary
 
 #: Fields of the configuration that are the grid's own.
 OWN = {name: field.default for name, field in FIELDS.items() if field.grid in ("varied", "fixed")}
@@ -115,7 +119,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _notes(
-    arguments: argparse.Namespace, common: Config, rows: Mapping[Variant, Config], variants: Mapping[str, Mapping]
+    arguments: argparse.Namespace,
+    common: Config,
+    rows: Mapping[Variant, Config],
+    variants: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
     """Notes on fields that have no effect in any row, or in no row of the variant that names them.
 
@@ -137,7 +144,7 @@ def _fractions(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"expected shares such as 0.1,0.25, received {text!r}") from error
 
 
-def _show(grid, rows: list[dict[str, Any]], failures: Mapping[str, Any]) -> None:
+def _show(grid: Grid, rows: Sequence[RowSummary], failures: Mapping[str, Failure]) -> None:
     """Prints the table of a grid, and what failed."""
     from rich.table import Table
 

@@ -192,7 +192,7 @@ def _specs(arguments: argparse.Namespace) -> dict[str, Any]:
     return specs
 
 
-def _notes(arguments: argparse.Namespace, config: Config, specs: Mapping) -> list[str]:
+def _notes(arguments: argparse.Namespace, config: Config, specs: Mapping[str, Any]) -> list[str]:
     """Notes on fields that have no effect in any trial; raises as `check_idle` and, in a new search, `check_effect`."""
     from mmtrans.search.plan import begun
     from mmtrans.search.space import check_effect

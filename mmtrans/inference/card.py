@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mmtrans.evaluation.metrics import FIELD_METRICS
+from mmtrans.evaluation.shapes import Shown
+from mmtrans.inference.signature import Described, ExportDescription, FunctionDescription, StreamDescription
 from mmtrans.system.escape import for_markdown
 
 #: What a card tells of the training.
@@ -54,7 +56,7 @@ videos would give other numbers.
 """
 
 
-def model_card(description: Mapping) -> str:
+def model_card(description: ExportDescription) -> str:
     """The card, in Markdown.
 
     Args:
@@ -90,15 +92,15 @@ def model_card(description: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _describe(info: Mapping) -> str:
+def _describe(info: StreamDescription) -> str:
     return f"{info['dim']} columns, {_steps(info)}"
 
 
-def _steps(info: Mapping) -> str:
+def _steps(info: StreamDescription) -> str:
     return "one step a word" if info["aligned"] else "at its own rate"
 
 
-def _metrics(metrics: Mapping) -> Iterator[str]:
+def _metrics(metrics: Mapping[str, Shown]) -> Iterator[str]:
     yield from ("## How well it does", "")
     if not metrics:
         yield from ("It was not evaluated.", "")
@@ -123,12 +125,12 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(result: Mapping, name: str) -> str:
+def _interval(result: Shown, name: str) -> str:
     low, high = result[f"{name}_low"], result[f"{name}_high"]
     return _number(result[name]) + ("" if None in (low, high) else f" ({low:.3f} to {high:.3f})")
 
 
-def _signatures(signatures: Mapping) -> Iterator[str]:
+def _signatures(signatures: Mapping[str, FunctionDescription]) -> Iterator[str]:
     yield from ("## Signatures", "", "| signature | inputs | outputs |", "|---|---|---|")
     for name, signature in signatures.items():
         inputs, outputs = (
@@ -139,5 +141,5 @@ def _signatures(signatures: Mapping) -> Iterator[str]:
     yield ""
 
 
-def _shape(spec: Mapping) -> str:
+def _shape(spec: Described) -> str:
     return "[" + ", ".join("?" if size is None else str(size) for size in spec["shape"] or ()) + "]"

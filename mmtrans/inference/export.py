@@ -7,20 +7,19 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from mmtrans.inference.card import model_card
-from mmtrans.inference.graph import serving_functions
-from mmtrans.inference.signature import SIGNATURE_NAME, describe_export
+from mmtrans.inference.graph import Functions, serving_functions
+from mmtrans.inference.signature import SIGNATURE_NAME, ExportDescription, describe_export
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from tfrecords import directories
 from tfrecords.manifest import file_sha256
 
 
-def export(run: Run, directory: str | Path, overwrite: bool = False) -> dict[str, Any]:
+def export(run: Run, directory: str | Path, overwrite: bool = False) -> ExportDescription:
     """Writes a trained run as files that plain TensorFlow, TF Serving or C++ can run.
 
     Args:
@@ -48,7 +47,7 @@ def export(run: Run, directory: str | Path, overwrite: bool = False) -> dict[str
     return description
 
 
-def save_graph(run: Run, directory: Path) -> dict[str, Any]:
+def save_graph(run: Run, directory: Path) -> Functions:
     """Writes the SavedModel of a run's trained weights, finished or not, and returns its functions by name."""
     functions, variables = serving_functions(run)
     module = tf.Module()

@@ -18,8 +18,11 @@ from mmtrans.models.translator import Translator
 from mmtrans.runs.run import Run
 from tfrecords.reader import parse_batch
 
-#: Scalar inputs of a search: dtype, and the default of `mmtrans translate`.
-SEARCH_INPUTS = {
+#: Name of a scalar input → its dtype, and the default of `mmtrans translate`.
+Scalars = Mapping[str, tuple[tf.DType, bool | int | float]]
+
+#: The scalar inputs of a search.
+SEARCH_INPUTS: Scalars = {
     "beam_width": (tf.int32, 5),
     "n_best": (tf.int32, 1),
     "length_penalty": (tf.float32, 0.6),
@@ -48,7 +51,7 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
     """
     regressor = run.load_regressor()
     models = [portable(regressor.model)]
-    heads: dict[str, tuple[Callable, Mapping]] = {
+    heads: dict[str, tuple[Callable, Scalars]] = {
         "sentiment": (_sentiment(regressor.model), {}),
         "encode": (_encode(run, regressor), {}),
     }
@@ -119,7 +122,7 @@ def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
     return source, tf.concat([length, tf.ones([added], tf.int32)], 0)
 
 
-def _traced(run: Run, head: Callable, options: Mapping | None = None):
+def _traced(run: Run, head: Callable, options: Scalars | None = None):
     """`head(source, length, **options)` as a concrete function of named inputs."""
     options = options or {}
 
@@ -135,7 +138,7 @@ def _traced(run: Run, head: Callable, options: Mapping | None = None):
     return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32)}, options)
 
 
-def _from_examples(run: Run, traced, options: Mapping):
+def _from_examples(run: Run, traced, options: Scalars):
     """The same of serialized records; it calls what is traced already, which keeps the graph half as large."""
 
     @partial(tf.function, autograph=False)
@@ -145,7 +148,7 @@ def _from_examples(run: Run, traced, options: Mapping):
     return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
 
 
-def _concrete(function, specs: Mapping[str, tf.TensorSpec], options: Mapping):
+def _concrete(function, specs: Mapping[str, tf.TensorSpec], options: Scalars):
     specs = {**specs, **{name: tf.TensorSpec([], dtype) for name, (dtype, _) in options.items()}}
     return function.get_concrete_function(
         **{name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
@@ -189,7 +192,7 @@ def _encode(run: Run, regressor: Regressor) -> Callable:
     return encode
 
 
-def _translate(run: Run, translator: Translator) -> tuple[Callable, Mapping]:
+def _translate(run: Run, translator: Translator) -> tuple[Callable, Scalars]:
     """The decoding of a translation, and the scalar inputs that it takes."""
     phase = run.last_translation
     if run.has_codebooks:

@@ -16,7 +16,8 @@ from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
 from mmtrans.inference.graph import sentiment_function
 from mmtrans.inference.influence import influence_of
 from mmtrans.inference.opening import is_export, open_export
-from mmtrans.runs.environment import label_of
+from mmtrans.inference.signature import Read
+from mmtrans.runs.environment import Columns, label_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from tfrecords.schema import LabelScale, Segment
@@ -90,7 +91,7 @@ class Scorer:
 
     name: str
     function: Callable
-    modalities: Mapping[str, Mapping]
+    modalities: Mapping[str, Read | Columns]
     max_steps: Mapping[str, int]
     label: LabelScale
     steps_per_word: Mapping[str, float] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 import keras
 import msgspec
@@ -13,8 +13,9 @@ import tensorflow as tf
 import mmtrans
 from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.inference.graph import SEARCH_INPUTS
+from mmtrans.runs.environment import Columns
 from mmtrans.runs.run import Run
-from tfrecords.schema import LabelScale
+from tfrecords.schema import LabelScale, ScaleFields
 from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
 SIGNATURE_NAME = "signature.json"
@@ -54,6 +55,51 @@ class Described(_Described, total=False):
     default_of_mmtrans: bool | int | float
 
 
+class FunctionDescription(TypedDict):
+    """The inputs and outputs of a signature, by name."""
+
+    inputs: dict[str, Described]
+    outputs: dict[str, Described]
+
+
+class StreamDescription(Columns):
+    """A modality that the model reads or writes, and the unit of its columns."""
+
+    unit: str
+
+
+class ExportProvenance(TypedDict):
+    """What is known of the training, versions of the export, and the run's configuration."""
+
+    trained_with: dict[str, object]
+    exported_with: dict[str, str]
+    config: dict[str, Any]
+
+
+class _Checksums(TypedDict, total=False):
+    sha256: dict[str, str]
+
+
+class ExportDescription(_Checksums):
+    """The content of `signature.json`; the checksums come when the files are written.
+
+    `target` and `step_ratio` are `None` where nothing is written, or where a target's steps are its source's.
+    """
+
+    format_version: int
+    recipe: str
+    reads: dict[str, StreamDescription]
+    writes: dict[str, StreamDescription]
+    target: str | None
+    step_ratio: dict[str, float] | None
+    label: ScaleFields
+    max_steps: dict[str, int]
+    steps_per_word: dict[str, float]
+    signatures: dict[str, FunctionDescription]
+    metrics: dict[str, Shown]
+    provenance: ExportProvenance
+
+
 #: Name of an input or output → what it is, and its unit.
 MEANINGS = {
     "length": "valid steps of each segment, 1 up to the steps sent; what lies beyond is not read",
@@ -78,7 +124,7 @@ MEANINGS = {
 }
 
 
-def describe_export(run: Run, functions: Mapping[str, Any]) -> dict[str, Any]:
+def describe_export(run: Run, functions: Mapping[str, Any]) -> ExportDescription:
     """The content of `signature.json`, apart from the checksums.
 
     Args:
@@ -94,7 +140,8 @@ def describe_export(run: Run, functions: Mapping[str, Any]) -> dict[str, Any]:
         "writes": {name: {**modalities[name], "unit": _unit(name)} for name in _targets(run)},
         "target": run.config.output.target if _targets(run) else None,
         "step_ratio": _step_ratio(run),
-        "label": run.data["label"],
+        # As it was read: it is checked, and no object.
+        "label": cast(ScaleFields, run.data["label"]),
         "max_steps": run.data["max_steps"],
         "steps_per_word": run.data.get("steps_per_word", {}),
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
@@ -152,7 +199,7 @@ def _unit(modality: str) -> str:
     return "word vectors as they come" if modality == "text" else "raw values of the feature extractor"
 
 
-def _describe_function(function) -> dict[str, dict[str, Described]]:
+def _describe_function(function) -> FunctionDescription:
     _, inputs = function.structured_input_signature
     return {
         "inputs": {name: _describe_tensor(name, spec, is_input=True) for name, spec in sorted(inputs.items())},

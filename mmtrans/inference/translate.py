@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.translation_quality import TranslationQuality
 from mmtrans.layers.dropout import random_step, segment_seeds
+from mmtrans.models.losses import Tensors
 from mmtrans.models.targets import TokenTarget
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Translation
@@ -149,7 +150,7 @@ def features_r2(run: Run, translated: Sequence[Translated]) -> float | None:
     return quality.result()["r2"]
 
 
-def _true_frames(batch: Mapping, row: int) -> np.ndarray | None:
+def _true_frames(batch: Tensors, row: int) -> np.ndarray | None:
     return batch["target"][row, : batch["target_length"][row]].numpy() if "target" in batch else None
 
 
@@ -162,7 +163,7 @@ def selections(recipe: Translation, records: Records, split: str) -> list[Select
     return found or [Selection(split, source)]
 
 
-def steps_of(translator: Translator, batch: Mapping, length: str):
+def steps_of(translator: Translator, batch: Tensors, length: str):
     """The steps that each target has, or is expected to have, `(batch,)` int32; see `translate`."""
     if length == "target" and "target_length" in batch:
         return translator.target.steps(batch["target_length"])
@@ -199,7 +200,7 @@ def _feature_rows(decoded: tuple, source_lengths: np.ndarray, statistics: tuple)
         yield [Hypothesis((), None, None, raw, weights)], ()
 
 
-def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iterator[tuple]:
+def _token_rows(decoded: Hypotheses, batch: Tensors, codebook: Codebook) -> Iterator[tuple]:
     for row, source_length in enumerate(batch["source_length"].numpy()):
         hypotheses = []
         # A short target over few tokens has fewer hypotheses than were asked for: the rest are forbidden ones.
@@ -212,7 +213,7 @@ def _token_rows(decoded: Hypotheses, batch: Mapping, codebook: Codebook) -> Iter
         yield hypotheses, _true_names(batch, row, codebook)
 
 
-def _true_names(batch: Mapping, row: int, codebook: Codebook) -> tuple[str, ...]:
+def _true_names(batch: Tensors, row: int, codebook: Codebook) -> tuple[str, ...]:
     """The target's tokens without EOS; none where there is no target."""
     if "target" not in batch:
         return ()

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+#: Name → tensor: a batch of the pipeline, or what a model gives.
+Tensors = Mapping[str, tf.Tensor]
+
 
 class Term(NamedTuple):
     """One summand of a loss: `weight · total / count`, the total and the count being summed over replicas first.

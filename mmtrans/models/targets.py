@@ -15,6 +15,7 @@ from mmtrans.layers.dropout import current_step, named_seed
 from mmtrans.layers.standardize import Standardize
 from mmtrans.layers.tokens import ReversibleEmbedding
 from mmtrans.models.losses import (
+    Tensors,
     Term,
     feature_log_likelihood,
     feature_loss,
@@ -76,11 +77,11 @@ class Target(Protocol):
         """What was written, as a layer may read it, `(batch, target_steps, dim)`; gradients flow through it."""
         ...
 
-    def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, outputs, batch: Tensors, training: bool) -> list[Term]:
         """The loss terms of a batch, given what `head` writes."""
         ...
 
-    def log_likelihood(self, outputs, batch: Mapping) -> Any:
+    def log_likelihood(self, outputs, batch: Tensors) -> Any:
         """`(batch,)` nats of each segment's target, given what `head` writes."""
         ...
 
@@ -146,7 +147,7 @@ class FeatureTarget:
         """What was written, as a layer may read it: `(batch, target_steps, dim)` standardised frames."""
         return outputs["prediction"]
 
-    def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, outputs, batch: Tensors, training: bool) -> list[Term]:
         """The loss terms of a batch, given `prediction` and `stop`; the same in training and in validation."""
         length = batch["target_length"]
         target = self.normalization(batch["target"])
@@ -161,7 +162,7 @@ class FeatureTarget:
         """Nats of log-likelihood in one unit of `mse` at a step, see `feature_log_likelihood`; taken for every loss."""
         return self.dim / 2
 
-    def log_likelihood(self, outputs, batch: Mapping):
+    def log_likelihood(self, outputs, batch: Tensors):
         """`(batch,)` nats of each segment's frames, given `prediction`; when to stop is not counted."""
         target = self.normalization(batch["target"])
         return feature_log_likelihood(outputs["prediction"], target, batch["target_length"], self.blocks)
@@ -212,7 +213,7 @@ class TokenTarget:
         `(batch, target_steps, embedding_units)`, through which gradients flow."""
         return tf.tensordot(tf.nn.softmax(outputs["logits"]), tf.convert_to_tensor(self.embedding.embeddings), 1)
 
-    def terms(self, outputs, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, outputs, batch: Tensors, training: bool) -> list[Term]:
         """The loss term of a batch, given `logits`; label smoothing acts in training only."""
         smoothing = self.config.output.label_smoothing if training else 0.0
         loss = token_loss(outputs["logits"], batch["target"], batch["target_length"], smoothing)
@@ -223,7 +224,7 @@ class TokenTarget:
         """Nats of log-likelihood in one unit of the loss of a step: the loss is in nats."""
         return 1.0
 
-    def log_likelihood(self, outputs, batch: Mapping):
+    def log_likelihood(self, outputs, batch: Tensors):
         """`(batch,)` nats of each segment's tokens, given `logits`."""
         return token_log_likelihood(outputs["logits"], batch["target"], batch["target_length"])
 

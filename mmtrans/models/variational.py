@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from mmtrans.config.translation import LatentConfig
 from mmtrans.layers.bottleneck import gaussian_kl
-from mmtrans.models.losses import Term
+from mmtrans.models.losses import Tensors, Term
 from mmtrans.models.targets import linear_ramp
 
 #: What a representation's outputs of a latent are called, beside its mean: `memory_log_variance`.
 LOG_VARIANCE = "_log_variance"
 
 
-def latent_kl(encoded: Mapping) -> dict[str, Any]:
+def latent_kl(encoded: Tensors) -> dict[str, Any]:
     """Divergence of each latent from its prior, each unit by itself.
 
     Args:
@@ -30,12 +29,12 @@ def latent_kl(encoded: Mapping) -> dict[str, Any]:
     return {name: gaussian_kl(encoded[name], encoded[name + LOG_VARIANCE]) for name in names}
 
 
-def segment_kl(encoded: Mapping):
+def segment_kl(encoded: Tensors):
     """`(batch,)` nats: the sum over a segment's valid steps and units, plus that of its final state."""
     return tf.add_n([tf.reduce_sum(kl, list(range(1, kl.shape.rank))) for kl in latent_kl(encoded).values()])
 
 
-def kl_term(encoded: Mapping, batch: Mapping, latent: LatentConfig, nats: float, training: bool) -> Term:
+def kl_term(encoded: Tensors, batch: Tensors, latent: LatentConfig, nats: float, training: bool) -> Term:
     """The term that makes a translation's loss minus its evidence lower bound, up to a constant and a factor.
 
     The translation's own term is `Σ loss / N` over all `N` valid target steps, and minus the log-likelihood of a step

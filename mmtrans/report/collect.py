@@ -96,7 +96,7 @@ class _Run:
     scale: LabelScale
     metrics: Evaluated
     robustness: Curves | None
-    rows: list[dict]
+    rows: list[dict[str, str]]
     run_format: int | None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -11,7 +10,7 @@ import keras
 
 from mmtrans.config.sections import JointConfig, RegressorConfig
 from mmtrans.models.cycle import cycle_terms
-from mmtrans.models.losses import Term, sentiment_loss
+from mmtrans.models.losses import Tensors, Term, sentiment_loss
 from mmtrans.models.regressor import Regressor
 from mmtrans.models.targets import linear_ramp
 from mmtrans.models.translator import Translator
@@ -30,7 +29,7 @@ class Objective(Protocol):
         """The part that later phases take: everything up to the encoder's output."""
         ...
 
-    def terms(self, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, batch: Tensors, training: bool) -> list[Term]:
         """The loss terms of a batch."""
         ...
 
@@ -92,7 +91,7 @@ class TranslationObjective:
         """The part that comes from the parent phase, where there is one."""
         return self.translator.source
 
-    def terms(self, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, batch: Tensors, training: bool) -> list[Term]:
         """The loss terms of a batch with a target."""
         outputs = self.translator.outputs(batch, training)
         terms = self.translator.loss_terms(outputs, batch, training)
@@ -129,7 +128,7 @@ class SentimentObjective:
         """The part that comes from the parent phase, where there is one."""
         return self.regressor.representation
 
-    def terms(self, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, batch: Tensors, training: bool) -> list[Term]:
         """The one loss term of a batch: over its labelled segments."""
         inputs = {name: batch[name] for name in ("source", "source_length")}
         outputs: Any = self.model(inputs, training=training)
@@ -179,7 +178,7 @@ class JointObjective:
         cycle = {} if self.translation.cycle is None else {"cycle": self.translation.cycle.model}
         return JointModel(translator=self.translator.model, regressor=self.sentiment.model, **cycle)
 
-    def terms(self, batch: Mapping, training: bool) -> list[Term]:
+    def terms(self, batch: Tensors, training: bool) -> list[Term]:
         """The loss terms of a batch with a target, labelled or not."""
         translation = self.translation.terms(batch, training)
         sentiment = self.sentiment.terms(batch, training)
