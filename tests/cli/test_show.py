@@ -20,6 +20,7 @@ def make_description(**changes):
         "label": {"name": "sentiment", "low": -3.0, "high": 3.0},
         "splits": {"train": split},
         "modalities": {"text": {"dim": 300, "aligned": True}, "audio": {"dim": 74, "aligned": False}},
+        "text": None,
         "cleaning": {"audio: frames with NaN": 12},
         "truncated": {"aligned": 2},
         "max_steps": {"aligned": 50},

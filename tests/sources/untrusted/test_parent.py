@@ -110,7 +110,7 @@ def test_a_dataset_larger_than_the_memory_is_one_sentence(tmp_path):
         # Chunks that were never written take no room in the file.
         entry.create_dataset("features", (6_000_000, 74), "f4", chunks=(1000, 74))
         entry.create_dataset("intervals", (6_000_000, 2), "f8", chunks=(1000, 2))
-    options = {"glove": None, "label": None, "label_shift": 0.0, "compat": None}
+    options = {"vectors_from": None, "label": None, "label_shift": 0.0, "compat": None}
     corpus = read_isolated(open_sequences, path, options, limits=Limits(memory_bytes=1 << 30))
     with pytest.raises(
         ValueError, match=r"needs more than 1024 MiB of memory\. .*audio\.csd, /COVAREP/data/v/features\)"
