@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "id (as records have it, v[2]; of no known style as the file has it), score, polarity, words, and the "
         "attention of each word. A run directory is data. A SAVED_MODEL is a "
         "program: its files are compared with their checksums, and operations that `mmtrans export` does not write are "
-        "refused, but run none that comes from somebody whom you do not trust."
+        "refused; it may still compute without end, until Ctrl-C or SIGTERM: run none that comes from somebody whom "
+        "you do not trust."
     )
     parser.add_argument(
         "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"

@@ -158,7 +158,8 @@ def predict(
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
     Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
-    a word than in training are told by a note of the corpus, since few segments may be of people who speak so.
+    a word than in training are told by a note of the corpus, since few segments may be of people who speak so; without
+    words nothing can be compared.
 
     Args:
         scorer: the model.
