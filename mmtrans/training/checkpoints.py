@@ -16,7 +16,7 @@ from mmtrans.system.console import warn
 from mmtrans.system.files import new_file
 from mmtrans.system.lease import check_held
 from mmtrans.training.progress import Progress
-from tfrecords.directories import new_directory
+from tfrecords.directories import new_directory, partial_path
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json
 
@@ -69,9 +69,7 @@ class CheckpointManager:
             return
         check_held()
         target = self.directory / f"step-{progress.step:08d}"
-        for left in self.directory.glob(".step-*"):
-            # Those of other steps too: nobody else writes here.
-            shutil.rmtree(left)
+        self._clear()
         with new_directory(target, overwrite=True) as partial:
             self.tracked.write(str(partial / "state"))
             (partial / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
@@ -83,11 +81,15 @@ class CheckpointManager:
         newest = saved.index(target) + 1
         # Those after it were found damaged, else training would have gone on from them.
         for other in saved[: max(0, newest - KEEP)] + saved[newest:]:
-            shutil.rmtree(other)
+            # Under a name of no checkpoint, since a kill may come while it is removed.
+            shutil.rmtree(other.rename(partial_path(other)))
         self.saved = time.monotonic()
 
     def restore(self) -> Progress | None:
         """Brings back the newest checkpoint that is whole, with a line on stderr for each newer one that is not.
+
+        What kills have left beside the checkpoints is cleared away first, as no other may follow: of several processes
+        the one that writes comes first.
 
         Returns:
             its progress, or `None` where there is none.
@@ -95,6 +97,8 @@ class CheckpointManager:
         Raises:
             ValueError: the checkpoint lacks the tracked objects; Keras 2 and 3 name what they track differently.
         """
+        if self.writes:
+            self._clear()
         for path in sorted(self.directory.glob("step-*"), reverse=True):
             if not is_whole(path):
                 warn(f"A checkpoint is damaged; training goes on from before it ({path}).")
@@ -104,6 +108,16 @@ class CheckpointManager:
                 self._restore_best(path / BEST)
             return read_json(path / "progress.json", Progress, PHASE_REMEDY)
         return None
+
+    def _clear(self) -> None:
+        """Removes what kills have left, of all steps, since nobody else writes here. A kill between the two renames of
+        a replacement leaves a checkpoint's only copy under the name of an old one: it is put back."""
+        for left in sorted(self.directory.glob(".step-*")):
+            name, kind = left.name[1:].split(".")[:2]
+            if kind.startswith("old") and not (self.directory / name).exists():
+                left.rename(self.directory / name)
+            else:
+                shutil.rmtree(left)
 
     def _read(self, path: Path) -> None:
         status = self.tracked.read(str(path / "state"))

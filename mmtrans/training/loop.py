@@ -166,7 +166,8 @@ def fit(
     averages = Averages(config.optimisation.ema, objective.model.trainable_variables)
     tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer, **averages.tracked)
     checkpoints = CheckpointManager(phase_dir, tracked, checkpoint_minutes, devices.is_chief)
-    progress = checkpoints.restore() or Progress()
+    with devices.chief_first():
+        progress = checkpoints.restore() or Progress()
     devices.agree("checkpoint", progress.step)
     devices.check_stop()
     monitor.resume(progress.epoch, len(progress.losses))

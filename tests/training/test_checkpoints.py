@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -73,6 +74,49 @@ def test_a_checkpoint_that_was_interrupted_is_not_seen(tmp_path, monkeypatch):
     assert steps_of(tmp_path) == [1, 3]
     assert manager.restore() == Progress(step=3)
     assert value.numpy() == 3
+
+
+@pytest.mark.parametrize("again", ["restore", "save"])
+def test_what_kills_leave_is_cleared_away(tmp_path, again):
+    value = tf.Variable(4)
+    manager = keep(tmp_path, value)
+    for step in (3, 4):
+        manager.save(Progress(step=step))
+    checkpoints = tmp_path / "checkpoints"
+    process = "12-abc-3-0"
+    # While 5 was written; between the renames of 4 by another 4; while 2 was removed; and one of an older version.
+    shutil.copytree(checkpoints / "step-00000004", checkpoints / f".step-00000005.partial-{process}")
+    shutil.copytree(checkpoints / "step-00000004", checkpoints / f".step-00000004.partial-{process}")
+    (checkpoints / "step-00000004").rename(checkpoints / f".step-00000004.old-{process}")
+    (checkpoints / f".step-00000002.partial-{process}").mkdir()
+    (checkpoints / ".step-00000001.partial").mkdir()
+    # After 3 had been replaced.
+    shutil.copytree(checkpoints / "step-00000003", checkpoints / f".step-00000003.old-{process}")
+    if again == "restore":
+        assert keep(tmp_path, value, writes=False).restore() == Progress(step=3)
+        assert len(list(checkpoints.iterdir())) == 7
+        assert manager.restore() == Progress(step=4)
+        assert steps_of(tmp_path) == [3, 4]
+    else:
+        manager.save(Progress(step=5))
+        assert steps_of(tmp_path) == [4, 5]
+
+
+def test_a_kill_while_an_old_checkpoint_is_removed_leaves_none_that_is_damaged(tmp_path, monkeypatch):
+    manager = keep(tmp_path, tf.Variable(4))
+    for step in range(KEEP):
+        manager.save(Progress(step=step))
+    with monkeypatch.context() as patch:
+
+        def killed(path):
+            (path / "progress.json").unlink()
+            raise KeyboardInterrupt
+
+        patch.setattr("mmtrans.training.checkpoints.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            manager.save(Progress(step=KEEP))
+    assert manager.restore() == Progress(step=KEEP)
+    assert steps_of(tmp_path) == list(range(1, KEEP + 1))
 
 
 def truncate(path):
