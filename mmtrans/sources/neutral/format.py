@@ -13,10 +13,10 @@ from mmtrans.system.user_files import has_file
 
 
 def _recognise(seen: Seen) -> bool:
-    """Whether there is a table with arrays; people keep a table alone beside other formats, too."""
+    """Whether it is a table, or there is one with arrays; people keep a table alone beside other formats, too."""
     path = seen.path
     if not path.is_dir():
-        return path.name == TABLE
+        return path.suffix.lower() == ".csv"
     if not has_file(path / TABLE, "table of segments"):
         return False
     has_arrays = any(path.glob("*.npz")) or (path / "segments").is_dir()

@@ -62,9 +62,10 @@ def open_neutral(path: str | Path, *, vectors_from: str | None = None) -> Corpus
         ValueError: there are no features beside it; the table, the settings or an archive cannot be read, or they
             contradict one another.
     """
-    folder = Path(path) if Path(path).is_dir() else check_file(path, "table of segments", TABLE).parent
+    table = Path(path) / TABLE if Path(path).is_dir() else check_file(path, "table of segments", TABLE)
+    folder = table.parent
     notes: list[str] = []
-    rows, folds = read_table(folder / TABLE, notes)
+    rows, folds = read_table(table, notes, for_words=vectors_from is not None)
     settings = read_settings(folder / SETTINGS)
     places, found = find_arrays(folder, rows, notes, vectors_from)
     if not any(places) and vectors_from is None:
@@ -77,7 +78,7 @@ def open_neutral(path: str | Path, *, vectors_from: str | None = None) -> Corpus
     name = settings.label.name if settings.label else "sentiment"
     labels = Labels(name, values, stated=settings.label)
     aligned = _find_aligned(rows, places, settings.aligned, notes)
-    files = {place.path for of_row in places for place in of_row.values()} | {folder / TABLE}
+    files = {place.path for of_row in places for place in of_row.values()} | {table}
     corpus = Corpus(
         format="neutral",
         files=sorted(files | ({folder / SETTINGS} if has_file(folder / SETTINGS, "corpus.json") else set())),
@@ -139,7 +140,7 @@ def _make_segment(corpus: Corpus, row: Row, arrays: Mapping[str, np.ndarray]) ->
     account = corpus.account
     features = usable({name: array for name, array in arrays.items() if len(array)}, corpus.aligned, account)
     if not features and not (corpus.vocabulary and row.words):
-        account.drop(row.id, DropReason.NO_FEATURES)
+        account.drop(row.id, DropReason.NOTHING_SPOKEN if corpus.vocabulary else DropReason.NO_FEATURES)
         return None
     steps = {name: len(array) for name, array in features.items() if corpus.aligned[name]}
     if row.words and steps:

@@ -16,7 +16,11 @@ from tfrecords.schema import segment_id
 
 TABLE = "segments.csv"
 _COLUMNS = ("id", "video_id", "index", "split", "label", "words")
+
 _MAX_INDEX_DIGITS = 18
+
+#: What tables of words alone call them; the first that there is counts.
+_WORDS = ("words", "text", "transcript", "sentence")
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,16 @@ class Row:
         return segment_id(self.video_id, self.index)
 
 
-def read_table(path: Path, notes: list[str]) -> tuple[list[Row], dict[str, list[str]] | None]:
+def read_table(
+    path: Path, notes: list[str], *, for_words: bool = False
+) -> tuple[list[Row], dict[str, list[str]] | None]:
     """Reads the table, and adds to `notes`.
+
+    Args:
+        path: the table.
+        notes: sentences for the user.
+        for_words: whether the words are what is wanted: a column `text`, `transcript` or `sentence` has them too, and
+            lines without ids are segments all the same.
 
     Returns:
         the lines, and the folds by video that its splits make.
@@ -57,16 +69,21 @@ def read_table(path: Path, notes: list[str]) -> tuple[list[Row], dict[str, list[
     if long is not None:
         raise _table_error(f"{path}, line {long}", "more cells than columns (words with commas need quotes)")
     named = "id" in columns
-    if not raw or len(set(columns)) < len(columns) or not (named or {"video_id", "index"} <= set(columns)):
+    stated = {"video_id", "index"} <= set(columns)
+    if not raw or len(set(columns)) < len(columns) or not (named or stated or for_words):
         raise _table_error(path, f"columns={columns}, {len(raw)} lines")
-    extra = sorted(set(columns) - set(_COLUMNS) | ({"video_id", "index"} & set(columns) if named else set()))
+    of_words = next((name for name in _WORDS if name in columns), "words") if for_words else "words"
+    extra = sorted(set(columns) - {*_COLUMNS, of_words} | ({"video_id", "index"} & set(columns) if named else set()))
     if extra:
         notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
     lines, cells = [f"{path}, line {line}" for line, _ in raw], [row for _, row in raw]
-    ids = [row["id"].strip() if named else _stated_id(row, line) for row, line in zip(cells, lines, strict=True)]
+    if named or not stated:
+        ids = [row.get("id", "").strip() for row in cells]
+    else:
+        ids = [_stated_id(row, line) for row, line in zip(cells, lines, strict=True)]
     splits = [_split(row, line) for row, line in zip(cells, lines, strict=True)]
     labels = [_label(row, line) for row, line in zip(cells, lines, strict=True)]
-    words = [tuple(row.get("words", "").split()) for row in cells]
+    words = [tuple(row.get(of_words, "").split()) for row in cells]
     names, folds, found = name_rows(ids, splits, labels)
     notes += found
     parts = zip(names, ids, splits, labels, words, strict=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import DropReason
+from mmtrans.sources.account import Account, DropReason
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.padded.folds import Fold, without_deviants, without_ids
@@ -78,7 +78,8 @@ def open_padded(
     numbers = [row for fold in folds for row in (fold.labels if fold.labels is not None else [None] * fold.size)]
     named, own_folds, id_notes = name_rows(ids, [fold.split for fold in folds for _ in range(fold.size)], numbers)
     names = {fold.split: [next(following) for _ in range(fold.size)] for following in [iter(named)] for fold in folds}
-    aligned = _find_aligned(folds, dims)
+    words_are_text = any(fold.words_are_text for fold in folds)
+    aligned = dict.fromkeys(dims, False) if words_are_text else _find_aligned(folds, dims)
     notes += id_notes
     tables = [_measure(fold, names[fold.split], aligned, notes) for fold in folds]
     column, name = _choose(folds, label, label_names, files[0], notes)
@@ -94,9 +95,15 @@ def open_padded(
         folds=own_folds,
         ids_are_videos=are_videos(ids, named),
         aligned=aligned,
+        vocabulary=_vocabulary(folds) if words_are_text else (),
         notes=notes,
     )
     return corpus
+
+
+def _vocabulary(folds: Sequence[Fold]) -> list[str]:
+    texts = [text for fold in folds for text in fold.transcripts or ()]
+    return sorted({word for text in texts for word in read_transcript(text, Account())})
 
 
 def _find_aligned(folds: Sequence[Fold], dims: Mapping[str, int]) -> dict[str, bool]:
@@ -203,11 +210,12 @@ def _make_segment(corpus: Corpus, table: _Table, row: int, column: int) -> Segme
     odd = [name for name, deviates in fold.deviants.items() if deviates[row]]
     arrays = {name: _cut(table, name, row) for name in fold.arrays if name not in odd}
     features = usable(arrays, corpus.aligned, account, odd=odd)
-    if not features:
+    transcripts = None if any(corpus.aligned.values()) else fold.transcripts
+    words_suffice = fold.words_are_text and transcripts is not None and read_transcript(transcripts[row], Account())
+    if not features and not words_suffice:
         account.drop(segment_id(video, index), DropReason.ALL_ZERO)
         return None
     label = storable(float(fold.labels[row, column]) if fold.labels is not None else None, account)
-    transcripts = None if any(corpus.aligned.values()) else fold.transcripts
     words = () if transcripts is None else read_transcript(transcripts[row], account)
     return Segment(segment_id(video, index), video, features, label, words)
 

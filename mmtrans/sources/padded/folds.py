@@ -27,6 +27,7 @@ class Fold:
         exact: modality → `(n,)` steps, where the file holds each segment's own; the padding, on the right, is ours.
         deviants: modality → `(n,)` bool, segments that have it with other columns than most, and thus lack it.
         transcripts: n transcripts as the file has them; their words are tokens where nothing is aligned.
+        words_are_text: whether the words of the transcripts are the steps of a text whose vectors come from elsewhere.
     """
 
     split: str
@@ -38,10 +39,16 @@ class Fold:
     exact: Mapping[str, np.ndarray] = field(default_factory=dict)
     deviants: Mapping[str, np.ndarray] = field(default_factory=dict)
     transcripts: Sequence[object] | None = None
+    words_are_text: bool = False
 
     @property
     def size(self) -> int:
-        return len(next(iter(self.arrays.values())))
+        return len(next(iter(self.arrays.values()), self.transcripts or ()))
+
+
+def with_words_as_text(folds: Sequence[Fold]) -> list[Fold]:
+    """The folds without their own text, in whose place the words of the transcripts are to get vectors."""
+    return [replace(_without(fold, {"text"}), words_are_text=True) for fold in folds]
 
 
 def without_ids(folds: Sequence[Fold], path: Path, notes: list[str]) -> list[Fold]:
@@ -74,7 +81,7 @@ def without_deviants(folds: Sequence[Fold], path: Path) -> tuple[list[Fold], dic
         claims = {"labels": fold.labels, "ids": fold.ids, "transcripts": fold.transcripts}
         claims |= {f"lengths of {name}": lengths for name, lengths in fold.lengths.items()}
         sizes |= {name: len(claim) for name, claim in claims.items() if claim is not None}
-        if not fold.arrays or len(set(sizes.values())) > 1:
+        if not (fold.arrays or fold.words_are_text) or len(set(sizes.values())) > 1:
             raise ValueError(
                 f"The parts of a split do not fit together. Expected features, and as many rows in every part. "
                 f"Received: {fold.split} with rows={sizes} ({path}). Get the file from another mirror."
@@ -89,7 +96,7 @@ def without_deviants(folds: Sequence[Fold], path: Path) -> tuple[list[Fold], dic
 
 def _without_odd(fold: Fold, dims: Mapping[str, int], path: Path) -> Fold:
     odd = {name: array.shape[2] for name, array in fold.arrays.items() if array.shape[2] != dims[name]}
-    if len(odd) == len(fold.arrays):
+    if len(odd) == len(fold.arrays) and not fold.words_are_text:
         raise ValueError(
             f"A split must have some modality with the columns of the others. Expected {dims}. "
             f"Received: {fold.split} with {odd} ({path}). Give files of one data set."

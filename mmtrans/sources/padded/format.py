@@ -22,7 +22,10 @@ def _is_pickle(name: str, seen: Seen) -> bool:
 
 
 def _open_pickle(name: str, path: Path, options: SourceOptions, content: object) -> Corpus:
-    return open_split_pickle(only_pickle(path), format=name, content=content, label=options.label)
+    vectors_from = None if options.text_encoder is None else options.gives_vectors
+    return open_split_pickle(
+        only_pickle(path), format=name, content=content, vectors_from=vectors_from, label=options.label
+    )
 
 
 def _is_mfn(seen: Seen) -> bool:
@@ -45,7 +48,8 @@ PICKLES = tuple(
     Format(
         name=name,
         needs=_PICKLE,
-        takes=("label",),
+        # Of these only MMSA's files hold words.
+        takes=("label", "text_encoder") if name == "mmsa" else ("label",),
         recognise=partial(_is_pickle, name),
         open=partial(_open_pickle, name),
     )

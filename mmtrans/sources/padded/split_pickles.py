@@ -26,7 +26,7 @@ from mmtrans.sources.ids import split_name
 from mmtrans.sources.modalities import modality_of
 from mmtrans.sources.numerals import to_numbers
 from mmtrans.sources.padded.arrays import open_padded
-from mmtrans.sources.padded.folds import Fold
+from mmtrans.sources.padded.folds import Fold, with_words_as_text
 from mmtrans.sources.padded.stacking import Stacked, stack
 from mmtrans.sources.untrusted.unpickle import load_pickle
 
@@ -66,7 +66,12 @@ def classify(content: object) -> str | None:
 
 
 def open_split_pickle(
-    path: str | Path, *, format: str | None = None, content: object = None, label: str | int | None = None
+    path: str | Path,
+    *,
+    format: str | None = None,
+    content: object = None,
+    vectors_from: str | None = None,
+    label: str | int | None = None,
 ) -> Corpus:
     """Opens one pickle of MulT, MMSA, MultiBench or LMF; its arrays stay in memory.
 
@@ -75,6 +80,8 @@ def open_split_pickle(
         format: one of the four formats, or `None` to tell by content. It only names the corpus: the parts tell
             the rest.
         content: the content of the file, where it has been unpickled already.
+        vectors_from: what will give the words of `raw_text` their vectors: there is no `text` yet, audio and video keep
+            their own steps, words alone make a segment, and the corpus tells its `vocabulary`.
         label: MMSA: `sentiment`, `T`, `A` or `V`; otherwise index of a column where there are several.
 
     Returns:
@@ -102,7 +109,11 @@ def open_split_pickle(
     if others or ignored:
         notes.append(f"Parts of the file that are not used: {', '.join(others + ignored)}.")
     folds = [_read_fold(split, parts, columns, path) for split, parts in splits.items()]
-    if "text_bert" in keys and not any("text" in fold.arrays for fold in folds):
+    if vectors_from is not None and "raw_text" in keys:
+        if any("text" in fold.arrays for fold in folds):
+            notes.append(f"The text of {path.name} is left aside: the words get their vectors from {vectors_from}.")
+        folds = with_words_as_text(folds)
+    elif "text_bert" in keys and not any("text" in fold.arrays for fold in folds):
         notes.append("text_bert holds the numbers of tokens, and no vectors: no text modality.")
     if not columns:
         corpus = open_padded(format or found, [path], folds, label=label, notes=notes)

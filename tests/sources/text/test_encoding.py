@@ -1,5 +1,6 @@
 """Words get an encoder's vectors, and GloVe's beside them, in every format that has words."""
 
+import pickle
 import re
 import subprocess
 import sys
@@ -44,6 +45,59 @@ def opened(encoder, tmp_path):
     return lambda path, **options: open_corpus(
         path, **{"text_encoder": encoder, "text_cache": tmp_path / "cache", **options}
     )
+
+
+@pytest.mark.parametrize("writer", [format_files.mmsa, format_files.mmsa_unaligned])
+def test_words_of_raw_text_are_the_steps_of_a_text_and_other_streams_keep_their_own(writer, encoder, opened, tmp_path):
+    truth = {segment.id: segment for segment in format_files.truth()}
+    corpus = opened(writer(tmp_path / "source"))
+    segments = {segment.id: segment for segment in corpus.read()}
+    assert segments.keys() == truth.keys()
+    reader = WordEncoder.open(encoder)
+    for id, segment in segments.items():
+        assert segment.tokens == truth[id].words
+        np.testing.assert_array_equal(segment.features["text"], reader.encode([truth[id].words])[0])
+        # The rows of [CLS], here zeros, are steps of the aligned file.
+        np.testing.assert_array_equal(segment.features["audio"][-len(truth[id].words) :], truth[id].clean["audio"])
+    assert corpus.aligned == {"text": True, "audio": False, "video": False}
+    assert any("text of" in note and "left aside" in note for note in corpus.notes)
+
+
+def test_a_pickle_of_text_alone_is_read(encoder, opened, tmp_path):
+    path = format_files.mmsa(tmp_path / "source")
+    content = pickle.loads(path.read_bytes())
+    kept = {"raw_text", "text", "text_bert", "id", "regression_labels"}
+    path.write_bytes(pickle.dumps({split: {key: parts[key] for key in kept} for split, parts in content.items()}))
+    corpus = opened(path)
+    assert {segment.id: segment.tokens for segment in corpus.read()} == {s.id: s.words for s in format_files.truth()}
+    assert corpus.aligned == {"text": True}
+
+
+@pytest.mark.parametrize("name", ["segments.csv", "Reviews.CSV"])
+@pytest.mark.parametrize("column", ["words", "text", "transcript", "sentence"])
+def test_a_table_of_words_and_labels_alone_is_a_corpus(name, column, opened, tmp_path):
+    path = tmp_path / "tables" / name
+    path.parent.mkdir()
+    path.write_text(f'{column},label\n"i loved it",2\n"not good, bad",-1.5\n,1\nvery good,\n')
+    corpus = opened(path)
+    found = [(segment.tokens, segment.label, segment.features["text"].shape) for segment in corpus.read()]
+    assert found == [
+        (("i", "loved", "it"), 2.0, (3, 32)),
+        (("not", "good,", "bad"), -1.5, (3, 32)),
+        (("very", "good"), None, (2, 32)),
+    ]
+    assert [dropped.reason for dropped in corpus.dropped] == ["no word of it is spoken"]
+    assert len(corpus.video_ids) == 4
+
+
+def test_a_segment_without_words_keeps_its_other_modalities_and_has_no_text(opened, tmp_path):
+    segments = format_files.truth()
+    segments[3].words = ()
+    corpus = opened(format_files.neutral(tmp_path / "source", segments))
+    found = {segment.id: segment.features.keys() for segment in corpus.read()}
+    assert found.pop(segments[3].id) == {"audio", "video"}
+    assert all("text" in names for names in found.values())
+    assert corpus.cleaning["text: segments without it"] == 1
 
 
 @pytest.mark.parametrize("case", WRITERS)
