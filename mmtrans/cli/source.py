@@ -51,6 +51,12 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         "--text-layers", metavar="N,N,…", help="its layers, side by side; 0 is its embeddings (default: the last three)"
     )
     parser.add_argument(
+        "--text-pieces",
+        action="store_true",
+        help="the numbers of the words' pieces, for `train --tune-text-encoder`; without layers unless --text-layers "
+        "says which",
+    )
+    parser.add_argument(
         "--text-cache",
         metavar="DIR|off",
         help="where its vectors are kept for the next conversion (default: the user's cache; about 5 KB a word)",
@@ -80,12 +86,14 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
         arguments: the parsed arguments.
         labelled: whether labels are read. Otherwise nobody has to say which of several columns is the label.
     """
+    from mmtrans.sources.format import AS_MANY
     from mmtrans.sources.labels import ANY_LABEL, parse_label_range
     from mmtrans.sources.open import open_corpus
 
     names = ("format", "glove", "label", "label_shift", "select", "compat", "workers")
     options = {name: getattr(arguments, name) for name in names}
     options |= {name: getattr(arguments, name, None) for name in ("text_encoder", "text_layers", "text_cache")}
+    options["text_pieces"] = AS_MANY if getattr(arguments, "text_pieces", False) else None
     if options["text_layers"] is not None:
         options["text_layers"] = parse_layers(options["text_layers"])
     if not labelled and arguments.label is None:

@@ -193,6 +193,9 @@ class _Reading:
             if name not in self.dims:
                 continue
             mean, std = self.statistics[name].result() if name in self.statistics else (None, None)
+            if mean is not None and std is not None:
+                # Numbers of pieces are no quantities.
+                mean[: self._ids(name)], std[: self._ids(name)] = 0, 1
             names = self.corpus.feature_names.get(name)
             result[name] = ModalityInfo(
                 dim=self.dims[name],
@@ -212,10 +215,14 @@ class _Reading:
             # A reader's; who makes a corpus by hand knows what it lacks.
             yield from absences(self.summary(), has_words=self.has_words, takes_glove=self.corpus.takes_glove)
         for name, statistics in self.statistics.items():
-            columns = np.flatnonzero(statistics.constant).tolist()
+            columns = [column for column in np.flatnonzero(statistics.constant).tolist() if column >= self._ids(name)]
             if columns and statistics.steps > 1:
                 listed = ", ".join(map(str, columns[:8])) + (", …" if len(columns) > 8 else "")
                 yield f"{name}: columns that are constant in train: {len(columns)} of {self.dims[name]} ({listed})."
+
+    def _ids(self, modality: str) -> int:
+        """How many of a modality's columns, which are its first, hold numbers of pieces."""
+        return self.corpus.text.pieces if modality == "text" and self.corpus.text is not None else 0
 
     def _is_aligned(self, modality: str) -> bool:
         return self.corpus.aligned.get(modality, True)

@@ -39,6 +39,8 @@ class Cleaned(Enum):
     DIFFERENT_WORDS_WITHOUT_VECTOR = "different words without a vector"
     WORDS_WITHOUT_PIECES = "words of which the encoder has no piece, set to 0"
     READ_IN_WINDOWS = "sentences longer than the encoder reads at once, read in overlapping parts"
+    CUT_TO_ENCODER = "sentences longer than the encoder reads at once, cut"
+    PIECES_LEFT_OUT = "further pieces of words, left out"
     WORDS_WITHOUT_GLOVE = "words without a vector in GloVe's columns, set to 0"
     DIFFERENT_WORDS_WITHOUT_GLOVE = "different words without a vector in GloVe's columns"
     PAUSES = "pauses (sp) removed"

@@ -11,6 +11,9 @@ from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import ANY_LABEL, stated_scale
 from mmtrans.sources.seen import Seen
 
+#: In place of a number of columns: as many as there are pieces.
+AS_MANY = "as many"
+
 #: Option that a format takes or not → what is so of a format that does not.
 OWN_OPTIONS = {
     "glove": "has its own vectors",
@@ -31,6 +34,8 @@ class SourceOptions:
         text_encoder: the encoder that gives the words their vectors in context: a folder, or another name that
             `mmtrans.words.folder.open_folder` finds.
         text_layers: the layers of it that stand side by side, in this order; the last three without it.
+        text_pieces: columns of the numbers of a word's pieces, for a training that moves the encoder; `AS_MANY` for as
+            many as the words have. With them there are no layers unless `text_layers` says which.
         text_cache: the folder of the cache of its vectors, or `off`; the user's own without it.
         label: name or index of the label column, where there are several (`mmsa` has `T`, `A`, `V`); or
             `mmtrans.sources.labels.ANY_LABEL`, where no label is read.
@@ -48,6 +53,7 @@ class SourceOptions:
     glove: str | Path | None = None
     text_encoder: str | Path | None = None
     text_layers: Sequence[int] | None = None
+    text_pieces: int | str | None = None
     text_cache: str | Path | None = None
     label: str | int | None = None
     label_range: Sequence[float] | None = None
@@ -60,11 +66,12 @@ class SourceOptions:
         check_number("--label-shift", self.label_shift, **LABEL_SHIFT)
         if self.label_range is not None:
             stated_scale("label", self.label_range)
-        if self.text_encoder is None and (self.text_layers is not None or self.text_cache is not None):
-            received = f"text_layers={self.text_layers}, text_cache={self.text_cache}"
+        theirs = {name: getattr(self, name) for name in ("text_layers", "text_pieces", "text_cache")}
+        if self.text_encoder is None and any(value is not None for value in theirs.values()):
+            flags = " and ".join(f"--{name.replace('_', '-')}" for name, value in theirs.items() if value is not None)
             raise ValueError(
-                f"There is no text encoder for them. Expected --text-encoder beside --text-layers and --text-cache. "
-                f"Received: {received}. Name the encoder, or leave them out."
+                f"There is no text encoder. Expected --text-encoder NAME beside {flags}. "
+                f"Received: text_encoder=None. Name the encoder, or leave {flags} out."
             )
 
     @property

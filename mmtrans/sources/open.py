@@ -34,6 +34,7 @@ def open_corpus(
     glove: str | Path | None = None,
     text_encoder: str | Path | None = None,
     text_layers: Sequence[int] | None = None,
+    text_pieces: int | str | None = None,
     text_cache: str | Path | None = None,
     label: str | int | None = None,
     label_range: Sequence[float] | None = None,
@@ -47,8 +48,8 @@ def open_corpus(
     Args:
         path: what to read.
         format: the name of one of `FORMATS`, or `auto` to decide by content.
-        glove, text_encoder, text_layers, text_cache, label, label_range, label_shift, select, compat, workers: the
-            fields of `mmtrans.sources.format.SourceOptions` with these names.
+        glove, text_encoder, text_layers, text_pieces, text_cache, label, label_range, label_shift, select, compat,
+            workers: the fields of `mmtrans.sources.format.SourceOptions` with these names.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -61,6 +62,7 @@ def open_corpus(
         glove=glove,
         text_encoder=text_encoder,
         text_layers=text_layers,
+        text_pieces=text_pieces,
         text_cache=text_cache,
         label=label,
         label_range=label_range,

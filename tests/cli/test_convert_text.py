@@ -56,10 +56,10 @@ def test_layers_that_are_not_understood(layers, argv, tmp_path, capsys):
     assert not (tmp_path / "records").exists()
 
 
-@pytest.mark.parametrize("flags", [["--text-layers", "1"], ["--text-cache", "off"]])
+@pytest.mark.parametrize("flags", [["--text-layers", "1"], ["--text-cache", "off"], ["--text-pieces"]])
 def test_flags_of_no_encoder(flags, source, tmp_path, capsys):
     message = refused(["convert", str(source), str(tmp_path / "records"), *flags], capsys)
-    assert "There is no text encoder for them. Expected --text-encoder" in message
+    assert f"There is no text encoder. Expected --text-encoder NAME beside {flags[0]}." in message
 
 
 def test_an_encoder_that_is_not_there(argv, tmp_path, capsys):

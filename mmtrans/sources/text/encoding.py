@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ import numpy as np
 
 from mmtrans.sources.account import Account, Cleaned
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.format import SourceOptions
+from mmtrans.sources.format import AS_MANY, SourceOptions
 from mmtrans.sources.text.cache import VectorCache
 from mmtrans.sources.text.lookup import WordVectors
+from mmtrans.sources.text.pieces import count_columns, count_left_out, cut, piece_columns
 from mmtrans.sources.words import spoken
 from mmtrans.system.quiet import import_tensorflow
 from tfrecords.manifest import TextColumns
@@ -24,6 +25,7 @@ from tfrecords.schema import Segment
 
 if TYPE_CHECKING:
     from mmtrans.words.folder import EncoderFolder
+    from mmtrans.words.pieces import Pieces
     from mmtrans.words.vectors import WordEncoder
 
 #: Words and segments that are encoded in one go: they bound the memory.
@@ -45,15 +47,16 @@ class _Encoder:
 
         self.folder, self.layers = folder, layers
         self._cache = cache
-        self._reader = PieceReader(folder)
-        self._most_pieces = folder.settings.most_pieces - 2
+        self.reader = PieceReader(folder)
+        # Without the two marks.
+        self.most_pieces = folder.settings.most_pieces - 2
         self._model: WordEncoder | None = None
 
     def check(self, corpus: Corpus) -> None:
         """Raises a ValueError where the encoder knows none of a corpus's words."""
         known = (
-            set(pieces.ids.tolist()) - {self._reader.unknown}
-            for pieces in self._reader.read_all([[word] for word in corpus.vocabulary])
+            set(pieces.ids.tolist()) - {self.reader.unknown}
+            for pieces in self.reader.read_all([[word] for word in corpus.vocabulary])
         )
         if not any(known):
             raise ValueError(
@@ -62,16 +65,10 @@ class _Encoder:
                 f"({corpus.files[0]}). Give another one."
             )
 
-    def encode(self, sentences: Sequence[Sequence[str]], account: Account) -> list[np.ndarray]:
-        """The vectors of each sentence's words, `(words, layers × width)` float32.
-
-        Args:
-            sentences: the words of each sentence.
-            account: the account that counts long sentences, and words without pieces.
-        """
-        for words, pieces in zip(sentences, self._reader.read_all(sentences), strict=True):
-            account.count(Cleaned.READ_IN_WINDOWS, "text", int(len(pieces.ids) > self._most_pieces))
-            account.count(Cleaned.WORDS_WITHOUT_PIECES, "text", len(words) - len(np.unique(pieces.words)))
+    def encode(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """The vectors of each sentence's words, `(words, layers × width)` float32."""
+        if not self.layers:
+            return [np.zeros((len(words), 0), np.float32) for words in sentences]
         keys = [self._key(words) for words in sentences]
         different = {key: words for key, words in zip(keys, sentences, strict=True) if words}
         found = {} if self._cache is None else self._cache.get(list(different))
@@ -134,7 +131,7 @@ def encode_words(corpus: Corpus, options: SourceOptions) -> Corpus:
             f"Give the transcripts, or leave --text-encoder out."
         )
     folder = open_folder(str(options.text_encoder))
-    encoder = _Encoder(folder, _layers_of(folder, options.text_layers), _cache_of(options))
+    encoder = _Encoder(folder, _layers_of(folder, options), _cache_of(options))
     encoder.check(corpus)
     glove = None if options.glove is None else WordVectors.open(options.glove, corpus.vocabulary, source)
     columns = TextColumns(
@@ -142,22 +139,32 @@ def encode_words(corpus: Corpus, options: SourceOptions) -> Corpus:
         sha256=folder.sha256,
         layers=encoder.layers,
         width=folder.settings.width,
+        pieces=_columns_of_pieces(encoder, options, corpus.vocabulary),
         glove=0 if glove is None else glove.dim,
         glove_sha256=None if glove is None else glove.sha256,
     )
     return replace(
         corpus,
-        read=lambda: _read(corpus, encoder, glove),
+        read=lambda: _read(corpus, encoder, columns, glove),
         text=columns,
         aligned={"text": True, **corpus.aligned},
     )
 
 
-def _layers_of(folder: EncoderFolder, layers: Sequence[int] | None) -> tuple[int, ...]:
-    if layers is None:
-        return folder.settings.last_layers
-    folder.settings.check_layers(layers)
-    return tuple(layers)
+def _layers_of(folder: EncoderFolder, options: SourceOptions) -> tuple[int, ...]:
+    if options.text_layers is None:
+        return folder.settings.last_layers if options.text_pieces is None else ()
+    if options.text_layers or options.text_pieces is None:
+        folder.settings.check_layers(options.text_layers)
+    return tuple(options.text_layers)
+
+
+def _columns_of_pieces(encoder: _Encoder, options: SourceOptions, vocabulary: Collection[str]) -> int:
+    if options.text_pieces is None:
+        return 0
+    if options.text_pieces == AS_MANY:
+        return count_columns(encoder.reader, vocabulary, encoder.most_pieces)
+    return int(options.text_pieces)
 
 
 def _cache_of(options: SourceOptions) -> VectorCache | None:
@@ -166,27 +173,55 @@ def _cache_of(options: SourceOptions) -> VectorCache | None:
     return VectorCache(None if options.text_cache is None else Path(options.text_cache))
 
 
-def _read(corpus: Corpus, encoder: _Encoder, glove: WordVectors | None) -> Iterator[Segment]:
-    account, strange = corpus.account, set()
+def _read(corpus: Corpus, encoder: _Encoder, columns: TextColumns, glove: WordVectors | None) -> Iterator[Segment]:
+    seen: set[str] = set()
     try:
         for chunk in _chunks(corpus.read()):
-            words = [segment.tokens for segment in chunk]
-            for segment, of_segment in zip(chunk, encoder.encode(words, account), strict=True):
+            all_pieces = encoder.reader.read_all([segment.tokens for segment in chunk])
+            if columns.pieces:
+                chunk, all_pieces = _cut(corpus, chunk, all_pieces, encoder, columns.pieces)
+            all_vectors = encoder.encode([segment.tokens for segment in chunk])
+            for segment, pieces, vectors in zip(chunk, all_pieces, all_vectors, strict=True):
                 if not segment.tokens:
-                    account.count(Cleaned.SEGMENTS_WITHOUT, "text")
+                    corpus.account.count(Cleaned.SEGMENTS_WITHOUT, "text")
                     yield segment
                     continue
-                parts = [of_segment]
+                _count(corpus.account, segment, pieces, encoder, columns)
+                parts = [piece_columns(pieces, len(segment.tokens), columns.pieces), vectors]
                 if glove is not None:
                     parts.append(glove.look_up(segment.tokens))
-                    unknown = glove.unknown(segment.tokens)
-                    account.count(Cleaned.WORDS_WITHOUT_GLOVE, "text", len(unknown))
-                    account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_GLOVE, "text", len({*unknown} - strange))
-                    strange.update(unknown)
-                text = np.concatenate(parts, axis=1)
-                yield replace(segment, features={"text": text, **segment.features})
+                    _count_unknown(corpus.account, glove.unknown(segment.tokens), seen)
+                yield replace(segment, features={"text": np.concatenate(parts, axis=1), **segment.features})
     finally:
         corpus.trouble.extend(encoder.close())
+
+
+def _cut(
+    corpus: Corpus, chunk: list[Segment], all_pieces: list[Pieces], encoder: _Encoder, columns: int
+) -> tuple[list[Segment], list[Pieces]]:
+    """Segments of no more words than the encoder reads at once, and their pieces."""
+    kept = [
+        cut(segment, pieces, columns, encoder.most_pieces, corpus.aligned)
+        for segment, pieces in zip(chunk, all_pieces, strict=True)
+    ]
+    shorter = sum(len(now.tokens) < len(was.tokens) for now, was in zip(kept, chunk, strict=True))
+    corpus.account.count(Cleaned.CUT_TO_ENCODER, "text", shorter)
+    return kept, encoder.reader.read_all([segment.tokens for segment in kept]) if shorter else all_pieces
+
+
+def _count(account: Account, segment: Segment, pieces: Pieces, encoder: _Encoder, columns: TextColumns) -> None:
+    """Counts words without pieces, pieces without a column, and a sentence that is read in parts."""
+    account.count(Cleaned.WORDS_WITHOUT_PIECES, "text", len(segment.tokens) - len(np.unique(pieces.words)))
+    if columns.pieces:
+        account.count(Cleaned.PIECES_LEFT_OUT, "text", count_left_out(pieces, columns.pieces))
+    if columns.layers:
+        account.count(Cleaned.READ_IN_WINDOWS, "text", int(len(pieces.ids) > encoder.most_pieces))
+
+
+def _count_unknown(account: Account, unknown: Sequence[str], seen: set[str]) -> None:
+    account.count(Cleaned.WORDS_WITHOUT_GLOVE, "text", len(unknown))
+    account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_GLOVE, "text", len(set(unknown) - seen))
+    seen.update(unknown)
 
 
 def _chunks(segments: Iterator[Segment]) -> Iterator[list[Segment]]:

@@ -11,7 +11,10 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import describe
+from mmtrans.sources.format import AS_MANY
 from mmtrans.sources.open import open_corpus
+from mmtrans.words.folder import open_folder
+from mmtrans.words.pieces import PieceReader
 from mmtrans.words.vectors import WordEncoder
 from tests.sources import csd_files, format_files
 from tests.words.tiny import make_tiny_encoder
@@ -244,7 +247,9 @@ def test_layers_that_are_not_there_are_refused_before_anything_is_read(layers, o
 
 
 def test_layers_without_an_encoder_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no text encoder for them.*Received: text_layers=\(1,\), text_cache=None"):
+    with pytest.raises(
+        ValueError, match=r"There is no text encoder\. Expected --text-encoder NAME beside --text-layers\."
+    ):
         open_corpus(csd_files.write_truth(tmp_path / "source"), text_layers=(1,))
 
 
@@ -252,3 +257,56 @@ def test_vectors_of_none_of_the_words_are_refused_beside_an_encoder_too(opened, 
     glove.write_text("other 1 2\n")
     with pytest.raises(ValueError, match="The word vectors have none of the words"):
         opened(csd_files.write_truth(tmp_path / "source"), glove=glove)
+
+
+def test_pieces_stand_first_and_frozen_layers_and_glove_after_them(encoder, glove, opened, tmp_path):
+    segments = format_files.truth()
+    # Four pieces in the tiny vocabulary, where a known word and a letter have one.
+    segments[1].words = ("movie", "bcde", "\u0007", *"efgh")
+    source = format_files.neutral(tmp_path / "source", segments)
+    corpus = opened(source, text_pieces=AS_MANY, glove=glove)
+    assert (corpus.text.pieces, corpus.text.layers, corpus.text.dim) == (4, (), 6)
+    text = {segment.id: segment.features["text"] for segment in corpus.read()}["a_-1[2]"]
+    reader = PieceReader(open_folder(encoder))
+    ids = [reader.read([word]).ids.tolist() for word in segments[1].words]
+    assert [len(of_word) for of_word in ids] == [1, 4, 0, 1, 1, 1, 1]
+    assert text[:, :4].tolist() == [[*of_word, *[-1] * (4 - len(of_word))] for of_word in ids]
+    assert text[3, 4:].tolist() == list(GLOVE["e"])
+    with_layers = opened(source, text_pieces=2, text_layers=(1,), glove=glove)
+    both = {segment.id: segment.features["text"] for segment in with_layers.read()}["a_-1[2]"]
+    np.testing.assert_array_equal(both[:, :2], text[:, :2])
+    np.testing.assert_array_equal(both[:, 2:18], WordEncoder.open(encoder, (1,)).encode([segments[1].words])[0])
+    assert with_layers.cleaning["text: further pieces of words, left out"] == 2
+
+
+def test_columns_of_pieces_are_not_standardised_and_told_in_no_note(opened, tmp_path):
+    source = csd_files.write_truth(tmp_path / "source")
+    manifest = convert(opened(source, text_pieces=2, text_layers=(0,)), tmp_path / "records")
+    info = manifest.modalities["text"]
+    assert (info.mean[:2], info.std[:2]) == ((0.0, 0.0), (1.0, 1.0))
+    assert all(mean != 0 and std != 1 for mean, std in zip(info.mean[2:], info.std[2:], strict=True))
+    assert manifest.text.pieces == 2
+    assert not any("text: columns that are constant" in note for note in manifest.notes)
+
+
+def test_with_pieces_a_sentence_is_cut_to_what_the_encoder_reads_at_once(opened, tmp_path):
+    narrow = make_tiny_encoder(tmp_path / "narrow", places=7)
+    source = csd_files.write_truth(tmp_path / "source")
+    corpus = opened(source, text_encoder=narrow, text_pieces=AS_MANY, text_layers=(2,))
+    found = {segment.id: segment for segment in corpus.read()}
+    for truth in format_files.truth():
+        segment = found[truth.id]
+        assert segment.tokens == truth.words[:5]
+        assert {len(array) for array in segment.features.values()} == {min(len(truth.words), 5)}
+    assert corpus.cleaning["text: sentences longer than the encoder reads at once, cut"] == 2
+    assert not any("overlapping" in what for what in corpus.cleaning)
+
+
+def test_a_word_of_dozens_of_pieces_keeps_the_first_sixteen(opened, tmp_path):
+    segments = format_files.truth()
+    segments[0].words = ("b" * 20, "good")
+    corpus = opened(format_files.neutral(tmp_path / "source", segments), text_pieces=AS_MANY)
+    text = {segment.id: segment.features["text"] for segment in corpus.read()}["a_-1[0]"]
+    assert text.shape == (2, 16)
+    assert (text[0] >= 0).all()
+    assert corpus.cleaning["text: further pieces of words, left out"] == 4
