@@ -18,7 +18,7 @@ from mmtrans.system.cache import cache_folder
 
 Result = TypeVar("Result")
 
-_NAME = "vectors.sqlite3"
+_NAME = Path("vectors.sqlite3")
 _CHECK_BYTES = 16
 
 #: Another process writes for moments only.
@@ -35,11 +35,16 @@ class VectorCache:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.path = (cache_folder("text") if folder is None else folder) / _NAME
+        self.path = _NAME if folder is None else folder / _NAME
         self.trouble: list[str] = []
         self._connection: sqlite3.Connection | None = None
         self._is_off = False
         self._damaged = 0
+        if folder is None:
+            try:
+                self.path = cache_folder("text") / _NAME
+            except RuntimeError as error:
+                self._give_up(error)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """The vectors that are there and whole: key → float32 in one row."""
@@ -86,11 +91,14 @@ class VectorCache:
             # SQLite's own class is raised for a file that is damaged, or none of SQLite's; what the system refuses, and
             # a lock, have others.
             if type(error) is not sqlite3.DatabaseError or self.trouble or not self._remove():
-                self._is_off = True
-                self.trouble.append(f"The cache of vectors is not used: {error} ({self.path}). Records are the same.")
+                self._give_up(error)
             else:
                 self.trouble.append(f"The cache of vectors was damaged, and begins anew: {error} ({self.path}).")
         return otherwise
+
+    def _give_up(self, error: Exception) -> None:
+        self._is_off = True
+        self.trouble.append(f"The cache of vectors is not used: {error} ({self.path}). Records are the same.")
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:

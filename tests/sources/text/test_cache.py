@@ -43,6 +43,19 @@ def test_the_users_own_cache_is_where_the_environment_says(tmp_path, monkeypatch
     assert found(None) == (5, [])
 
 
+def test_where_nobody_knows_the_users_home_there_is_no_cache(monkeypatch):
+    def no_home(name):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("mmtrans.sources.text.cache.cache_folder", no_home)
+    cache = VectorCache()
+    cache.put(VECTORS)
+    assert cache.get(KEYS) == {}
+    assert [line.partition(" (")[0] for line in cache.trouble] == [
+        "The cache of vectors is not used: Could not determine home directory."
+    ]
+
+
 def test_a_changed_entry_is_none_and_is_replaced(tmp_path):
     path = filled(tmp_path).path
     with sqlite3.connect(path) as connection:
