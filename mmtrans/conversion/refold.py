@@ -1,4 +1,4 @@
-"""Folds records anew: train and valid of some records become the train and valid of others."""
+"""Folds records anew: train and valid of some records become the splits of others."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tfrecords.schema import Segment
 _SPLITS = ("train", "valid")
 
 
-def refold(directory: Path, valid: Collection[str], target: Path) -> None:
-    """Writes records with another valid split, unless they are there; the test split is neither read nor written.
+def refold(directory: Path, valid: Collection[str], target: Path, test: Collection[str] = ()) -> None:
+    """Writes records with other splits, unless they are there; the test split of the old ones is never read.
 
     They are records like any other: their train statistics are those of their own train videos.
 
     Args:
         directory: directory of the records.
-        valid: video ids of train and valid that the new valid split holds; all others are train.
+        valid: video ids of train and valid that the new valid split holds.
         target: directory of the new records.
+        test: those that the new test split holds, if there is to be one; all others are train.
 
     Raises:
         FileNotFoundError: there are no records.
@@ -40,7 +41,7 @@ def refold(directory: Path, valid: Collection[str], target: Path) -> None:
         read=lambda: _segments(directory, manifest),
         video_ids=sorted(videos),
         feature_names={name: names for name, names in named.items() if names is not None},
-        folds={"train": sorted(videos - set(valid)), "valid": sorted(valid)},
+        folds={"train": sorted(videos - set(valid) - set(test)), "valid": sorted(valid), "test": sorted(test)},
         aligned={name: info.aligned for name, info in manifest.modalities.items()},
         text=manifest.text,
     )

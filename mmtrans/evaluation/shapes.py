@@ -162,10 +162,13 @@ class CurveFigures(TypedDict):
 
 
 class RobustnessResult(Provenance):
-    """A split's object in `robustness.json`; `curves` are corruption → modality → curve."""
+    """A split's object in `robustness.json`; `curves` are corruption → modality → curve.
+
+    `corruption_seed` is that of the corruptions, which stood under `seed` in earlier files.
+    """
 
     notes: list[str]
-    seed: int
+    corruption_seed: int
     segments: Count
     curves: dict[str, dict[str, CurveFigures]]
 

@@ -148,3 +148,12 @@ def test_a_run_that_is_not_finished_is_refused(translation, tmp_path):
     shutil.rmtree(tmp_path / "run" / "phases")
     with pytest.raises(ValueError, match=r"run is not finished"):
         evaluate_robustness(Run.open(tmp_path / "run"), records, "valid")
+
+
+def test_results_in_a_place_of_their_own_name_the_runs_own_seed(concat, tmp_path):
+    run, records = concat
+    other = replace(run, config=replace(run.config, seed=5))
+    result = evaluate_robustness(other, records, "test", tmp_path / "out")
+    assert (result["seed"], result["corruption_seed"]) == (5, 0)
+    # And so they are known for the same run's the next time.
+    assert evaluate_robustness(other, records, "test", tmp_path / "out") == result

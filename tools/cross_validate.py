@@ -1,0 +1,207 @@
+"""`python -m tools.cross_validate --out DIR --way NAME=RECORDS[:CONFIG.yaml] …`: ways to train, compared on folds.
+
+The videos of train and valid are parted into folds, the same for all ways. Each fold is scored once by models that were
+trained on the others, one of which stops the training. The scores of all folds are put together, those of several seeds
+and of several ways (`--mix NAME=WAY,WAY`) are averaged, and the ways are compared on the same segments, by video.
+`DIR/results.json` and `DIR/results.md` hold the figures. The same command goes on after a kill. The test split of the
+records is never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
+from mmtrans.conversion.refold import refold
+from mmtrans.data.records import Records
+from mmtrans.evaluation.metrics import sentiment_metrics
+from mmtrans.evaluation.predictions import predict_split
+from mmtrans.evaluation.uncertainty.bootstrap import bootstrap_intervals
+from mmtrans.evaluation.uncertainty.seeds import compare_seeds
+from mmtrans.runs.run import Run
+from mmtrans.search.folds import fold_videos
+from mmtrans.system.files import write_atomically
+from mmtrans.training.train import train
+from mmtrans.workers.process import forget_models, set_up_tensorflow
+from tfrecords.schema import LabelScale, video_of
+
+#: In a run: id of each segment of its test split → label and score.
+_SCORES = "scores.json"
+
+#: Columns of the table: metric → heading.
+_SHOWN = {"mae": "MAE", "pearson": "r", "acc2_has0": "Acc-2 (≥0)", "acc2_non0": "Acc-2 (≠0)"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to train.
+
+    Args:
+        name: what it is called.
+        records: directory of its records.
+        config: a YAML file, or `None` for the defaults.
+    """
+
+    name: str
+    records: Path
+    config: Path | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one way, or a mix of some, gives the segments of all folds.
+
+    Args:
+        members: models whose scores are averaged for each segment.
+        predictions: `(segments,)` their mean.
+        absolute: `(segments,)` its absolute error.
+    """
+
+    members: int
+    predictions: np.ndarray
+    absolute: np.ndarray
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains what is missing, scores and compares; returns the exit code."""
+    options = _parse(arguments)
+    set_up_tensorflow(None)
+    try:
+        ways = [_way(text) for text in options.way]
+        mixes = dict(_mix(text, {way.name for way in ways}) for text in options.mix)
+        scale, folds = _folds(ways, options.folds)
+        scored = {way.name: [_train(way, folds, options.out, seed) for seed in range(options.seeds)] for way in ways}
+        labels, scores = _join(scored, mixes)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"cross_validate: {error}", file=sys.stderr)
+        return 2
+    results = _results(labels, scores, scale, options.against or ways[0].name)
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.out / "results.json", json.dumps(results, indent=1) + "\n")
+    write_atomically(options.out / "results.md", (text := _table(results)))
+    print(text, end="")
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    description = "Compares ways to train on the same folds by video."
+    parser = argparse.ArgumentParser(prog="python -m tools.cross_validate", description=description)
+    several = {"action": "append", "default": []}
+    parser.add_argument("--out", type=Path, required=True, help="directory of records, runs and results")
+    parser.add_argument("--way", **several, metavar="NAME=RECORDS[:CONFIG]", help="records and how they are trained on")
+    parser.add_argument("--mix", **several, metavar="NAME=WAY,WAY", help="ways whose scores are averaged")
+    parser.add_argument("--against", metavar="NAME", help="what the others are compared with (default: the first way)")
+    parser.add_argument("--folds", type=int, default=5, help="number of folds, at least 3 (default: 5)")
+    parser.add_argument("--seeds", type=int, default=1, help="models of each way and fold (default: 1)")
+    options = parser.parse_args(arguments)
+    if not options.way:
+        parser.error("name at least one --way")
+    return options
+
+
+def _way(text: str) -> Way:
+    name, _, places = text.partition("=")
+    records, _, config = places.partition(":")
+    if not (name.isidentifier() and records):
+        raise ValueError(f"Not a way to train. Expected NAME=RECORDS or NAME=RECORDS:CONFIG.yaml. Received: {text}.")
+    return Way(name, Path(records), Path(config) if config else None)
+
+
+def _mix(text: str, known: set[str]) -> tuple[str, tuple[str, ...]]:
+    name, _, listed = text.partition("=")
+    parts = tuple(listed.split(","))
+    if not name.isidentifier() or not set(parts) <= known or name in known:
+        raise ValueError(f"Not a mix of ways. Expected NAME=WAY,WAY of {sorted(known)}. Received: {text}.")
+    return name, parts
+
+
+def _folds(ways: Sequence[Way], number: int) -> tuple[LabelScale, list[set[str]]]:
+    """The label's scale, and the videos of each fold: those of the first way's records, which the others must have."""
+    if number < 3:
+        raise ValueError(f"Too few folds. Expected some to train, one to stop and one to score. Received: {number}.")
+    opened = [Records.open(way.records, ("train", "valid")) for way in ways]
+    folds = fold_videos(opened[0], number)
+    for way, records in zip(ways, opened, strict=True):
+        if set().union(*fold_videos(records, number)) != set().union(*folds):
+            raise ValueError(f"Ways must have the same videos. Received: {way.records} beside {ways[0].records}.")
+    return opened[0].manifest.label, folds
+
+
+def _train(way: Way, folds: Sequence[set[str]], out: Path, seed: int) -> dict[str, tuple[float, float]]:
+    """Id of a segment → its label and its score by the model that did not see its fold."""
+    scores: dict[str, tuple[float, float]] = {}
+    fields = load_yaml(way.config) if way.config else {"recipe": "T"}
+    config = Config(**{**fields, "seed": seed})
+    for number, test in enumerate(folds):
+        place = out / "records" / way.name / str(number)
+        refold(way.records, folds[(number + 1) % len(folds)], place, test)
+        forget_models()
+        run = Run.open_or_create(out / "runs" / way.name / f"fold{number}-seed{seed}", config, Records.open(place))
+        if not (run.path / _SCORES).is_file():
+            train(run, Records.open(place, ("train", "valid")), quiet=True)
+            predictions = predict_split(run, Records.open(place, ("test",)), "test")
+            labels, found = predictions.labels.tolist(), predictions.scores.tolist()
+            table = dict(zip(predictions.ids, zip(labels, found, strict=True), strict=True))
+            write_atomically(run.path / _SCORES, json.dumps(table, indent=0) + "\n")
+        scores |= {id_: (label, score) for id_, (label, score) in json.loads((run.path / _SCORES).read_text()).items()}
+        print(f"{way.name}, fold {number}, seed {seed}: {len(scores)} segments so far.", flush=True)
+    return scores
+
+
+def _join(
+    scored: Mapping[str, Sequence[Mapping[str, tuple[float, float]]]], mixes: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, float], dict[str, Scores]]:
+    """Id → label of the segments that all have, and name → scores of ways and mixes."""
+    first = next(iter(scored.values()))[0]
+    ids = sorted(set(first).intersection(*(set(one) for of_way in scored.values() for one in of_way)))
+    labels = np.array([first[id_][0] for id_ in ids])
+    by_way = {name: np.array([[one[id_][1] for id_ in ids] for one in of_way]) for name, of_way in scored.items()}
+    rows = {**by_way, **{name: np.concatenate([by_way[part] for part in parts]) for name, parts in mixes.items()}}
+    scores = {name: Scores(len(each), mean := each.mean(axis=0), np.abs(mean - labels)) for name, each in rows.items()}
+    return dict(zip(ids, labels.tolist(), strict=True)), scores
+
+
+def _results(labels: Mapping[str, float], scores: Mapping[str, Scores], scale: LabelScale, against: str) -> dict:
+    videos = [video_of(id_) for id_ in labels]
+    true = np.array(list(labels.values()))
+    ways = {}
+    for name, each in scores.items():
+        intervals = bootstrap_intervals(each.predictions, true, videos, scale)
+        metrics = sentiment_metrics(each.predictions, true, scale)
+        difference = compare_seeds(each.absolute[None], scores[against].absolute[None], videos)
+        ways[name] = {
+            "members": each.members,
+            **{metric: {"value": metrics[metric], "interval": intervals[metric]} for metric in _SHOWN},
+            "mae_difference": vars(difference) if name != against else None,
+        }
+    return {"segments": len(labels), "videos": len(set(videos)), "against": against, "ways": ways}
+
+
+def _table(results: Mapping) -> str:
+    head = ["", "models", *_SHOWN.values(), f"MAE against {results['against']}"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, way in results["ways"].items():
+        difference = way["mae_difference"]
+        cells = [name, str(way["members"])]
+        cells += [_cell(way[metric]["value"], *way[metric]["interval"]) for metric in _SHOWN]
+        cells.append("" if difference is None else _cell(difference["mean"], difference["low"], difference["high"]))
+        lines.append("| " + " | ".join(cells) + " |")
+    return f"{results['segments']} segments of {results['videos']} videos.\n\n" + "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
