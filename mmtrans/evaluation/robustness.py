@@ -44,8 +44,8 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
     Returns:
         the split's object in robustness.json: `records`, `left_out` and `notes` on the records as of `evaluate`;
         `corruption_seed`, `segments`; and `curves`, corruption → modality → `read`, whether the run reads the modality
-        at all; `levels` `(11,)`, 0 first; `metrics`, metric → `(11,)` values; and `area`, metric → its mean over the levels
-        (the trapezoid rule, divided by the last level), `None` where the metric is undefined at a level.
+        at all; `levels` `(11,)`, 0 first; `metrics`, metric → `(11,)` values; and `area`, metric → its mean over the
+        levels (the trapezoid rule, divided by the last level), `None` where the metric is undefined at a level.
 
     Raises:
         ValueError: `evaluate` would refuse the run, the records or the split as well.
