@@ -44,6 +44,12 @@ def add_arguments(parser: Parser) -> None:
         "--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration and records>)"
     )
     add_config_flags(parser)
+    parser.add_rare(
+        parser,
+        "--text-encoder",
+        metavar="DIR",
+        help="where the text encoder of the records' pieces is now (default: where it was in conversion)",
+    )
     parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     add_execution_flags(parser)
@@ -122,6 +128,7 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
     with contextlib.ExitStack() as stack:
         with devices.chief_first():
             records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
+            records = dataclasses.replace(records, text_encoder=arguments.text_encoder or "")
             path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
             is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
             init = open_init(config.plan.init, path / INIT if is_run else None) if config.plan.init else None

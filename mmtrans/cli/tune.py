@@ -94,9 +94,7 @@ def add_arguments(parser: Parser) -> None:
         default=0,
         help="judge by cross-validation over the videos of train and valid, in place of the valid split",
     )
-    parser.add_argument(
-        "--space", metavar="FILE.yaml", help="what to search; see below (default: what --print-space shows)"
-    )
+    parser.add_argument("--space", metavar="FILE.yaml", help="what to search (default: see --print-space)")
     parser.add_argument("--print-space", action="store_true", help="print the space as YAML and stop")
     jobs = {"low": 1, "most": 1000}
     add_number(parser, "--jobs", int, jobs, default=1, help="trainings of a trial at a time (default: 1)")

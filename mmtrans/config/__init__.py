@@ -13,6 +13,7 @@ from typing import Any
 from mmtrans.config.conditions import BOTH
 from mmtrans.config.fields import Field, Section, fields_in
 from mmtrans.config.sections import JointConfig, OptimisationConfig, PlanConfig, RegressorConfig
+from mmtrans.config.text import TextConfig
 from mmtrans.config.translation import DecoderConfig, EncoderConfig, LatentConfig, OutputConfig
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
@@ -34,6 +35,7 @@ class Config:
     """
 
     plan: PlanConfig
+    text: TextConfig
     encoder: EncoderConfig
     decoder: DecoderConfig
     output: OutputConfig

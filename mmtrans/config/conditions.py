@@ -17,6 +17,10 @@ def _translates(flat: Mapping[str, Any]) -> bool:
     return bool(parse(flat["recipe"]).translations)
 
 
+def _reads_text(flat: Mapping[str, Any]) -> bool:
+    return "text" in parse(flat["recipe"]).inputs.modalities
+
+
 def _writes_words(flat: Mapping[str, Any]) -> bool:
     return any(translation.target.modalities == ("text",) for translation in parse(flat["recipe"]).translations)
 
@@ -52,6 +56,7 @@ NOT_JOINT = Condition(
     "Choose --objective sequential",
 )
 
+READS_TEXT = Condition(("recipe",), _reads_text, "{recipe} reads no text")
 ATTENDS = when("attention", "bahdanau")
 TOKENS, FEATURES = when("target", "tokens"), when("target", "features")
 WORDS = Condition(("recipe",), _writes_words, "{recipe} writes no words")

@@ -36,6 +36,7 @@ class Records:
         hidden_ids: ids of the segments whose labels are not there.
         present_rows: shard file → `(segments,)` bool, the rows that are still there, where segments were left out.
         stamp: tells a later file of the manifest from the one that was read; `None` where it was read from no file.
+        text_encoder: folder or name of the encoder of pieces of words; empty for the name that the manifest has.
     """
 
     directory: Path
@@ -45,6 +46,7 @@ class Records:
     hidden_ids: tuple[str, ...] = ()
     present_rows: Mapping[str, np.ndarray] | None = None
     stamp: tuple[int, ...] | None = None
+    text_encoder: str = ""
 
     @classmethod
     def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:

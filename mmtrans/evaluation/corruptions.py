@@ -26,15 +26,17 @@ class SourceModality:
     Args:
         columns: the modality's columns of the source.
         mean: `(dim,)` float32, the train mean in raw units: what stands where the modality is lost. Standardised it is
-            zero; of words, which models read raw, it is the mean vector.
+            zero; of words, which models read raw, it is the mean vector; of pieces of words it is -1, for none.
         std: `(dim,)` float32, the train standard deviation in raw units.
         alone: whether the source holds no other modality.
+        pieces: columns, from the first, that hold the pieces of words. They are ids, and noise leaves none of them.
     """
 
     columns: slice
     mean: np.ndarray
     std: np.ndarray
     alone: bool
+    pieces: int = 0
 
 
 def missing(features: np.ndarray, stream: SourceModality, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -69,6 +71,8 @@ def noise(features: np.ndarray, stream: SourceModality, level: float, rng: np.ra
     result = features.copy()
     drawn = rng.standard_normal((len(features), len(stream.std)), dtype=np.float32)
     result[:, stream.columns] += np.float32(level) * stream.std * drawn
+    start = stream.columns.start
+    result[:, start : start + stream.pieces] = stream.mean[: stream.pieces]
     return result
 
 

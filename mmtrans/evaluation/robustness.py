@@ -104,10 +104,13 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[Point | None, n
 def _streams(run: Run) -> dict[str, SourceModality]:
     """The modalities that a run reads when it predicts, by their places in its source."""
     statistics, blocks = run.statistics, run.statistics.blocks(run.recipe.inputs)
-    return {
-        name: SourceModality(slice(*place), statistics.mean[name], statistics.std[name], alone=len(blocks) == 1)
-        for name, place in blocks.items()
-    }
+    streams = {}
+    for name, place in blocks.items():
+        mean, pieces = statistics.mean[name].copy(), statistics.pieces.columns if statistics.pieces else 0
+        pieces = pieces if name == "text" else 0
+        mean[:pieces] = -1.0
+        streams[name] = SourceModality(slice(*place), mean, statistics.std[name], len(blocks) == 1, pieces)
+    return streams
 
 
 def _curve(measured: Mapping[Point | None, Mapping[str, float | None]], kind: str, modality: str) -> CurveFigures:

@@ -25,7 +25,7 @@ OPERATIONS = _names(
     """
     Abs AddN AddV2 All Any ArgMax Assert AssignVariableOp BatchMatMulV2 BiasAdd BroadcastTo Cast Ceil
     ClipByValue ConcatV2 Const CudnnRNN CudnnRNNV2 CudnnRNNV3 Cumsum DisableCopyOnRead Einsum EnsureShape Equal
-    Exp ExpandDims Fill Floor FloorDiv FloorMod GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If
+    Erf Erfc Exp ExpandDims Fill Floor FloorDiv FloorMod GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If
     IsFinite Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum
     Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 ParseExampleV2 PartitionedCall Placeholder Pow Prod
     Range Rank ReadVariableOp RealDiv Reshape ReverseSequence ReverseV2 Round Rsqrt Select SelectV2 Shape

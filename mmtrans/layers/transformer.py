@@ -64,7 +64,7 @@ class PieceEmbeddings(keras.layers.Layer):
         vectors = tf.gather(tf.convert_to_tensor(self.pieces), inputs) + places
         if self.types is not None:
             vectors += tf.convert_to_tensor(self.types)[0]
-        return self.drop(self.norm(vectors), training=training)
+        return self.drop(self.norm(vectors), training=training and self.trainable)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.width)
@@ -119,6 +119,7 @@ class TransformerBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, source_mask, training=False):
+        training = training and self.trainable
         attended = self.attended(self._attend(inputs, source_mask, training))
         hidden = self.attended_norm(inputs + self.attended_drop(attended, training=training))
         expanded = ACTIVATIONS[self.activation](self.expand(hidden))

@@ -14,7 +14,7 @@ from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.models.representation import build_representation, one_step, source_inputs
 from mmtrans.models.statistics import Statistics
-from mmtrans.recipe import Recipe
+from mmtrans.recipe import Recipe, Translation
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,11 @@ class Regressor:
 def own_representation(
     recipe: Recipe, config: Config, statistics: Statistics, run_format: int = RUN_FORMAT
 ) -> keras.Model:
-    """A regressor's own representation, which moves only where `config.regressor.finetune` says so."""
+    """A regressor's own representation: a translation's moves only where `config.regressor.finetune` says so; features
+    may have a text encoder, of which those layers move that are to, as nothing has read it before."""
     representation: Any = build_representation(recipe, config, statistics, run_format)
     # Never set to true here: that would also thaw the encoders of earlier phases inside.
-    if not config.regressor.finetune:
+    if isinstance(recipe, Translation) and not config.regressor.finetune:
         representation.trainable = False
     return representation
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.config.translation import EncoderConfig
 from mmtrans.layers.bottleneck import GaussianBottleneck
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask, ZeroPadding
+from mmtrans.layers.pieces import Columns
 from mmtrans.layers.standardize import Standardize
+from mmtrans.models.pieces import read_pieces
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.variational import LOG_VARIANCE
 from mmtrans.recipe import Features, Recipe
@@ -52,8 +55,8 @@ def build_chain(
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
-        features = Standardize(*statistics.source(recipe), name="standardize_source")(inputs["source"])
         mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
+        features = _features(recipe, config, statistics, inputs["source"], mask)
         memory = ZeroPadding(name="zero_padding")([features, mask])
         return (keras.Model(inputs, {"memory": memory}, name="features"),)
 
@@ -61,8 +64,9 @@ def build_chain(
     earlier = build_chain(recipe.source, config, statistics, run_format)
     encoder = build_encoder(config.encoder, f"encoder_{depth}")
 
-    # The encoders of earlier phases are trained and done: they run without dropout and do not move.
-    earlier[-1].trainable = False
+    if depth > 1:
+        # The encoders of earlier phases are trained and done: they run without dropout and do not move.
+        earlier[-1].trainable = False
     read = earlier[-1](inputs)["memory"]
     mask = SequenceMask(name="source_mask")([read, inputs["source_length"]])
     memory, final_state = encoder(read, source_mask=mask)
@@ -77,6 +81,24 @@ def build_chain(
             encoded["memory"] = one_step(encoded["final_state"], "latent_memory")
 
     return (*earlier, keras.Model(inputs, encoded, name=f"representation_{depth}"))
+
+
+def _features(recipe: Features, config: Config, statistics: Statistics, source: Any, mask: Any) -> Any:
+    """Standardised features; of words that come as pieces, the vectors of the text encoder in front."""
+    mean, std = statistics.source(recipe)
+    pieces = statistics.pieces
+    if pieces is None or "text" not in recipe.modalities:
+        return Standardize(mean, std, name="standardize_source")(source)
+    block = statistics.blocks(recipe)["text"]
+    vectors = read_pieces(pieces, block, config.text, source, mask)
+    start, stop = block[0], block[0] + pieces.columns
+    kept = [(first, last) for first, last in ((0, start), (stop, len(mean))) if first < last]
+    if not kept:
+        return vectors
+    rest = Columns(kept, name="other_columns")(source)
+    mean, std = (np.concatenate([values[:start], values[stop:]]) for values in (mean, std))
+    rest = Standardize(mean, std, name="standardize_source")(rest)
+    return keras.layers.Concatenate(name="words_and_features")([vectors, rest])
 
 
 def build_encoder(encoder: EncoderConfig, name: str) -> Encoder:

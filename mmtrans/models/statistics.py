@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmtrans.models.pieces import PieceColumns
 from mmtrans.recipe import Features, Translation
 from tfrecords.stored import damage, read_npz
 
@@ -34,11 +35,13 @@ class Statistics:
         std: modality → `(dim,)` float array, positive; 1 for constant columns.
         ratios: `(source, target)`, the modalities that give a translation its lengths → how these go together, where
             the target has other steps than the source.
+        pieces: the columns of text that hold the pieces of words, if there are any; they are not kept in the file.
     """
 
     mean: Mapping[str, np.ndarray]
     std: Mapping[str, np.ndarray]
     ratios: Mapping[tuple[str, str], StepRatio] = field(default_factory=dict)
+    pieces: PieceColumns | None = None
 
     def dim(self, features: Features) -> int:
         """Width of a step of these features."""

@@ -18,6 +18,7 @@ import tensorflow as tf
 import mmtrans
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import load_yaml
+from mmtrans.models.pieces import PieceColumns
 from tfrecords.manifest import Dim, Manifest, TextColumns, TextFields
 from tfrecords.schema import SPLITS, LabelScale, ScaleFields
 from tfrecords.stored import Count, Finite, damage
@@ -67,6 +68,7 @@ class Environment(_Always, total=False):
     """What is read of `environment.json`; not every release wrote the keys that stand here."""
 
     init_hash: str | None
+    text_encoder: PieceColumns | None
     run_format: Annotated[int, msgspec.Meta(ge=1)]
     seed: int
     config_digest: str
@@ -99,6 +101,11 @@ def label_of(data: Mapping[str, Any]) -> LabelScale:
 def text_of(data: Mapping[str, Any]) -> TextColumns | None:
     """What the columns of text are in what `describe_data` gave; `None` where no encoder gave them."""
     return msgspec.convert(data.get("text"), TextColumns | None)
+
+
+def pieces_of(environment: Mapping[str, Any]) -> PieceColumns | None:
+    """The columns of pieces in a run's `environment.json`, and their encoder; `None` where its text has none."""
+    return msgspec.convert(environment.get("text_encoder"), PieceColumns | None)
 
 
 def steps_per_word(manifest: Manifest) -> dict[str, float]:

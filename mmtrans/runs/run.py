@@ -18,7 +18,15 @@ from mmtrans.models.regressor import Regressor, own_representation
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Recipe, modalities_of, parse
-from mmtrans.runs.environment import REMEDY, Data, Environment, describe_data, describe_environment, read_config
+from mmtrans.runs.environment import (
+    REMEDY,
+    Data,
+    Environment,
+    describe_data,
+    describe_environment,
+    pieces_of,
+    read_config,
+)
 from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
 from mmtrans.runs.place import INIT, check_place, check_unchanged
 from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
@@ -129,6 +137,7 @@ class Run:
             "manifest_hash": run.manifest_hash,
             "init_hash": run.init_hash,
             "run_format": run.run_format,
+            "text_encoder": dataclasses.asdict(statistics.pieces) if statistics.pieces else None,
             **describe_environment(config),
             "data": describe_data(records.manifest),
         }
@@ -139,7 +148,8 @@ class Run:
     def statistics(self) -> Statistics:
         """The train statistics that the run was made with."""
         names = {name for phase in self.phases for name in modalities_of(phase.recipe)}
-        return Statistics.load(self.path / "statistics.npz", names, REMEDY)
+        statistics = Statistics.load(self.path / "statistics.npz", names, REMEDY)
+        return dataclasses.replace(statistics, pieces=pieces_of(self.environment))
 
     @cached_property
     def init(self) -> Run | None:

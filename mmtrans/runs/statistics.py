@@ -8,13 +8,16 @@ from mmtrans.data.records import Records
 from mmtrans.models.statistics import Statistics, step_pair, step_ratio
 from mmtrans.recipe import modalities_of
 from mmtrans.runs.phases import Phase, TranslationPhase
+from mmtrans.runs.text_encoder import piece_columns
 
 
 def statistics_of(phases: Sequence[Phase], records: Records) -> Statistics:
-    """Statistics of the modalities that phases read, and ratios of steps where a translation's target has its own.
+    """Statistics of the modalities that phases read, ratios of steps where a translation's target has its own, and what
+    reads the pieces of words.
 
     Raises:
-        ValueError: the records lack a modality, in all splits or in train.
+        FileNotFoundError: the encoder of the pieces is not where it was in conversion.
+        ValueError: the records lack a modality, in all splits or in train; or there is another encoder.
     """
     means, stds, ratios = {}, {}, {}
     for name in sorted({name for phase in phases for name in modalities_of(phase.recipe)}):
@@ -28,4 +31,5 @@ def statistics_of(phases: Sequence[Phase], records: Records) -> Statistics:
         lengths = records.lengths("train", tuple(modalities))[:, :2]
         if len(lengths):
             ratios[pair] = step_ratio(lengths)
-    return Statistics(means, stds, ratios)
+    reads_text = any("text" in phase.recipe.inputs.modalities for phase in phases)
+    return Statistics(means, stds, ratios, piece_columns(records) if reads_text else None)

@@ -24,7 +24,7 @@ from mmtrans.training.checkpoints import CheckpointManager
 from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, kept_weights
-from mmtrans.training.optimizer import make_optimizer
+from mmtrans.training.optimizer import build_optimizer
 from mmtrans.training.progress import Progress
 from mmtrans.training.replicas import first_replica, replica_seed, replica_share
 
@@ -160,8 +160,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C or SIGTERM came to one of the processes.
         ValueError: processes that do not find the same checkpoint.
     """
-    optimizer = make_optimizer(config.optimisation, data.train_steps)
-    optimizer.build(objective.model.trainable_variables)
+    optimizer = build_optimizer(config, objective.model, data.train_steps)
     devices = devices or Devices()
     averages = Averages(config.optimisation.ema, objective.model.trainable_variables)
     tracked = tf.train.Checkpoint(model=objective.model, optimizer=optimizer, **averages.tracked)

@@ -1,14 +1,18 @@
-"""The optimiser of a phase and its learning rate."""
+"""The optimiser of a phase and its learning rates."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from mmtrans.config import Config
 from mmtrans.config.sections import OptimisationConfig
+from mmtrans.config.text import TextConfig
+from mmtrans.models.pieces import find_text_encoder
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -35,8 +39,99 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return dict(vars(self))
 
 
+@keras.saving.register_keras_serializable("mmtrans")
+class RampSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises in a line, falls in a line to nothing, and stays there.
+
+    Args:
+        learning_rate: the rate between the two.
+        steps: steps up to the end of the fall.
+        warmup: share of them in which it rises.
+    """
+
+    def __init__(self, learning_rate: float, steps: float, warmup: float):
+        self.learning_rate = learning_rate
+        self.steps = steps
+        self.warmup = warmup
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        rising = max(self.warmup * self.steps, 1.0)
+        up = (step + 1.0) / rising
+        down = (self.steps - step) / max(self.steps - rising, 1.0)
+        return self.learning_rate * tf.clip_by_value(tf.minimum(up, down), 0.0, 1.0)
+
+    def get_config(self):
+        return dict(vars(self))
+
+
+class TwoOptimizers(tf.Module):
+    """Two optimisers that step together, each with variables of its own; to the training loop they are one.
+
+    Args:
+        rest: the optimiser of all other variables; its steps are counted, and its rate is shown.
+        text: the optimiser of a text encoder's.
+        text_variables: the variables that `text` moves.
+    """
+
+    def __init__(self, rest: Any, text: Any, text_variables: Sequence[Any]):
+        super().__init__(name="two_optimizers")
+        self.rest, self.text = rest, text
+        self._is_text = {id(variable) for variable in text_variables}
+
+    @property
+    def iterations(self) -> Any:
+        """Steps that were done."""
+        return self.rest.iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate of all that is no text encoder."""
+        return self.rest.learning_rate
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Makes the state for these variables."""
+        for optimizer, of_text in ((self.rest, False), (self.text, True)):
+            optimizer.build([variable for variable in variables if (id(variable) in self._is_text) == of_text])
+
+    def apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Moves variables, given `(gradient, variable)` of each."""
+        pairs = list(pairs)
+        for optimizer, of_text in ((self.rest, False), (self.text, True)):
+            optimizer.apply_gradients([(g, v) for g, v in pairs if (id(v) in self._is_text) == of_text])
+
+
+def build_optimizer(config: Config, model: keras.Model, train_steps: int) -> Any:
+    """The optimiser of a model, built: Adam; where layers of a text encoder move, AdamW with its own rate for these.
+
+    Args:
+        config: the configuration.
+        model: all that is trained.
+        train_steps: batches of an epoch.
+    """
+    optimizer: Any = make_optimizer(config.optimisation, train_steps)
+    encoder = find_text_encoder(model)
+    moving = encoder.model.trainable_variables if encoder else []
+    if moving:
+        optimizer = TwoOptimizers(optimizer, _adamw(config.text, moving, train_steps), moving)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
 def make_optimizer(optimisation: OptimisationConfig, train_steps: int) -> keras.optimizers.Optimizer:
     """Adam with the configured schedule."""
     halving = optimisation.decay_epochs * train_steps if optimisation.schedule == "exponential" else math.inf
     schedule: Any = HalvingSchedule(optimisation.learning_rate, optimisation.warmup_steps, halving)
     return keras.optimizers.Adam(schedule)
+
+
+def _adamw(text: TextConfig, variables: Sequence[Any], train_steps: int) -> keras.optimizers.Optimizer:
+    schedule: Any = RampSchedule(text.text_learning_rate, text.text_epochs * train_steps, text.text_warmup)
+    optimizer: Any = keras.optimizers.AdamW(schedule, weight_decay=text.text_weight_decay)
+    optimizer.exclude_from_weight_decay([variable for variable in variables if not _is_kernel(variable)])
+    return optimizer
+
+
+def _is_kernel(variable: Any) -> bool:
+    """Whether a variable is a kernel: biases, normalisations and tables of vectors do not decay."""
+    return getattr(variable, "path", variable.name).split("/")[-1].split(":")[0] == "kernel"

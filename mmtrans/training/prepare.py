@@ -22,6 +22,7 @@ from mmtrans.data.records import Records
 from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
+from mmtrans.runs.text_encoder import check_pieces
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.init import check_init
@@ -82,11 +83,12 @@ def prepare_phases(
         init: the run that it starts from; `None` for the one that `config.plan.init` names.
 
     Raises:
-        FileNotFoundError: there is no run at `config.plan.init`.
+        FileNotFoundError: there is no run at `config.plan.init`, or no text encoder.
         ValueError: the configuration cannot be trained on the records: they lack what the recipe needs, or the run to
-            start from does not fit.
+            start from does not fit, or the text encoder does not.
     """
     check_consistent(config)
+    check_pieces(config, records)
     if config.plan.init:
         init = init or Run.open(config.plan.init)
         check_finished(init, init.translations)

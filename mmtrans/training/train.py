@@ -23,6 +23,7 @@ from mmtrans.models.regressor import Regressor, own_representation
 from mmtrans.runs.phases import Phase, TranslationPhase
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import PhaseStatus, is_begun, is_done, parent_weights_hash, read_status, write_status
+from mmtrans.runs.text_encoder import fill_text_encoder
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.lease import held, is_held
@@ -119,7 +120,7 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
     keras.utils.set_random_seed(run.config.plan.seed)
     objective: PhaseObjective
     if isinstance(phase, TranslationPhase):
-        translation = build_translation(run, phase, codebook)
+        translation = build_translation(run, phase, records, codebook)
         objective = translation
         if phase.scores:
             sentiment = build_sentiment(run, phase, records, translation.representation)
@@ -131,11 +132,15 @@ def build_objective(run: Run, phase: Phase, records: Records, codebook: Codebook
     return objective
 
 
-def build_translation(run: Run, phase: TranslationPhase, codebook: Codebook | None) -> TranslationObjective:
+def build_translation(
+    run: Run, phase: TranslationPhase, records: Records, codebook: Codebook | None
+) -> TranslationObjective:
     """Builds a phase's translation, with its way back if there is one, and copies what the run's init gives it."""
     config, statistics = run.config, run.statistics
     vocabulary_size = codebook.size if codebook else None
     translator = build_translator(phase.recipe, config, statistics, vocabulary_size, run.run_format)
+    if phase.parent is None:
+        fill_text_encoder(translator.model, records)
     cycle = build_cycle(phase.recipe, config, statistics, translator) if config.output.cycle_weight else None
     if run.init is not None:
         copy_initial_weights(run.init, run, phase, translator)
@@ -149,6 +154,8 @@ def build_sentiment(
     bias = float(np.nanmean(records.labels("train")))
     if representation is None:
         representation = own_representation(phase.recipe, run.config, run.statistics, run.run_format)
+        if phase.parent is None:
+            fill_text_encoder(representation, records)
     return SentimentObjective(Regressor.over(representation, run.config, bias), run.config.regressor)
 
 

@@ -22,6 +22,8 @@ def values_of(field):
         return st.integers(field.low, field.high if field.high is not None else 10**6)
     if kind is float:
         return st.floats(field.low, field.high if field.high is not None else 1e6)
+    if field.name == "tune_text_encoder":
+        return st.sampled_from(["0", 3, "12", "all"])
     return {bool: st.booleans(), str: st.sampled_from(["T->A", "concat(T,V)", "embed(T,A)->V"])}[kind]
 
 
@@ -72,6 +74,9 @@ def test_every_field_says_what_it_is():
         ({"finetune": 1}, r"Wrong type\. Expected bool\. Received: finetune=1\."),
         ({"patience": None}, r"Wrong type\. Expected int\. Received: patience=None\."),
         ({"recipe": 3}, r"Wrong type\. Expected str\. Received: recipe=3\."),
+        ({"tune_text_encoder": True}, r"Wrong type\. Expected str\. Received: tune_text_encoder=True\."),
+        ({"tune_text_encoder": "-1"}, r"tune_text_encoder is no number of layers\. Expected 0 to 1000, or all\."),
+        ({"tune_text_encoder": 1001}, r"tune_text_encoder is no number of layers\. .*='1001'\. Give how many"),
         ({"recipe": "T->Z"}, r"Not a recipe\. .*character 4\. Received: 'Z'"),
     ],
 )
@@ -113,7 +118,7 @@ def other_value(name):
     if FIELDS[name].choices:
         return next(choice for choice in FIELDS[name].choices if choice != default)
     if kind is str:
-        return "A"
+        return {"tune_text_encoder": "2"}.get(name, "A")
     return {bool: not default, int: default + 1, float: default / 2 or 0.25}[kind]
 
 

@@ -21,6 +21,7 @@ OFF |= {
     "token_sampling",
 }  # no tokens
 OFF |= {"translation_weight", "sentiment_weight", "joint_warmup_steps", "freeze"}
+OFF |= {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"}  # no layer moves
 
 
 def idle_of(**fields):
@@ -31,7 +32,7 @@ def idle_of(**fields):
 def test_a_baseline_reads_what_its_regressor_does():
     read = {"recipe", "seed", "epochs", "cell", "bidirectional", "label_fraction", "regressor_units", "pooling"}
     read |= {"regressor_dropout", "sentiment_loss", "patience", "batch_size", "learning_rate", "schedule"}
-    read |= {"decay_epochs", "warmup_steps", "clip_norm", "ema"}
+    read |= {"decay_epochs", "warmup_steps", "clip_norm", "ema", "tune_text_encoder"}
     assert set(FIELDS) - set(idle(BASELINE)) == read
     assert idle_of(recipe="T", objective="joint") == idle_of(recipe="T")
     assert idle(BASELINE)["cycle_weight"] == "T translates nothing"
@@ -74,7 +75,12 @@ def test_a_baseline_reads_what_its_regressor_does():
         (
             {"target": "tokens", "recipe": "A->T", "token_sampling": 0.1},
             {"codebook_size", "min_count", "embedding_units", "tie_weights", "label_smoothing", "token_sampling"},
-            {"stop", "translation_loss", "feature_sampling"},
+            {"stop", "translation_loss", "feature_sampling", "tune_text_encoder"},
+        ),
+        (
+            {"tune_text_encoder": "all"},
+            {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"},
+            set(),
         ),
         (
             {"target": "tokens", "cycle_weight": 1.0},
