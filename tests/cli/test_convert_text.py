@@ -7,14 +7,14 @@ import pytest
 from mmtrans.cli.main import main
 from mmtrans.runs.environment import text_of
 from mmtrans.runs.run import Run
-from tests.sources import csd_files
+from tests.sources import format_files
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.manifest import Manifest
 
 
 @pytest.fixture
 def source(tmp_path):
-    return csd_files.write_truth(tmp_path / "source")
+    return format_files.neutral(tmp_path / "source")
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def refused(argv, capsys):
     return captured.err
 
 
+@pytest.mark.slow
 def test_records_and_runs_tell_their_encoder(argv, baseline_flags, tmp_path, capsys):
     assert main([*argv, "--text-layers", "2,0", "--json"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()

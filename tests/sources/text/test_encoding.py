@@ -76,8 +76,9 @@ def test_a_pickle_of_text_alone_is_read(encoder, opened, tmp_path):
     assert corpus.aligned == {"text": True}
 
 
-@pytest.mark.parametrize("name", ["segments.csv", "Reviews.CSV"])
-@pytest.mark.parametrize("column", ["words", "text", "transcript", "sentence"])
+@pytest.mark.parametrize(
+    ("name", "column"), [("segments.csv", "words"), ("Reviews.CSV", "text"), ("segments.csv", "transcript")]
+)
 def test_a_table_of_words_and_labels_alone_is_a_corpus(name, column, opened, tmp_path):
     path = tmp_path / "tables" / name
     path.parent.mkdir()
@@ -135,28 +136,35 @@ def test_the_text_is_layers_and_glove_side_by_side_a_word_a_step(case, encoder, 
 
 
 def test_the_last_three_layers_are_taken_where_nobody_chooses(opened, tmp_path):
-    corpus = opened(
-        csd_files.write_truth(tmp_path / "source"), text_encoder=make_tiny_encoder(tmp_path / "deep", layers=4)
-    )
+    deep = make_tiny_encoder(tmp_path / "deep", layers=4)
+    corpus = opened(format_files.neutral(tmp_path / "source"), text_encoder=deep)
     assert corpus.text.layers == (2, 3, 4)
     assert next(iter(corpus.read())).features["text"].shape[1] == corpus.text.dim == 48
 
 
-def test_records_are_the_same_bit_for_bit_whatever_reads_them(opened, tmp_path, monkeypatch):
-    source = csd_files.write_truth(tmp_path / "source")
+def contents_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_records_are_the_same_bit_for_bit_with_any_chunks_and_cache(opened, tmp_path, monkeypatch):
+    source = format_files.neutral(tmp_path / "source")
     convert(opened(source, text_cache="off"), tmp_path / "plain")
-    convert(opened(source, workers=2), tmp_path / "filled")
+    convert(opened(source), tmp_path / "filled")
     convert(opened(source), tmp_path / "cached")
     monkeypatch.setattr("mmtrans.sources.text.encoding._SEGMENTS_AT_ONCE", 2)
     convert(opened(source, text_cache="off"), tmp_path / "by_two")
     monkeypatch.setattr("mmtrans.sources.text.encoding._WORDS_AT_ONCE", 1)
     convert(opened(source, text_cache=tmp_path / "other"), tmp_path / "by_one")
-    contents = {
-        name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
-        for name in ("plain", "filled", "cached", "by_two", "by_one")
-    }
-    assert len(contents["plain"]) > 3
-    assert all(content == contents["plain"] for content in contents.values())
+    plain = contents_of(tmp_path / "plain")
+    assert len(plain) > 3
+    assert all(contents_of(tmp_path / name) == plain for name in ("filled", "cached", "by_two", "by_one"))
+
+
+def test_records_are_the_same_bit_for_bit_with_any_workers(opened, tmp_path):
+    source = csd_files.write_truth(tmp_path / "source")
+    convert(opened(source, text_cache="off"), tmp_path / "one")
+    convert(opened(source, text_cache="off", workers=2), tmp_path / "two")
+    assert contents_of(tmp_path / "one") == contents_of(tmp_path / "two")
 
 
 def test_the_order_of_a_corpus_changes_no_vector(opened, tmp_path):
@@ -169,7 +177,7 @@ def test_the_order_of_a_corpus_changes_no_vector(opened, tmp_path):
 
 
 def test_a_corpus_may_be_read_again(opened, tmp_path):
-    corpus = opened(csd_files.write_truth(tmp_path / "source"))
+    corpus = opened(format_files.neutral(tmp_path / "source"))
     first = [segment.features["text"] for segment in corpus.read()]
     cleaning = dict(corpus.cleaning)
     second = [segment.features["text"] for segment in corpus.read()]
@@ -196,7 +204,7 @@ def test_what_is_met_is_counted_with_and_without_the_cache(opened, tmp_path):
 
 @pytest.mark.slow
 def test_a_cached_corpus_is_read_without_tensorflow(encoder, tmp_path):
-    source = csd_files.write_truth(tmp_path / "source")
+    source = format_files.neutral(tmp_path / "source")
     code = (
         "import sys\nfrom mmtrans.sources.open import open_corpus\n"
         f"corpus = open_corpus({str(source)!r}, text_encoder={str(encoder)!r}, text_cache={str(tmp_path)!r})\n"
@@ -210,7 +218,7 @@ def test_a_cached_corpus_is_read_without_tensorflow(encoder, tmp_path):
 
 
 def test_the_manifest_tells_the_encoder_and_inspect_shows_it(opened, encoder, glove, tmp_path):
-    manifest = convert(opened(csd_files.write_truth(tmp_path / "source"), glove=glove), tmp_path / "records")
+    manifest = convert(opened(format_files.neutral(tmp_path / "source"), glove=glove), tmp_path / "records")
     assert manifest.text.layers == (1, 2)
     assert Manifest.load(tmp_path / "records") == manifest
     assert manifest.modalities["text"].dim == 34
@@ -243,20 +251,20 @@ def test_an_encoder_of_another_language_is_refused(opened, tmp_path):
 @pytest.mark.parametrize("layers", [(3,), (), (1, 1), (-1,)])
 def test_layers_that_are_not_there_are_refused_before_anything_is_read(layers, opened, tmp_path):
     with pytest.raises(ValueError, match=re.escape(f"from 0, its embeddings, to 2. Received: layers={list(layers)}")):
-        opened(csd_files.write_truth(tmp_path / "source"), text_layers=layers)
+        opened(format_files.neutral(tmp_path / "source"), text_layers=layers)
 
 
 def test_layers_without_an_encoder_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"There is no text encoder\. Expected --text-encoder NAME beside --text-layers\."
     ):
-        open_corpus(csd_files.write_truth(tmp_path / "source"), text_layers=(1,))
+        open_corpus(format_files.neutral(tmp_path / "source"), text_layers=(1,))
 
 
 def test_vectors_of_none_of_the_words_are_refused_beside_an_encoder_too(opened, glove, tmp_path):
     glove.write_text("other 1 2\n")
     with pytest.raises(ValueError, match="The word vectors have none of the words"):
-        opened(csd_files.write_truth(tmp_path / "source"), glove=glove)
+        opened(format_files.neutral(tmp_path / "source"), glove=glove)
 
 
 def test_pieces_stand_first_and_frozen_layers_and_glove_after_them(encoder, glove, opened, tmp_path):
@@ -280,7 +288,7 @@ def test_pieces_stand_first_and_frozen_layers_and_glove_after_them(encoder, glov
 
 
 def test_columns_of_pieces_are_not_standardised_and_told_in_no_note(opened, tmp_path):
-    source = csd_files.write_truth(tmp_path / "source")
+    source = format_files.neutral(tmp_path / "source")
     manifest = convert(opened(source, text_pieces=2, text_layers=(0,)), tmp_path / "records")
     info = manifest.modalities["text"]
     assert (info.mean[:2], info.std[:2]) == ((0.0, 0.0), (1.0, 1.0))
