@@ -20,6 +20,9 @@ MANIFEST_NAME = "manifest.json"
 #: So records keep their hash, and what was trained on them goes on.
 ADDED = {"added": True}
 
+#: Metadata of a key that is no part of the content: `manifest_hash` does not know it.
+ASIDE = {"aside": True}
+
 #: Columns of a modality.
 Dim = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
@@ -137,7 +140,7 @@ class TextColumns:
     """What the columns of a text are that an encoder of words gave: `[pieces | layers, side by side | GloVe]`.
 
     Args:
-        encoder: the encoder, as it was named.
+        encoder: the encoder, as it was named; another name of the same gives the same records.
         sha256: of the encoder: its configuration, weights and tokenizer.
         layers: the layers whose vectors stand side by side, in this order; 0 is the embeddings.
         width: columns of each layer.
@@ -147,7 +150,7 @@ class TextColumns:
         glove_sha256: of the file of GloVe's vectors, if there are any.
     """
 
-    encoder: str
+    encoder: str = field(metadata=ASIDE)
     sha256: str
     layers: tuple[Count, ...]
     width: Dim
@@ -306,7 +309,8 @@ def file_sha256(path: str | Path) -> str:
 
 
 def _hashed(value: Any) -> Any:
-    """A manifest, or a part of one, as its hash is made of it: without keys that are `ADDED` and say nothing."""
+    """A manifest, or a part of one, as its hash is made of it: without keys that are `ASIDE`, or `ADDED` and say
+    nothing."""
     if is_dataclass(value):
         keys = [key for key in fields(value) if not _says_nothing(key, getattr(value, key.name))]
         return {key.name: _hashed(getattr(value, key.name)) for key in keys}
@@ -317,7 +321,7 @@ def _hashed(value: Any) -> Any:
 
 def _says_nothing(key: Field, value: Any) -> bool:
     default = key.default if key.default_factory is MISSING else key.default_factory()
-    return "added" in key.metadata and value == default
+    return "aside" in key.metadata or ("added" in key.metadata and value == default)
 
 
 def _is_plain_name(name: str) -> bool:

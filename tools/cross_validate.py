@@ -29,6 +29,7 @@ from mmtrans.evaluation.uncertainty.seeds import compare_seeds
 from mmtrans.runs.run import Run
 from mmtrans.search.folds import fold_videos
 from mmtrans.system.files import write_atomically
+from mmtrans.system.quiet import silent_stderr
 from mmtrans.training.train import train
 from mmtrans.workers.process import forget_models, set_up_tensorflow
 from tfrecords.schema import LabelScale, video_of
@@ -73,7 +74,8 @@ class Scores:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains what is missing, scores and compares; returns the exit code."""
     options = _parse(arguments)
-    set_up_tensorflow(None)
+    with silent_stderr():
+        set_up_tensorflow(None)
     try:
         ways = [_way(text) for text in options.way]
         mixes = dict(_mix(text, {way.name for way in ways}) for text in options.mix)

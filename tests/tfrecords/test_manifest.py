@@ -128,6 +128,8 @@ def test_an_encoder_of_words_is_told_and_changes_the_hash(tmp_path):
     assert Manifest.load(tmp_path) == manifest
     assert manifest.manifest_hash != replace(manifest, text=None).manifest_hash
     assert manifest.manifest_hash != replace(manifest, text=replace(TEXT, layers=(6, 5))).manifest_hash
+    # The same encoder by another name, as another folder is.
+    assert manifest.manifest_hash == replace(manifest, text=replace(TEXT, encoder="folder")).manifest_hash
 
 
 def test_the_columns_of_a_text_are_those_of_its_encoder():
