@@ -19,6 +19,9 @@ from mmtrans.models.statistics import Statistics
 from mmtrans.models.variational import LOG_VARIANCE
 from mmtrans.recipe import Features, Recipe
 
+#: Name of the model up to standardised features.
+FEATURES = "features"
+
 
 def source_inputs(dim: int) -> dict[str, Any]:
     """The `Input`s that every model reads: `source (batch, source_steps, dim)` and `source_length (batch,)`."""
@@ -58,7 +61,7 @@ def build_chain(
         mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
         features = _features(recipe, config, statistics, inputs["source"], mask)
         memory = ZeroPadding(name="zero_padding")([features, mask])
-        return (keras.Model(inputs, {"memory": memory}, name="features"),)
+        return (keras.Model(inputs, {"memory": memory}, name=FEATURES),)
 
     depth = len(recipe.translations)
     earlier = build_chain(recipe.source, config, statistics, run_format)

@@ -16,10 +16,12 @@ from mmtrans.config import FIELDS, RUN_FORMAT, Config
 from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
+from mmtrans.runs.environment import text_of
 from mmtrans.runs.phases import Phase, TranslationPhase, learned_otherwise
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import load_weights, read_weights
 from mmtrans.system.console import warn
+from tfrecords.manifest import TextColumns
 
 
 def open_init(init: str, kept: Path | None = None) -> Run:
@@ -71,6 +73,9 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         theirs, ours = init.config.to_dict(), config.to_dict()
         wanted = {name: theirs[name] for name in names} | _columns(inputs, _dims(init))
         received = {name: ours[name] for name in names} | _columns(inputs, dims)
+        if "text" in inputs.modalities:
+            wanted |= _pieces(text_of(init.data))
+            received |= _pieces(records.manifest.text)
         _compare(wanted, received, config)
         read_weights(init.weights_path(given))
 
@@ -137,6 +142,11 @@ def _dims(run: Run) -> dict[str, int]:
 
 def _columns(features: Features, dims: Mapping[str, int]) -> dict[str, int]:
     return {f"columns of {name}": dims[name] for name in features.modalities}
+
+
+def _pieces(text: TextColumns | None) -> dict[str, object]:
+    found = f"those of the text encoder {text.sha256[:12]}" if text is not None and text.pieces else "none"
+    return {"pieces of words": found}
 
 
 def _compare(wanted: Mapping[str, object], received: Mapping[str, object], config: Config) -> None:

@@ -12,6 +12,7 @@ from mmtrans.config.sections import JointConfig, RegressorConfig
 from mmtrans.models.cycle import cycle_terms
 from mmtrans.models.losses import Tensors, Term, sentiment_loss
 from mmtrans.models.regressor import Regressor
+from mmtrans.models.representation import FEATURES
 from mmtrans.models.targets import linear_ramp
 from mmtrans.models.translator import Translator
 
@@ -199,4 +200,6 @@ def kept_weights(objective: Objective) -> dict[str, keras.Model]:
     phases take; and of models trained together each one under its own name."""
     model = objective.model
     parts = model.models if isinstance(model, JointModel) else {}
-    return {"model": model, "representation": objective.representation, **parts}
+    # What reads features ends a run: a text encoder within them need not be kept twice.
+    taken = {} if objective.representation.name == FEATURES else {"representation": objective.representation}
+    return {"model": model, **taken, **parts}

@@ -125,6 +125,10 @@ def test_a_translation_moves_the_encoder_and_its_regressor_does_not(tiny, pieces
     later = train_run(tmp_path / "later", config, pieces)
     assert differing(weights_of(later.load_regressor().model), translated) == []
 
+    other = write_piece_records(make_tiny_encoder(tmp_path / "other", seed=1), tmp_path / "records")
+    with pytest.raises(ValueError, match=r"other sizes\. Expected pieces of words=those of the text encoder \w{12} "):
+        prepare_phases(config, Records.open(other, splits=("train", "valid")))
+
 
 def test_an_encoder_that_is_left_alone_is_read_all_the_same(tiny, pieces, tmp_path):
     run = train_run(tmp_path / "run", tiny(recipe="concat(T,A)", epochs=1), pieces)
