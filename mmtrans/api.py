@@ -48,6 +48,7 @@ from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus
 from mmtrans.synthetic.corpus import synthesize
+from mmtrans.text import predict_text
 from mmtrans.training.train import train
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "open_corpus",
     "parse",
     "predict",
+    "predict_text",
     "synthesize",
     "train",
     "translate",

@@ -24,7 +24,7 @@ RANKS = (
     {"mmtrans.evaluation", "mmtrans.training"},
     {"mmtrans.inference", "mmtrans.workers"},
     {"mmtrans.grid", "mmtrans.search"},
-    {"mmtrans.report"},
+    {"mmtrans.report", "mmtrans.text"},
     {"mmtrans.api", "mmtrans.cli"},
     {"tools"},
 )

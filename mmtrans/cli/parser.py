@@ -84,7 +84,8 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def parse_known_args(self, args=None, namespace=None):
-        """As argparse's, which takes the value of `--label-range -3,3` for a flag."""
+        """As argparse's, which takes the value of `--label-range -3,3` for a flag, and an argument that may be left out
+        for left out where it stands behind flags (before Python 3.13)."""
         joined: list[str] = []
         for argument in sys.argv[1:] if args is None else args:
             is_value = re.fullmatch(r"-[0-9.][^,]*,.*", argument) and joined and re.match("--.", joined[-1])
@@ -92,7 +93,11 @@ class Parser(argparse.ArgumentParser):
                 joined[-1] += f"={argument}"
             else:
                 joined.append(argument)
-        return super().parse_known_args(joined, namespace)
+        found, rest = super().parse_known_args(joined, namespace)
+        for action in self._get_positional_actions():
+            if action.nargs == "?" and rest and not rest[0].startswith("-") and getattr(found, action.dest) is None:
+                setattr(found, action.dest, self._get_values(action, [rest.pop(0)]))
+        return found, rest
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """As argparse's, which says nothing where stdout takes no help and no version: here that is an OSError."""

@@ -25,7 +25,8 @@ INFLUENCE = "influence"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
-        "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`. Rows have "
+        "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`; or of text alone: "
+        "--text, --text-file, or a CSV file with a column text, for models that read words alone. Rows have "
         "id (as records have it, v[2]; of no known style as the file has it), score, polarity, words, and the "
         "attention of each word. A run directory is data. A SAVED_MODEL is a "
         "program: its files are compared with their checksums, and operations that `mmtrans export` does not write are "
@@ -35,7 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"
     )
-    add_source_arguments(parser)
+    add_source_arguments(parser, required=False)
+    parser.add_argument(
+        "--text",
+        action="append",
+        type=str,
+        metavar="TEXT",
+        help="score this utterance in place of SOURCE, and show what each word adds; may be given several times",
+    )
+    parser.add_argument("--text-file", metavar="FILE|-", help="score each line of a text file, or of standard input")
+    parser.add_argument(
+        "--text-encoder",
+        metavar="DIR|NAME",
+        help="where the encoder of the model's words lies now (default: where it was in training)",
+    )
     parser.add_argument(
         "--influence",
         action="store_true",
@@ -51,24 +65,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality."""
+    """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality or of words;
+    of texts of the command line the predictions, too."""
     suffix = check_out(arguments.out)
+    text = text_from(arguments)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
     from mmtrans.inference.predict import Scorer, predict
 
     scorer = Scorer.open(arguments.model)
-    corpus = corpus_from(arguments, labelled=False)
-    counts = Counter(predicted=0, cut=0)
-    with rows_to(arguments.out, suffix, arguments.influence) as write:
-        for prediction in predict(scorer, corpus, counts, influence=arguments.influence):
+    corpus = source_of(arguments, scorer) if text is None else spoken_by(arguments, scorer, *text)
+    is_shown = arguments.text is not None and arguments.out is None
+    influence = arguments.influence or is_shown
+    counts, shown = Counter(predicted=0, cut=0), []
+    with contextlib.nullcontext(shown.append) if is_shown else rows_to(arguments.out, suffix, influence) as write:
+        for prediction in predict(scorer, corpus, counts, influence=influence):
             write(prediction)
-    for note in corpus.notes:
+    if is_shown:
+        from mmtrans.cli.scored import show_scored
+
+        show_scored(shown, scorer.label)
+    for note in (*corpus.notes, *corpus.trouble):
         # How ids are read, among others.
         warn(f"Note: {note}")
+    words_cut = counts.pop("cut words", 0)
     report(counts, arguments.out)
-    return dict(counts)
+    if text is None:
+        return dict(counts)
+    return {**counts, **report_text(corpus, words_cut), **({"predictions": list(map(to_json, shown))} if shown else {})}
+
+
+def text_from(arguments: argparse.Namespace) -> tuple[list[Any], str] | None:
+    """The utterances that the flags give, or a table, and where they are from; `None` for another source.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: there is not one of SOURCE, --text and --text-file; or the file cannot be read.
+    """
+    from mmtrans.sources.text.utterances import is_table_of_text, lines_of, numbered, read_lines, read_rows
+
+    given = {"SOURCE": arguments.source, "--text": arguments.text, "--text-file": arguments.text_file}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) != 1:
+        raise ValueError(
+            f"One thing is predicted at a time. Expected one of SOURCE, --text TEXT and --text-file FILE. "
+            f"Received: {' and '.join(given) or 'none of them'}. Give one."
+        )
+    if arguments.text is not None:
+        return numbered(arguments.text), "--text"
+    if arguments.text_file == "-":
+        return lines_of(read_stdin()), "standard input"
+    if arguments.text_file is not None:
+        return read_lines(arguments.text_file), arguments.text_file
+    if arguments.format == "auto" and is_table_of_text(Path(arguments.source)):
+        return read_rows(Path(arguments.source)), arguments.source
+    return None
+
+
+def read_stdin() -> str:
+    """Standard input, which must be UTF-8."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Standard input cannot be read: it is not UTF-8. Expected an utterance a line. "
+            f"Received: byte {error.object[error.start]:#04x}. Save it as UTF-8."
+        ) from error
+
+
+def source_of(arguments: argparse.Namespace, scorer):
+    """The corpus at SOURCE; where an encoder gave the model's words their vectors, it gives these theirs."""
+    if scorer.text is None or "text" not in scorer.modalities:
+        return corpus_from(arguments, labelled=False)
+    from mmtrans.text import vectors_for
+
+    vectors = vectors_for(scorer, text_encoder=arguments.text_encoder, glove=arguments.glove)
+    return corpus_from(arguments, labelled=False, vectors=vectors)
+
+
+def spoken_by(arguments: argparse.Namespace, scorer, utterances: list[Any], origin: str):
+    """The corpus of utterances, with the vectors that the model reads."""
+    from mmtrans.text import open_text
+
+    return open_text(scorer, utterances, origin, text_encoder=arguments.text_encoder, glove=arguments.glove)
 
 
 def check_out(out: str | None) -> str:
@@ -130,6 +210,19 @@ def to_json(prediction) -> dict[str, Any]:
     if prediction.influence is None:
         return told
     return {**told, INFLUENCE: [None if value != value else round(value, 7) for value in prediction.influence.tolist()]}
+
+
+def report_text(corpus, words_cut: int) -> dict[str, int]:
+    """Says on stderr what of texts was not read, and returns the counts."""
+    without = len(corpus.dropped)
+    if without:
+        first = ", ".join(dropped.id for dropped in corpus.dropped[:5])
+        warn(f"{without} texts have no words and get no score: {first}{', …' if without > 5 else ''}.")
+    if words_cut:
+        warn(f"{words_cut} words lie beyond the steps that training read.")
+    for what, number in corpus.cleaning.items():
+        warn(f"{what}: {number}.")
+    return {"without_words": without, "words_cut": words_cut}
 
 
 def report(counts: Counter, out: str | None) -> None:

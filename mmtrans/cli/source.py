@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from mmtrans.bounds import LABEL_SHIFT
 from mmtrans.cli.parser import add_number
@@ -11,9 +13,15 @@ from mmtrans.cli.parser import add_number
 MOST_DIGITS = 4
 
 
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds SOURCE and its flags."""
-    parser.add_argument("source", metavar="SOURCE", help="file or folder of a corpus")
+def add_source_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Adds SOURCE and its flags.
+
+    Args:
+        parser: parser of the command.
+        required: whether SOURCE must be given.
+    """
+    number = None if required else "?"
+    parser.add_argument("source", metavar="SOURCE", nargs=number, help="file or folder of a corpus")
     # Spelled out: a look at the readers' own list would import numpy, and --help answers at once.
     parser.add_argument(
         "--format",
@@ -79,12 +87,13 @@ def parse_layers(text: str) -> tuple[int, ...]:
     return layers
 
 
-def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
+def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True, vectors: Mapping[str, Any] | None = None):
     """The `Corpus` that the flags name; raises as `mmtrans.sources.open.open_corpus`.
 
     Args:
         arguments: the parsed arguments.
         labelled: whether labels are read. Otherwise nobody has to say which of several columns is the label.
+        vectors: options by which words get their vectors, in place of what the flags say of that.
     """
     from mmtrans.sources.format import AS_MANY
     from mmtrans.sources.labels import ANY_LABEL, parse_label_range
@@ -96,6 +105,7 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True):
     options["text_pieces"] = AS_MANY if getattr(arguments, "text_pieces", False) else None
     if options["text_layers"] is not None:
         options["text_layers"] = parse_layers(options["text_layers"])
+    options |= vectors or {}
     if not labelled and arguments.label is None:
         options["label"] = ANY_LABEL
     if arguments.label_range is not None:

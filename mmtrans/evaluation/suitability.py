@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmtrans.data.records import Records
 from mmtrans.evaluation.results import SHOWN
 from mmtrans.recipe import Translation
-from mmtrans.runs.environment import label_of, steps_per_word
+from mmtrans.runs.environment import label_of, steps_per_word, text_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.seen import SEEN_SPLITS
-from tfrecords.manifest import Manifest
+from tfrecords.manifest import Manifest, TextColumns
 from tfrecords.schema import SPLITS, video_of
 
 #: Whether a modality is aligned → what that means of its steps.
@@ -94,6 +94,8 @@ def check_features(run: Run, records: Records, *, has_target: bool = True) -> No
                 f"Received: {STEPS[info.aligned]} ({records.directory}). Convert a source like that of the run."
             )
         check_names(name, expected.get("feature_names"), info.feature_names, str(records.directory))
+    if "text" in names:
+        check_text(text_of(run.data), records.manifest.text, str(records.directory))
     _check_rates(run, records, names)
 
 
@@ -120,6 +122,33 @@ def other_rates(found: Mapping[str, float], trained: Mapping[str, float]) -> lis
     """Modalities whose steps a word, where both sides know them, differ by more than people's speech does."""
     rates = {name: (found[name], trained[name]) for name in trained if name in found and trained[name]}
     return [name for name, (rate, own) in rates.items() if not 1 / RATE_FACTOR <= rate / own <= RATE_FACTOR]
+
+
+def check_text(expected: TextColumns | None, found: TextColumns | None, place: str) -> None:
+    """Raises a ValueError where another encoder, other layers of it or another file gave the words their vectors."""
+    if _tells_text(expected) == _tells_text(found):
+        return
+    expected_text, found_text = map(describe_text, (expected, found))
+    raise ValueError(
+        f"The words have other vectors than in training. Expected {expected_text}. Received: {found_text} ({place}). "
+        f"Give the same encoder and the same file of vectors."
+    )
+
+
+def describe_text(text: TextColumns | None) -> str:
+    """What gives words their vectors, for people."""
+    if text is None:
+        return "vectors of no encoder"
+    parts = [f"the encoder {text.encoder} (sha256 {text.sha256[:SHOWN]})"]
+    parts += [f"its layers {', '.join(map(str, text.layers))}"] if text.layers else []
+    parts += [f"{text.pieces} columns of pieces"] if text.pieces else []
+    parts += [f"GloVe's {text.glove} columns (sha256 {(text.glove_sha256 or '')[:SHOWN]})"] if text.glove else []
+    return ", ".join(parts)
+
+
+def _tells_text(text: TextColumns | None) -> TextColumns | None:
+    """The same wherever the encoder lies, and whatever it is called."""
+    return text and replace(text, encoder="")
 
 
 def check_names(modality: str, expected: Sequence[str] | None, found: Sequence[str] | None, place: str) -> None:

@@ -12,14 +12,15 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.evaluation.suitability import STEPS, check_names, other_rates
+from mmtrans.evaluation.suitability import STEPS, check_names, check_text, other_rates
 from mmtrans.inference.graph import sentiment_function
 from mmtrans.inference.influence import influence_of
 from mmtrans.inference.opening import is_export, open_export
 from mmtrans.inference.signature import Read
-from mmtrans.runs.environment import Columns, label_of
+from mmtrans.runs.environment import Columns, label_of, source_files, text_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
+from tfrecords.manifest import TextColumns
 from tfrecords.schema import LabelScale, Segment
 
 BATCH_SIZE = 32
@@ -42,6 +43,9 @@ class SegmentSource(Protocol):
 
     @property
     def ids_are_videos(self) -> bool: ...
+
+    @property
+    def text(self) -> TextColumns | None: ...
 
     @property
     def dropped(self) -> Sequence[Any]: ...
@@ -87,6 +91,8 @@ class Scorer:
         max_steps: stream → longest stream that training read; the first steps count, as in conversion.
         label: the label's scale.
         steps_per_word: modality with steps at its own rate → its mean steps a word in training, where that is known.
+        text: the encoder that gave the words their vectors in training, if one did.
+        source_files: sha256 of the files that the training records were made of, where they are known.
     """
 
     name: str
@@ -95,6 +101,8 @@ class Scorer:
     max_steps: Mapping[str, int]
     label: LabelScale
     steps_per_word: Mapping[str, float] = field(default_factory=dict)
+    text: TextColumns | None = None
+    source_files: frozenset[str] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Scorer:
@@ -109,13 +117,16 @@ class Scorer:
         if is_export(path):
             signature, function = open_export(path)
             modalities, data = signature["reads"], signature
+            files = frozenset(signature["files"]) if "files" in signature else None
         else:
             run = Run.open(path)
             check_finished(run)
             function, data = sentiment_function(run), run.data
             modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
-        label = label_of(data)
-        return cls(str(path), function, modalities, data["max_steps"], label, data.get("steps_per_word", {}))
+            files = source_files(data, run.records_path, run.manifest_hash)
+        label, text = label_of(data), text_of(data)
+        rates = data.get("steps_per_word", {})
+        return cls(str(path), function, modalities, data["max_steps"], label, rates, text, files)
 
     def score(self, features: Sequence[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
@@ -164,7 +175,8 @@ def predict(
     Args:
         scorer: the model.
         corpus: an opened source.
-        counts: receives the counts `predicted`, `cut`, and `without <modality>`, complete at the end.
+        counts: receives the counts `predicted`, `cut` (segments), `cut words`, and `without <modality>`, complete at
+            the end.
         influence: whether each segment is scored again without each of its steps, to tell their influence.
 
     Raises:
@@ -200,6 +212,8 @@ def _check_corpus(scorer: Scorer, corpus: SegmentSource) -> None:
                 f"Received: {STEPS[aligned]} ({_place(corpus)}). Give a source like that of the training records."
             )
         check_names(name, info.get("feature_names"), corpus.feature_names.get(name), _place(corpus))
+    if "text" in scorer.modalities:
+        check_text(scorer.text, corpus.text, _place(corpus))
 
 
 def _choose(
@@ -230,6 +244,7 @@ def _choose(
         counts["cut"] += any(len(array) < lengths[name] for name, array in features.items())
         counts["predicted"] += 1
         if segment.tokens:
+            counts["cut words"] += len(segment.tokens[scorer.max_steps.get("aligned", len(segment.tokens)) :])
             lengths_read["words"] += len(segment.tokens[: scorer.max_steps.get("aligned")])
             lengths_read.update({name: len(array) for name, array in features.items()})
         yield segment, features

@@ -13,8 +13,9 @@ import tensorflow as tf
 import mmtrans
 from mmtrans.evaluation.shapes import Shown, read_splits
 from mmtrans.inference.graph import SEARCH_INPUTS
-from mmtrans.runs.environment import Columns
+from mmtrans.runs.environment import Columns, source_files, text_of
 from mmtrans.runs.run import Run
+from tfrecords.manifest import TextColumns, TextFields
 from tfrecords.schema import LabelScale, ScaleFields
 from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
@@ -41,6 +42,8 @@ class Signature(_Always, total=False):
     """What is read of `signature.json`; not every release wrote the key that stands here."""
 
     steps_per_word: dict[str, Finite]
+    text: TextColumns | None
+    files: list[str]
 
 
 class _Described(TypedDict):
@@ -80,8 +83,16 @@ class _Checksums(TypedDict, total=False):
     sha256: dict[str, str]
 
 
-class ExportDescription(_Checksums):
+class _WordVectors(TypedDict, total=False):
+    text: TextFields | None
+    files: list[str]
+
+
+class ExportDescription(_Checksums, _WordVectors):
     """The content of `signature.json`; the checksums come when the files are written.
+
+    `text` tells the encoder that gave the words their vectors, and `files` the sha256 of what the records were made of,
+    word vectors among them; a model that reads no text has neither.
 
     `target` and `step_ratio` are `None` where nothing is written, or where a target's steps are its source's.
     """
@@ -144,6 +155,7 @@ def describe_export(run: Run, functions: Mapping[str, Any]) -> ExportDescription
         "label": cast(ScaleFields, run.data["label"]),
         "max_steps": run.data["max_steps"],
         "steps_per_word": run.data.get("steps_per_word", {}),
+        **_describe_text(run),
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
         "metrics": _own_metrics(run),
         "provenance": {
@@ -152,6 +164,18 @@ def describe_export(run: Run, functions: Mapping[str, Any]) -> ExportDescription
             "config": run.config.to_dict(),
         },
     }
+
+
+def _describe_text(run: Run) -> _WordVectors:
+    """Where the words' vectors come from."""
+    if "text" not in run.recipe.inputs.modalities:
+        return {}
+    text = text_of(run.data)
+    described: _WordVectors = {"text": None if text is None else text.to_json()}
+    files = source_files(run.data, run.records_path, run.manifest_hash)
+    if files is not None:
+        described["files"] = sorted(files)
+    return described
 
 
 def load_signature(directory: str | Path) -> Signature:

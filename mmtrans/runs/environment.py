@@ -46,6 +46,7 @@ class Data(_AlwaysData, total=False):
 
     steps_per_word: dict[str, Finite]
     text: TextColumns | None
+    files: list[str]
 
 
 class DataDescription(TypedDict):
@@ -56,6 +57,7 @@ class DataDescription(TypedDict):
     modalities: dict[str, Columns]
     steps_per_word: dict[str, float]
     text: TextFields | None
+    files: list[str]
 
 
 class _Always(TypedDict):
@@ -80,7 +82,8 @@ class Environment(_Always, total=False):
 
 def describe_data(manifest: Manifest) -> DataDescription:
     """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, how
-    many steps a word those have that are not aligned to the words, and the encoder that gave `text` its columns."""
+    many steps a word those have that are not aligned to the words, the encoder that gave `text` its columns, and the
+    sha256 of the `files` that the records were made of."""
     return {
         "label": manifest.label.to_json(),
         "max_steps": dict(manifest.max_steps),
@@ -90,6 +93,7 @@ def describe_data(manifest: Manifest) -> DataDescription:
         },
         "steps_per_word": steps_per_word(manifest),
         "text": None if manifest.text is None else manifest.text.to_json(),
+        "files": sorted({file.sha256 for file in manifest.source.files}),
     }
 
 
@@ -106,6 +110,23 @@ def text_of(data: Mapping[str, Any]) -> TextColumns | None:
 def pieces_of(environment: Mapping[str, Any]) -> PieceColumns | None:
     """The columns of pieces in a run's `environment.json`, and their encoder; `None` where its text has none."""
     return msgspec.convert(environment.get("text_encoder"), PieceColumns | None)
+
+
+def source_files(data: Mapping[str, Any], records: Path, manifest_hash: str) -> frozenset[str] | None:
+    """sha256 of the files that a run's records were made of; `None` where neither its data nor its records tell.
+
+    Args:
+        data: what `describe_data` gave.
+        records: path of the records when the run was made.
+        manifest_hash: hash of their manifest.
+    """
+    if "files" in data:
+        return frozenset(data["files"])
+    try:
+        manifest = Manifest.load(records)
+    except (OSError, ValueError):
+        return None
+    return frozenset(file.sha256 for file in manifest.source.files) if manifest.manifest_hash == manifest_hash else None
 
 
 def steps_per_word(manifest: Manifest) -> dict[str, float]:

@@ -14,17 +14,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmtrans.system.cache import cache_folder
 from mmtrans.system.files import new_file
 
-#: A smaller file is read anew each time, which takes some hundredths of a second.
-LEAST_BYTES = 16 << 20
+#: A smaller file is read anew each time, which takes some milliseconds.
+LEAST_BYTES = 1 << 20
 
 _FORMAT = 1
-_HEADER_BYTES = 512
+_HEADER_BYTES = 1 << 13
+_FOLDER, _SUFFIX = "glove", ".index"
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,23 @@ def stamp_of(path: Path) -> list[int]:
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
+def find_file(digest: str) -> Path | None:
+    """A file of this sha256 that has an index, and has not changed since; `None` where none is known."""
+    with contextlib.suppress(OSError, RuntimeError):
+        for place in sorted(cache_folder(_FOLDER).glob(f"*{_SUFFIX}")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                path = Path(_read_header(place)["path"])
+                index = load_index(path)
+                if index is not None and index.sha256 == digest:
+                    return path
+    return None
+
+
 def load_index(path: Path) -> Index | None:
     """The kept index of a file; `None` where there is none, or a damaged one, or the file has changed since."""
     try:
         place = _place_of(path)
-        with place.open("rb") as file:
-            header = json.loads(file.read(_HEADER_BYTES))
+        header = _read_header(place)
         checksum = header.pop("checksum")
         words, dim, digest = int(header["words"]), int(header["dim"]), str(header["sha256"])
         if [header["format"], *header["stamp"]] != [_FORMAT, *stamp_of(path)]:
@@ -96,8 +109,8 @@ def save_index(path: Path, stamp: list[int], index: Index) -> None:
         index: the index.
     """
     arrays = np.stack([index.hashes, index.offsets])
-    header: dict[str, object] = {"format": _FORMAT, "stamp": stamp, "sha256": index.sha256, "dim": index.dim}
-    header["words"] = len(index.hashes)
+    header: dict[str, Any] = {"format": _FORMAT, "stamp": stamp, "sha256": index.sha256, "dim": index.dim}
+    header |= {"words": len(index.hashes), "path": os.path.realpath(path)}
     header["checksum"] = _checksum(header, arrays)
     with contextlib.suppress(OSError, RuntimeError):
         place = _place_of(path)
@@ -107,7 +120,12 @@ def save_index(path: Path, stamp: list[int], index: Index) -> None:
             file.write(arrays.data)
 
 
-def _checksum(header: dict[str, object], arrays: np.ndarray) -> str:
+def _read_header(place: Path) -> dict[str, Any]:
+    with place.open("rb") as file:
+        return json.loads(file.read(_HEADER_BYTES))
+
+
+def _checksum(header: dict[str, Any], arrays: np.ndarray) -> str:
     digest = sha256(json.dumps(header).encode())
     digest.update(arrays.data)
     return digest.hexdigest()
@@ -115,4 +133,4 @@ def _checksum(header: dict[str, object], arrays: np.ndarray) -> str:
 
 def _place_of(path: Path) -> Path:
     name = sha256(os.fsencode(os.path.realpath(path))).hexdigest()
-    return cache_folder("glove") / f"{name[:32]}.index"
+    return cache_folder(_FOLDER) / f"{name[:32]}{_SUFFIX}"

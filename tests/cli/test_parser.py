@@ -157,3 +157,29 @@ def test_no_path_and_no_name_is_empty(command, name, tmp_path, monkeypatch, caps
 def test_every_path_is_looked_at():
     expected = {("convert", "SOURCE"), ("convert", "RECORDS"), ("predict", "RUN|SAVED_MODEL"), ("train", "--init")}
     assert expected | {("train", "--run"), ("tune", "--space"), ("grid", "--variants")} <= set(text_arguments())
+
+
+@pytest.mark.parametrize(
+    ("argv", "found"),
+    [
+        (["a", "b", "--flag", "1"], ("a", "b", "1")),
+        (["a", "--flag", "1", "b"], ("a", "b", "1")),
+        (["--flag", "1", "a", "b"], ("a", "b", "1")),
+        (["a", "--flag", "1"], ("a", None, "1")),
+    ],
+)
+def test_an_argument_that_may_be_left_out_stands_anywhere(argv, found):
+    parser = Parser()
+    parser.add_argument("first")
+    parser.add_argument("second", nargs="?")
+    parser.add_argument("--flag")
+    arguments = parser.parse_args(argv)
+    assert (arguments.first, arguments.second, arguments.flag) == found
+
+
+def test_an_argument_too_many_is_refused(capsys):
+    parser = Parser(prog="p")
+    parser.add_argument("second", nargs="?")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["a", "b"])
+    assert "Unrecognized arguments: b" in capsys.readouterr().err

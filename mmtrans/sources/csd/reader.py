@@ -11,12 +11,10 @@ The files are opened and read in child processes (`mmtrans.sources.untrusted.par
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from mmtrans.sources.account import Cleaned
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.plan import Plan, plan_reading, read_vocabulary
 from mmtrans.sources.csd.sdk import COMPATIBILITIES
@@ -24,7 +22,7 @@ from mmtrans.sources.csd.sequence import split_id
 from mmtrans.sources.csd.units import read_units
 from mmtrans.sources.folds_file import read_folds
 from mmtrans.sources.labels import choose_scale
-from mmtrans.sources.text.lookup import WordVectors
+from mmtrans.sources.text.lookup import look_up_words
 from mmtrans.sources.untrusted.parent import read_isolated
 from mmtrans.sources.untrusted.wire import UnitCorpus
 from mmtrans.system.user_files import has_file
@@ -79,7 +77,7 @@ def open_csd(
         corpus = read_isolated(open_sequences, path, options, workers=workers)
     else:
         corpus = open_sequences(path, **options)
-    return _with_vectors(corpus, glove) if glove is not None and corpus.vocabulary else corpus
+    return look_up_words(corpus, glove) if glove is not None and corpus.vocabulary else corpus
 
 
 def open_sequences(
@@ -118,18 +116,3 @@ def open_sequences(
 def _read(plan: Plan) -> Iterator[Segment]:
     plan.account.clear()
     yield from chain.from_iterable(read_units(plan))
-
-
-def _with_vectors(corpus: UnitCorpus, glove: str | Path) -> Corpus:
-    vectors = WordVectors.open(glove, corpus.vocabulary, corpus.files[0])
-
-    def read() -> Iterator[Segment]:
-        seen: set[str] = set()
-        for segment in corpus.read():
-            unknown = vectors.unknown(segment.tokens)
-            corpus.account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(unknown))
-            corpus.account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", len(set(unknown) - seen))
-            seen.update(unknown)
-            yield replace(segment, features={"text": vectors.look_up(segment.tokens), **segment.features})
-
-    return replace(corpus, read=read, files=[*corpus.files, vectors.path], aligned={"text": True, **corpus.aligned})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _COLUMNS = ("id", "video_id", "index", "split", "label", "words")
 _MAX_INDEX_DIGITS = 18
 
 #: What tables of words alone call them; the first that there is counts.
-_WORDS = ("words", "text", "transcript", "sentence")
+WORD_COLUMNS = ("words", "text", "transcript", "sentence")
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,12 @@ def read_table(
         FileNotFoundError: there is no such file.
         ValueError: the table cannot be read.
     """
-    text = read_text(path, "table of segments", "a CSV file in UTF-8 with the columns id and label")
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
-        columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        raw = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise _table_error(path, f"{type(error).__name__}: {error}") from error
-    long = next((line for line, row in raw if len(row) > len(columns)), None)
-    if long is not None:
-        raise _table_error(f"{path}, line {long}", "more cells than columns (words with commas need quotes)")
+    columns, raw = read_cells(path, _table_error)
     named = "id" in columns
     stated = {"video_id", "index"} <= set(columns)
     if not raw or len(set(columns)) < len(columns) or not (named or stated or for_words):
         raise _table_error(path, f"columns={columns}, {len(raw)} lines")
-    of_words = next((name for name in _WORDS if name in columns), "words") if for_words else "words"
+    of_words = next((name for name in WORD_COLUMNS if name in columns), "words") if for_words else "words"
     extra = sorted(set(columns) - {*_COLUMNS, of_words} | ({"video_id", "index"} & set(columns) if named else set()))
     if extra:
         notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
@@ -88,6 +78,32 @@ def read_table(
     notes += found
     parts = zip(names, ids, splits, labels, words, strict=True)
     return [Row(*name, id, split, label, spoken) for name, id, split, label, spoken in parts], folds
+
+
+def read_cells(
+    path: Path, refusal: Callable[[object, str], ValueError]
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Reads a table in CSV.
+
+    Args:
+        path: the table.
+        refusal: `refusal(place, received)` gives what is raised where it cannot be read.
+
+    Returns:
+        the columns, in lower case, and of each row the line at which it ends and its cells.
+    """
+    text = read_text(path, "table of segments", "a CSV file in UTF-8 with a header")
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        columns = [str(name).strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        raw = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise refusal(path, f"{type(error).__name__}: {error}") from error
+    long = next((line for line, row in raw if len(row) > len(columns)), None)
+    if long is not None:
+        raise refusal(f"{path}, line {long}", "more cells than columns (words with commas need quotes)")
+    return columns, raw
 
 
 def _split(row: Mapping[str, str], where: str) -> str | None:

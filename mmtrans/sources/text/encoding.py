@@ -104,12 +104,14 @@ class _Encoder:
         return hashlib.sha256(json.dumps(told).encode()).digest()
 
 
-def encode_words(corpus: Corpus, options: SourceOptions) -> Corpus:
+def encode_words(corpus: Corpus, options: SourceOptions, *, strict: bool = True) -> Corpus:
     """Wraps a corpus so that its text is the vectors that an encoder, and perhaps GloVe, give the words.
 
     Args:
         corpus: an opened source, whose own text was left aside and whose `vocabulary` is known.
         options: the options that it was opened with, among them `text_encoder`.
+        strict: whether words of which the encoder or the file of vectors knows none are refused, as of another
+            language.
 
     Returns:
         A corpus that shares `account` and `notes` with `corpus`. A word is a step of its text, and a segment without
@@ -124,7 +126,7 @@ def encode_words(corpus: Corpus, options: SourceOptions) -> Corpus:
     from mmtrans.words.folder import open_folder
 
     source = corpus.files[0]
-    if not spoken(list(corpus.vocabulary)).any():
+    if strict and not spoken(list(corpus.vocabulary)).any():
         raise ValueError(
             f"There are no words for the text encoder. Expected a source with words. "
             f"Received: text_encoder={options.text_encoder} ({source}, {corpus.format}). "
@@ -132,8 +134,9 @@ def encode_words(corpus: Corpus, options: SourceOptions) -> Corpus:
         )
     folder = open_folder(str(options.text_encoder))
     encoder = _Encoder(folder, _layers_of(folder, options), _cache_of(options))
-    encoder.check(corpus)
-    glove = None if options.glove is None else WordVectors.open(options.glove, corpus.vocabulary, source)
+    if strict:
+        encoder.check(corpus)
+    glove = None if options.glove is None else WordVectors.open(options.glove, corpus.vocabulary, source, strict=strict)
     columns = TextColumns(
         encoder=folder.name,
         sha256=folder.sha256,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import Cleaned
+from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.glove import open_glove
+from tfrecords.schema import Segment
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,14 @@ class WordVectors:
     dim: int
 
     @classmethod
-    def open(cls, path: str | Path, vocabulary: Collection[str], source: Path) -> WordVectors:
+    def open(cls, path: str | Path, vocabulary: Collection[str], source: Path, *, strict: bool = True) -> WordVectors:
         """Reads the vectors of some words from a file in GloVe's text format.
 
         Args:
             path: the file.
             vocabulary: the words in lower case.
             source: where the words are from, for messages.
+            strict: whether a file that has none of the words is refused.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -42,7 +46,7 @@ class WordVectors:
         """
         glove = open_glove(path)
         vectors = glove.read(vocabulary)
-        if not vectors:
+        if strict and not vectors:
             raise ValueError(
                 f"The word vectors have none of the words. Expected words in lower case. Received: glove={path} for "
                 f"{len(vocabulary)} words like {sorted(vocabulary)[:3]} ({source}). "
@@ -62,3 +66,32 @@ class WordVectors:
     def unknown(self, words: Sequence[str]) -> list[str]:
         """Those of the words that have no vector, in lower case."""
         return [lower for lower in map(str.lower, words) if lower not in self.vectors]
+
+
+def look_up_words(corpus: Corpus, glove: str | Path, *, strict: bool = True) -> Corpus:
+    """Wraps a corpus so that its text is the vectors that a file has of its words, which it counts where it has none.
+
+    Args:
+        corpus: an opened source, whose `vocabulary` is known.
+        glove: the file of vectors.
+        strict: whether a file that has none of the words is refused.
+
+    Returns:
+        A corpus that shares `account` and `notes` with `corpus`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file has none of the words, or is damaged.
+    """
+    vectors = WordVectors.open(glove, corpus.vocabulary, Path(corpus.files[0]), strict=strict)
+
+    def read() -> Iterator[Segment]:
+        seen: set[str] = set()
+        for segment in corpus.read():
+            unknown = vectors.unknown(segment.tokens)
+            corpus.account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(unknown))
+            corpus.account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", len(set(unknown) - seen))
+            seen.update(unknown)
+            yield replace(segment, features={"text": vectors.look_up(segment.tokens), **segment.features})
+
+    return replace(corpus, read=read, files=[*corpus.files, vectors.path], aligned={"text": True, **corpus.aligned})
