@@ -19,6 +19,8 @@ MODALITIES = ("text", "audio", "video")
 #: The fixed names of the three folds. Sources that say "dev" or "val" are renamed at the edge.
 SPLITS = ("train", "valid", "test")
 
+#: In the columns of a word's pieces: there is no further piece.
+NO_PIECE = -1.0
 
 #: A segment's id: the video, and in brackets the row in the label file, which counts from 0.
 SEGMENT_ID = re.compile(r"(.+)\[([0-9]{1,18})\]", re.DOTALL)

@@ -22,7 +22,7 @@ from mmtrans.evaluation.suitability import unseen
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.system.files import write_atomically
-from tfrecords.schema import video_of
+from tfrecords.schema import NO_PIECE, video_of
 
 #: The scores without any corruption.
 CLEAN = None
@@ -108,7 +108,7 @@ def _streams(run: Run) -> dict[str, SourceModality]:
     for name, place in blocks.items():
         mean, pieces = statistics.mean[name].copy(), statistics.pieces.columns if statistics.pieces else 0
         pieces = pieces if name == "text" else 0
-        mean[:pieces] = -1.0
+        mean[:pieces] = NO_PIECE
         streams[name] = SourceModality(slice(*place), mean, statistics.std[name], len(blocks) == 1, pieces)
     return streams
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mmtrans.bounds import SEARCH
@@ -14,9 +15,12 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.layers.encoder import Encoder
 from mmtrans.models.regressor import Regressor
+from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
+from mmtrans.recipe import Features
 from mmtrans.runs.run import Run
 from tfrecords.reader import parse_batch
+from tfrecords.schema import NO_PIECE
 
 #: Name of a scalar input → its dtype, and the default of `mmtrans translate`.
 Scalars = Mapping[str, tuple[tf.DType, bool | int | float]]
@@ -66,12 +70,14 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
     return {"serving_default": functions["sentiment"], **functions}, _variables(models)
 
 
-def clean_source(features: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
+def clean_source(features: list[tf.Tensor], length: tf.Tensor, lost: np.ndarray | float = 0.0) -> tf.Tensor:
     """The source of a model, given what a client sends: nothing but finite values at valid steps gets through.
 
     Args:
-        features: `(batch, steps, dim)` float32 of each modality, raw; non-finite cells become 0, as in conversion.
+        features: `(batch, steps, dim)` float32 of each modality, raw; non-finite cells become 0, as in conversion, or
+            what `lost` says.
         length: `(batch,)` int32; whatever stands beyond it becomes 0.
+        lost: `(sum of dims,)` float32, what a non-finite cell of each column becomes in place of 0.
 
     Returns:
         `(batch, steps, sum of dims)` float32. Running it raises an InvalidArgumentError where there is not one length a
@@ -87,7 +93,16 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor) -> tf.Tensor:
     message = "A length is out of range. Expected 1 up to the steps of the features. Received: length, steps"
     tf.debugging.Assert(tf.reduce_all((length >= 1) & (length <= steps)), [message, length, steps])
     valid = tf.sequence_mask(length, steps)[:, :, None]
-    return tf.where(valid & tf.math.is_finite(source), source, 0.0)
+    return tf.where(valid, tf.where(tf.math.is_finite(source), source, lost), 0.0)
+
+
+def lost_cells(statistics: Statistics, features: Features) -> np.ndarray:
+    """What stands for a lost cell of each column of some features: 0, and of pieces of words -1, which is none."""
+    lost = np.zeros(statistics.dim(features), np.float32)
+    if statistics.pieces is not None and "text" in features.modalities:
+        start = statistics.blocks(features)["text"][0]
+        lost[start : start + statistics.pieces.columns] = NO_PIECE
+    return lost
 
 
 def check_options(options: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -125,10 +140,11 @@ def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 def _traced(run: Run, head: Callable, options: Scalars | None = None):
     """`head(source, length, **options)` as a concrete function of named inputs."""
     options = options or {}
+    lost = lost_cells(run.statistics, run.recipe.inputs)
 
     @partial(tf.function, autograph=False)
     def function(**inputs):
-        source = clean_source([inputs[name] for name in run.recipe.inputs.modalities], inputs["length"])
+        source = clean_source([inputs[name] for name in run.recipe.inputs.modalities], inputs["length"], lost)
         segments = tf.shape(source)[0]
         checked = check_options({name: inputs[name] for name in options})
         outputs = head(*with_a_row(source, inputs["length"]), **checked)

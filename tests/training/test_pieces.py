@@ -92,6 +92,9 @@ def test_the_encoder_moves_and_scores_come_without_its_folder(tuned_run, encoder
     for batch in _batches(run):
         found = serve(text=batch["source"], length=batch["source_length"])["score"].numpy()
         scores |= dict(zip(batch["id"].numpy(), found, strict=True))
+        lost = np.where(np.arange(5) == 1, np.nan, batch["source"]), np.where(np.arange(5) == 1, -1.0, batch["source"])
+        without, none = (serve(text=np.float32(s), length=batch["source_length"])["score"].numpy() for s in lost)
+        np.testing.assert_array_equal(without, none)
     with open(tuned_run / "predictions.csv", encoding="utf-8") as file:
         expected = {row["id"].encode(): float(row["prediction"]) for row in csv.DictReader(file)}
     assert len(scores) == 6

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfrecords.schema import Segment
+from tfrecords.schema import NO_PIECE, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Further pieces of a word, as of a long address, are left out.
 MOST_COLUMNS = 16
-
-NO_PIECE = -1.0
 
 
 def count_columns(reader: PieceReader, vocabulary: Collection[str], most: int) -> int:
