@@ -172,3 +172,37 @@ def test_a_model_that_reads_more_than_text_is_refused(records_dir, tmp_path, bas
 def test_texts_of_no_words_alone(looked_up):
     with pytest.raises(ValueError, match=r"gives no segments\. .*2 dropped, reasons=.*'no word of it is spoken'"):
         api.predict_text(looked_up.run, ["", "sp"], glove=looked_up.glove)
+
+
+@pytest.mark.parametrize("pieces", [False, True])
+def test_the_cards_example_gives_the_same_score_without_mmtrans(tmp_path, pieces, capsys):
+    spoken = make_spoken(tmp_path, with_encoder=True, pieces=pieces)
+    api.export(api.Run.open(spoken.run), tmp_path / "export")
+    card = (tmp_path / "export" / "model_card.md").read_text(encoding="utf-8")
+    signature = json.loads((tmp_path / "export" / "signature.json").read_text(encoding="utf-8"))
+    for told in (signature["text"]["sha256"], signature["text"]["glove_sha256"]):
+        assert told in card
+    program = next(part for part in card.split("```python\n")[1:] if "words = " in part).split("```")[0]
+    assert "mmtrans" not in program
+    places = {"ENCODER": spoken.encoder, "GLOVE.txt": spoken.glove, "THIS_DIRECTORY": tmp_path / "export"}
+    for name, place in places.items():
+        program = program.replace(name, str(place))
+    found = {}
+    exec(program, found)
+    text = "i loved every minute of it"
+    (expected,) = api.predict_text(tmp_path / "export", [text], glove=spoken.glove)
+    (own,) = api.predict_text(spoken.run, [text], glove=spoken.glove)
+    assert found["outputs"]["score"].numpy() == pytest.approx([expected.score], abs=1e-4)
+    assert own.score == pytest.approx(expected.score, abs=1e-4)
+
+
+def test_the_card_of_word_vectors_names_a_program_of_them(looked_up, tmp_path):
+    api.export(api.Run.open(looked_up.run), tmp_path / "export")
+    card = (tmp_path / "export" / "model_card.md").read_text(encoding="utf-8")
+    program = next(part for part in card.split("```python\n")[1:] if "words = " in part).split("```")[0]
+    program = program.replace("GLOVE.txt", str(looked_up.glove)).replace("THIS_DIRECTORY", str(tmp_path / "export"))
+    assert len(program.splitlines()) <= 20
+    found = {}
+    exec(program, found)
+    (expected,) = api.predict_text(looked_up.run, ["i loved every minute of it"], glove=looked_up.glove)
+    assert found["outputs"]["score"].numpy() == pytest.approx([expected.score], abs=1e-5)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mmtrans.evaluation.metrics import FIELD_METRICS
 from mmtrans.evaluation.shapes import Shown
+from mmtrans.inference.card_text import text_section
 from mmtrans.inference.signature import Described, ExportDescription, FunctionDescription, StreamDescription
 from mmtrans.system.escape import for_markdown
 
@@ -80,6 +81,7 @@ def model_card(description: ExportDescription) -> str:
         *_metrics(description["metrics"]),
         *_signatures(description["signatures"]),
         _RUN.format(arguments=arguments),
+        *text_section(description),
         _INSIDE.format(alignment=alignment, max_steps=limits or "longest"),
         _LIMITS,
         "## Where it comes from",

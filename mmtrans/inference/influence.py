@@ -17,7 +17,8 @@ Score = Callable[[Sequence[Mapping[str, np.ndarray]]], tuple[np.ndarray, np.ndar
 def influence_of(score: Score, features: Mapping[str, np.ndarray], whole: float) -> np.ndarray:
     """The score of a segment less its score without each step; above 0 where the step raises it.
 
-    The other steps keep their vectors, also those that an encoder of words made with the step in sight.
+    The other steps keep their vectors, also those that an encoder of words made with the step in sight. Only where the
+    model itself holds the encoder, and reads pieces of words, it reads the shorter text anew.
 
     Args:
         score: a function that scores segments.
