@@ -47,6 +47,8 @@ class _Encoder:
 
         self.folder, self.layers = folder, layers
         self._cache = cache
+        # All that vectors depend on besides the words: another TensorFlow may round otherwise.
+        self._told = (_VERSION, _version_of("tensorflow"), folder.sha256, layers)
         self.reader = PieceReader(folder)
         # Without the two marks.
         self.most_pieces = folder.settings.most_pieces - 2
@@ -99,9 +101,15 @@ class _Encoder:
         return self._model
 
     def _key(self, words: Sequence[str]) -> bytes:
-        """Tells sentences apart, and all else that their vectors depend on: another TensorFlow may round otherwise."""
-        told = (_VERSION, importlib.metadata.version("tensorflow"), self.folder.sha256, self.layers, tuple(words))
-        return hashlib.sha256(json.dumps(told).encode()).digest()
+        return hashlib.sha256(json.dumps((*self._told, tuple(words))).encode()).digest()
+
+
+def _version_of(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        # Installed by another name, as of a build for other processors.
+        return ""
 
 
 def encode_words(corpus: Corpus, options: SourceOptions, *, strict: bool = True) -> Corpus:
