@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from mmtrans.layers.masking import SequenceMask
-from mmtrans.layers.transformer import PieceEmbeddings, TransformerBlock
+from mmtrans.layers.transformer import DEVIATION, PieceEmbeddings, TransformerBlock
 from mmtrans.words.settings import EncoderSettings
 
 
@@ -28,7 +28,9 @@ class TextEncoder:
     blocks: tuple[TransformerBlock, ...]
 
 
-def build_text_encoder(settings: EncoderSettings, layers: Sequence[int], dropout: float = 0.0) -> TextEncoder:
+def build_text_encoder(
+    settings: EncoderSettings, layers: Sequence[int], dropout: float = 0.0, *, deviation: float = DEVIATION
+) -> TextEncoder:
     """Builds the encoder (Devlin et al. 2019), with random weights; `mmtrans.words.weights.load_weights` fills them in.
 
     Args:
@@ -36,6 +38,7 @@ def build_text_encoder(settings: EncoderSettings, layers: Sequence[int], dropout
         layers: the layers whose hidden states are given, from 0, the embeddings, to `settings.num_layers`. Blocks above
             the last of them are left out.
         dropout: share of embeddings, attention weights and outputs that training drops.
+        deviation: standard deviation of the random weights; 0 where all of them are to be replaced.
 
     Raises:
         ValueError: a layer that the encoder does not have.
@@ -49,6 +52,7 @@ def build_text_encoder(settings: EncoderSettings, layers: Sequence[int], dropout
         settings.width,
         settings.epsilon,
         dropout,
+        deviation,
         name="embeddings",
     )
     blocks = tuple(
@@ -59,6 +63,7 @@ def build_text_encoder(settings: EncoderSettings, layers: Sequence[int], dropout
             settings.activation,
             settings.epsilon,
             dropout,
+            deviation,
             name=f"block_{number}",
         )
         for number in range(1, max(layers) + 1)

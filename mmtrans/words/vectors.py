@@ -70,7 +70,7 @@ class WordEncoder:
     """
 
     def __init__(self, folder: EncoderFolder, layers: Sequence[int]) -> None:
-        encoder = build_text_encoder(folder.settings, layers)
+        encoder = build_text_encoder(folder.settings, layers, deviation=0.0)
         load_weights(encoder, folder)
         self.folder = folder
         self.layers = tuple(layers)
