@@ -11,11 +11,11 @@ from mmtrans.models.regressor import build_regressor
 from mmtrans.models.representation import build_representation
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
+from mmtrans.sources.text.pieces import piece_columns
 from mmtrans.words.folder import open_folder
 from mmtrans.words.pieces import PieceReader
 from mmtrans.words.vectors import WordEncoder
 from mmtrans.words.weights import load_weights
-from tests.words.records import piece_columns
 from tests.words.tiny import make_tiny_encoder
 
 #: So many pieces have the longest words of a tokenizer of bytes.
@@ -46,7 +46,7 @@ def make_source(folder, padding=0.0):
     reader = PieceReader(folder)
     source = np.full((3, 4, COLUMNS + 3), padding, np.float32)
     for row, words in enumerate(SENTENCES):
-        source[row, : len(words), :COLUMNS] = piece_columns(reader, words, COLUMNS)
+        source[row, : len(words), :COLUMNS] = piece_columns(reader.read(words), len(words), COLUMNS)
         source[row, : len(words), COLUMNS:] = np.random.default_rng(row).normal(size=(len(words), 3))
     return source
 

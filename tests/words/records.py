@@ -1,10 +1,9 @@
 """Records whose text holds the pieces of words, for the tests of training."""
 
-import dataclasses
-
 import numpy as np
 
 from mmtrans.conversion.convert import convert
+from mmtrans.sources.text.pieces import piece_columns
 from mmtrans.words.folder import open_folder
 from mmtrans.words.pieces import PieceReader
 from tests.tfrecords.segments import make_corpus
@@ -24,23 +23,14 @@ _SENTENCES = (
 )
 
 
-def piece_columns(reader, words, columns=COLUMNS):
-    """Ids of each word's pieces, `(words, columns)` float32; -1 where there is none."""
-    ids = np.full((len(words), columns), -1.0, np.float32)
-    pieces, filled = reader.read(words), np.zeros(len(words), int)
-    for id_, word in zip(pieces.ids, pieces.words, strict=True):
-        if filled[word] < columns:
-            ids[word, filled[word]] = id_
-        filled[word] += 1
-    return ids
-
-
 def piece_segments(folder, number=24, videos=4, beside=BESIDE):
     """Segments in turns of their videos: pieces and `beside` further columns of text, and audio of 2."""
     reader, rng = PieceReader(folder), np.random.default_rng(5)
     for i in range(number):
         words = _SENTENCES[i % len(_SENTENCES)]
-        text = np.concatenate([piece_columns(reader, words), rng.normal(size=(len(words), beside))], 1)
+        text = np.concatenate(
+            [piece_columns(reader.read(words), len(words), COLUMNS), rng.normal(size=(len(words), beside))], 1
+        )
         features = {"text": text.astype(np.float32), "audio": rng.normal(size=(len(words), 2)).astype(np.float32)}
         video = f"v{i % videos}"
         yield Segment(f"{video}[{i // videos}]", video, features, label=float(i % 6) - 2.5, tokens=words, split=None)
@@ -49,10 +39,6 @@ def piece_segments(folder, number=24, videos=4, beside=BESIDE):
 def write_piece_records(encoder, path, beside=BESIDE, **options):
     """Writes records as `convert --text-pieces` does; `encoder` is the folder that made the pieces."""
     folder = open_folder(encoder)
-    manifest = convert(make_corpus(list(piece_segments(folder, beside=beside, **options))), path)
-    info = manifest.modalities["text"]
-    mean, std = ((value,) * COLUMNS + values[COLUMNS:] for value, values in ((0.0, info.mean), (1.0, info.std)))
     text = TextColumns(folder.name, folder.sha256, (), folder.settings.width, pieces=COLUMNS, glove=beside)
-    modalities = {**manifest.modalities, "text": dataclasses.replace(info, mean=mean, std=std)}
-    dataclasses.replace(manifest, modalities=modalities, text=text).save(path)
+    convert(make_corpus(list(piece_segments(folder, beside=beside, **options)), text=text), path)
     return path
