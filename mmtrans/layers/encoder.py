@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from mmtrans.layers.dropout import Dropout
-from mmtrans.layers.recurrence import lstm_sequence
+from mmtrans.layers.recurrence import lstm_sequence, turned
 
 RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
@@ -112,18 +112,15 @@ def lstm_outputs(layer, inputs, mask):
     cells = [layer.forward_layer.cell, layer.backward_layer.cell] if both else [layer.cell]
     length = tf.reduce_sum(tf.cast(mask, tf.int32), 1)
 
-    def turned(sequence):
-        return tf.reverse_sequence(sequence, length, seq_axis=0, batch_axis=1)
-
     inputs = tf.transpose(inputs, [1, 0, 2])
     outputs = [
         lstm_sequence(
             tf.tensordot(sequence, tf.convert_to_tensor(cell.kernel), 1) + cell.bias,
             tf.convert_to_tensor(cell.recurrent_kernel),
         )
-        for cell, sequence in zip(cells, [inputs, turned(inputs)] if both else [inputs], strict=True)
+        for cell, sequence in zip(cells, [inputs, turned(inputs, length)] if both else [inputs], strict=True)
     ]
-    memory = tf.transpose(tf.concat([outputs[0], *map(turned, outputs[1:])], -1), [1, 0, 2])
+    memory = tf.transpose(tf.concat([outputs[0], *(turned(output, length) for output in outputs[1:])], -1), [1, 0, 2])
     last = tf.stack([tf.maximum(length - 1, 0), tf.range(tf.shape(length)[0])], 1)
     final_state = tf.concat([tf.gather_nd(output, last) for output in outputs], -1)
     return tf.where(mask[:, :, None], memory, 0.0), tf.where(length[:, None] > 0, final_state, 0.0)

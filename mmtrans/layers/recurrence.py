@@ -68,6 +68,30 @@ def unstacked(tensor) -> tf.TensorArray:
     return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0], clear_after_read=False).unstack(tensor)
 
 
+def turned(sequences, length):
+    """Sequences, each reversed within its length; what lies beyond stays in its place.
+
+    Whole rows are copied. TensorFlow's own operation copies number by number, which takes several times as long.
+
+    Args:
+        sequences: `(steps, batch, dim)`.
+        length: `(batch,)` int32.
+
+    Returns:
+        the shape of `sequences`.
+    """
+    steps, batch = tf.shape(sequences)[0], tf.shape(sequences)[1]
+    step = tf.range(steps)[:, None]
+    rows = tf.where(step < length, length - 1 - step, step) * batch + tf.range(batch)
+
+    @tf.custom_gradient
+    def turn(values):
+        # Turned twice, a sequence is what it was: so its gradient is turned as it is.
+        return tf.gather(tf.reshape(values, [-1, values.shape[-1]]), rows), turn
+
+    return turn(sequences)
+
+
 def empty_arrays(number, steps, dtype):
     """Arrays for what a loop writes at every step."""
     return tuple(tf.TensorArray(dtype, size=steps) for _ in range(number))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from mmtrans.layers.attention_recurrence import Attended, attention_lstm_sequence
 from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Encoder, keras_outputs, lstm_outputs
-from mmtrans.layers.recurrence import lstm_sequence
+from mmtrans.layers.recurrence import lstm_sequence, turned
 
 STEPS, BATCH, UNITS, SOURCE_STEPS, MEMORY_DIM, ATTENTION_UNITS = 4, 3, 5, 6, 7, 8
 
@@ -140,6 +140,23 @@ def test_lstm_outputs_are_those_of_keras(bidirectional):
     )
     for value, expected in zip(ours, keras, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=2e-6)
+
+
+def test_a_turned_sequence_is_reversed_within_its_length():
+    sequences = np.arange(3 * 4 * 2, dtype=np.float32).reshape(3, 4, 2)
+    length = np.array([0, 1, 2, 3], np.int32)
+    expected = sequences.copy()
+    for row, steps in enumerate(length):
+        expected[:steps, row] = sequences[:steps, row][::-1]
+    weight = tf.random.stateless_normal(sequences.shape, (1, 2))
+    with tf.GradientTape() as tape:
+        given = tf.constant(sequences)
+        tape.watch(given)
+        found = turned(given, length)
+        total = tf.reduce_sum(weight * found)
+    np.testing.assert_array_equal(found, expected)
+    # A number's gradient is the weight of the place that it went to.
+    np.testing.assert_array_equal(tape.gradient(total, given), turned(weight, length))
 
 
 def test_a_sequence_without_steps_has_a_zero_state():
