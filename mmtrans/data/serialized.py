@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +45,10 @@ def serialized_batches(
     plan = _batch_plan(counts, batch_size, rng)
     files = [[_file(directory, shard, kept_rows) for shard in pool] for pool in pools]
     if sum(shard.bytes for pool in pools for shard in pool) <= HELD_BYTES:
-        records = _held(tuple(file for pool in files for file in pool))
-        chosen = tf.data.Dataset.from_tensor_slices(tf.gather(records, _rows(counts, plan, rng)))
-    else:
-        streams = [_streamed(pool, _buffer_size(shards), rng) for pool, shards in zip(files, pools, strict=True)]
-        chosen = tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.from_tensor_slices(plan))
+        rows = tf.data.Dataset.from_tensor_slices(_rows(counts, plan, rng)).batch(batch_size)
+        return rows.map(_held(tuple(file for pool in files for file in pool)))
+    streams = [_streamed(pool, _buffer_size(shards), rng) for pool, shards in zip(files, pools, strict=True)]
+    chosen = tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.from_tensor_slices(plan))
     return chosen.batch(batch_size)
 
 
@@ -81,9 +80,19 @@ def _file(directory: Path, shard: Shard, kept_rows: Mapping[str, np.ndarray] | N
 
 
 @functools.lru_cache(maxsize=4)
-def _held(files: tuple[tuple, ...]) -> tf.Tensor:
-    """The records of some shards, `(records,)` string. Few are kept, as they may be large: a run's train and valid."""
-    return tf.concat([_records(path, rows) for path, _, rows in files], 0)
+def _held(files: tuple[tuple, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Holds the records of some shards in memory, and gives the records `(batch,)` string of rows `(batch,)` int64.
+
+    Few are kept, as they may be large: a run's train and valid.
+    """
+    records = tf.concat([_records(path, rows) for path, _, rows in files], 0)
+
+    # A batch is copied when it is asked for: an epoch in its order, at once, would take the records' memory again.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False)
+    def records_of(rows: tf.Tensor) -> tf.Tensor:
+        return tf.gather(records, rows)
+
+    return records_of
 
 
 def _records(path: str, rows: tuple[bool, ...]) -> tf.Tensor:
