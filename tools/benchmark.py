@@ -32,6 +32,7 @@ MEASUREMENTS = {
     "convert": ("benchmark_commands", "measure_convert", "the `mmtrans convert` command, and reading alone"),
     "train": ("benchmark_train", "measure_train", "training text 300 -> audio 74 with attention"),
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
+    "columns": ("benchmark_columns", "measure_columns", "training on text 300 and 1452 wide in turns, and its input"),
     "decode": ("benchmark_decode", "measure_decode", "beam search, width 10, 512 tokens, 50 steps"),
     "serve": ("benchmark_serve", "measure_serve", "the exported sentiment signature, and how soon it answers"),
     "start": ("benchmark_commands", "measure_start", "`mmtrans --help` and `import mmtrans`"),
@@ -115,7 +116,7 @@ def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Sum
     if comparator is None and options.repeats == 1:
         # Read by libraries when they are loaded, which is not yet.
         os.environ.update(thread_variables(options.threads))
-        if arguments.what == "train":
+        if arguments.what in ("train", "columns"):
             os.environ["TF_NUM_INTRAOP_THREADS"] = str(operation_threads(options.threads))
         yield measure(arguments.what, options)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +53,8 @@ def mosi_lengths(segments: int, seed: int = 0) -> np.ndarray:
     return np.concatenate([rng.permutation(lengths) for _ in range(rounds)])[:segments]
 
 
-def random_corpus(segments: int, seed: int = 0) -> Corpus:
-    """A corpus of normal noise in the shape of MOSI's train fold: text 300 and audio 74, aligned, all of it train."""
+def random_corpus(segments: int, seed: int = 0, dims: Mapping[str, int] = DIMS) -> Corpus:
+    """A corpus of normal noise in the shape of MOSI's train fold, aligned, all of it train."""
     lengths = mosi_lengths(segments, seed)
     videos = [f"v{index // _SEGMENTS_PER_VIDEO:05d}" for index in range(segments)]
 
@@ -64,7 +64,7 @@ def random_corpus(segments: int, seed: int = 0) -> Corpus:
             yield Segment(
                 id=f"{video}[{index % _SEGMENTS_PER_VIDEO}]",
                 video_id=video,
-                features={name: rng.standard_normal((steps, dim), np.float32) for name, dim in DIMS.items()},
+                features={name: rng.standard_normal((steps, dim), np.float32) for name, dim in dims.items()},
                 label=float(rng.uniform(-3, 3)),
             )
 
@@ -75,13 +75,13 @@ def random_corpus(segments: int, seed: int = 0) -> Corpus:
         read=read,
         video_ids=videos,
         folds={"train": tuple(dict.fromkeys(videos))},
-        aligned=dict.fromkeys(DIMS, True),
+        aligned=dict.fromkeys(dims, True),
     )
 
 
-def write_records(options: Options, directory: Path) -> Records:
+def write_records(options: Options, directory: Path, dims: Mapping[str, int] = DIMS) -> Records:
     """Converts a random corpus, so that training reads what it always reads; several copies are the same files."""
-    convert(random_corpus(options.segments), directory)
+    convert(random_corpus(options.segments, dims=dims), directory)
     return repeated(Records.open(directory, splits=("train",)), options.copies)
 
 
@@ -108,19 +108,21 @@ def translation_config(options: Options) -> Config:
     )
 
 
-def make_translation_step(records: Records, config: Config, run_dir: Path) -> tuple[Callable, Objective]:
-    """The train step of a new run's first phase, and what it minimises."""
+def make_step(
+    records: Records, config: Config, run_dir: Path, selection: Selection = SELECTION
+) -> tuple[Callable, Objective]:
+    """The train step of a new run's first phase, which reads the selection, and what it minimises."""
     run = Run.open_or_create(run_dir, config, records)
     objective = build_objective(run, run.phases[0], records)
-    optimizer = make_optimizer(config.optimisation, num_batches(records, SELECTION, config.optimisation.batch_size))
+    optimizer = make_optimizer(config.optimisation, num_batches(records, selection, config.optimisation.batch_size))
     optimizer.build(objective.model.trainable_variables)
-    spec = epoch_batches(records, config.optimisation.batch_size, 0).element_spec
+    spec = epoch_batches(records, config.optimisation.batch_size, 0, selection).element_spec
     return make_train_step(objective, optimizer, config, spec), objective
 
 
-def epoch_batches(records: Records, batch_size: int, epoch: int) -> tf.data.Dataset:
+def epoch_batches(records: Records, batch_size: int, epoch: int, selection: Selection = SELECTION) -> tf.data.Dataset:
     """The batches of one epoch, shuffled."""
-    return make_batches(records, SELECTION, batch_size=batch_size, shuffle=(0, epoch))
+    return make_batches(records, selection, batch_size=batch_size, shuffle=(0, epoch))
 
 
 class EpochClock:
@@ -164,7 +166,7 @@ def measure_train(options: Options) -> Results:
     config = translation_config(options)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records")
-        train_step, objective = make_translation_step(records, config, Path(directory) / "run")
+        train_step, objective = make_step(records, config, Path(directory) / "run")
         clock = EpochClock(options.segments * options.copies)
         with Monitor("benchmark", options.epochs, 1, Path(directory) / "logs", quiet=True) as monitor:
             for epoch in range(options.epochs + 1):

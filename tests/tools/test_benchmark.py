@@ -32,6 +32,11 @@ KEYS = {
         "first_epoch_s",
         "steps",
     },
+    "columns": {
+        *(f"{dim}_{what}_segments_per_s" for dim in (300, 1452) for what in ("train", "input")),
+        *(f"{dim}_segment_bytes" for dim in (300, 1452)),
+        *("train_ratio", "train_ratio_low", "train_ratio_high", "input_ratio"),
+    },
     "convert": {"wall_s", "cpu_s", "segments", "segments_per_s", "frames", "read_s", "read_segments_per_s"},
     "decode": {
         "beam_tokens_per_s",
@@ -98,6 +103,14 @@ def test_train_and_its_profile(capsys, tmp_path):
     assert results["parameters"] == 9760 + 72 + 74 + 1392 + 52 + 962
     (trace,) = (tmp_path / "trace").rglob("*.xplane.pb")
     assert b"train" in trace.read_bytes()
+
+
+@pytest.mark.slow
+def test_columns(capsys):
+    results = measure(capsys, "columns")
+    # Four gates of 64 units, the default, in each direction.
+    assert results["1452_parameters"] - results["300_parameters"] == 2 * 4 * 64 * (1452 - 300)
+    assert results["1452_segment_bytes"] > 4 * results["300_segment_bytes"]
 
 
 @pytest.mark.slow
