@@ -8,6 +8,7 @@ from typing import Any
 
 from mmtrans.inference.predict import Prediction, Scorer, predict
 from mmtrans.runs.run import Run
+from mmtrans.sources.account import Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.format import SourceOptions
 from mmtrans.sources.glove import open_glove
@@ -83,9 +84,7 @@ def open_text(
     if "text_encoder" in options:
         return encode_words(corpus, SourceOptions(**options, text_cache=NO_CACHE), strict=False)
     if scorer.source_files is None:
-        corpus.notes.append(
-            f"{options['glove']} cannot be compared with the file of training: the model does not tell it."
-        )
+        corpus.noted.append(note(Noted.VECTORS_NOT_COMPARED, vectors=str(options["glove"])))
     return look_up_words(corpus, options["glove"], strict=False)
 
 

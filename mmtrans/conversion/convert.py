@@ -16,7 +16,7 @@ from mmtrans.conversion.folds import assign_folds
 from mmtrans.conversion.notes import absences, unnamed_videos
 from mmtrans.conversion.statistics import ColumnStatistics
 from mmtrans.conversion.summary import SplitSummary
-from mmtrans.sources.account import LABELS, Account, Cleaned, DropReason
+from mmtrans.sources.account import LABELS, Account, Cleaned, DropReason, Note, Noted, list_some, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels, check_scale, choose_scale
 from tfrecords.manifest import (
@@ -93,7 +93,7 @@ def convert(
         FileNotFoundError: no folds file.
     """
     folds, origin = assign_folds(corpus.video_ids, own=corpus.folds, path=folds_path, seed=seed)
-    scale_notes: list[str] = []
+    scale_notes: list[Note] = []
     if corpus.labels is not None:
         scale, scale_notes = choose_scale(corpus.labels, folds)
         scale_notes += check_scale(scale, _labels_in_folds(corpus.labels, folds))
@@ -105,6 +105,7 @@ def convert(
         shards = write_shards(reading.segments(on_progress), directory)
         if not shards:
             raise _no_segments(reading)
+        noted = (*corpus.noted, *scale_notes, *unnamed_videos(corpus, folds, origin), *reading.notes())
         manifest = Manifest(
             source=Source(corpus.format, source_files.result()),
             label=corpus.label,
@@ -118,7 +119,7 @@ def convert(
             dropped=reading.whole().dropped(),
             max_steps=dict(max_steps),
             truncated=dict(sorted(reading.truncated.items())),
-            notes=(*corpus.notes, *scale_notes, *unnamed_videos(corpus, folds, origin), *reading.notes()),
+            notes=tuple(each.words for each in noted),
             summary=reading.summary(),
             text=corpus.text,
         )
@@ -209,16 +210,17 @@ class _Reading:
     def summary(self) -> dict[str, Summary]:
         return {split: self.summaries[split].result() for split in SPLITS if split in self.summaries}
 
-    def notes(self) -> Iterator[str]:
-        """Sentences on what is absent, and on columns of one value throughout train, which models divide by 1."""
+    def notes(self) -> Iterator[Note]:
+        """Notes on what is absent, and on columns of one value throughout train, which models divide by 1."""
         if self.corpus.labels is not None:
             # A reader's; who makes a corpus by hand knows what it lacks.
             yield from absences(self.summary(), has_words=self.has_words, takes_glove=self.corpus.takes_glove)
         for name, statistics in self.statistics.items():
             columns = [column for column in np.flatnonzero(statistics.constant).tolist() if column >= self._ids(name)]
             if columns and statistics.steps > 1:
-                listed = ", ".join(map(str, columns[:8])) + (", …" if len(columns) > 8 else "")
-                yield f"{name}: columns that are constant in train: {len(columns)} of {self.dims[name]} ({listed})."
+                count, listed = len(columns), list_some(columns, 8)
+                details = {"modality": name, "count": count, "columns": self.dims[name], "listed": listed}
+                yield note(Noted.CONSTANT_COLUMNS, **details)
 
     def _ids(self, modality: str) -> int:
         """How many of a modality's columns, which are its first, hold numbers of pieces."""

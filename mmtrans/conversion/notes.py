@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mmtrans.sources.account import Note, Noted, list_some, note
 from mmtrans.sources.corpus import Corpus
 from tfrecords.manifest import Summary
 from tfrecords.schema import MODALITIES
 
 
-def unnamed_videos(corpus: Corpus, folds: Mapping[str, Sequence[str]], origin: str) -> Iterator[str]:
-    """A sentence on the videos that are in no fold, where there are any."""
+def unnamed_videos(corpus: Corpus, folds: Mapping[str, Sequence[str]], origin: str) -> Iterator[Note]:
+    """A note on the videos that are in no fold, where there are any."""
     named = {video for videos in folds.values() for video in videos}
     others = sorted(set(corpus.video_ids) - named)
     if others:
-        listed = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-        yield f"Videos in no fold ({origin}), which are left out: {len(others)} ({listed})."
+        yield note(Noted.VIDEOS_IN_NO_FOLD, origin=origin, count=len(others), listed=list_some(others))
 
 
-def absences(summary: Mapping[str, Summary], *, has_words: bool, takes_glove: bool) -> Iterator[str]:
-    """Sentences on what no segment has, or none of a split: labels, words' vectors, a modality.
+def absences(summary: Mapping[str, Summary], *, has_words: bool, takes_glove: bool) -> Iterator[Note]:
+    """Notes on what no segment has, or none of a split: labels, words' vectors, a modality.
 
     Args:
         summary: split → what its segments are like.
@@ -32,14 +32,13 @@ def absences(summary: Mapping[str, Summary], *, has_words: bool, takes_glove: bo
     }
     somewhere = set().union(*present.values())
     if "labels" not in somewhere:
-        yield "No segment has a label: only translations can be trained on these records."
+        yield note(Noted.NO_LABELS)
     if has_words and "text" not in somewhere:
-        remedy = "Give word vectors with --glove FILE." if takes_glove else "Recipes cannot read T."
-        yield f"The words have no vectors, so that there is no text modality. {remedy}"
+        yield note(Noted.NO_VECTORS_YET if takes_glove else Noted.NO_VECTORS)
     lacking = [name for name in MODALITIES if name not in somewhere and not (has_words and name == "text")]
     if lacking:
-        yield f"No segment has {' or '.join(lacking)}."
+        yield note(Noted.ABSENT, lacking=" or ".join(lacking))
     for split, names in present.items():
         others = [name for name in ("labels", *MODALITIES) if name in somewhere - names]
         if others:
-            yield f"No segment of {split} has {' or '.join(others)}."
+            yield note(Noted.ABSENT_FROM_SPLIT, split=split, lacking=" or ".join(others))

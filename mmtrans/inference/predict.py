@@ -51,7 +51,7 @@ class SegmentSource(Protocol):
     def dropped(self) -> Sequence[Any]: ...
 
     @property
-    def notes(self) -> list[str]: ...
+    def trouble(self) -> list[str]: ...
 
     @property
     def read(self) -> Callable[[], Iterator[Segment]]: ...
@@ -169,8 +169,8 @@ def predict(
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
     Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
-    a word than in training are told by a note of the corpus, since few segments may be of people who speak so; without
-    words nothing can be compared.
+    a word than in training are told in the corpus's `trouble`, since few segments may be of people who speak so;
+    without words nothing can be compared.
 
     Args:
         scorer: the model.
@@ -197,7 +197,7 @@ def predict(
             yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps], shares)
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
-    corpus.notes.extend(_compare_rates(scorer, lengths))
+    corpus.trouble.extend(_compare_rates(scorer, lengths))
 
 
 def _check_corpus(scorer: Scorer, corpus: SegmentSource) -> None:
@@ -251,7 +251,7 @@ def _choose(
 
 
 def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
-    """Notes on modalities that have another rate of steps than in training."""
+    """Sentences on modalities that have another rate of steps than in training."""
     words = lengths["words"]
     found = {name: lengths[name] / words for name in scorer.modalities if words}
     for name in other_rates(found, scorer.steps_per_word):

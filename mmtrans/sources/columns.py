@@ -58,7 +58,7 @@ def select_columns(corpus: Corpus, select: str) -> Corpus:
         select: `mctn`. Text is left as it is.
 
     Returns:
-        A corpus that shares `account` and `notes` with `corpus`, with `feature_names` of the columns kept:
+        A corpus that shares `account` and `noted` with `corpus`, with `feature_names` of the columns kept:
         the file's own where it names them all. Reading it raises a ValueError at the first segment whose
         audio or video has another number of columns.
 

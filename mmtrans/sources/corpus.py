@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmtrans.sources.account import Account
+from mmtrans.sources.account import Account, Note
 from mmtrans.sources.labels import Labels
 from tfrecords.manifest import DroppedSegment, TextColumns
 from tfrecords.schema import LabelScale, Segment
@@ -33,7 +33,7 @@ class Corpus:
         vocabulary: the words in lower case, where something is to give them their vectors.
         text: what the columns of text are, where an encoder of words gives them.
         account: the account of what was treated and left out so far.
-        notes: sentences for the user about the files as a whole (warnings of the conversion).
+        noted: what the user is to know about the files as a whole (warnings of the conversion).
         trouble: sentences for the user about what went wrong here and changed no segment.
     """
 
@@ -51,7 +51,7 @@ class Corpus:
     vocabulary: Collection[str] = ()
     text: TextColumns | None = None
     account: Account = field(default_factory=Account)
-    notes: list[str] = field(default_factory=list)
+    noted: list[Note] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
 
     @property
@@ -63,3 +63,8 @@ class Corpus:
     def dropped(self) -> list[DroppedSegment]:
         """Every segment left out so far, with the reason in words."""
         return list(self.account.dropped())
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is noted of the files as a whole, in words."""
+        return [note.words for note in self.noted]

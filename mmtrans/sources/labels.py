@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import LABELS, Account, Cleaned
+from mmtrans.sources.account import LABELS, STATE_SCALE, Account, Cleaned, Note, Noted, note
 from mmtrans.sources.cleaning import MAX_WHOLE_NUMBER
 from mmtrans.sources.numerals import parse_number
 from tfrecords.schema import LabelScale
@@ -40,8 +40,6 @@ MIN_UNIT_LABELS = 50
 #: Labels beyond a scale are outliers if they are no more than so many, or no larger a share.
 MAX_OUTLIERS = 4
 MAX_OUTLIER_SHARE = 0.2
-
-_STATE = "State another with --label-range LOW,HIGH[,NEUTRAL]."
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Labels:
 
 
 def choose_label(
-    names: Sequence[str], dim: int, label: str | int | None, path: Path, notes: list[str]
+    names: Sequence[str], dim: int, label: str | int | None, path: Path, notes: list[Note]
 ) -> tuple[int, str]:
     """Chooses the label column.
 
@@ -76,7 +74,7 @@ def choose_label(
         label: name or 0-based index (a number in digits too), or `None` for the only column, or the sentiment of as
             many as MOSEI's; or `ANY_LABEL`.
         path: the file, for messages.
-        notes: sentences for the user.
+        notes: gets what is noted.
 
     Returns:
         Index and name; the name is `sentiment` for the only column of a file without names and for any column whose
@@ -90,10 +88,7 @@ def choose_label(
     is_guess = not names and dim == len(MOSEI_LABELS)
     column, name = _find_label(names, dim, label, path)
     if is_guess:
-        notes.append(
-            f"The {dim} label columns have no names and are taken for MOSEI's: column {column} is read as {name}. "
-            f"Choose another with --label N, and its scale with --label-range LOW,HIGH[,NEUTRAL]."
-        )
+        notes.append(note(Noted.LABELS_TAKEN_FOR_MOSEI, columns=dim, column=column, label=name))
     return column, name
 
 
@@ -185,7 +180,7 @@ def stated_scale(name: str, numbers: Sequence[float]) -> LabelScale:
     return LabelScale(name, low, high, neutral)
 
 
-def choose_scale(labels: Labels, folds: Mapping[str, Sequence[str]] | None = None) -> tuple[LabelScale, list[str]]:
+def choose_scale(labels: Labels, folds: Mapping[str, Sequence[str]] | None = None) -> tuple[LabelScale, list[Note]]:
     """The scale of a source's labels; see the module for the rule.
 
     Args:
@@ -193,17 +188,17 @@ def choose_scale(labels: Labels, folds: Mapping[str, Sequence[str]] | None = Non
         folds: split → video ids, where they are known; without, all labels are looked at.
 
     Returns:
-        The scale, and notes for the user on what was taken where that is not plain.
+        The scale, and notes on what was taken where that is not plain.
     """
     if labels.stated is not None:
         return labels.stated, []
     videos = labels.values if folds is None else {video for split in folds if split != "test" for video in folds[split]}
     seen = [value for video, values in labels.values.items() if video in videos for value in values]
-    scale, note = _observe(labels, np.array(seen, np.float64))
-    return scale, [note] if note else []
+    scale, noted = _observe(labels, np.array(seen, np.float64))
+    return scale, [noted] if noted else []
 
 
-def check_scale(scale: LabelScale, labels: Labels) -> list[str]:
+def check_scale(scale: LabelScale, labels: Labels) -> list[Note]:
     """Notes on labels beyond a scale that are too many for outliers, where the scale is stated.
 
     Raises:
@@ -212,45 +207,49 @@ def check_scale(scale: LabelScale, labels: Labels) -> list[str]:
     values = np.array([value for values in labels.values.values() for value in values])
     if not _is_outlying(scale, values):
         return []
-    count, extent = _count_beyond(scale, values), f"they range from {values.min():g} to {values.max():g}"
+    count, least, most = _count_beyond(scale, values), float(values.min()), float(values.max())
     if labels.stated is not None:
-        return [f"{count} of {len(values)} labels lie beyond the stated {scale.low:g} to {scale.high:g}: {extent}."]
+        found = {"count": count, "labels": len(values), "least": least, "most": most}
+        return [note(Noted.BEYOND_STATED_SCALE, low=scale.low, high=scale.high, **found)]
     raise ValueError(
         f"The labels of test do not fit the scale that train and valid tell. Expected {scale.name} from {scale.low:g} "
-        f"to {scale.high:g}. Received: {count} of {len(values)} labels beyond it, {extent}. {_STATE}"
+        f"to {scale.high:g}. Received: {count} of {len(values)} labels beyond it, they range from {least:g} to "
+        f"{most:g}. {STATE_SCALE}"
     )
 
 
-def _observe(labels: Labels, values: np.ndarray) -> tuple[LabelScale, str | None]:
+def _observe(labels: Labels, values: np.ndarray) -> tuple[LabelScale, Note | None]:
     mosi = replace(MOSI_SCALE, name=labels.name)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     if labels.is_sentiment and low < 0 < high:
         return _observe_signed(labels, values, mosi)
     if np.float32(low) != np.float32(high):
         scale = LabelScale(labels.name, low, high, low + (high - low) / 2)
-        return scale, f"The labels are on no scale that is known: {_taken(scale)}"
+        return scale, _taken(Noted.SCALE_UNKNOWN, scale)
     scale = mosi
     if not labels.is_sentiment or abs(low) > mosi.high:
         # Half of a large number, beside which a unit is lost in float32.
         unit = 1.0 if abs(low) < MAX_WHOLE_NUMBER / 2 else abs(low) / 2
         scale = LabelScale(labels.name, low - unit, low + unit, low)
-    known = f"All labels are {low:g}" if len(values) else "Train and valid have no labels"
-    return scale, f"{known}: {_taken(scale)}" if labels.values else None
+    if not labels.values:
+        return scale, None
+    what = Noted.SCALE_OF_ONE_VALUE if len(values) else Noted.SCALE_WITHOUT_LABELS
+    return scale, _taken(what, scale, value=low)
 
 
-def _observe_signed(labels: Labels, values: np.ndarray, mosi: LabelScale) -> tuple[LabelScale, str | None]:
+def _observe_signed(labels: Labels, values: np.ndarray, mosi: LabelScale) -> tuple[LabelScale, Note | None]:
     reach = float(abs(values).max())
     if reach <= 1 and len(values) >= MIN_UNIT_LABELS:
         scale = replace(mosi, low=-1.0, high=1.0) if labels.may_be_unit else mosi
-        return scale, f"All labels lie within -1 and 1: {_taken(scale)}"
+        return scale, _taken(Noted.SCALE_OF_UNIT, scale)
     if _is_outlying(mosi, values):
         scale = replace(mosi, low=-reach, high=reach)
-        return scale, f"Many labels lie beyond -3 and 3: {_taken(scale)}"
+        return scale, _taken(Noted.SCALE_BEYOND_MOSI, scale)
     return mosi, None
 
 
-def _taken(scale: LabelScale) -> str:
-    return f"{scale.name} is taken from {scale.low:g} to {scale.high:g}, with neutral point {scale.neutral:g}. {_STATE}"
+def _taken(what: Noted, scale: LabelScale, **details: float) -> Note:
+    return note(what, label=scale.name, low=scale.low, high=scale.high, neutral=scale.neutral, **details)
 
 
 def _is_outlying(scale: LabelScale, values: np.ndarray) -> bool:

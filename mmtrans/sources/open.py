@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mmtrans.sources.account import Noted, note
 from mmtrans.sources.columns import select_columns
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.format import FORMAT as CSD
@@ -95,7 +96,8 @@ def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
 
         corpus = encode_words(corpus, options)
     elif options.glove is not None and not corpus.takes_glove:
-        corpus.notes.append(f"{options.glove} is not used: the {format.name} format {OWN_OPTIONS['glove']}.")
+        vectors, reason = str(options.glove), OWN_OPTIONS["glove"]
+        corpus.noted.append(note(Noted.VECTORS_NOT_TAKEN, vectors=vectors, format=format.name, reason=reason))
     return corpus if options.select is None else select_columns(corpus, options.select)
 
 
@@ -157,8 +159,5 @@ def _state_scale(corpus: Corpus, label_range: Sequence[float]) -> None:
     labels = corpus.labels or Labels(corpus.label.name)
     scale, given = stated_scale(labels.name, label_range), labels.stated
     if given not in (None, scale):
-        corpus.notes.append(
-            f"The label's scale in the source, {given.low:g} to {given.high:g} with neutral point {given.neutral:g}, "
-            f"gives way to the stated one."
-        )
+        corpus.noted.append(note(Noted.SCALE_GIVES_WAY, low=given.low, high=given.high, neutral=given.neutral))
     corpus.label, corpus.labels = scale, replace(labels, stated=scale)

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from mmtrans.sources.account import WITHIN_ITS_SPLIT, Note, Noted, note
 from mmtrans.sources.ids import cells_of, find_style, id_text, parse_segment_id, style_of
 from mmtrans.sources.numerals import parse_number
 from tfrecords.schema import SPLITS
@@ -37,12 +38,10 @@ MIN_SUSPICIOUS = 10
 #: Of ids that begin anew at least such a share has other labels in another split; classes agree by chance.
 MIN_OTHER_LABELS = 0.2
 
-_BY_SEGMENT = "so intervals by video are intervals by segment"
-
 
 def name_rows(
     ids: Sequence, splits: Sequence[str | None], labels: Sequence | None = None
-) -> tuple[list[Name], dict[str, list[str]] | None, list[str]]:
+) -> tuple[list[Name], dict[str, list[str]] | None, list[Note]]:
     """Video id and 0-based index of every segment of a source, and its folds.
 
     Ids are text, bytes or numbers, or rows `(id, …)` of several cells. Files that count from 0 in a style that counts
@@ -56,7 +55,7 @@ def name_rows(
 
     Returns:
         `(video id, index)` of each segment; the folds, as `split_folds` gives them, or `None` where not every segment
-        has a split; and notes for the user.
+        has a split; and notes.
     """
     present = [place for place, raw in enumerate(ids) if id_text(raw)]
     labels = [None] * len(ids) if labels is None else labels
@@ -72,15 +71,15 @@ def are_videos(ids: Sequence, names: Sequence[Name]) -> bool:
     return bool(named) and all(index == 0 and video in (cells[0], ", ".join(cells)) for cells, video, index in named)
 
 
-def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[dict[str, list[str]] | None, list[str]]:
+def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[dict[str, list[str]] | None, list[Note]]:
     """The folds by video that the files' splits of segments make.
 
     Returns:
-        split → video ids, or `None` where segments have no split, or videos several; and notes for the user.
+        split → video ids, or `None` where segments have no split, or videos several; and notes.
     """
     known = [split for split in splits if split is not None]
     if len(known) < len(splits):
-        return None, ["Not every segment has a split: folds are taken from elsewhere."] if known else []
+        return None, [note(Noted.SOME_WITHOUT_SPLIT)] if known else []
     folds: dict[str, list[str]] = {split: [] for split in SPLITS if split in known}
     pairs = _video_of_each(names, known)
     for split, video in pairs:
@@ -90,13 +89,11 @@ def split_folds(names: Sequence[Name], splits: Sequence[str | None]) -> tuple[di
     if not shared:
         return folds, []
     total = len({video for videos in folds.values() for video in videos})
-    return None, [
-        f"{len(shared)} of {total} videos have segments in several splits ({', '.join(shared[:3])}): the file's "
-        f"splits would leak, and folds are taken from elsewhere. Name folds of videos with --folds FILE."
-    ]
+    listed = ", ".join(shared[:3])
+    return None, [note(Noted.SPLITS_WOULD_LEAK, count=len(shared), videos=total, listed=listed)]
 
 
-def _name_others(named: Mapping[int, Name], splits: Sequence[str | None]) -> tuple[list[Name], list[str]]:
+def _name_others(named: Mapping[int, Name], splits: Sequence[str | None]) -> tuple[list[Name], list[Note]]:
     """The names of all rows, of which those without an id are called by split and row; a note, where there are any.
 
     Args:
@@ -120,72 +117,71 @@ def _name_others(named: Mapping[int, Name], splits: Sequence[str | None]) -> tup
     if not lacking:
         return names, []
     if len(lacking) == len(names):
-        return names, [f"There are no segment ids: every segment counts as a video of its own, {_BY_SEGMENT}."]
-    return names, [f"Segments without an id, each a video of its own: {len(lacking)} ({', '.join(lacking[:3])})."]
+        return names, [note(Noted.NO_IDS)]
+    return names, [note(Noted.SOME_WITHOUT_ID, count=len(lacking), listed=", ".join(lacking[:3]))]
 
 
-def _name_present(rows: Sequence, splits: Sequence[str | None], labels: Sequence) -> tuple[list[Name], list[str]]:
+def _name_present(rows: Sequence, splits: Sequence[str | None], labels: Sequence) -> tuple[list[Name], list[Note]]:
     timed = _read_times(rows)
     if timed is not None:
-        return _rank_in_time(timed), ["The ids have no index: it is the rank in time within the video."]
+        return _rank_in_time(timed), [note(Noted.RANKED_IN_TIME)]
     texts = [id_text(row) for row in rows]
     style = find_style(texts)
     if style is None:
         if len(set(texts)) < len({cells_of(row) for row in rows}):
             # The first cell alone does not tell the rows apart.
             texts = [", ".join(cells_of(row)) for row in rows]
-        return _name_by_id(texts, splits, "are of no known style") if texts else ([], [])
+        return _name_by_id(texts, splits, Noted.IDS_OF_NO_STYLE) if texts else ([], [])
     begin_anew = _begin_anew(texts, splits)
     are_others = begin_anew and _have_other_labels(texts, splits, labels, default=style != "brackets")
     if are_others and style != "brackets":
-        return _name_by_id(texts, splits, "stand in several splits")
+        return _name_by_id(texts, splits, Noted.IDS_OF_SEVERAL_SPLITS)
     names, notes = _read_style(texts, style)
     if begin_anew:
         example = _shared(list(zip(splits, texts, strict=True)))[0]
-        told = "and no other labels tell them apart: the first of each is kept"
         if are_others:
             names = [(_within(split, video), index) for split, (video, index) in zip(splits, names, strict=True)]
-            told = f"with other labels: each video counts within its split, like {names[0][0]!r}"
-        notes.append(f"Most ids of a split (like {example!r}) stand in another one too, {told}.")
+            notes.append(note(Noted.SHARED_IDS_APART, example=example, video=names[0][0]))
+        else:
+            notes.append(note(Noted.SHARED_IDS, example=example))
     if len(set(names)) < len(set(texts)):
-        return _name_by_id(texts, splits, "would be fewer segments than ids, as 01 and 1 are one number")
+        return _name_by_id(texts, splits, Noted.IDS_OF_ONE_NUMBER)
     videos = [video for video, _ in names]
     shared = _shared(_video_of_each(names, splits))
     alone = len(set(videos)) == 1 and len(set(texts)) >= MIN_SUSPICIOUS
     if shared and (style == "underscore" or (alone and style == "dollar")):
-        return _name_by_id(texts, splits, f"would make {shared[0]!r} one video in several splits")
+        return _name_by_id(texts, splits, Noted.IDS_OF_A_SHARED_VIDEO, video=shared[0])
     if alone and style == "underscore" and None in splits:
-        return _name_by_id(texts, splits, f"would all be of one video, {videos[0]!r}")
+        return _name_by_id(texts, splits, Noted.IDS_OF_ONE_VIDEO, video=videos[0])
     return names, notes
 
 
-def _read_style(texts: Sequence[str], style: str) -> tuple[list[Name], list[str]]:
+def _read_style(texts: Sequence[str], style: str) -> tuple[list[Name], list[Note]]:
     first = style_of(style).first
     names = [parse_segment_id(text, style=style, first=0) for text in texts]
     if first == 0 or min(index for _, index in names) == 0:
-        note = (
-            f"The ids (like {texts[0]!r}) count from 0 in a style that counts from 1 elsewhere: they are read from 0."
-        )
-        return names, [note] if first else []
+        return names, [note(Noted.COUNTED_FROM_0, example=texts[0])] if first else []
     return [(video, index - first) for video, index in names], []
 
 
-def _name_by_id(texts: Sequence[str], splits: Sequence[str | None], why: str) -> tuple[list[Name], list[str]]:
+def _name_by_id(
+    texts: Sequence[str], splits: Sequence[str | None], why: Noted, **details: str
+) -> tuple[list[Name], list[Note]]:
     """Each id as a video of its own."""
-    note = f"The ids (like {', '.join(map(repr, dict.fromkeys(texts[:3])))}) {why}: each counts as a video of its own"
+    examples, within = ", ".join(map(repr, dict.fromkeys(texts[:3]))), ""
     if _begin_anew(texts, splits):
         texts = [_within(split, text) for split, text in zip(splits, texts, strict=True)]
-        note += " within its split, since splits share them"
-    note += f", in records {texts[0]}[0], {_BY_SEGMENT}."
+        within = WITHIN_ITS_SPLIT
     counts = Counter(zip(splits, texts, strict=True))
     if 2 * sum(count for count in counts.values() if count > 1) <= len(texts):
-        return [(text, 0) for text in texts], [note]
+        told = note(why, examples=examples, within=within, record=texts[0], **details)
+        return [(text, 0) for text in texts], [told]
     seen: Counter[str] = Counter()
     names = []
     for text in texts:
         names.append((text, seen[text]))
         seen[text] += 1
-    return names, [f"The ids (like {texts[0]!r}) repeat: each is a video, and the index is the place within it."]
+    return names, [note(Noted.REPEATED_IDS, example=texts[0])]
 
 
 def _begin_anew(texts: Sequence[str], splits: Sequence[str | None]) -> bool:

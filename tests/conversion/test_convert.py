@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mmtrans.conversion.convert import convert, parse_max_steps
 from mmtrans.conversion.inspect import verify
-from mmtrans.sources.account import Cleaned, DropReason
+from mmtrans.sources.account import Cleaned, DropReason, Noted, note
 from mmtrans.sources.csd.reader import open_csd
 from mmtrans.sources.labels import Labels
 from tests.conversion.test_statistics import oracle
@@ -138,7 +138,7 @@ def test_nothing_is_dropped_silently(tmp_path):
         [*segments, again, make_segment(0, 3, video="stray")],
         folds={"train": ["v0", "v1", "v2", "v3"]},
         feature_names={"audio": ("F0", "VUV")},
-        notes=["One note."],
+        noted=[note(Noted.UNALIGNED, modality="audio", count=2)],
     )
     corpus.video_ids = ["v0", "v1", "v2", "v3"]
 
@@ -155,7 +155,7 @@ def test_nothing_is_dropped_silently(tmp_path):
         DroppedSegment("stray[0]", "its video is in no fold"),
     )
     assert manifest.cleaning == {"audio: frames with NaN": 3}
-    assert manifest.notes == ("One note.",)
+    assert manifest.notes == ("audio is unaligned: 2 segments have other numbers of steps than words.",)
     assert manifest.modalities["audio"].feature_names == ("F0", "VUV")
     assert manifest.modalities["text"].feature_names is None
     assert list(manifest.splits) == ["train"]

@@ -285,10 +285,10 @@ def test_another_rate_of_steps_is_noted(steps, other):
         f"The source has another rate of steps than training had: {other} steps of audio a word, not about 10. Give "
         f"features of the same frame rate, unless the speech is so fast or slow."
     )
-    assert corpus.notes == ([note] if other else [])
+    assert corpus.trouble == ([note] if other else [])
     corpus = make_corpus(segments, aligned={"audio": False})
     assert len(list(predict(replace(scorer, steps_per_word={}), corpus))) == 4
-    assert corpus.notes == []
+    assert corpus.trouble == []
 
 
 @pytest.mark.parametrize("model", ["run", "export"])

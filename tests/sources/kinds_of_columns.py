@@ -9,10 +9,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mmtrans.sources.account import Noted
 from tests.sources.format_files import d1, dump, truth
 from tests.sources.kinds import AUDIO, PICKLES, WRITE, Kinds, Row, pickled, text_of
 
 OTHER_COLUMNS = "audio: segments with other columns than most, taken as without it"
+
+
+#: What readers note of parts, arrays and files whose names or columns tell nothing.
+UNUSED = (
+    Noted.PARTS_NOT_USED,
+    Noted.ARRAYS_NOT_USED,
+    Noted.NAMELESS_MODALITY,
+    Noted.NAMELESS_PART_ASIDE,
+    Noted.UNKNOWN_COLUMNS_ASIDE,
+)
 
 
 def _segments(narrow: str) -> list:
@@ -152,7 +163,7 @@ def _all_modalities(corpus, segments) -> None:
     assert has.count({"text", "audio"}) == 1
     widths = {name: array.shape[1] for s in segments.values() for name, array in s.features.items()}
     assert widths == {"text": 300, "audio": 5, "video": 20}
-    assert not [note for note in corpus.notes if "not used" in note and "annotations" not in note]
+    assert not [note for note in corpus.noted if note.what in UNUSED and "annotations" not in note.words]
 
 
 OTHER_NAMES = {"text": "language", "glove": "linguistic", "audio": "acoustic", "covarep": "speech"}
@@ -208,7 +219,7 @@ def _roots_renamed(*names: str) -> Row:
 def _says_unused(name: str) -> Callable:
     def check(corpus, segments) -> None:
         assert len(segments) == 7
-        assert any(name in note and ("not used" in note or "left aside" in note) for note in corpus.notes)
+        assert any(name in note.words for note in corpus.noted if note.what in UNUSED)
 
     return check
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import WORDS, Cleaned, DropReason
+from mmtrans.sources.account import WORDS, Cleaned, DropReason, Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
 from mmtrans.sources.untrusted.wire import UnitCorpus
@@ -37,6 +37,7 @@ def open_numbers(path: str, number: int = 7, fault: str = "", at: int = 3) -> Co
         for segments in read_units(0, 1):
             yield from segments
 
+    corpus.noted.append(note(Noted.SCALE_GIVES_WAY, low=0.1, high=1 / 3, neutral=0.25))
     strike(fault if at < 0 else "", path)
     corpus.read, corpus.read_units = read, read_units
     return corpus

@@ -9,6 +9,7 @@ import pytest
 
 from mmtrans.cli.main import main
 from mmtrans.sources import open as door
+from mmtrans.sources.account import Noted, note
 from tfrecords.manifest import Manifest
 from tfrecords.reader import read_segments
 
@@ -45,6 +46,14 @@ def test_a_format_of_the_page_is_recognised_and_opened(source):
             ("c[0]", "c", None),
         ]
         np.testing.assert_array_equal(segments[1].features["audio"], [[2, 2]] * 3)
+
+
+def test_a_format_of_the_page_notes_what_it_does_not_use(source):
+    assert door.open_corpus(source).noted == []
+    source.write_text("\n".join(json.dumps({**row, "pose": 1, "ear": 2}) for row in ROWS), encoding="utf-8")
+    corpus = door.open_corpus(source)
+    assert corpus.noted == [note(Noted.PARTS_NOT_USED, parts="ear, pose")]
+    assert corpus.notes == ["Parts of the file that are not used: ear, pose."]
 
 
 def test_a_format_of_the_page_is_converted(source, tmp_path):

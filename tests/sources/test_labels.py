@@ -7,7 +7,7 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
-from mmtrans.sources.account import Account
+from mmtrans.sources.account import Account, Noted, note
 from mmtrans.sources.labels import (
     ANY_LABEL,
     Labels,
@@ -47,8 +47,8 @@ FOLDS = {"train": ["a"], "valid": ["b"], "test": ["c"]}
 def test_the_label_column_is_chosen_by_name_or_index(tmp_path, names, dim, label, expected):
     notes = []
     assert choose_label(names, dim, label, tmp_path, notes) == expected
-    guess = f"have no names and are taken for MOSEI's: column {expected[0]} is read as {expected[1]}. Choose another"
-    assert [guess in note for note in notes] == ([True] if dim == 7 and not names else [])
+    guess = note(Noted.LABELS_TAKEN_FOR_MOSEI, columns=7, column=expected[0], label=expected[1])
+    assert notes == ([guess] if dim == 7 and not names else [])
 
 
 @pytest.mark.parametrize("dim", [1, 2, 7])
@@ -105,7 +105,7 @@ def test_one_rule_tells_the_scale_and_never_from_test(train, options, expected, 
         found, notes = scale(train, test, **options)
         assert found == expected
         assert len(notes) == (note is not None or ("stated" not in options and not train))
-        assert note is None or note in notes[0]
+        assert note is None or note in notes[0].words
 
 
 def test_all_labels_are_looked_at_where_the_folds_are_not_known_and_a_source_without_any_says_nothing_here():
@@ -122,7 +122,7 @@ def test_labels_of_test_that_contradict_train_are_refused_and_a_stated_scale_is_
         check_scale(mosi, labels)
     assert check_scale(mosi, replace(labels, values={"a": [-1.0, 1.0], "c": [4.0] * 4})) == []
     noted = check_scale(mosi, replace(labels, stated=mosi))
-    assert noted == ["5 of 8 labels lie beyond the stated -3 to 3: they range from -1 to 5."]
+    assert [note.words for note in noted] == ["5 of 8 labels lie beyond the stated -3 to 3: they range from -1 to 5."]
 
 
 @pytest.mark.parametrize(

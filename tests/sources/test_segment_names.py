@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmtrans.sources.account import Noted, note
 from mmtrans.sources.segment_names import are_videos, name_rows, split_folds
 
 
@@ -30,14 +31,14 @@ def test_ids_of_every_style(style, indices):
 def test_ids_that_count_from_0_are_read_so_and_noted(style):
     named, notes = name([style.format("v", 3), style.format("w_1", 0)])
     assert named == [("v", 3), ("w_1", 0)]
-    assert "count from 0" in notes[0]
+    assert notes == [note(Noted.COUNTED_FROM_0, example=style.format("v", 3))]
 
 
 def test_rows_of_video_and_times_are_ranked_in_time():
     rows = np.array([["a", "9.5", "11"], ["b_1", "0", "1"], ["a", "10.0", "12"], ["a", "2", "3"], ["a", "9.5", "11"]])
     named, notes = name(rows)
     assert named == [("a", 1), ("b_1", 0), ("a", 2), ("a", 0), ("a", 1)]
-    assert notes == ["The ids have no index: it is the rank in time within the video."]
+    assert notes == [note(Noted.RANKED_IN_TIME)]
     # Video ids that look like whole ids, and whole ids with times beside them.
     assert name(np.array([["v_1", "4", "5"], ["v_1", "1", "2"]]))[0] == [("v_1", 1), ("v_1", 0)]
     assert name(np.array([[b"v_1", b"4", b"5"], [b"v_2", b"1", b"2"]]))[0] == [("v", 0), ("v", 1)]
@@ -50,14 +51,10 @@ def test_a_guess_that_puts_a_video_into_several_splits_is_given_up():
     names, folds, notes = name_splits(train=["clip_07", "clip_08"], valid=["clip_09"], test=["clip_10"])
     assert names == [("clip_07", 0), ("clip_08", 0), ("clip_09", 0), ("clip_10", 0)]
     assert folds == {"train": ["clip_07", "clip_08"], "valid": ["clip_09"], "test": ["clip_10"]}
-    (note,) = notes
-    assert note.startswith(
-        "The ids (like 'clip_07', 'clip_08', 'clip_09') would make 'clip' one video in several splits:"
-    )
-    assert (
-        "each counts as a video of its own, in records clip_07[0], so intervals by video are intervals by segment."
-        in note
-    )
+    assert [note.words for note in notes] == [
+        "The ids (like 'clip_07', 'clip_08', 'clip_09') would make 'clip' one video in several splits: each counts as "
+        "a video of its own, in records clip_07[0], so intervals by video are intervals by segment."
+    ]
 
 
 def test_the_guess_stands_where_the_splits_agree_with_it():
@@ -71,7 +68,7 @@ def test_many_ids_of_one_video_are_so_many_videos():
     assert name(ids[:9], None) == ([("talk", k) for k in range(9)], [])
     named, notes = name(ids, None)
     assert named == [(text, 0) for text in ids]
-    assert "would all be of one video, 'talk'" in notes[0]
+    assert (notes[0].what, notes[0].details["video"]) == (Noted.IDS_OF_ONE_VIDEO, "talk")
     # A file of one split has no folds to lose.
     assert name(ids)[0] == [("talk", k) for k in range(10)]
     names, folds, _ = name_splits(train=[f"v$_${k}" for k in range(1, 8)], test=[f"v$_${k}" for k in range(8, 12)])
@@ -97,7 +94,7 @@ def test_numbers_that_are_written_in_two_ways_are_two_segments():
 def test_ids_of_no_style_are_videos_of_their_own(ids, named):
     names, notes = name(ids)
     assert names == [(text, 0) for text in named]
-    assert "are of no known style: each counts as a video of its own, in records " in notes[0]
+    assert [note.what for note in notes] == [Noted.IDS_OF_NO_STYLE]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +122,7 @@ def test_ids_that_begin_anew_in_each_split_are_told_apart_by_it():
         "valid": ["valid_0", "valid_1"],
         "test": ["test_2", "test_3", "test_0"],
     }
-    assert "within its split, since splits share them, in records train_0[0]" in notes[0]
+    assert "within its split, since splits share them, in records train_0[0]" in notes[0].words
     # As MELD's dialogues do.
     names, _, _ = name_splits(train=["dia_0$_$utt_0", "dia_0$_$utt_1"], test=["dia_0$_$utt_0"])
     assert names == [("train_dia_0$_$utt_0", 0), ("train_dia_0$_$utt_1", 0), ("test_dia_0$_$utt_0", 0)]
@@ -143,10 +140,7 @@ def test_splits_that_hold_the_same_segments_are_noted():
     names, folds, notes = name_splits(train=["v[0]", "v[1]"], test=["v[0]", "v[1]"])
     assert names == [("v", 0), ("v", 1)] * 2
     assert folds == {"train": ["v"], "test": []}
-    assert notes == [
-        "Most ids of a split (like 'v[0]') stand in another one too, and no other labels tell them apart: the "
-        "first of each is kept."
-    ]
+    assert notes == [note(Noted.SHARED_IDS, example="v[0]")]
 
 
 @pytest.mark.parametrize("ids", [["v[0]", "v[1]"], ["v_1", "v_2"], ["v$_$1", "v$_$2"]])
@@ -155,16 +149,13 @@ def test_labels_tell_whether_splits_hold_the_same_segments(ids):
     same, others = [0.5, (1, np.nan), 0.5, (1, np.nan)], [0.5, None, -0.5, np.nan]
     names, folds, notes = name_rows(ids * 2, splits, same)
     assert (names, folds) == ([("v", 0), ("v", 1)] * 2, {"train": ["v"], "test": []})
-    assert "and no other labels tell them apart: the first of each is kept." in notes[0]
+    assert notes == [note(Noted.SHARED_IDS, example=ids[0])]
     names, folds, notes = name_rows(ids * 2, splits, others)
     assert len(set(names)) == 4
     if ids[0] == "v[0]":
         assert names == [("train_v", 0), ("train_v", 1), ("test_v", 0), ("test_v", 1)]
         assert folds == {"train": ["train_v"], "test": ["test_v"]}
-        assert notes == [
-            "Most ids of a split (like 'v[0]') stand in another one too, with other labels: each video counts within "
-            "its split, like 'train_v'."
-        ]
+        assert notes == [note(Noted.SHARED_IDS_APART, example="v[0]", video="train_v")]
 
 
 @pytest.mark.parametrize(("different", "kept"), [(0, 10), (1, 10), (2, 20), (10, 20)])
@@ -179,23 +170,20 @@ def test_ids_that_repeat_are_videos_of_several_segments():
     names, folds, notes = name_splits(train=["talk", "talk", "walk", "talk"], test=["zoo", "zoo"])
     assert names == [("talk", 0), ("talk", 1), ("walk", 0), ("talk", 2), ("zoo", 0), ("zoo", 1)]
     assert folds == {"train": ["talk", "walk"], "test": ["zoo"]}
-    assert notes == ["The ids (like 'talk') repeat: each is a video, and the index is the place within it."]
+    assert notes == [note(Noted.REPEATED_IDS, example="talk")]
 
 
 def test_without_ids_a_segment_is_its_own_video():
     names, folds, notes = name_splits(train=[None, None], test=[float("nan")])
     assert names == [("train_0", 0), ("train_1", 0), ("test_0", 0)]
     assert folds == {"train": ["train_0", "train_1"], "test": ["test_0"]}
-    assert notes == [
-        "There are no segment ids: every segment counts as a video of its own, so intervals by video are intervals by "
-        "segment."
-    ]
+    assert notes == [note(Noted.NO_IDS)]
 
 
 def test_rows_without_an_id_among_others():
     names, _, notes = name_splits(train=["v_1", "", "train_1_1", None], test=["w_1"])
     assert names == [("v", 0), ("_train_1", 0), ("train_1", 0), ("train_3", 0), ("w", 0)]
-    assert notes == ["Segments without an id, each a video of its own: 2 (_train_1, train_3)."]
+    assert notes == [note(Noted.SOME_WITHOUT_ID, count=2, listed="_train_1, train_3")]
     assert name([None, "v_2"], None)[0] == [("row_0", 0), ("v", 1)]
 
 
@@ -203,8 +191,8 @@ def test_a_stated_video_in_two_splits_leaves_the_folds_open():
     names, splits = [("a", 0), ("b", 0), ("a", 1)], ["train", "train", "test"]
     folds, notes = split_folds(names, splits)
     assert folds is None
-    assert "1 of 2 videos have segments in several splits (a)" in notes[0]
+    assert notes == [note(Noted.SPLITS_WOULD_LEAK, count=1, videos=2, listed="a")]
     assert split_folds([("a", 0), ("a", 1), ("b", 1)], splits) == ({"train": ["a"], "test": ["b"]}, [])
     assert name_splits(train=["a[0]", "b[0]"], test=["a[1]"])[1] is None
     assert split_folds(names, [None] * 3) == (None, [])
-    assert "Not every segment has a split" in split_folds(names, ["train", None, None])[1][0]
+    assert split_folds(names, ["train", None, None]) == (None, [note(Noted.SOME_WITHOUT_SPLIT)])

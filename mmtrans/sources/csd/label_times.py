@@ -7,9 +7,11 @@ cut through words tells less, since the published file's edges lie between words
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+
+from mmtrans.sources.account import Note, Noted, note
 
 #: Shifts that are tried; published files differ by less.
 MAX_SHIFT_SECONDS = 1.0
@@ -48,16 +50,9 @@ class LabelTimes:
     shifted_going_on: float
 
     @property
-    def note(self) -> str | None:
-        """One sentence with the remedy, where there is one."""
-        if not self.shift_seconds:
-            return None
-        return (
-            f"The label times do not fit the words: after {self.going_on:.0%} of the segments' ends speech goes on, "
-            f"and {self.cut_share:.0%} of their edges cut through a word; moved by {self.shift_seconds:+.2f} s it "
-            f"would go on after {self.shifted_going_on:.0%}. Convert with --label-shift {self.shift_seconds:+.2f} if "
-            f"the words' times are right."
-        )
+    def note(self) -> Note | None:
+        """A note with the remedy, where there is one."""
+        return note(Noted.LABEL_TIMES, **asdict(self)) if self.shift_seconds else None
 
 
 def measure_label_times(videos: Sequence[tuple[np.ndarray, np.ndarray]]) -> LabelTimes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import Account
+from mmtrans.sources.account import Account, Note, Noted, list_some, note
 from mmtrans.sources.csd.label_times import measure_label_times
 from mmtrans.sources.csd.roles import role_of
 from mmtrans.sources.csd.sequence import MAX_LOOKED_AT, Sequence, open_file, open_sequence, refusal, split_id
@@ -68,18 +68,18 @@ class Plan:
 
 def plan_reading(
     path: Path, *, vectors_from: str | None, label: str | int | None, label_shift: float, compat: str | None
-) -> tuple[Plan, list[str]]:
+) -> tuple[Plan, list[Note]]:
     """Opens all sequences at `path` and decides how they are read.
 
     Returns:
-        The plan, and notes for the user.
+        The plan, and notes.
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
         ValueError: no sequence or an unreadable one, two for one role, an unknown label column, options that do not
             fit.
     """
-    notes: list[str] = []
+    notes: list[Note] = []
     sequences = _find_sequences(path, notes)
     _choose_text(sequences, vectors_from, notes)
     modalities = tuple(name for name in MODALITIES if name in sequences)
@@ -95,8 +95,8 @@ def plan_reading(
     plan = Plan(sequences, modalities, reference, compat, units, told)
     unlabelled = {video for anchor in anchors for video in anchor.entries} - {split_id(unit.key)[0] for unit in units}
     if unlabelled:
-        named = ", ".join(sorted(unlabelled)[:3]) + (", …" if len(unlabelled) > 3 else "")
-        notes.append(f"Videos without labels, which are left out: {len(unlabelled)} ({named}).")
+        listed = list_some(sorted(unlabelled))
+        notes.append(note(Noted.VIDEOS_WITHOUT_LABELS, count=len(unlabelled), listed=listed))
     if "labels" in sequences and reference is not None:
         notes += filter(None, [_compare_times(plan)])
     return plan, notes
@@ -116,7 +116,7 @@ def read_vocabulary(words: Sequence) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _compare_times(plan: Plan) -> str | None:
+def _compare_times(plan: Plan) -> Note | None:
     words, videos = plan.sequences["words" if "words" in plan.sequences else "text"], []
     step = ceil_div(len(plan.units), MAX_MEASURED_VIDEOS)
     with open_file(words.path) as file:
@@ -129,7 +129,7 @@ def _compare_times(plan: Plan) -> str | None:
     return measure_label_times(videos).note
 
 
-def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
+def _find_sequences(path: Path, notes: list[Note]) -> dict[str, Sequence]:
     if not path.is_dir():
         check_file(path, "source", "a .csd file or a folder of them")
     found: dict[str, Sequence] = {}
@@ -137,11 +137,12 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
     for file in find_hdf5_files(path, aside):
         sequence = open_sequence(file)
         role = role_of(sequence.root, file.stem, holds_text=sequence.holds_text, dim=sequence.dim)
-        if role is None or role == "phones":
-            what = "phones are not used" if role else f"nothing tells what its {sequence.dim} columns are"
-            notes.append(f"{file} is left aside: {what}.")
+        if role is None:
+            notes.append(note(Noted.UNKNOWN_COLUMNS_ASIDE, file=str(file), columns=sequence.dim))
+        elif role == "phones":
+            notes.append(note(Noted.PHONES_ASIDE, file=str(file)))
         elif role == "text" and sequence.dim <= MAX_PARTS and _holds_tokens(sequence):
-            notes.append(f"{file} holds the numbers of tokens, and no vectors: no text modality.")
+            notes.append(note(Noted.TOKENS_AS_TEXT, text=str(file)))
         elif role in found:
             raise ValueError(
                 f"Two computational sequences hold {role}. Expected one per role. "
@@ -151,7 +152,7 @@ def _find_sequences(path: Path, notes: list[str]) -> dict[str, Sequence]:
             found[role] = sequence
     if aside:
         listed = ", ".join(str(link) for link in sorted(aside)[:3])
-        notes.append(f"Links to nothing, or to a folder above, are left aside: {len(aside)} ({listed}).")
+        notes.append(note(Noted.LINKS_ASIDE, count=len(aside), listed=listed))
     if not set(found) - {"labels"}:
         raise ValueError(
             f"There is no computational sequence of words, text vectors, audio or video. "
@@ -169,7 +170,7 @@ def _holds_tokens(sequence: Sequence) -> bool:
 
 
 def _plan_units(
-    labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float, notes: list[str]
+    labels: Sequence | None, anchors: list[Sequence], label: str | int | None, shift: float, notes: list[Note]
 ) -> tuple[tuple[Unit, ...], Labels]:
     if not math.isfinite(shift) or (labels is None and (shift or label not in (None, ANY_LABEL))):
         raise ValueError(
@@ -194,14 +195,15 @@ def _plan_units(
             ids = (key,) if single else tuple(f"{key}[{row}]" for row in range(len(spans)))
             units.append(Unit(key, ids, spans + shift, tuple(values[:, column].tolist())))
     if odd:
-        notes.append(f"{labels.path}: entries with other columns than most, left out: {len(odd)} ({odd[0]}, …).")
+        details = {"file": str(labels.path), "count": len(odd), "example": odd[0]}
+        notes.append(note(Noted.LABELS_OF_OTHER_COLUMNS, **details))
     videos = [split_id(unit.key)[0] for unit in units for _ in unit.labels]
     values = by_video(videos, [value for unit in units for value in unit.labels])
     return tuple(units), Labels(name, values, is_sentiment=name == "sentiment")
 
 
-def _choose_text(sequences: dict[str, Sequence], vectors_from: str | None, notes: list[str]) -> None:
+def _choose_text(sequences: dict[str, Sequence], vectors_from: str | None, notes: list[Note]) -> None:
     if vectors_from is not None and "words" not in sequences:
-        notes.append(f"{vectors_from} is not used: there is no sequence of words.")
+        notes.append(note(Noted.VECTORS_WITHOUT_SEQUENCE, vectors=vectors_from))
     elif vectors_from is not None and "text" in sequences:
-        notes.append(f"{sequences.pop('text').path} is left aside: the words get their vectors from {vectors_from}.")
+        notes.append(note(Noted.SEQUENCE_REPLACED, file=str(sequences.pop("text").path), vectors=vectors_from))

@@ -107,7 +107,7 @@ def open_sequences(
         folds=folds,
         aligned=dict.fromkeys(plan.modalities, plan.reference is not None),
         account=plan.account,
-        notes=notes,
+        noted=notes,
         read_units=partial(read_units, plan),
         vocabulary=read_vocabulary(words) if words is not None and vectors_from is not None else (),
     )

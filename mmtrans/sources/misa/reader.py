@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import Account, Cleaned, DropReason
+from mmtrans.sources.account import Account, Cleaned, DropReason, Note, Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.listing import PICKLE_SUFFIXES, find_pickles
@@ -77,7 +77,7 @@ def open_misa(
     names, folds, found = name_rows(outline.raw_ids, outline.splits, outline.labels)
     notes += found
     if not any(outline.splits):
-        notes.append("The name of no file says its fold: folds are taken from elsewhere.")
+        notes.append(note(Noted.NAMELESS_FOLDS))
     videos = [video for video, _ in names]
     widths = Counter(len(numbers) for numbers in outline.labels if numbers)
     column, name = choose_label((), usual_width(widths) if widths else 1, label, files[0], notes)
@@ -94,7 +94,7 @@ def open_misa(
         ids_are_videos=are_videos(outline.raw_ids, names),
         aligned=dict.fromkeys(dims, True),
         vocabulary=tuple(outline.words) if later else (),
-        notes=notes,
+        noted=notes,
     )
     return corpus
 
@@ -130,16 +130,16 @@ def _survey(files: Sequence[Path], content: object) -> _Outline:
     return outline
 
 
-def _word_vectors(outline: _Outline, glove: str | Path | None, path: Path) -> tuple[WordVectors | None, list[str]]:
+def _word_vectors(outline: _Outline, glove: str | Path | None, path: Path) -> tuple[WordVectors | None, list[Note]]:
     if glove is None:
         return None, []
     if not outline.words:
-        return None, ["The files hold no actual words: --glove was not used."]
+        return None, [note(Noted.VECTORS_WITHOUT_WORDS)]
     vectors = WordVectors.open(glove, outline.words, path)
     total = outline.words.total()
     lacking = sum(count for word, count in outline.words.items() if vectors.unknown([word]))
-    share = f"{lacking} of {total} words ({lacking / total:.2%})"
-    return vectors, [f"{share} have no vector in {Path(glove).name} and are zeros."] if lacking else []
+    details = {"count": lacking, "words": total, "share": lacking / total, "file": Path(glove).name}
+    return vectors, [note(Noted.SOME_WITHOUT_VECTOR, **details)] if lacking else []
 
 
 def _label(numbers: Sequence[float], column: int) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtrans.sources.account import Account, Cleaned
+from mmtrans.sources.account import Account, Cleaned, Note, Noted, list_some, note
 from mmtrans.sources.modalities import MAX_PARTS, holds_ids, modality_of, usual_width
 from mmtrans.sources.neutral.table import Row
 from mmtrans.sources.untrusted.npz import array_names, array_shape, open_npz, read_array
@@ -35,7 +35,7 @@ class Place:
 
 
 def find_arrays(
-    folder: Path, rows: Sequence[Row], notes: list[str], vectors_from: str | None = None
+    folder: Path, rows: Sequence[Row], notes: list[Note], vectors_from: str | None = None
 ) -> tuple[list[dict[str, Place]], Account]:
     """The arrays of each row, by modality, and what of them is not read and counted.
 
@@ -51,8 +51,7 @@ def find_arrays(
     _find_joint(folder, rows, places, notes)
     _find_own(folder, rows, places, notes)
     if vectors_from is not None and (aside := sorted({row.pop("text").path.name for row in places if "text" in row})):
-        listed = ", ".join(aside[:3]) + (", …" if len(aside) > 3 else "")
-        notes.append(f"The text of {listed} is left aside: the words get their vectors from {vectors_from}.")
+        notes.append(note(Noted.TEXT_REPLACED, file=list_some(aside), vectors=vectors_from))
     account = Account()
     widths: dict[str, Counter[int]] = {}
     for modality, place in ((modality, place) for of_row in places for modality, place in of_row.items()):
@@ -66,19 +65,19 @@ def find_arrays(
             del of_row[name]
     texts = [of_row["text"] for of_row in places if "text" in of_row and of_row["text"].shape[0]]
     if texts and _hold_ids(texts):
-        notes.append(f"{texts[0].path.name} holds the numbers of tokens, and no vectors: no text modality.")
+        notes.append(note(Noted.TOKENS_AS_TEXT, text=texts[0].path.name))
         for of_row in places:
             of_row.pop("text", None)
     return places, account
 
 
-def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[str]) -> None:
+def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[Note]) -> None:
     archives: dict[str, Path] = {}
     sharers = _sharers(rows)
     for path in sorted(folder.glob("*.npz")):
         modality = modality_of(path.stem)
         if modality is None:
-            notes.append(f"{path.name} is not used: its name tells no modality, as text.npz, audio.npz, video.npz do.")
+            notes.append(note(Noted.NAMELESS_MODALITY, file=path.name))
         elif modality in archives:
             raise ValueError(
                 f"Two files hold one modality. Expected one for each. Received: {archives[modality]} and {path}. "
@@ -96,10 +95,10 @@ def _find_joint(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Pl
                     of_row[modality] = Place(path, name, _shape(archive, name), is_joint=True)
             unused += len(names - {name for row in rows for name in (row.id, row.spelling)})
     if unused:
-        notes.append(f"{unused} arrays belong to no segment of the table and are not used.")
+        notes.append(note(Noted.ARRAYS_OF_NO_SEGMENT, count=unused))
 
 
-def _find_own(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[str]) -> None:
+def _find_own(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Place]], notes: list[Note]) -> None:
     # Looked up among the files that are there: an id is no path, and "../x" must not lead out of the folder.
     own = {file.name.removesuffix(".npz"): file for file in sorted((folder / "segments").glob("*.npz"))}
     strange: set[str] = set()
@@ -122,10 +121,10 @@ def _find_own(folder: Path, rows: Sequence[Row], places: Sequence[dict[str, Plac
                     )
                 of_row[modality] = Place(path, name, _shape(archive, name), is_joint=False)
     if strange:
-        notes.append(f"Arrays of segments/*.npz that are not used: {', '.join(sorted(strange)[:8])}.")
+        notes.append(note(Noted.ARRAYS_NOT_USED, arrays=", ".join(sorted(strange)[:8])))
     lost = len(set(own) - {name for row in rows for name in (row.id, row.spelling)})
     if lost:
-        notes.append(f"{lost} files of segments/*.npz belong to no segment of the table and are not used.")
+        notes.append(note(Noted.FILES_OF_NO_SEGMENT, count=lost))
 
 
 def _sharers(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:

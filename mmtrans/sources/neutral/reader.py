@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import Account, DropReason
+from mmtrans.sources.account import Account, DropReason, Note, Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels, by_video, choose_scale, storable
 from mmtrans.sources.neutral.arrays import Place, find_arrays
@@ -64,7 +64,7 @@ def open_neutral(path: str | Path, *, vectors_from: str | None = None) -> Corpus
     """
     table = Path(path) / TABLE if Path(path).is_dir() else check_file(path, "table of segments", TABLE)
     folder = table.parent
-    notes: list[str] = []
+    notes: list[Note] = []
     rows, folds = read_table(table, notes, for_words=vectors_from is not None)
     settings = read_settings(folder / SETTINGS)
     places, found = find_arrays(folder, rows, notes, vectors_from)
@@ -91,13 +91,13 @@ def open_neutral(path: str | Path, *, vectors_from: str | None = None) -> Corpus
         ids_are_videos=are_videos([row.spelling for row in rows], [(row.video_id, row.index) for row in rows]),
         aligned=aligned,
         vocabulary=sorted({word.lower() for row in rows for word in row.words}) if vectors_from is not None else (),
-        notes=notes,
+        noted=notes,
     )
     return corpus
 
 
 def _find_aligned(
-    rows: Sequence[Row], places: Sequence[Mapping[str, Place]], stated: Mapping[str, bool], notes: list[str]
+    rows: Sequence[Row], places: Sequence[Mapping[str, Place]], stated: Mapping[str, bool], notes: list[Note]
 ) -> dict[str, bool]:
     present = [name for name in MODALITIES if any(name in of_row for of_row in places)]
     breaks = dict.fromkeys(present, 0)
@@ -108,7 +108,7 @@ def _find_aligned(
             breaks[name] += steps[name] != words
     for name in present:
         if breaks[name] and name not in stated and any(row.words for row in rows):
-            notes.append(f"{name} is unaligned: {breaks[name]} segments have other numbers of steps than words.")
+            notes.append(note(Noted.UNALIGNED, modality=name, count=breaks[name]))
     return {name: stated.get(name, breaks[name] == 0) for name in present}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmtrans.sources.account import Note, Noted, note
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.numerals import parse_number
 from mmtrans.sources.segment_names import name_rows
@@ -40,13 +41,13 @@ class Row:
 
 
 def read_table(
-    path: Path, notes: list[str], *, for_words: bool = False
+    path: Path, notes: list[Note], *, for_words: bool = False
 ) -> tuple[list[Row], dict[str, list[str]] | None]:
     """Reads the table, and adds to `notes`.
 
     Args:
         path: the table.
-        notes: sentences for the user.
+        notes: gets what is noted.
         for_words: whether the words are what is wanted: a column `text`, `transcript` or `sentence` has them too, and
             lines without ids are segments all the same.
 
@@ -65,7 +66,7 @@ def read_table(
     of_words = next((name for name in WORD_COLUMNS if name in columns), "words") if for_words else "words"
     extra = sorted(set(columns) - {*_COLUMNS, of_words} | ({"video_id", "index"} & set(columns) if named else set()))
     if extra:
-        notes.append(f"Columns of {path.name} that are not used: {', '.join(extra)}.")
+        notes.append(note(Noted.COLUMNS_NOT_USED, file=path.name, columns=", ".join(extra)))
     lines, cells = [f"{path}, line {line}" for line, _ in raw], [row for _, row in raw]
     if named or not stated:
         ids = [row.get("id", "").strip() for row in cells]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtrans.sources.account import Account, DropReason
+from mmtrans.sources.account import Account, DropReason, Note, Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import ANY_LABEL, Labels, by_video, choose_label, choose_scale, storable
 from mmtrans.sources.padded.folds import Fold, without_deviants, without_ids
@@ -51,7 +51,7 @@ def open_padded(
     label: str | int | None = None,
     label_names: Sequence[str] = (),
     may_be_unit: bool = False,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> Corpus:
     """Makes a corpus of padded arrays, which stay in memory as long as it does.
 
@@ -96,7 +96,7 @@ def open_padded(
         ids_are_videos=are_videos(ids, named),
         aligned=aligned,
         vocabulary=_vocabulary(folds) if words_are_text else (),
-        notes=notes,
+        noted=notes,
     )
     return corpus
 
@@ -137,14 +137,14 @@ def _lengths_agree(fold: Fold, name: str, reference: str) -> bool:
     return bool((lengths == others)[both].all())
 
 
-def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], notes: list[str]) -> _Table:
+def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], notes: list[Note]) -> _Table:
     nonzero = {name: nonzero_steps(array) & fold.masks.get(name, True) for name, array in fold.arrays.items()}
     sides = {name: "right" if name in fold.exact else find_side(real) for name, real in nonzero.items()}
     shared = [name for name in aligned if aligned[name] and name in nonzero]
     found = {sides[name] for name in shared} - {"none"}
     if len(found) > 1:
         where = ", ".join(f"{name} {sides[name]}" for name in shared)
-        notes.append(f"{fold.split}: the padding is on different sides ({where}); the real ends are laid together.")
+        notes.append(note(Noted.PADDED_ON_SEVERAL_SIDES, split=fold.split, sides=where))
     elif found:
         sides |= dict.fromkeys(shared, found.pop())
     lengths = {name: real_lengths(real, sides[name]) for name, real in nonzero.items()}
@@ -153,17 +153,15 @@ def _measure(fold: Fold, names: Sequence[Name], aligned: Mapping[str, bool], not
         # A modality that is zero throughout has no length, whatever the file claims.
         differ = int(((claimed != lengths[name]) & (lengths[name] > 0)).sum())
         if differ:
-            notes.append(
-                f"{fold.split}: {differ} of {fold.size} stored lengths of {name} differ from the real ones (its "
-                f"padding: {sides[name]}), which are used."
-            )
+            details = {"split": fold.split, "segments": fold.size, "modality": name, "side": sides[name]}
+            notes.append(note(Noted.OTHER_LENGTHS, count=differ, **details))
     if shared:
         lengths |= dict.fromkeys(shared, shared_lengths({name: lengths[name] for name in shared}))
     return _Table(fold, names, sides, lengths)
 
 
 def _choose(
-    folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path, notes: list[str]
+    folds: Sequence[Fold], label: str | int | None, names: Sequence[str], path: Path, notes: list[Note]
 ) -> tuple[int, str]:
     tables = [fold.labels for fold in folds if fold.labels is not None and fold.size]
     widths = {table.shape[1] for table in tables}

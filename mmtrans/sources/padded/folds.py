@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import Note, Noted, note
 from mmtrans.sources.modalities import holds_ids, usual_width
 from tfrecords.schema import MODALITIES
 
@@ -51,7 +52,7 @@ def with_words_as_text(folds: Sequence[Fold]) -> list[Fold]:
     return [replace(_without(fold, {"text"}), words_are_text=True) for fold in folds]
 
 
-def without_ids(folds: Sequence[Fold], path: Path, notes: list[str]) -> list[Fold]:
+def without_ids(folds: Sequence[Fold], path: Path, notes: list[Note]) -> list[Fold]:
     """The folds without a text that is the numbers of tokens, which is noted.
 
     Raises:
@@ -65,7 +66,7 @@ def without_ids(folds: Sequence[Fold], path: Path, notes: list[str]) -> list[Fol
             f"The text holds the numbers of tokens, and there is nothing else. Expected features: word vectors, audio "
             f"or video. Received: text {texts[0].shape} ({path}). Store the vectors that a model makes of the tokens."
         )
-    notes.append(f"text {texts[0].shape} holds the numbers of tokens, and no vectors: no text modality.")
+    notes.append(note(Noted.TOKENS_AS_TEXT, text=f"text {texts[0].shape}"))
     return [_without(fold, {"text"}) for fold in folds]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from mmtrans.sources.account import Note, Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.modalities import modality_of
@@ -79,7 +80,7 @@ def open_arrays(path: str | Path, *, label: str | int | None) -> Corpus:
     for split in (split for split in SPLITS if split in parts):
         files = {part: file for part, file in parts[split].items() if part != "labels"}
         if not files:
-            notes.append(f"{parts[split]['labels'].name} is left aside: {split} has labels and no features.")
+            notes.append(note(Noted.LABELS_ALONE_ASIDE, file=parts[split]["labels"].name, split=split))
             continue
         arrays: dict[str, np.ndarray] = {}
         for part, file in files.items():
@@ -100,7 +101,7 @@ def open_arrays(path: str | Path, *, label: str | int | None) -> Corpus:
     return open_padded("mfn", sorted(used), folds, label=label, notes=notes)
 
 
-def _find_parts(path: Path) -> tuple[dict[str, dict[str, Path]], list[str]]:
+def _find_parts(path: Path) -> tuple[dict[str, dict[str, Path]], list[Note]]:
     """split → part → file."""
     if not path.is_dir():
         check_file(path, "source", "a folder of .h5 files")
@@ -114,9 +115,7 @@ def _find_parts(path: Path) -> tuple[dict[str, dict[str, Path]], list[str]]:
         split = next(filter(None, map(split_name, words)), None)
         part = next(filter(None, (_PARTS.get(word) or modality_of(word) for word in words)), None)
         if split is None or part is None:
-            notes.append(
-                f"{file.name} is left aside: its name does not tell its part and split, as text_train_emb does."
-            )
+            notes.append(note(Noted.NAMELESS_PART_ASIDE, file=file.name))
         elif part in parts.setdefault(split, {}):
             raise _layout(file, f"{parts[split][part].name} and {file.name}", f"one file of {part} for {split}")
         else:
@@ -124,7 +123,7 @@ def _find_parts(path: Path) -> tuple[dict[str, dict[str, Path]], list[str]]:
     if not parts:
         raise FileNotFoundError(
             f"There are no arrays. Expected X_train.h5, or text_train_emb.h5, audio_train.h5, … and y_train.h5. "
-            f"Received: path={path}. {' '.join(notes) or 'Check the name.'}"
+            f"Received: path={path}. {' '.join(note.words for note in notes) or 'Check the name.'}"
         )
     return parts, notes
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtrans.sources.account import Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.ids import split_name
 from mmtrans.sources.modalities import modality_of
@@ -107,14 +108,14 @@ def open_split_pickle(
     used = _USED - ({"labels", "label"} if columns else {"label"} if "labels" in keys else set())
     ignored = sorted(key for key in keys - used if _modality_of(key) is None and _modality_of_lengths(key) is None)
     if others or ignored:
-        notes.append(f"Parts of the file that are not used: {', '.join(others + ignored)}.")
+        notes.append(note(Noted.PARTS_NOT_USED, parts=", ".join(others + ignored)))
     folds = [_read_fold(split, parts, columns, path) for split, parts in splits.items()]
     if vectors_from is not None and "raw_text" in keys:
         if any("text" in fold.arrays for fold in folds):
-            notes.append(f"The text of {path.name} is left aside: the words get their vectors from {vectors_from}.")
+            notes.append(note(Noted.TEXT_REPLACED, file=path.name, vectors=vectors_from))
         folds = with_words_as_text(folds)
     elif "text_bert" in keys and not any("text" in fold.arrays for fold in folds):
-        notes.append("text_bert holds the numbers of tokens, and no vectors: no text modality.")
+        notes.append(note(Noted.TOKENS_AS_TEXT, text="text_bert"))
     if not columns:
         corpus = open_padded(format or found, [path], folds, label=label, notes=notes)
     else:
@@ -123,7 +124,7 @@ def open_split_pickle(
             format or found, [path], folds, label=label, label_names=names, may_be_unit=True, notes=notes
         )
     if "raw_text" in keys and any(corpus.aligned.values()):
-        corpus.notes.append("raw_text gives no words: the steps of the features are not its words.")
+        corpus.noted.append(note(Noted.TRANSCRIPTS_NOT_ALIGNED))
     return corpus
 
 

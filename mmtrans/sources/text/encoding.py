@@ -122,7 +122,7 @@ def encode_words(corpus: Corpus, options: SourceOptions, *, strict: bool = True)
             language.
 
     Returns:
-        A corpus that shares `account` and `notes` with `corpus`. A word is a step of its text, and a segment without
+        A corpus that shares `account` and `noted` with `corpus`. A word is a step of its text, and a segment without
         words has none, which is counted. `trouble` gets what is wrong with the cache.
 
     Raises:

@@ -77,7 +77,7 @@ def look_up_words(corpus: Corpus, glove: str | Path, *, strict: bool = True) -> 
         strict: whether a file that has none of the words is refused.
 
     Returns:
-        A corpus that shares `account` and `notes` with `corpus`.
+        A corpus that shares `account` and `noted` with `corpus`.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -41,7 +41,8 @@ class LabelsFields(TypedDict):
 
 
 class CorpusHeader(TypedDict):
-    """A corpus without its features; it is `parted` where several children can share its units."""
+    """A corpus without its features; `noted` has `(what, details)`, and it is `parted` where several children can share
+    its units."""
 
     kind: Literal["corpus"]
     format: str
@@ -52,7 +53,7 @@ class CorpusHeader(TypedDict):
     feature_names: dict[str, list[str]]
     folds: dict[str, list[str]] | None
     aligned: dict[str, bool]
-    notes: list[str]
+    noted: list[tuple[str, Mapping[str, str | float]]]
     parted: bool
     vocabulary: Sequence[str]
 

@@ -16,7 +16,7 @@ from typing import cast
 
 import numpy as np
 
-from mmtrans.sources.account import Account, Cleaned, DropReason, Left, Treated
+from mmtrans.sources.account import Account, Cleaned, DropReason, Left, Note, Noted, Treated
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import Labels
 from mmtrans.sources.untrusted.messages import (
@@ -81,7 +81,7 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
             "feature_names": {name: list(names) for name, names in corpus.feature_names.items()},
             "folds": None if corpus.folds is None else {split: list(v) for split, v in corpus.folds.items()},
             "aligned": dict(corpus.aligned),
-            "notes": corpus.notes,
+            "noted": [(note.what.name, note.details) for note in corpus.noted],
             "parted": isinstance(corpus, UnitCorpus) and corpus.read_units is not None,
             "vocabulary": list(corpus.vocabulary),
         }
@@ -101,7 +101,7 @@ def corpus_of(header: CorpusHeader) -> UnitCorpus:
         feature_names={name: tuple(names) for name, names in header["feature_names"].items()},
         folds=folds and {split: tuple(videos) for split, videos in folds.items()},
         aligned=header["aligned"],
-        notes=header["notes"],
+        noted=[Note(Noted[what], details) for what, details in header["noted"]],
         vocabulary=tuple(header["vocabulary"]),
     )
 

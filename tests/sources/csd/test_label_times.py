@@ -1,8 +1,7 @@
-import re
-
 import numpy as np
 import pytest
 
+from mmtrans.sources.account import Noted
 from mmtrans.sources.csd.label_times import LabelTimes, measure_label_times
 from mmtrans.sources.csd.reader import open_csd
 from tests.real_data import MOSI_LABEL_TIMES, MOSI_TEXT, needs
@@ -38,8 +37,8 @@ def test_a_shift_is_found_and_its_remedy_named(shift):
     assert found.shifted_going_on == pytest.approx(0, abs=0.05)
     expected = np.mean([shares_oracle(spans + shift, words) for spans, words in videos])
     assert found.cut_share == pytest.approx(expected)
-    assert f"--label-shift {found.shift_seconds:+.2f}" in found.note
-    assert "\n" not in found.note
+    assert f"--label-shift {found.shift_seconds:+.2f}" in found.note.words
+    assert "\n" not in found.note.words
 
 
 def test_times_that_fit_have_no_note():
@@ -79,8 +78,10 @@ def test_opening_sequences_adds_the_note(tmp_path):
         labels[f"v{seed}"] = (np.zeros((len(spans), 1)), spans - 0.29)
     write_csd(tmp_path / "words.csd", "words", words)
     write_csd(tmp_path / "labels.csd", "labels", labels)
-    (note,) = open_csd(tmp_path, isolated=False).notes
-    shift = float(re.search(r"--label-shift ([+-]\d\.\d\d)", note)[1])
+    (note,) = open_csd(tmp_path, isolated=False).noted
+    shift = note.details["shift_seconds"]
+    assert note.what is Noted.LABEL_TIMES
+    assert f"Convert with --label-shift {shift:+.2f} if" in note.words
     assert shift == pytest.approx(0.29, abs=0.03)
     assert open_csd(tmp_path, isolated=False, label_shift=shift).notes == []
 
@@ -92,6 +93,6 @@ def test_mosis_published_labels_are_found_to_run_early(tmp_path):
         (MOSI_LABEL_TIMES, "CMU_MOSI_Labels.csd"),
     ):
         (tmp_path / name).symlink_to(folder / name)
-    (note,) = open_csd(tmp_path, isolated=False).notes
-    assert float(re.search(r"--label-shift ([+-]\d\.\d\d)", note)[1]) == pytest.approx(0.29, abs=0.04)
+    (note,) = open_csd(tmp_path, isolated=False).noted
+    assert note.details["shift_seconds"] == pytest.approx(0.29, abs=0.04)
     assert open_csd(MOSI_TEXT, isolated=False).notes == []

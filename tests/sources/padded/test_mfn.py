@@ -131,7 +131,7 @@ sys.exit(len(list(open_corpus(sys.argv[1]).read())) < 2)
 def test_in_this_process_it_is_the_same(tmp_path):
     path = format_files.mfn(tmp_path)
     ours, theirs = (open_mfn(path, isolated=isolated) for isolated in (True, False))
-    for name in ("format", "label", "aligned", "notes"):
+    for name in ("format", "label", "aligned", "noted"):
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.folds == {split: tuple(videos) for split, videos in theirs.folds.items()}
     for one, other in zip(ours.read(), theirs.read(), strict=True):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from mmtrans.sources.account import Noted
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.padded.split_pickles import classify, open_split_pickle
 from tests.sources import format_files
@@ -156,4 +157,4 @@ def test_what_is_left_of_the_labels_and_the_transcripts_is_noted(tmp_path):
     assert notes[0] == "Parts of the file that are not used: annotations, classification_labels, labels."
     assert "raw_text gives no words: the steps of the features are not its words." in notes
     unaligned = open_corpus(format_files.mmsa_unaligned(tmp_path / "unaligned"))
-    assert not any("raw_text" in note for note in unaligned.notes)
+    assert Noted.TRANSCRIPTS_NOT_ALIGNED not in [note.what for note in unaligned.noted]

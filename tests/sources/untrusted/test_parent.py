@@ -30,7 +30,7 @@ def same(ours, theirs):
 
 
 def assert_reads_alike(corpus, expected):
-    for name in ("format", "files", "label", "video_ids", "feature_names", "folds", "aligned", "notes"):
+    for name in ("format", "files", "label", "video_ids", "feature_names", "folds", "aligned", "noted"):
         assert getattr(corpus, name) == getattr(expected, name), name
     theirs = list(expected.read())
     # Twice: the first reading is by the process that opened the source, the second by another.
