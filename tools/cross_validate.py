@@ -1,10 +1,10 @@
 """`python -m tools.cross_validate --out DIR --way NAME=RECORDS[:CONFIG.yaml] …`: ways to train, compared on folds.
 
 The videos of train and valid are parted into folds, the same for all ways. Each fold is scored once by models that were
-trained on the others, one of which stops the training. The scores of all folds are put together, those of several seeds
-and of several ways (`--mix NAME=WAY,WAY`) are averaged, and the ways are compared on the same segments, by video.
-`DIR/results.json` and `DIR/results.md` hold the figures. The same command goes on after a kill. The test split of the
-records is never read.
+trained on the others, one of which stops the training. The scores of all folds are put together. Those of several seeds
+are averaged, and those of several ways by `--mix NAME=WAY,WAY`, where `WAY.0` is the way's seed 0 alone. Then the ways
+are compared on the same segments, by video. `DIR/results.json` and `DIR/results.md` hold the figures. The same command
+goes on after a kill. The test split of the records is never read.
 """
 
 from __future__ import annotations
@@ -78,14 +78,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_up_tensorflow(None)
     try:
         ways = [_way(text) for text in options.way]
-        mixes = dict(_mix(text, {way.name for way in ways}) for text in options.mix)
+        seeds = _seeds(options.seeds, [way.name for way in ways])
+        mixes = dict(_mix(text, seeds) for text in options.mix)
+        against = options.against or ways[0].name
+        if against not in {*seeds, *mixes}:
+            raise ValueError(f"Unknown way. Expected one of {[*seeds, *mixes]}. Received: against={against}.")
         scale, folds = _folds(ways, options.folds)
-        scored = {way.name: [_train(way, folds, options.out, seed) for seed in range(options.seeds)] for way in ways}
+        scored = {way.name: [_train(way, folds, options.out, seed) for seed in range(seeds[way.name])] for way in ways}
         labels, scores = _join(scored, mixes)
     except (ValueError, FileNotFoundError) as error:
         print(f"cross_validate: {error}", file=sys.stderr)
         return 2
-    results = _results(labels, scores, scale, options.against or ways[0].name)
+    results = _results(labels, scores, scale, against)
     options.out.mkdir(parents=True, exist_ok=True)
     write_atomically(options.out / "results.json", json.dumps(results, indent=1) + "\n")
     write_atomically(options.out / "results.md", (text := _table(results)))
@@ -102,7 +106,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mix", **several, metavar="NAME=WAY,WAY", help="ways whose scores are averaged")
     parser.add_argument("--against", metavar="NAME", help="what the others are compared with (default: the first way)")
     parser.add_argument("--folds", type=int, default=5, help="number of folds, at least 3 (default: 5)")
-    parser.add_argument("--seeds", type=int, default=1, help="models of each way and fold (default: 1)")
+    parser.add_argument("--seeds", default="1", metavar="N[,WAY=N]", help="models of each way and fold (default: 1)")
     options = parser.parse_args(arguments)
     if not options.way:
         parser.error("name at least one --way")
@@ -117,9 +121,20 @@ def _way(text: str) -> Way:
     return Way(name, Path(records), Path(config) if config else None)
 
 
-def _mix(text: str, known: set[str]) -> tuple[str, tuple[str, ...]]:
+def _seeds(text: str, names: Sequence[str]) -> dict[str, int]:
+    """Way → number of its models for each fold."""
+    first, *others = text.split(",")
+    stated = {name: number for name, _, number in (other.partition("=") for other in others)}
+    seeds = {**dict.fromkeys(names, first), **stated}
+    if set(stated) - set(names) or not all(number.isdecimal() and int(number) for number in seeds.values()):
+        raise ValueError(f"Not numbers of seeds. Expected N or N,WAY=N with ways of {list(names)}. Received: {text}.")
+    return {name: int(number) for name, number in seeds.items()}
+
+
+def _mix(text: str, seeds: Mapping[str, int]) -> tuple[str, tuple[str, ...]]:
     name, _, listed = text.partition("=")
     parts = tuple(listed.split(","))
+    known = {*seeds, *(f"{way}.{seed}" for way, number in seeds.items() for seed in range(number))}
     if not name.isidentifier() or not set(parts) <= known or name in known:
         raise ValueError(f"Not a mix of ways. Expected NAME=WAY,WAY of {sorted(known)}. Received: {text}.")
     return name, parts
@@ -166,7 +181,10 @@ def _join(
     ids = sorted(set(first).intersection(*(set(one) for of_way in scored.values() for one in of_way)))
     labels = np.array([first[id_][0] for id_ in ids])
     by_way = {name: np.array([[one[id_][1] for id_ in ids] for one in of_way]) for name, of_way in scored.items()}
-    rows = {**by_way, **{name: np.concatenate([by_way[part] for part in parts]) for name, parts in mixes.items()}}
+    parts_of = by_way | {
+        f"{name}.{seed}": rows[seed : seed + 1] for name, rows in by_way.items() for seed in range(len(rows))
+    }
+    rows = by_way | {name: np.concatenate([parts_of[part] for part in parts]) for name, parts in mixes.items()}
     scores = {name: Scores(len(each), mean := each.mean(axis=0), np.abs(mean - labels)) for name, each in rows.items()}
     return dict(zip(ids, labels.tolist(), strict=True)), scores
 

@@ -13,7 +13,7 @@ from tools.cross_validate import main
 def test_ways_are_scored_once_a_segment_and_compared(small_dir, tmp_path, capsys):
     config = tmp_path / "tiny.yaml"
     config.write_text("recipe: T\nunits: 4\nregressor_units: 4\nepochs: 1\n")
-    ways = ["--way", f"one={small_dir}:{config}", "--way", f"two={small_dir}:{config}", "--mix", "both=one,two"]
+    ways = ["--way", f"one={small_dir}:{config}", "--mix", "both=one.0,one"]
     command = ["--out", str(tmp_path / "out"), "--folds", "3", *ways]
     assert main(command) == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
@@ -31,8 +31,8 @@ def test_ways_are_scored_once_a_segment_and_compared(small_dir, tmp_path, capsys
     errors = [abs(label - score) for label, score in rows.values()]
     assert results["segments"] == len(rows)
     np.testing.assert_allclose(results["ways"]["one"]["mae"]["value"], np.mean(errors), rtol=1e-6)
-    # The same way by another name: equal figures, and no difference.
-    assert results["ways"]["two"]["mae"] == results["ways"]["one"]["mae"]
+    # The same model twice: equal figures, and no difference.
+    assert results["ways"]["both"]["mae"]["value"] == pytest.approx(results["ways"]["one"]["mae"]["value"])
     assert results["ways"]["both"]["members"] == 2
     assert results["ways"]["both"]["mae_difference"]["mean"] == pytest.approx(0, abs=1e-9)
     # Nothing is trained again.
@@ -48,6 +48,10 @@ def test_ways_are_scored_once_a_segment_and_compared(small_dir, tmp_path, capsys
     [
         (["--way", "no records"], "Not a way to train"),
         (["--way", "a=RECORDS", "--mix", "b=a,c"], "Not a mix of ways"),
+        (["--way", "a=RECORDS", "--mix", "b=a.1"], "Not a mix of ways"),
+        (["--way", "a=RECORDS", "--seeds", "2,b=1"], "Not numbers of seeds"),
+        (["--way", "a=RECORDS", "--seeds", "0"], "Not numbers of seeds"),
+        (["--way", "a=RECORDS", "--against", "b"], "Unknown way"),
         (["--way", "a=RECORDS", "--folds", "2"], "Too few folds"),
         (["--way", "a=nothing"], "No records here"),
     ],
