@@ -4,6 +4,7 @@ The process WORKER of it sends itself SIGNAL as it begins the second phase, when
 """
 
 import os
+import signal
 import sys
 
 import mmtrans.training.train as training
@@ -24,6 +25,8 @@ def stop_at_second_phase(number):
 
 if __name__ == "__main__":
     number, worker, *command = sys.argv[1:]
+    # A shell's background jobs are told to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if f'"index": {worker}' in os.environ["TF_CONFIG"]:
         stop_at_second_phase(int(number))
     sys.exit(main(command))

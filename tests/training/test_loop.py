@@ -34,7 +34,7 @@ class Linear:
 
     @property
     def representation(self):
-        return self.model.get_layer("features")
+        return self.model.get_layer("encoder")
 
     def terms(self, batch, training):
         error = self.model(batch["source"], training=training) - batch["label"]
@@ -46,7 +46,7 @@ class Linear:
 def make_objective(seed=0, extra=0.0):
     keras.utils.set_random_seed(seed)
     source = keras.Input((None, 3), name="source")
-    hidden = keras.layers.Dense(2, name="features")(source)
+    hidden = keras.layers.Dense(2, name="encoder")(source)
     score = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(hidden))
     return Linear(keras.Model(source, keras.layers.Reshape(())(score)), extra)
 
@@ -201,7 +201,7 @@ def test_training_stops_when_patience_is_used_up_and_keeps_the_best(tiny, tmp_pa
     representation = keras.Sequential([keras.layers.Dense(2)])
     representation.build((None, 3))
     load_weights(tmp_path / "best" / "weights.npz", "representation", representation)
-    np.testing.assert_array_equal(representation.get_weights()[0], best.model.get_layer("features").get_weights()[0])
+    np.testing.assert_array_equal(representation.get_weights()[0], best.model.get_layer("encoder").get_weights()[0])
 
     # A finished phase trains no further when it is asked again.
     assert run_fit(tmp_path, config, make_data(valid_slope=-1.0), objective=objective)[1] == progress
