@@ -74,8 +74,8 @@ def check_init(init: Run, config: Config, records: Records) -> None:
         wanted = {name: theirs[name] for name in names} | _columns(inputs, _dims(init))
         received = {name: ours[name] for name in names} | _columns(inputs, dims)
         if "text" in inputs.modalities:
-            wanted |= _pieces(text_of(init.data))
-            received |= _pieces(records.manifest.text)
+            wanted |= _words(text_of(init.data))
+            received |= _words(records.manifest.text)
         _compare(wanted, received, config)
         read_weights(init.weights_path(given))
 
@@ -144,9 +144,13 @@ def _columns(features: Features, dims: Mapping[str, int]) -> dict[str, int]:
     return {f"columns of {name}": dims[name] for name in features.modalities}
 
 
-def _pieces(text: TextColumns | None) -> dict[str, object]:
-    found = f"those of the text encoder {text.sha256[:12]}" if text is not None and text.pieces else "none"
-    return {"pieces of words": found}
+def _words(text: TextColumns | None) -> dict[str, object]:
+    """What the columns of text mean, where a text encoder made them or reads them."""
+    if text is None:
+        return {"words": "vectors of no text encoder"}
+    parts = [*(["pieces"] if text.pieces else []), *(f"layer {layer}" for layer in text.layers)]
+    parts += [f"word vectors {text.glove_sha256[:12]}"] if text.glove_sha256 else []
+    return {"words": f"{', '.join(parts)} of the text encoder {text.sha256[:12]}"}
 
 
 def _compare(wanted: Mapping[str, object], received: Mapping[str, object], config: Config) -> None:

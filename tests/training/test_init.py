@@ -16,6 +16,7 @@ from mmtrans.training.init import check_init, open_init
 from mmtrans.training.prepare import prepare_phases, select
 from mmtrans.training.train import build_objective, make_deterministic, phase_codebook, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+from tfrecords.manifest import TextColumns
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -222,6 +223,14 @@ def test_other_columns_are_refused(tiny, pretrained, tmp_path):
         segment.features["text"] = np.tile(segment.features["text"], 2)
     records = open_records(tmp_path / "records", segments)
     with pytest.raises(ValueError, match=r"Expected columns of text=3 as there\. Received: columns of text=6"):
+        prepare_phases(tiny(recipe="T->A", init=str(pretrained.path)), records)
+
+
+def test_columns_of_another_text_encoder_are_refused(tiny, pretrained, small):
+    text = TextColumns("encoder", "ab" * 32, (2,), small.dim("text"))
+    records = dataclasses.replace(small, manifest=dataclasses.replace(small.manifest, text=text))
+    expected = r"Expected words=vectors of no text encoder as there\. Received: words=layer 2 of the text encoder ab"
+    with pytest.raises(ValueError, match=expected):
         prepare_phases(tiny(recipe="T->A", init=str(pretrained.path)), records)
 
 

@@ -129,7 +129,7 @@ def test_a_translation_moves_the_encoder_and_its_regressor_does_not(tiny, pieces
     assert differing(weights_of(later.load_regressor().model), translated) == []
 
     other = write_piece_records(make_tiny_encoder(tmp_path / "other", seed=1), tmp_path / "records")
-    with pytest.raises(ValueError, match=r"other sizes\. Expected pieces of words=those of the text encoder \w{12} "):
+    with pytest.raises(ValueError, match=r"other sizes\. Expected words=pieces of the text encoder \w{12} as there"):
         prepare_phases(config, Records.open(other, splits=("train", "valid")))
 
 
