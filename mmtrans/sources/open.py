@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmtrans.sources.account import Noted, note
 from mmtrans.sources.columns import select_columns
@@ -28,29 +29,13 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-def open_corpus(
-    path: str | Path,
-    *,
-    format: str = "auto",
-    glove: str | Path | None = None,
-    text_encoder: str | Path | None = None,
-    text_layers: Sequence[int] | None = None,
-    text_pieces: int | str | None = None,
-    text_cache: str | Path | None = None,
-    label: str | int | None = None,
-    label_range: Sequence[float] | None = None,
-    label_shift: float = 0.0,
-    select: str | None = None,
-    compat: str | None = None,
-    workers: int = 1,
-) -> Corpus:
+def open_corpus(path: str | Path, *, format: str = "auto", **options: Any) -> Corpus:
     """Opens a file or folder in any known format.
 
     Args:
         path: what to read.
         format: the name of one of `FORMATS`, or `auto` to decide by content.
-        glove, text_encoder, text_layers, text_pieces, text_cache, label, label_range, label_shift, select, compat,
-            workers: the fields of `mmtrans.sources.format.SourceOptions` with these names.
+        options: fields of `mmtrans.sources.format.SourceOptions`, as in `open_corpus("corpus", glove="glove.txt")`.
 
     Returns:
         The corpus; its `read()` yields the segments.
@@ -58,21 +43,9 @@ def open_corpus(
     Raises:
         FileNotFoundError: there is nothing at `path`.
         ValueError: the format is unknown or cannot be told, an option does not fit it, or the files are damaged.
+        TypeError: there is no such option.
     """
-    options = SourceOptions(
-        glove=glove,
-        text_encoder=text_encoder,
-        text_layers=text_layers,
-        text_pieces=text_pieces,
-        text_cache=text_cache,
-        label=label,
-        label_range=label_range,
-        label_shift=label_shift,
-        select=select,
-        compat=compat,
-        workers=workers,
-    )
-    return open_source(Path(path), format, options)
+    return open_source(Path(path), format, SourceOptions(**options))
 
 
 def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
