@@ -78,5 +78,5 @@ def test_a_resumed_phase_has_the_same_averages(tiny, tmp_path, at):
 
 def test_what_does_not_move_is_not_averaged():
     model = make_objective().model
-    model.get_layer("features").trainable = False
+    model.get_layer("encoder").trainable = False
     assert len(Averages(0.9, model.trainable_variables).averages) == 2
