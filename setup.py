@@ -13,6 +13,7 @@ REQUIRED = [
     f"keras>=2.15,<4,{BROKEN_KERAS}",
     "keras-tuner>=1.4.8",
     "tensorboard>=2.15",
+    "distributed>=2025.1",
     "numpy>=1.26",
     "google-crc32c>=1.5",
     "h5py>=3.11",
