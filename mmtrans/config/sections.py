@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmtrans.config.conditions import BOTH, JOINT, MUST_TRANSLATE, NOT_JOINT, SCORES, SENTIMENT, TRANSLATES, TRANSLATION
-from mmtrans.config.fields import MOST_SIZE, Section, option, unless, when
+from mmtrans.config.fields import MOST_SIZE, Section, added, option, unless, when
 from mmtrans.recipe import parse
 from mmtrans.system.paths import spelled
 
@@ -86,6 +86,9 @@ class PlanConfig(Section):
     )
 
 
+RECURRENT = when("recurrent", True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegressorConfig(Section):
     """What gives the sentiment, and what it does to an encoder."""
@@ -96,8 +99,9 @@ class RegressorConfig(Section):
         SENTIMENT,
         (TRANSLATES,),
     )
-    regressor_units: int = option(64, "units, each direction", SENTIMENT, low=1, most=MOST_SIZE)
-    pooling: Literal["attention", "last"] = option("attention", "how steps are summarised", SENTIMENT)
+    recurrent: bool = added(True, "read steps by a recurrent layer before they are summarised", SENTIMENT)
+    regressor_units: int = option(64, "units, each direction", SENTIMENT, (RECURRENT,), low=1, most=MOST_SIZE)
+    pooling: Literal["attention", "last", "mean"] = option("attention", "how steps are summarised", SENTIMENT)
     regressor_dropout: float = option(
         0.3, "dropout around the recurrent layer", SENTIMENT, low=0.0, high=0.95, help_place="rare"
     )

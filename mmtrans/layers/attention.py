@@ -133,6 +133,27 @@ class AttentionPooling(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("mmtrans")
+class MeanPooling(keras.layers.Layer):
+    """Mean over time.
+
+    Call arguments:
+        inputs: `(batch, steps, dim)` float32.
+        source_mask: `(batch, steps)` bool.
+
+    Returns:
+        `(pooled (batch, dim), attention_weights (batch, steps))`, the latter equal at valid steps, and 0 elsewhere.
+    """
+
+    def call(self, inputs, source_mask):
+        attention_weights = masked_softmax(tf.zeros_like(inputs[:, :, 0]), source_mask)
+        return tf.einsum("bs,bsd->bd", attention_weights, inputs), attention_weights
+
+    def compute_output_shape(self, input_shape):
+        batch, steps, dim = input_shape
+        return (batch, dim), (batch, steps)
+
+
+@keras.saving.register_keras_serializable("mmtrans")
 class LastStep(keras.layers.Layer):
     """Attention weights of a regressor that reads the last valid step only.
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from mmtrans.config import RUN_FORMAT, Config
-from mmtrans.layers.attention import AttentionPooling, LastStep
+from mmtrans.layers.attention import AttentionPooling, LastStep, MeanPooling
 from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import SequenceMask
@@ -24,7 +24,7 @@ class Regressor:
     Args:
         model: `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`.
         representation: the model up to what the regressor reads, which is a layer of `model`.
-        sequence: the tensor `(batch, steps, dim)` in `model` that its recurrent layer reads.
+        sequence: the tensor `(batch, steps, dim)` in `model` that its recurrent layer, or else the pooling, reads.
         pooled: the tensor `(batch, dim)` in `model` that the score is linear in.
     """
 
@@ -52,14 +52,7 @@ class Regressor:
             bias: score that the untrained model starts from, usually the mean train label.
         """
         inputs = source_inputs(representation.input["source"].shape[-1])
-        encoder = Encoder(
-            config.regressor.regressor_units,
-            config.encoder.cell,
-            1,
-            config.encoder.bidirectional,
-            config.regressor.regressor_dropout,
-            name="regressor",
-        )
+        encoder = _recurrent_layer(config) if config.regressor.recurrent else None
         dropout = Dropout(config.regressor.regressor_dropout, "regressor/output_dropout", name="output_dropout")
         start: Any = keras.initializers.Constant(bias)
         linear = keras.layers.Dense(1, bias_initializer=start, name="linear")
@@ -69,15 +62,32 @@ class Regressor:
         if config.regressor.representation == "final" and "final_state" in encoded:
             memory = one_step(encoded["final_state"], "one_step")
         mask = SequenceMask(name="mask")([memory, inputs["source_length"]])
-        outputs, final_output = encoder(memory, source_mask=mask)
+        if encoder is not None:
+            outputs, final_output = encoder(memory, source_mask=mask)
+        else:
+            last: Any = keras.layers.Dot(1, name="last_step")
+            outputs, final_output = memory, last([LastStep(name="is_last")(mask), memory])
         if config.regressor.pooling == "last":
             pooled, attention_weights = dropout(final_output), LastStep(name="pooling")(mask)
         else:
-            pooled, attention_weights = AttentionPooling(name="pooling")(dropout(outputs), source_mask=mask)
+            pooling = AttentionPooling if config.regressor.pooling == "attention" else MeanPooling
+            pooled, attention_weights = pooling(name="pooling")(dropout(outputs), source_mask=mask)
         score = keras.layers.Reshape((), name="score")(linear(pooled))
 
         model = keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")
         return cls(model, representation, sequence=memory, pooled=pooled)
+
+
+def _recurrent_layer(config: Config) -> Encoder:
+    """The layer that reads the steps before they are pooled."""
+    return Encoder(
+        config.regressor.regressor_units,
+        config.encoder.cell,
+        1,
+        config.encoder.bidirectional,
+        config.regressor.regressor_dropout,
+        name="regressor",
+    )
 
 
 def own_representation(

@@ -32,7 +32,7 @@ def idle_of(**fields):
 def test_a_baseline_reads_what_its_regressor_does():
     read = {"recipe", "seed", "epochs", "cell", "bidirectional", "label_fraction", "regressor_units", "pooling"}
     read |= {"regressor_dropout", "sentiment_loss", "patience", "batch_size", "learning_rate", "schedule"}
-    read |= {"decay_epochs", "warmup_steps", "clip_norm", "ema", "tune_text_encoder"}
+    read |= {"decay_epochs", "warmup_steps", "clip_norm", "ema", "tune_text_encoder", "recurrent"}
     assert set(FIELDS) - set(idle(BASELINE)) == read
     assert idle_of(recipe="T", objective="joint") == idle_of(recipe="T")
     assert idle(BASELINE)["cycle_weight"] == "T translates nothing"
@@ -57,11 +57,12 @@ def test_a_baseline_reads_what_its_regressor_does():
             {"untrained", "finetune"},
         ),
         ({"untrained": True}, set(), {"objective"}),
+        ({"recurrent": False}, set(), {"regressor_units"}),
         (
             {"pretrain": True},
             set(),
             {
-                *("objective", "label_fraction", "representation", "regressor_units", "pooling"),
+                *("objective", "label_fraction", "representation", "recurrent", "regressor_units", "pooling"),
                 *("regressor_dropout", "sentiment_loss", "finetune"),
             },
         ),

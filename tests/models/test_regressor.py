@@ -51,6 +51,7 @@ OPTIONS = [
     ("gru", False, "last", "final", "A->V"),
     ("gru", True, "attention", "sequence", "concat(T,A)"),
     ("lstm", False, "last", "sequence", "embed(A,V)->T"),
+    ("gru", False, "mean", "sequence", "A->V"),
 ]
 
 
@@ -90,6 +91,26 @@ def test_the_score_is_linear_in_the_pooled_outputs(pooling):
             weights[:n] = exponentials / exponentials.sum()
             pooled = weights @ outputs[b]
         np.testing.assert_allclose(actual["score"][b], pooled @ kernel[:, 0] + bias[0], atol=1e-5)
+        np.testing.assert_allclose(actual["attention_weights"][b], weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "last", "mean"])
+def test_without_a_recurrent_layer_the_steps_themselves_are_pooled(pooling):
+    model, inputs = make_regressor("A", pooling=pooling, recurrent=False), make_inputs("A")
+    assert "regressor" not in [layer.name for layer in model.layers]
+    features = (inputs["source"] - STATISTICS.mean["audio"]) / STATISTICS.std["audio"]
+    kernel, bias = model.get_layer("linear").get_weights()
+    actual = model(inputs)
+    for b, n in enumerate(LENGTH):
+        weights = np.zeros(STEPS)
+        if pooling == "attention":
+            exponentials = np.exp(features[b, :n] @ model.get_layer("pooling").get_weights()[0][:, 0])
+            weights[:n] = exponentials / exponentials.sum()
+        elif pooling == "mean":
+            weights[:n] = 1 / n
+        else:
+            weights[n - 1] = 1.0
+        np.testing.assert_allclose(actual["score"][b], weights @ features[b] @ kernel[:, 0] + bias[0], atol=1e-5)
         np.testing.assert_allclose(actual["attention_weights"][b], weights, atol=1e-6)
 
 
