@@ -84,6 +84,17 @@ def held_back() -> type[KeyboardInterrupt] | None:
     return _Deferral.came
 
 
+def request_stop() -> None:
+    """Lets what is `deferred` in another thread end as SIGTERM would: now, or when something is deferred next."""
+    if _Deferral.came is None:
+        _Deferral.came = Terminated
+
+
+def forget_stop() -> None:
+    """Takes a `request_stop` back, which nothing has heeded."""
+    _Deferral.came = None
+
+
 def interrupt_main_thread() -> None:
     """Raises `KeyboardInterrupt` in the main thread, from another one; it is not deferred."""
     _Deferral.is_urgent = True

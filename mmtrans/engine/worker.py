@@ -1,0 +1,118 @@
+"""What runs in a worker of a cluster: it checks that it is fit, does tasks in its one thread, and stops when told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import get_worker
+from distributed.core import Status
+from distributed.worker import Worker
+
+from mmtrans.engine.answers import Answer, answer_of
+from mmtrans.engine.engine import Work
+from mmtrans.engine.fitness import Fitness
+from mmtrans.engine.logs import printing_to
+from mmtrans.system import interrupts
+
+#: Between two looks of a worker at whether somebody still waits for the task that it does.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+#: Jobs that this process has been found fit for, and has prepared itself for.
+_started: set[str] = set()
+
+#: Key of a task that is being done → its job.
+_running: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command has its tasks done by.
+
+    Args:
+        name: name that no other command's job has; also of the topic of the cluster where beginnings of tasks are told.
+        work: the work.
+        fitness: what a worker must have.
+    """
+
+    name: str
+    work: Work
+    fitness: Fitness
+
+
+def do(job: Job, task: Any, key: str) -> Answer:
+    """Does a task in the thread of a worker.
+
+    Args:
+        job: what it belongs to.
+        task: the task.
+        key: the engine's key of it.
+    """
+    worker = get_worker()
+    if job.name not in _started:
+        difference = job.fitness.difference(worker.address)
+        if difference is not None:
+            return Answer("unfit", worker.address, difference)
+    worker.log_event(job.name, key)
+    with _stopping(worker, job):
+        try:
+            answer = answer_of(lambda: _logged(job, task))
+        except KeyboardInterrupt:
+            return Answer("stopped")
+    # The log itself may be what is refused.
+    return answer.result if answer.kind == "done" else answer
+
+
+def _logged(job: Job, task: Any) -> Answer:
+    with printing_to(job.work.log_path(task)):
+        return answer_of(lambda: _done(job, task))
+
+
+def _done(job: Job, task: Any) -> Any:
+    if job.name not in _started:
+        job.work.start()
+        _started.add(job.name)
+    return job.work(task)
+
+
+@contextlib.contextmanager
+def _stopping(worker: Worker, job: Job) -> Iterator[None]:
+    """Context of a task that stops where its work is safe, when nobody waits for it any more, or the worker closes."""
+    key = str(worker.get_current_task())
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            state = worker.state.tasks.get(key)
+            if worker.status != Status.running or state is None or state.state != "executing":
+                interrupts.request_stop()
+
+    _running[key] = job.name
+    interrupts.forget_stop()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        interrupts.forget_stop()
+        del _running[key]
+
+
+def difference(fitness: Fitness, dask_worker: Worker) -> str | None:
+    """What a worker lacks, as `Fitness.difference` says it; dask gives the worker by the argument's name."""
+    return fitness.difference(dask_worker.address)
+
+
+async def stop(name: str, seconds: float) -> None:
+    """Lets a job's tasks stop where their work is safe, and waits so long for it."""
+    deadline = time.monotonic() + seconds
+    while name in _running.values() and time.monotonic() < deadline:
+        interrupts.request_stop()
+        await asyncio.sleep(0.02)

@@ -1,0 +1,72 @@
+import os
+
+import pytest
+
+from mmtrans.engine.opening import opened
+from mmtrans.engine.options import EngineOptions
+from mmtrans.system.errors import SystemRefusalError
+from tests.engine.test_here import by_task
+from tests.engine.works import Deeds
+
+TWO = EngineOptions(jobs=2)
+
+
+@pytest.fixture
+def work(tmp_path):
+    return Deeds(tmp_path)
+
+
+def test_tasks_are_done_by_workers_of_this_machine(work, tmp_path, capfd):
+    begun = []
+    with opened(TWO, work, on_start=begun.append) as engine:
+        assert engine.slots == 2
+        for key in ("first", "refuse", "bug", "speak"):
+            engine.submit(key, key)
+        engine.submit("lost", "lost", after=["refuse"])
+        engine.submit("child", "child", after=["first"])
+        outcomes = by_task(engine.outcomes())
+    assert outcomes["refuse"].reason == "Two lines."
+    assert outcomes["bug"].reason == "A defect of mmtrans: KeyError: 'a bug'. The log has the traceback."
+    assert (outcomes["lost"].reason, outcomes["lost"].is_lost) == ("Two lines.", True)
+    pids = {outcomes[task].result.split(": ")[1] for task in ("first", "speak", "child")}
+    assert str(os.getpid()) not in pids
+    assert sorted(begun) == sorted(work.done()) == ["bug", "child", "first", "refuse", "speak"]
+    assert (tmp_path / "speak.log").read_text().endswith("does speak\nby number\nby a child\n")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("2 workers. Scheduler: tcp://127.0.0.1:")
+    assert err.count("\n") == 1
+
+
+def test_a_worker_that_dies_has_its_task_done_by_another(work, capfd):
+    with opened(TWO, work, quiet=True) as engine:
+        engine.submit("kill-once", "1")
+        engine.submit("child", "2", after=["1"])
+        outcomes = by_task(engine.outcomes())
+    assert [outcomes[task].reason for task in ("kill-once", "child")] == [None, None]
+    assert work.done() == ["kill-once", "kill-once", "child"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_task_of_which_workers_die_fails(work, capfd):
+    with opened(TWO, work, quiet=True) as engine:
+        engine.submit("kill", "1")
+        engine.submit("child", "2", after=["1"])
+        failed, lost = engine.outcomes()
+        engine.submit("a", "3")
+        (good,) = engine.outcomes()
+    assert failed.reason == lost.reason == "3 workers died of it, one after another. The memory may have run out."
+    assert (lost.is_lost, good.reason) == (True, None)
+    assert work.done() == ["kill", "kill", "kill", "a"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_system_refuses_to_a_worker_ends_the_command(work, capfd):
+    with opened(TWO, work, quiet=True) as engine:
+        engine.submit("train", "1")
+        engine.submit("full", "2")
+        with pytest.raises(SystemRefusalError, match=r"The disk is full\..*file='x'"):
+            list(engine.outcomes())
+    # What was at work has made its work safe.
+    assert "safe train" in work.done()
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,69 @@
+"""Work for engines that needs no TensorFlow."""
+
+import errno
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.system import interrupts
+
+
+@dataclass(frozen=True)
+class Deeds:
+    """Does what the first word of its task says, and notes in `path` what was done.
+
+    Args:
+        path: directory of the notes and the logs.
+    """
+
+    path: Path
+
+    def start(self):
+        print("started")
+
+    def log_path(self, task):
+        return self.path / f"{task}.log"
+
+    def note(self, task):
+        with open(self.path / "done", "a", encoding="utf-8") as file:
+            file.write(f"{task}\n")
+
+    def done(self):
+        """The tasks that were begun, in order."""
+        file = self.path / "done"
+        return file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
+
+    def __call__(self, task):
+        self.note(task)
+        print(f"does {task}")
+        match task.split()[0]:
+            case "kill":
+                # Its beginning is told first.
+                time.sleep(0.1)
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "kill-once" if self.done().count(task) == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "bug":
+                raise KeyError("a bug")
+            case "refuse":
+                raise ValueError("Two\nlines.")
+            case "full":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+            case "speak":
+                os.write(1, b"by number\n")
+                os.system("echo by a child")
+            case "sleep":
+                time.sleep(float(task.split()[1]))
+            case "train":
+                self.train(task)
+        return f"{task}: {os.getpid()}"
+
+    def train(self, task):
+        """Goes on for long, and makes its work safe when it is stopped."""
+        with interrupts.deferred() as is_stopped:
+            deadline = time.monotonic() + 60
+            while not is_stopped() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.note(f"safe {task}")
