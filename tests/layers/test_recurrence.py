@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.layers import encoder
 from mmtrans.layers.attention_recurrence import Attended, attention_lstm_sequence
 from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Encoder, keras_outputs, lstm_outputs
@@ -127,8 +128,9 @@ def test_the_decoders_two_loops_agree(max_distance, target_length):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_lstm_outputs_are_those_of_keras(bidirectional):
+@pytest.mark.parametrize(("bidirectional", "wide"), [(False, 1024), (True, 1024), (False, 2), (True, 2)])
+def test_lstm_outputs_are_those_of_keras(bidirectional, wide, monkeypatch):
+    monkeypatch.setattr(encoder, "WIDE", wide)
     rng = np.random.default_rng(1)
     (layer,) = Encoder(UNITS, bidirectional=bidirectional).recurrent
     layer.build((None, None, 2))
@@ -159,7 +161,22 @@ def test_a_turned_sequence_is_reversed_within_its_length():
     np.testing.assert_array_equal(tape.gradient(total, given), turned(weight, length))
 
 
-def test_a_sequence_without_steps_has_a_zero_state():
+def test_padding_of_wide_inputs_is_not_multiplied():
+    (layer,) = Encoder(UNITS).recurrent
+    layer.build((None, None, encoder.WIDE))
+    inputs = tf.random.stateless_normal([2, 3, encoder.WIDE], (1, 2)) * 0.1
+    mask = tf.sequence_mask([3, 1], 3)
+    with tf.GradientTape() as tape:
+        memory, final_state = lstm_outputs(layer, tf.where(mask[:, :, None], inputs, np.nan), mask)
+        total = tf.reduce_sum(memory)
+    for found, expected in zip((memory, final_state), keras_outputs(layer, inputs, mask), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert all(np.isfinite(gradient).all() for gradient in tape.gradient(total, layer.trainable_variables))
+
+
+@pytest.mark.parametrize("wide", [1024, 2])
+def test_a_sequence_without_steps_has_a_zero_state(wide, monkeypatch):
+    monkeypatch.setattr(encoder, "WIDE", wide)
     (layer,) = Encoder(UNITS).recurrent
     layer.build((None, None, 2))
     memory, final_state = lstm_outputs(layer, tf.ones([1, 3, 2]), tf.zeros([1, 3], tf.bool))
