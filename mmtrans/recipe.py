@@ -5,6 +5,8 @@
     features  = letter | "concat(" letter { "," letter } ")"
     letter    = "T" | "A" | "V"
 
+`→` is read as `->`, and `text`, `audio`, `video` as their letters.
+
 `embed(X,Y)` is the encoder's output of a trained `X->Y`; a recipe whose source is one is a hierarchical translation.
 """
 
@@ -125,7 +127,7 @@ class _Parser:
 
     def recipe(self) -> Recipe:
         source = self.source()
-        if self.accept("->"):
+        if self.accept("->") or self.accept("→"):
             source = Translation(source, self.features())
             self.expect_end()
         else:
@@ -163,14 +165,16 @@ class _Parser:
 
     def letter(self, expected: str = "one of T, A, V", excluded: Sequence[str] = ()) -> str:
         self.skip_spaces()
-        name = LETTERS.get(self.text[self.position : self.position + 1])
-        if name is None:
+        rest = self.text[self.position :]
+        word = next((word for word in (*LETTER_OF, *LETTERS) if rest.startswith(word)), "")
+        name = LETTERS.get(word, word)
+        if not name:
             self.fail(expected)
         if name in excluded:
             self.fail(
                 f"a modality that is not yet in this concat (it has {', '.join(LETTER_OF[name] for name in excluded)})"
             )
-        self.position += 1
+        self.position += len(word)
         return name
 
     def skip_spaces(self) -> None:
@@ -190,6 +194,11 @@ class _Parser:
 
     def expect_end(self) -> None:
         self.skip_spaces()
+        if self.text[self.position :] == "-":
+            raise ValueError(
+                f"Not a recipe. Expected '->' and a target. Received: {shown(self.text)}. A shell takes what stands "
+                f"behind an unquoted > for a file, and may have made one: write the recipe in quotes, as in 'T->A'."
+            )
         if self.position < len(self.text):
             self.fail("'->' or the end")
 

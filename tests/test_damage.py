@@ -197,6 +197,19 @@ SEARCH = ["--recipe", "T", "--units", "3", "--regressor-units", "5", "--no-bidir
 
 
 @pytest.mark.slow
+def test_a_card_tells_of_collapse_and_of_intervals():
+    description = load_signature(EARLIER / "export")
+    split = dict(read_splits(EARLIER / "runs" / "aligned" / "metrics.json", Shown)["valid"])
+    wide = {name: 0.5 for name in split if name.endswith(("_low", "_high"))}
+    card = model_card({**description, "metrics": {"valid": {**split, **wide, "collapsed": True}}})
+    assert "**Collapsed on valid**" in card
+    assert "Intervals above are 95 % over videos" in card
+    card = model_card({**description, "metrics": {"valid": {**split, **dict.fromkeys(wide), "collapsed": False}}})
+    assert "Collapsed" not in card
+    assert "Intervals above" not in card
+    assert "too few to tell by how much" in card
+
+
 @pytest.mark.parametrize(
     "file", ["search.json", "trials/0001/trial.json", "tuner/oracle.json", "tuner/trial_1/trial.json"]
 )

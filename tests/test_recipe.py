@@ -147,6 +147,25 @@ def test_errors_point_at_the_character(text, message):
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("T→A", "T->A"),
+        ("text->audio", "T->A"),
+        ("embed(text, A) → video", "embed(T,A)->V"),
+        ("concat(text,video)", "concat(T,V)"),
+    ],
+)
+def test_words_and_arrows_are_read_too(text, name):
+    assert str(parse(text)) == name
+
+
+@pytest.mark.parametrize("text", ["T-", "concat(T,A) -", "embed(T,A)-"])
+def test_what_a_shell_leaves_of_an_unquoted_recipe_is_explained(text):
+    with pytest.raises(ValueError, match=r"behind an unquoted > for a file.* in quotes"):
+        parse(text)
+
+
 def test_an_embedding_alone_is_refused():
     message = r"embed\(…\) alone.*Received: 'embed\(embed\(T,A\),V\)'\. Write 'embed\(T,A\)->V'\."
     with pytest.raises(ValueError, match=message):

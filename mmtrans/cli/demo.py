@@ -8,6 +8,7 @@ from typing import TypedDict
 from rich.table import Table
 
 from mmtrans.cli.embedded import embedded_corpus_dir
+from mmtrans.cli.following import program
 from mmtrans.cli.show import console, format_number, show_metrics
 from mmtrans.conversion.convert import convert
 from mmtrans.evaluation.evaluate import evaluate_sentiment
@@ -89,9 +90,10 @@ def explain(run: Run, out: str | None = None) -> SentimentResult:
         "frozen, and a regressor learned sentiment from the encoder's output. The corpus is synthetic: its equations",
         "are known, so the best possible numbers are too. They say that the method works here, not on real speech.",
         f"Where things are: {run.path} (metrics.json, predictions.csv, plots/, logs/), {records.directory}.",
-        f"Try next: tensorboard --logdir {for_shell(run.path / 'logs')}",
-        f"          mmtrans-train --data {for_shell(records.directory)} --recipe T",
-        "          mmtrans convert YOUR_MOSI_FOLDER records && mmtrans-train --data records --recipe 'T->A'",
+        f"Try next: {program('tensorboard')} --logdir {for_shell(run.path / 'logs')}",
+        f"          {program('mmtrans-train')} --data {for_shell(records.directory)} --recipe T",
+        f"          {program()} convert YOUR_MOSI_FOLDER records",
+        f"          {program('mmtrans-train')} --data records --recipe 'T->A'",
     )
     for line in lines:
         say(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from mmtrans.cli.following import program
 from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
 
@@ -36,5 +37,6 @@ def run(arguments: argparse.Namespace) -> ExportDescription:
     tf.get_logger().setLevel("WARNING")
     description = export(Run.open(arguments.run_dir), arguments.directory, arguments.overwrite)
     say(f"Wrote {arguments.directory}. Signatures: {', '.join(description['signatures'])}.")
-    say(f"Next: mmtrans predict {for_shell(arguments.directory)} SOURCE, or read {arguments.directory}/model_card.md")
+    following = f"{program()} predict {for_shell(arguments.directory)} SOURCE"
+    say(f"Next: {following}, or read {arguments.directory}/model_card.md")
     return description

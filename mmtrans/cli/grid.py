@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle, find_idle, note
 from mmtrans.cli.parser import Parser, add_config_flags, add_number, config_from, number_type
 from mmtrans.config import FIELDS, Config
@@ -163,4 +164,4 @@ def _show(grid: Grid, rows: Sequence[RowSummary], failures: Mapping[str, Failure
         out.print(f"Failed: {name}: {failure['reason']} See {grid.path}/{failure['log']}.", soft_wrap=True)
     if failures:
         out.print("The same command tries again what failed.")
-    out.print(f"Grid: {grid.path}. Next: mmtrans report {for_shell(grid.path)}", soft_wrap=True)
+    out.print(f"Grid: {grid.path}. Next: {program()} report {for_shell(grid.path)}", soft_wrap=True)

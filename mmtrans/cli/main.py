@@ -35,21 +35,37 @@ COMMANDS = {
 }
 
 
-def build_parser(command: str | None) -> Parser:
-    """The parser; only the arguments of `command` are loaded, for speed."""
+class _PrintCompletion(argparse.Action):
+    """Prints what teaches a shell to complete our commands and flags, and stops."""
+
+    def __call__(self, parser, namespace, values: Any, option_string=None):
+        import shtab
+
+        print(shtab.complete(build_parser(*COMMANDS), values))
+        parser.exit()
+
+
+def build_parser(*loaded: str) -> Parser:
+    """The parser; only the arguments of the `loaded` commands are there, for speed."""
     parser = Parser(
         prog="mmtrans",
         description="Multimodal sequence-to-sequence sentiment analysis: translate one modality into another, "
         "predict sentiment from the joint representation.",
     )
     parser.add_argument("--version", action="version", version=f"mmtrans {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=("bash", "zsh", "tcsh"),
+        action=_PrintCompletion,
+        help="print what lets a shell complete commands and flags, and stop",
+    )
     parser.add_help_flags()
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     # All that follows the command passes through here; what of it is empty, its own parser says.
     commands.type = str
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if name == command:
+        if name in loaded:
             module(name).add_arguments(subparser)
             subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         subparser.add_help_flags()
@@ -94,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: str | None, argv: list[str]) -> int:
     try:
         # The command itself may start others like it.
-        arguments = build_parser(command).parse_args(argv, argparse.Namespace(argv=argv))
+        arguments = build_parser(*([command] if command else [])).parse_args(argv, argparse.Namespace(argv=argv))
     except ValueError as error:
         return fail(error, 2)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

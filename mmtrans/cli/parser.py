@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -97,7 +98,26 @@ class Parser(argparse.ArgumentParser):
         for action in self._get_positional_actions():
             if action.nargs == "?" and rest and not rest[0].startswith("-") and getattr(found, action.dest) is None:
                 setattr(found, action.dest, self._get_values(action, [rest.pop(0)]))
+        if rest:
+            # A command's parser says so itself: it knows the flags that were meant.
+            self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest)}")
         return found, rest
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """As argparse's, and names the choice that may have been meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            meant = difflib.get_close_matches(str(value), map(str, action.choices or ()), 1)
+            error.message += f". Did you mean {meant[0]}?" if meant else ""
+            raise
+
+    def _meant(self, rest: Sequence[str]) -> str:
+        """A question for the flags that may have been meant by unknown ones."""
+        unknown = [argument.partition("=")[0] for argument in rest if argument.startswith("--")]
+        matches = [difflib.get_close_matches(flag, self._option_string_actions, 1) for flag in unknown]
+        meant = dict.fromkeys(match[0] for match in matches if match)
+        return f". Did you mean {' and '.join(meant)}?" if meant else ""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """As argparse's, which says nothing where stdout takes no help and no version: here that is an OSError."""
@@ -108,7 +128,9 @@ class Parser(argparse.ArgumentParser):
             file.flush()
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {for_terminal(message[:1].upper() + message[1:])}. See `{self.prog} --help`.\n")
+        sentence = for_terminal(message[:1].upper() + message[1:])
+        end = "" if sentence.endswith("?") else "."
+        self.exit(2, f"{self.prog}: {sentence}{end} See `{self.prog} --help`.\n")
 
 
 def not_empty(text: str) -> str:

@@ -152,7 +152,8 @@ def show_records(description: Description, dropped: Sequence[DroppedSegment]) ->
         f"{name} {info['dim']}{'' if info['aligned'] else ' (own steps)'}"
         for name, info in description["modalities"].items()
     )
-    out.print(f"Modalities: {dims or 'none'}. Label: {label['name']} in [{label['low']:g}, {label['high']:g}].")
+    dims = dims or "none, so no recipe can read them"
+    out.print(f"Modalities: {dims}. Label: {label['name']} in [{label['low']:g}, {label['high']:g}].")
     if description["text"] is not None:
         out.print(f"Text: {_columns_of_text(description['text'])}.")
     if any(split.get("labels") for split in description["splits"].values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from mmtrans.cli.following import program
 from mmtrans.cli.parser import number_type
 from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
@@ -34,5 +35,5 @@ def run(arguments: argparse.Namespace) -> GroundTruth:
         arguments.directory, videos=arguments.videos, seed=arguments.seed, unlabelled=arguments.unlabelled
     )
     say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
-    say(f"Next: mmtrans convert {for_shell(arguments.directory)} RECORDS")
+    say(f"Next: {program()} convert {for_shell(arguments.directory)} RECORDS")
     return truth

@@ -7,11 +7,12 @@ import contextlib
 import dataclasses
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmtrans.cli.embedded import embedded_corpus_dir
+from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle
 from mmtrans.cli.launcher import launch
 from mmtrans.cli.parser import Parser, add_config_flags, config_from, number_type
@@ -152,14 +153,29 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
         if is_demo(arguments):
             return explain(trained, out)
     show_metrics(result, f"{config.plan.recipe} on the valid split of {records.directory}")
+    for line in _cautions(trained):
+        say(line)
     _say_next(trained)
     return result
+
+
+def _cautions(trained: Run) -> Iterator[str]:
+    """What to bear in mind of a result on valid, and which phases might have gone on."""
+    from mmtrans.runs.status import read_outcome
+
+    outcomes = {phase.name: read_outcome(trained, phase) for phase in trained.phases}
+    if any(outcome.stopped_by != "untrained" for outcome in outcomes.values()):
+        yield "Note: valid chose the epoch, so these figures are better than those of new videos."
+    limited = [name for name, outcome in outcomes.items() if outcome.stopped_by == "epochs"]
+    if limited:
+        limit = trained.config.optimisation.epochs
+        yield f"Note: {' and '.join(limited)} ended at the limit of {limit} epochs; more --epochs go on from there."
 
 
 def _say_next(trained: Run) -> None:
     path, logs = for_shell(trained.path), for_shell(trained.path / "logs")
     following = f"train --init {path} --data …" if trained.config.plan.pretrain else f"evaluate {path}"
-    say(f"Run: {trained.path}. Next: mmtrans {following}; tensorboard --logdir {logs}")
+    say(f"Run: {trained.path}. Next: {program()} {following}; {program('tensorboard')} --logdir {logs}")
 
 
 def _begun(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:

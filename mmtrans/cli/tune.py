@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtrans.bounds import check_number
+from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle
 from mmtrans.cli.parser import HelpAsWritten, Parser, add_config_flags, add_number, config_from
 from mmtrans.config import FIELDS, Config
@@ -250,7 +251,7 @@ def _show(search, ended: list, data: str) -> dict[str, Any]:
         out.print("No trial completed. Change the space, and choose another --out.")
         return {"objective": search.objective, "trials": len(ended), "best": None, "failures": failures}
     out.print(
-        f"Search: {search.path}. Next: mmtrans train --data {for_shell(data)} "
+        f"Search: {search.path}. Next: {program()} train --data {for_shell(data)} "
         f"--config {for_shell(search.path / 'best.yaml')}",
         soft_wrap=True,
     )

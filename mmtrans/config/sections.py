@@ -95,11 +95,11 @@ class RegressorConfig(Section):
 
     representation: Literal["sequence", "final"] = option(
         "sequence",
-        "what it reads of an encoder: all steps or the final state",
+        "all steps of an encoder, or its final state",
         SENTIMENT,
         (TRANSLATES,),
     )
-    recurrent: bool = added(True, "read steps by a recurrent layer before they are summarised", SENTIMENT)
+    recurrent: bool = added(True, "read steps by a recurrent layer first", SENTIMENT, help_place="rare")
     regressor_units: int = option(64, "units, each direction", SENTIMENT, (RECURRENT,), low=1, most=MOST_SIZE)
     pooling: Literal["attention", "last", "mean"] = option("attention", "how steps are summarised", SENTIMENT)
     regressor_dropout: float = option(

@@ -178,7 +178,7 @@ class LatentConfig(Section):
 
     bottleneck: Literal["none", "vae"] = option(
         "none",
-        "what decoder and regressor get of the encoder: its output, or a Gaussian latent",
+        "lay a Gaussian latent behind the encoder",
         TRANSLATION,
         shapes=("encoder", "latent"),
     )

@@ -52,9 +52,11 @@ _LIMITS = """## Limits
 
 The score is an estimate for segments like those of training: their language, speakers, feature extractors and
 alignment. It says nothing dependable about a single person or utterance, and must not decide about anybody.
-Attention weights show where the model pools from; they are no explanation. Intervals above are 95 % over videos: other
-videos would give other numbers.
+Attention weights show where the model pools from; they are no explanation. {intervals}
 """
+
+_INTERVALS = "Intervals above are 95 % over videos: other videos\nwould give other numbers."
+_NO_INTERVALS = "Other videos would give other metrics; there\nwere too few to tell by how much."
 
 
 def model_card(description: ExportDescription) -> str:
@@ -83,7 +85,7 @@ def model_card(description: ExportDescription) -> str:
         _RUN.format(arguments=arguments),
         *text_section(description),
         _INSIDE.format(alignment=alignment, max_steps=limits or "longest"),
-        _LIMITS,
+        _LIMITS.format(intervals=_INTERVALS if _has_intervals(description["metrics"]) else _NO_INTERVALS),
         "## Where it comes from",
         "",
         f"mmtrans {told['mmtrans']} (commit {told['git_commit']}), TensorFlow {told['tensorflow']}, "
@@ -116,11 +118,21 @@ def _metrics(metrics: Mapping[str, Shown]) -> Iterator[str]:
         medians = [_number(result["baselines"]["median"][name]) for name in FIELD_METRICS]
         yield f"| {split}, always the median | | " + " | ".join(medians) + " |"
     for split, result in metrics.items():
+        if result["collapsed"]:
+            yield from (
+                "",
+                f"**Collapsed on {split}**: its predictions, or their signs, hardly vary, and the labels do.",
+            )
+            yield "Do not use it; compare it with the median above."
         if quality := result.get("translation"):
             own, shuffled, copied = (_number(quality[name]) for name in ("r2", "source_shuffled_r2", "copy_last_r2"))
             yield from ("", f"Translation, {split}, free-running: R² {own} (sources shuffled {shuffled}, ")
             yield f"copying the last frame {copied})."
     yield ""
+
+
+def _has_intervals(metrics: Mapping[str, Shown]) -> bool:
+    return any(result[f"{name}_low"] is not None for result in metrics.values() for name in FIELD_METRICS)
 
 
 def _number(value: float | None) -> str:

@@ -134,3 +134,16 @@ def test_a_reader_that_goes_away_is_no_traceback(records_dir, argv):
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def test_a_shell_completes_commands_and_flags(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--print-completion", "bash"])
+    assert stopped.value.code == 0
+    script = tmp_path / "mmtrans.sh"
+    script.write_text(capsys.readouterr().out)
+    for words, expected in {"train --ep": "--epochs", "conv": "convert"}.items():
+        typed = ["mmtrans", *words.split()]
+        ask = f"source {script}; COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; _shtab_mmtrans"
+        found = subprocess.run(["bash", "-c", f'{ask}; echo "${{COMPREPLY[@]}}"'], capture_output=True, text=True)
+        assert found.stdout.split() == [expected]

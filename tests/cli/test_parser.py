@@ -45,6 +45,22 @@ def test_flags_round_trip(units, dropout, bidirectional, cell, seed):
     assert parse(*argv) == expected
 
 
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["train", "--epoch", "3"], "arguments: --epoch 3. Did you mean --epochs? See `mmtrans train --help`.\n"),
+        (["train", "--unit=3", "--bach-size", "4"], "Did you mean --units and --batch-size? See"),
+        (["train", "--zzz"], "mmtrans train: Unrecognized arguments: --zzz. See `mmtrans train --help`.\n"),
+        (["conver", "a", "b"], "Did you mean convert? See `mmtrans --help`.\n"),
+    ],
+)
+def test_what_was_meant_is_asked(argv, sentence, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_flags_override_the_file_and_the_file_the_defaults(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(dump_yaml({"units": 5, "cell": "gru"}))

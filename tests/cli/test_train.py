@@ -65,6 +65,14 @@ def test_the_same_command_prints_the_result_without_training(
     *lines, last = capsys.readouterr().out.splitlines()
     assert json.loads(last) == expected
     assert any("T->A on the valid split" in line for line in lines)
+    assert "Note: valid chose the epoch, so these figures are better than those of new videos." in lines
+    limited = next(line for line in lines if "at the limit of" in line)
+    ended = [
+        phase.parent.name
+        for phase in sorted(run.glob("phases/*/phase.json"))
+        if '"stopped_by": "epochs"' in phase.read_text()
+    ]
+    assert limited.startswith(f"Note: {' and '.join(ended)} ended at the limit of ")
     assert f"Next: mmtrans evaluate '{run}'; tensorboard --logdir '{run / 'logs'}'" in "\n".join(lines)
 
 
