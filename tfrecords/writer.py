@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -36,41 +37,65 @@ def bucket_length(steps: int) -> int:
     return bucket
 
 
-def write_shards(
-    segments: Iterable[Segment], directory: str | Path, *, max_segments: int = MAX_SEGMENTS
-) -> dict[str, tuple[Shard, ...]]:
-    """Writes every segment once, one segment in memory at a time.
+@dataclass(frozen=True)
+class Record:
+    """A segment as a shard holds it; records of one shard agree in all but the content.
 
     Args:
-        segments: the segments, each with a split.
+        split: the split.
+        bucket_steps: modality present → steps that it is padded to.
+        labelled: whether it has a label.
+        content: the framed `tf.train.Example`.
+    """
+
+    split: str
+    bucket_steps: Mapping[str, int]
+    labelled: bool
+    content: bytes
+
+
+def record_of(segment: Segment) -> Record:
+    """The record of a segment.
+
+    Raises:
+        ValueError: a segment without a split.
+    """
+    if segment.split is None:
+        raise ValueError(f"A segment must have a split to be written. Received: split=None ({segment.id}).")
+    steps = {m: bucket_length(len(segment.features[m])) for m in MODALITIES if m in segment.features}
+    return Record(segment.split, steps, segment.label is not None, frame(serialize(segment, steps)))
+
+
+def write_shards(
+    records: Iterable[Record], directory: str | Path, *, max_segments: int = MAX_SEGMENTS
+) -> dict[str, tuple[Shard, ...]]:
+    """Writes every record once, one in memory at a time.
+
+    Args:
+        records: the records.
         directory: an existing directory.
         max_segments: records in a shard before the next one is begun.
 
     Returns:
         Split → its shards, from short segments to long ones; a split without segments is absent.
-
-    Raises:
-        ValueError: a segment without a split.
     """
     open_shards: dict[tuple, _OpenShard] = {}
     numbers: dict[str, int] = dict.fromkeys(SPLITS, 0)
     closed: dict[str, list[Shard]] = {split: [] for split in SPLITS}
     try:
-        for segment in segments:
-            if segment.split is None:
-                raise ValueError(f"A segment must have a split to be written. Received: split=None ({segment.id}).")
-            key = _shard_key(segment)
+        for record in records:
+            key = record.split, tuple(record.bucket_steps.items()), record.labelled
             # Popped and put back, the mapping is in the order of the last use.
             shard = open_shards.pop(key, None)
             if shard is None:
                 if len(open_shards) >= MAX_OPEN_SHARDS:
                     oldest = next(iter(open_shards))
                     closed[oldest[0]].append(open_shards.pop(oldest).close())
-                shard = _OpenShard(Path(directory), key, numbers[segment.split])
-                numbers[segment.split] += 1
-            shard.write(segment)
+                shard = _OpenShard(Path(directory), record, numbers[record.split])
+                numbers[record.split] += 1
+            shard.write(record)
             if shard.segments == max_segments:
-                closed[segment.split].append(shard.close())
+                closed[record.split].append(shard.close())
             else:
                 open_shards[key] = shard
     finally:
@@ -98,24 +123,23 @@ def new_records(records_dir: str | Path, *, overwrite: bool = False) -> Iterator
 
 
 class _OpenShard:
-    """A shard being written; all its records share `key`."""
+    """A shard being written; all its records are like the first one."""
 
-    def __init__(self, directory: Path, key: tuple, number: int) -> None:
-        split, buckets, self._labelled = key
-        self._bucket_steps = dict(buckets)
+    def __init__(self, directory: Path, first: Record, number: int) -> None:
+        self._labelled = first.labelled
+        self._bucket_steps = dict(first.bucket_steps)
         longest = max(self._bucket_steps.values(), default=0)
-        self._path = directory / f"{split}-{longest:06d}-{number:05d}.tfrecord"
+        self._path = directory / f"{first.split}-{longest:06d}-{number:05d}.tfrecord"
         self._file = self._path.open("wb")
         # Hashed on the way: reading the shards again would cost more than writing them.
         self._digest = hashlib.sha256()
         self._bytes = 0
         self.segments = 0
 
-    def write(self, segment: Segment) -> None:
-        framed = frame(serialize(segment, self._bucket_steps))
-        self._file.write(framed)
-        self._digest.update(framed)
-        self._bytes += len(framed)
+    def write(self, record: Record) -> None:
+        self._file.write(record.content)
+        self._digest.update(record.content)
+        self._bytes += len(record.content)
         self.segments += 1
 
     def close(self) -> Shard:
@@ -128,11 +152,6 @@ class _OpenShard:
             bucket_steps=self._bucket_steps,
             labelled=self._labelled,
         )
-
-
-def _shard_key(segment: Segment) -> tuple:
-    buckets = tuple((m, bucket_length(len(segment.features[m]))) for m in MODALITIES if m in segment.features)
-    return segment.split, buckets, segment.label is not None
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

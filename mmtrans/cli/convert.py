@@ -30,18 +30,19 @@ def run(arguments: argparse.Namespace) -> Description:
     """Converts, shows the account, and returns it."""
     from mmtrans.cli.reading import with_progress
     from mmtrans.cli.show import show_records
-    from mmtrans.conversion.convert import convert, parse_max_steps
+    from mmtrans.conversion.convert import convert, parse_max_steps, prepare_here
     from mmtrans.conversion.inspect import describe
 
     max_steps = parse_max_steps(arguments.max_steps)
     corpus = corpus_from(arguments)
     manifest = convert(
-        with_progress(corpus),
+        corpus,
         arguments.records,
         max_steps=max_steps,
         folds_path=arguments.folds,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
+        prepare=with_progress(prepare_here),
     )
     for line in corpus.trouble:
         warn(f"Note: {line}")

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What statistics need to know of an array.
+
+    Args:
+        steps: its rows, at least one.
+        columns: mean, sum of squared deviations, least and largest value of each column, `(4, dim)` float64.
+    """
+
+    steps: int
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Moments:
+        """The moments of a finite `(steps, dim)` array with rows."""
+        array = array.astype(np.float64)
+        mean = array.mean(axis=0)
+        return cls(
+            len(array), np.stack([mean, ((array - mean) ** 2).sum(axis=0), array.min(axis=0), array.max(axis=0)])
+        )
 
 
 class ColumnStatistics:
@@ -22,20 +46,16 @@ class ColumnStatistics:
         self._low = np.full(dim, np.inf)
         self._high = np.full(dim, -np.inf)
 
-    def update(self, array: np.ndarray) -> None:
-        """Adds the rows of a finite `(steps, dim)` array."""
-        steps = len(array)
-        if steps == 0:
-            return
-        array = array.astype(np.float64)
-        mean = array.mean(axis=0)
+    def add(self, moments: Moments) -> None:
+        """Adds an array, by its moments. The order of arrays decides the last bits."""
+        steps, (mean, squares, low, high) = moments.steps, moments.columns
         total = self.steps + steps
         shift = mean - self._mean
-        self._squares += ((array - mean) ** 2).sum(axis=0) + shift**2 * (self.steps * steps / total)
+        self._squares += squares + shift**2 * (self.steps * steps / total)
         self._mean += shift * (steps / total)
         self.steps = total
-        np.minimum(self._low, array.min(axis=0), out=self._low)
-        np.maximum(self._high, array.max(axis=0), out=self._high)
+        np.minimum(self._low, low, out=self._low)
+        np.maximum(self._high, high, out=self._high)
 
     @property
     def constant(self) -> np.ndarray:

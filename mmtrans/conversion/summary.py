@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,19 @@ from tfrecords.schema import LabelScale, Segment
 
 #: MOSI's labels are rounded to seven classes.
 LABEL_CLASSES = 7
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long a segment is: its words, and modality → steps."""
+
+    words: int
+    steps: Mapping[str, int]
+
+    @classmethod
+    def of(cls, segment: Segment) -> Lengths:
+        """The lengths of a segment."""
+        return cls(len(segment.tokens), {name: len(array) for name, array in segment.features.items()})
 
 
 class SplitSummary:
@@ -31,17 +45,23 @@ class SplitSummary:
         self._rows: Counter = Counter()
         self._zero_rows: Counter = Counter()
 
-    def update(self, segment: Segment) -> None:
-        """Adds a segment as it is stored."""
-        steps = {"aligned": len(segment.tokens)} if segment.tokens else {}
-        for name, array in segment.features.items():
-            steps["aligned" if self._is_aligned(name) else name] = len(array)
-            self._rows[name] += len(array)
-            self._zero_rows[name] += int((~array.any(axis=1)).sum())
+    def add(self, lengths: Lengths, zero_rows: Mapping[str, int], label: float | None) -> None:
+        """Adds a segment as it is stored.
+
+        Args:
+            lengths: its lengths.
+            zero_rows: modality → rows that are all zeros.
+            label: its label.
+        """
+        steps = {"aligned": lengths.words} if lengths.words else {}
+        for name, rows in lengths.steps.items():
+            steps["aligned" if self._is_aligned(name) else name] = rows
+            self._rows[name] += rows
+            self._zero_rows[name] += zero_rows[name]
         for stream, length in steps.items():
             self._steps[stream][length] += 1
-        if segment.label is not None:
-            self._labels[int(np.abs(self._values - segment.label).argmin())] += 1
+        if label is not None:
+            self._labels[int(np.abs(self._values - label).argmin())] += 1
 
     def result(self) -> Summary:
         """The summary of what was added."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -238,10 +238,14 @@ def treated_of(words: str) -> Treated | None:
 
 @dataclass
 class Account:
-    """What was treated, and how often; and every segment that was left out."""
+    """What was treated, and how often; and every segment that was left out.
+
+    `different` has the names of which each is counted once, wherever it occurs, with their numbers in `treated`.
+    """
 
     treated: Counter[Treated] = field(default_factory=Counter)
     left: list[Left] = field(default_factory=list)
+    different: dict[Treated, set[str]] = field(default_factory=dict)
 
     def count(self, what: Cleaned, of: str, number: int = 1, *, detail: str = "") -> None:
         """Adds to a count; nothing where `number` is 0.
@@ -260,19 +264,32 @@ class Account:
         for what, number in counts.items():
             self.count(what, of, number)
 
+    def count_different(self, what: Cleaned, of: str, names: Iterable[str]) -> None:
+        """Adds to a count those of the names that were not counted there before."""
+        self._add_different(Treated(of, what), names)
+
+    def _add_different(self, key: Treated, names: Iterable[str]) -> None:
+        known = self.different.setdefault(key, set())
+        known.update(names)
+        if known:
+            self.treated[key] = len(known)
+
     def drop(self, id: str, reason: DropReason, detail: str = "") -> None:
         """Notes a segment that is left out."""
         self.left.append(Left(id, reason, detail))
 
     def add(self, other: Account) -> None:
         """Adds another account to this one."""
-        self.treated.update(other.treated)
+        self.treated.update({key: count for key, count in other.treated.items() if key not in other.different})
         self.left.extend(other.left)
+        for key, names in other.different.items():
+            self._add_different(key, names)
 
     def clear(self) -> None:
         """Forgets everything, before a new reading."""
         self.treated.clear()
         self.left.clear()
+        self.different.clear()
 
     def cleaning(self) -> Counter[str]:
         """The counts by words, sorted."""

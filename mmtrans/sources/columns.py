@@ -75,15 +75,15 @@ def select_columns(corpus: Corpus, select: str) -> Corpus:
         if modality in corpus.aligned or modality in names:
             own = names.get(modality, ())
             names[modality] = _pick(own if len(own) == len(published) else published, columns)
-    return replace(corpus, read=lambda: _read(corpus, select), feature_names=names)
+    return corpus.through(lambda segments: _select(segments, select), feature_names=names)
 
 
 def _pick(names: Sequence[str], columns: Sequence[int]) -> tuple[str, ...]:
     return tuple(names[column] for column in columns)
 
 
-def _read(corpus: Corpus, select: str) -> Iterator[Segment]:
-    for segment in corpus.read():
+def _select(segments: Iterator[Segment], select: str) -> Iterator[Segment]:
+    for segment in segments:
         features = dict(segment.features)
         for modality, (published, columns) in SELECTIONS[select].items():
             if modality not in features:

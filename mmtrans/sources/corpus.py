@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mmtrans.sources.account import Account, Note
 from mmtrans.sources.labels import Labels
@@ -25,6 +26,9 @@ class Corpus:
         folds: split → video ids, where the files themselves say; else `None`.
         read: opens the files and yields segments, one video at a time. While it runs it keeps `account`, which is
             complete when it is exhausted. It may be called again: it clears the account first.
+        num_units: the number of units, of a video each, in which it can be read; 0 where it is read in one go.
+        read_units: `read_units(first, stop)` reads some of the units, as `read` all of them, and `account` is of those.
+        opening: opens the same source in another process, which it can be sent to; `None` where nobody knows how.
         video_ids: all video ids, known without reading features; folds are assigned from them before the one pass.
         ids_are_videos: whether each segment is a video of its own, whose id is that of the segment in the files.
         aligned: modality → whether its steps are the words' steps.
@@ -41,6 +45,9 @@ class Corpus:
     files: Sequence[Path]
     label: LabelScale
     read: Callable[[], Iterator[Segment]]
+    num_units: int = 0
+    read_units: Callable[[int, int], Iterator[Segment]] | None = None
+    opening: Callable[[], Corpus] | None = None
     video_ids: Sequence[str] = ()
     feature_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     folds: Mapping[str, Sequence[str]] | None = None
@@ -53,6 +60,21 @@ class Corpus:
     account: Account = field(default_factory=Account)
     noted: list[Note] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
+
+    def through(self, treat: Callable[[Iterator[Segment]], Iterator[Segment]], **changes: Any) -> Corpus:
+        """The corpus whose segments have gone through `treat`, in whatever parts it is read.
+
+        Args:
+            treat: gives the segments of one reading as they are then; no segment may depend on another.
+            changes: fields that are others then.
+        """
+        read_units = self.read_units
+        return replace(
+            self,
+            read=lambda: treat(self.read()),
+            read_units=None if read_units is None else lambda first, stop: treat(read_units(first, stop)),
+            **changes,
+        )
 
     @property
     def cleaning(self) -> Counter[str]:

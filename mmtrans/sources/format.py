@@ -21,7 +21,6 @@ OWN_OPTIONS = {
     "label": "has one label",
     "label_shift": "has no label times",
     "compat": "is not what the official SDK joins",
-    "workers": "is read by one process",
 }
 
 
@@ -44,7 +43,6 @@ class SourceOptions:
         label_shift: seconds added to the label intervals.
         select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.columns`.
         compat: `sdk` or `sdk-no-impute` aligns as the official SDK does.
-        workers: processes that read.
 
     Raises:
         ValueError: a shift or a range that no label has; layers or a cache of no encoder.
@@ -60,7 +58,6 @@ class SourceOptions:
     label_shift: float = 0.0
     select: str | None = None
     compat: str | None = None
-    workers: int = 1
 
     def __post_init__(self) -> None:
         check_number("--label-shift", self.label_shift, **LABEL_SHIFT)

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 
 from mmtrans.cli.reading import with_progress
 from tests.tfrecords.segments import make_corpus, make_segments
@@ -16,11 +17,9 @@ def read(monkeypatch, stream):
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    segments = make_segments(8)
-    corpus = make_corpus(segments)
-    wrapped = with_progress(corpus)
-    assert list(wrapped.read()) == segments
-    assert wrapped.account is corpus.account
+    corpus = make_corpus(make_segments(8))
+    wrapped = with_progress(lambda corpus, preparation, records_dir: corpus.read())
+    assert list(wrapped(corpus, None, Path())) == list(corpus.read())
     return stream.getvalue()
 
 

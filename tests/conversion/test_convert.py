@@ -181,12 +181,6 @@ def test_the_same_corpus_gives_the_same_manifest(tmp_path):
     assert first.manifest_hash == second.manifest_hash
 
 
-def test_progress_counts_the_segments(tmp_path):
-    counts = []
-    convert(make_corpus(make_segments(8)), tmp_path / "records", on_progress=counts.append)
-    assert counts == list(range(1, 9))
-
-
 def test_the_corpus_is_read_once_and_as_a_stream(tmp_path):
     live, most, calls = weakref.WeakSet(), [0], [0]
 
@@ -328,7 +322,7 @@ def test_records_are_the_same_bytes_for_any_number_of_workers(tmp_path):
     source = write_videos(tmp_path / "source")
     (tmp_path / "glove.txt").write_text("good 1 2\n")
     for workers in (1, 2, 5):
-        corpus = open_csd(source, glove=tmp_path / "glove.txt", workers=workers)
+        corpus = open_csd(source, glove=tmp_path / "glove.txt")
         manifest = convert(corpus, tmp_path / f"records{workers}")
     assert sum(info.segments for info in manifest.splits.values()) == 12
     assert len(manifest.dropped) == 9
@@ -360,11 +354,14 @@ def test_a_kill_at_any_moment_leaves_old_records_or_new_ones_or_none(tmp_path):
     source, records = write_videos(tmp_path / "source", number=12), tmp_path / "records"
     program = (
         "import sys, time\n"
-        "from mmtrans.conversion.convert import convert\n"
+        "from mmtrans.conversion.convert import convert, prepare_here\n"
         "from mmtrans.sources.csd.reader import open_csd\n"
+        "def slowly(*arguments):\n"
+        "    for segment in prepare_here(*arguments):\n"
+        "        time.sleep(0.01)\n"
+        "        yield segment\n"
         "print('ready', flush=True)\n"
-        f"corpus = open_csd({str(source)!r}, workers=2)\n"
-        f"convert(corpus, {str(records)!r}, overwrite=True, on_progress=lambda number: time.sleep(0.01))\n"
+        f"convert(open_csd({str(source)!r}), {str(records)!r}, overwrite=True, prepare=slowly)\n"
     )
 
     def start():

@@ -10,7 +10,7 @@ from mmtrans.conversion.inspect import describe, verify
 from mmtrans.sources.account import Account, Cleaned
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.manifest import Manifest, Split, file_sha256
-from tfrecords.writer import write_shards
+from tfrecords.writer import record_of, write_shards
 
 SEGMENTS = [
     *make_segments(20),
@@ -157,7 +157,7 @@ def _rewrite(directory, split, segments, **changes):
         (directory / shard.file).unlink()
     shards = tuple(
         replace(shard, **changes)
-        for shard in write_shards([replace(s, split=split) for s in segments], directory)[split]
+        for shard in write_shards(map(record_of, [replace(s, split=split) for s in segments]), directory)[split]
     )
     info = Split(len(segments), len({segment.video_id for segment in segments}), shards)
     replace(manifest, splits={**manifest.splits, split: info}).save(directory)
@@ -204,7 +204,7 @@ def test_values_that_are_not_finite(directory):
     object.__setattr__(segment, "split", "test")
     path.unlink()
     # The writer trusts its segments; this is what another program could have written.
-    (written,) = write_shards([segment], directory)["test"]
+    (written,) = write_shards(map(record_of, [segment]), directory)["test"]
     assert file_sha256(directory / written.file) == written.sha256
     manifest = Manifest.load(directory)
     info = Split(1, 1, (written,))

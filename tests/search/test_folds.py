@@ -6,7 +6,7 @@ import pytest
 
 from mmtrans.config import Config
 from mmtrans.conversion.refold import refold
-from mmtrans.conversion.statistics import ColumnStatistics
+from mmtrans.conversion.statistics import ColumnStatistics, Moments
 from mmtrans.data.records import Records
 from mmtrans.search.folds import fold_videos
 from mmtrans.search.plan import Search
@@ -47,7 +47,7 @@ def test_folds_are_of_train_and_valid_by_video_with_statistics_of_their_own(sear
         for name in ("text", "audio"):
             statistics = ColumnStatistics(small.dim(name))
             for segment in train.values():
-                statistics.update(segment.features[name])
+                statistics.add(Moments.of(segment.features[name]))
             for expected, actual in zip(statistics.result(), records.statistics(name), strict=True):
                 np.testing.assert_allclose(actual, expected, rtol=1e-5)
         for segment_id, segment in {**train, **valid}.items():

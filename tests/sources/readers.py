@@ -13,40 +13,34 @@ import numpy as np
 from mmtrans.sources.account import WORDS, Cleaned, DropReason, Noted, note
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
-from mmtrans.sources.untrusted.wire import UnitCorpus
 from tfrecords.schema import LabelScale, Segment
 
 
 def open_numbers(path: str, number: int = 7, fault: str = "", at: int = 3) -> Corpus:
     """Segments of one step whose value is their number; `fault` strikes at one of them, or while opening (-1)."""
-    corpus = UnitCorpus("csd", [Path(path)], LabelScale("mood", 0.0, 9.0, 4.5), read=lambda: iter(()), video_ids=("v",))
+    corpus = Corpus("csd", [Path(path)], LabelScale("mood", 0.0, 9.0, 4.5), read=lambda: iter(()), video_ids=("v",))
 
-    def read_units(first: int, step: int):
-        for index in range(first, number, step):
+    def read_units(first: int, stop: int):
+        corpus.account.clear()
+        for index in range(first, stop):
             strike(fault if index == at else "", path)
             corpus.account.count(Cleaned.PAUSES, WORDS)
             if index % 3 == 1:
                 corpus.account.drop(f"v[{index}]", DropReason.LENGTHS_DISAGREE, "third")
-                yield []
                 continue
             features = {"text": np.full((1, 2), index, np.float32), "audio": np.ones((index + 1, 3), np.float32)}
-            yield [Segment(f"v[{index}]", "v", features, label=index / 3, tokens=("wörd\ud800",))]
-
-    def read():
-        corpus.account.clear()
-        for segments in read_units(0, 1):
-            yield from segments
+            yield Segment(f"v[{index}]", "v", features, label=index / 3, tokens=("wörd\ud800",))
 
     corpus.noted.append(note(Noted.SCALE_GIVES_WAY, low=0.1, high=1 / 3, neutral=0.25))
     strike(fault if at < 0 else "", path)
-    corpus.read, corpus.read_units = read, read_units
+    corpus.read, corpus.num_units, corpus.read_units = (lambda: read_units(0, number)), number, read_units
     return corpus
 
 
 def open_plain(path: str) -> Corpus:
     """The same without units: nothing says how it could be read in parts."""
     corpus = open_numbers(path)
-    corpus.read_units = None
+    corpus.num_units, corpus.read_units = 0, None
     return corpus
 
 

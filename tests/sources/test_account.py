@@ -196,3 +196,19 @@ def test_a_pipe_carries_keys():
     assert arrays == []
     assert account_of(header) == _filled()
     assert "frames with NaN" not in json.dumps(header)
+
+
+def test_a_name_counts_once_in_whatever_parts_it_occurs():
+    key = Treated("text", Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR)
+    parts = [Account(), Account(), Account()]
+    for part, names in zip(parts, [["a", "b", "a"], ["b", "c"], []], strict=True):
+        part.count_different(key.what, key.of, names)
+        part.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(names))
+    assert [part.treated[key] for part in parts] == [2, 2, 0]
+    whole = Account()
+    for part in parts:
+        whole.add(part)
+    assert whole.treated == {key: 3, Treated("text", Cleaned.WORDS_WITHOUT_VECTOR): 5}
+    whole.clear()
+    whole.count_different(key.what, key.of, ["a"])
+    assert whole.treated == {key: 1}

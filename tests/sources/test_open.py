@@ -97,7 +97,11 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
     ("case", "options", "sentence"),
     [
         ("mult", {"compat": "sdk"}, "The mult format is not what the official SDK joins. Expected no --compat."),
-        ("misa", {"workers": 2}, "The misa format is read by one process. Expected no --workers. Received: workers=2"),
+        (
+            "misa",
+            {"label_shift": 2.0},
+            "The misa format has no label times. Expected no --label-shift. Received: label_shift=2",
+        ),
         (
             "neutral",
             {"label": "mood", "label_shift": 0.3},

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.tfrecords.segments import DIMS, make_segment
 from tfrecords.reader import parse_batch, read_ids, read_labels, read_lengths, read_segments
-from tfrecords.writer import serialize, write_shards
+from tfrecords.writer import record_of, serialize, write_shards
 
 
 def test_parse_batch_mixes_buckets_modalities_and_missing_labels():
@@ -39,29 +39,29 @@ def test_parse_batch_is_the_same_inside_a_dataset():
 def test_the_name_of_a_directory_need_not_be_unicode(tmp_path):
     directory = tmp_path / os.fsdecode(b"records\xff")
     directory.mkdir()
-    (shard,) = write_shards([make_segment(0, 3, split="test")], directory)["test"]
+    (shard,) = write_shards(map(record_of, [make_segment(0, 3, split="test")]), directory)["test"]
     assert read_ids(directory / shard.file) == ["v[0]"]
 
 
 def test_read_lengths_is_in_the_order_of_the_file(tmp_path):
     segments = [make_segment(i, steps, split="test") for i, steps in enumerate((3, 2))]
-    (shard,) = write_shards(segments, tmp_path)["test"]
+    (shard,) = write_shards(map(record_of, segments), tmp_path)["test"]
     assert read_lengths(tmp_path / shard.file, ("audio", "text")).tolist() == [[3, 3], [2, 2]]
-    (shard,) = write_shards([make_segment(0, 4, modalities=("text",), split="test")], tmp_path)["test"]
+    (shard,) = write_shards(map(record_of, [make_segment(0, 4, modalities=("text",), split="test")]), tmp_path)["test"]
     assert read_lengths(tmp_path / shard.file, ("audio", "text")).tolist() == [[0, 4]]
 
 
 def test_read_labels_marks_what_is_missing(tmp_path):
     segments = [make_segment(i, 3, label=x, split="test") for i, x in enumerate([1.5, -0.2])]
-    (shard,) = write_shards(segments, tmp_path)["test"]
+    (shard,) = write_shards(map(record_of, segments), tmp_path)["test"]
     np.testing.assert_array_equal(read_labels(tmp_path / shard.file), np.array([1.5, -0.2], np.float32))
-    (shard,) = write_shards([make_segment(0, 3, label=None, split="test")], tmp_path)["test"]
+    (shard,) = write_shards(map(record_of, [make_segment(0, 3, label=None, split="test")]), tmp_path)["test"]
     np.testing.assert_array_equal(read_labels(tmp_path / shard.file), [np.nan])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
 def test_a_corrupt_shard_is_named(tmp_path, damage):
-    (shard,) = write_shards([make_segment(i, 3, split="test") for i in range(3)], tmp_path)["test"]
+    (shard,) = write_shards(map(record_of, [make_segment(i, 3, split="test") for i in range(3)]), tmp_path)["test"]
     path = tmp_path / shard.file
     content = bytearray(path.read_bytes())
     if damage == "cut":

@@ -11,7 +11,7 @@ from tests.tfrecords.segments import DIMS, assert_equal_segments, make_segment, 
 from tfrecords import writer
 from tfrecords.manifest import file_sha256
 from tfrecords.reader import read_segments
-from tfrecords.writer import WORD_BUCKETS, bucket_length, new_records, write_shards
+from tfrecords.writer import WORD_BUCKETS, bucket_length, new_records, record_of, write_shards
 
 
 @given(st.integers(1, 100_000))
@@ -27,7 +27,7 @@ def test_every_segment_comes_back_once(tmp_path):
         make_segment(91, 5, label=None, split="valid"),
         make_segment(92, 3, modalities=(), split="valid"),
     ]
-    shards = write_shards(iter(segments), tmp_path)
+    shards = write_shards(map(record_of, iter(segments)), tmp_path)
     assert list(shards) == ["train", "valid"]
     found = {}
     for split in shards:
@@ -46,7 +46,7 @@ def test_a_shard_is_homogeneous_and_accounted_for(tmp_path):
         make_segment(90 + i, 5, modalities=m, label=label, split="train")
         for i, (m, label) in enumerate([(("audio",), 1.0), (("text",), None), (("text", "audio"), None)])
     ]
-    shards = write_shards(segments, tmp_path)["train"]
+    shards = write_shards(map(record_of, segments), tmp_path)["train"]
     assert sum(shard.segments for shard in shards) == 43
     assert {shard.file for shard in shards} == set(os.listdir(tmp_path))
     for shard in shards:
@@ -64,7 +64,7 @@ def test_a_shard_is_homogeneous_and_accounted_for(tmp_path):
 def test_shards_roll_over_and_few_are_open(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "MAX_OPEN_SHARDS", 2)
     segments = make_segments(50, split="train")
-    shards = write_shards(segments, tmp_path, max_segments=4)["train"]
+    shards = write_shards(map(record_of, segments), tmp_path, max_segments=4)["train"]
     assert max(shard.segments for shard in shards) <= 4
     ids = [s.id for shard in shards for s in read_segments(tmp_path / shard.file, DIMS)]
     assert sorted(ids) == sorted(segment.id for segment in segments)
@@ -73,14 +73,14 @@ def test_shards_roll_over_and_few_are_open(tmp_path, monkeypatch):
 def test_unaligned_modalities_have_their_own_buckets(tmp_path):
     segment = make_segment(0, 5, split="test")
     segment.features["audio"] = np.ones((70, 2), np.float32)
-    (shard,) = write_shards([segment], tmp_path)["test"]
+    (shard,) = write_shards(map(record_of, [segment]), tmp_path)["test"]
     assert shard.bucket_steps == {"text": 6, "audio": 96}
     assert_equal_segments(next(read_segments(tmp_path / shard.file, DIMS)), segment)
 
 
 def test_a_segment_without_a_split_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must have a split.*split=None \(v\[0\]\)"):
-        write_shards([make_segment(0, 3)], tmp_path)
+        record_of(make_segment(0, 3))
 
 
 def _fill(directory, content="new"):

@@ -5,18 +5,16 @@ that it overlaps by more than 1e-4 s, so it may belong to two. Pauses (`sp`) and
 video and text vectors become, for each word, the mean of the frames that overlap it. Without words the rows of the text
 vectors are the steps; without either, each modality keeps its own steps: the frames whose midpoint lies in the segment.
 
-The files are opened and read in child processes (`mmtrans.sources.untrusted.parent`); nothing of HDF5 runs in this one.
+The files are opened and read in a child process (`mmtrans.sources.untrusted.parent`); nothing of HDF5 runs in this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.csd.plan import Plan, plan_reading, read_vocabulary
+from mmtrans.sources.csd.plan import plan_reading, read_vocabulary
 from mmtrans.sources.csd.sdk import COMPATIBILITIES
 from mmtrans.sources.csd.sequence import split_id
 from mmtrans.sources.csd.units import read_units
@@ -24,9 +22,7 @@ from mmtrans.sources.folds_file import read_folds
 from mmtrans.sources.labels import choose_scale
 from mmtrans.sources.text.lookup import look_up_words
 from mmtrans.sources.untrusted.parent import read_isolated
-from mmtrans.sources.untrusted.wire import UnitCorpus
 from mmtrans.system.user_files import has_file
-from tfrecords.schema import Segment
 
 
 def open_csd(
@@ -37,7 +33,6 @@ def open_csd(
     label: str | int | None = None,
     label_shift: float = 0.0,
     compat: str | None = None,
-    workers: int = 1,
     isolated: bool = True,
 ) -> Corpus:
     """Opens a folder of computational sequences (nested folders too), or a single one.
@@ -54,9 +49,7 @@ def open_csd(
         label: name or 0-based index of the label column. Needed only where the file has several and is not MOSEI's.
         label_shift: seconds added to the label intervals.
         compat: `sdk` or `sdk-no-impute` to join as the official SDK does (see `mmtrans.sources.csd.sdk`), or `None`.
-        workers: processes that read videos at the same time; the result is the same for any number.
-        isolated: whether files are read in child processes, which a damaged file may kill or hang. Without it they are
-            read here, by one worker.
+        isolated: whether files are read in a child process, which a damaged file may kill or hang.
 
     Returns:
         A corpus of format `csd`. `video_ids` are those with labels that can give a segment. Without labels each video
@@ -74,7 +67,7 @@ def open_csd(
         "compat": compat,
     }
     if isolated:
-        corpus = read_isolated(open_sequences, path, options, workers=workers)
+        corpus = read_isolated(open_sequences, path, options)
     else:
         corpus = open_sequences(path, **options)
     return look_up_words(corpus, glove) if glove is not None and corpus.vocabulary else corpus
@@ -82,7 +75,7 @@ def open_csd(
 
 def open_sequences(
     path: str | Path, *, vectors_from: str | None, label: str | int | None, label_shift: float, compat: str | None
-) -> UnitCorpus:
+) -> Corpus:
     """As `open_csd` in this process, without the words' vectors: `vocabulary` is what to look up for them."""
     path = Path(path)
     if compat is not None and compat not in COMPATIBILITIES:
@@ -96,23 +89,19 @@ def open_sequences(
     folds = read_folds(folds_path) if has_folds else None
     usable = [split_id(unit.key)[0] for unit in plan.units if any(a.find(unit.key) for a in plan.anchors())]
     words = plan.sequences.get("words")
-    return UnitCorpus(
+    return Corpus(
         format="csd",
         files=[s.path for s in plan.sequences.values()] + ([folds_path] if has_folds else []),
         label=choose_scale(plan.labels, folds)[0],
         labels=plan.labels,
-        read=partial(_read, plan),
+        read=partial(read_units, plan, 0, len(plan.units)),
+        num_units=len(plan.units),
+        read_units=partial(read_units, plan),
         video_ids=tuple(dict.fromkeys(usable)),
         feature_names={m: plan.sequences[m].names for m in plan.modalities if plan.sequences[m].names},
         folds=folds,
         aligned=dict.fromkeys(plan.modalities, plan.reference is not None),
         account=plan.account,
         noted=notes,
-        read_units=partial(read_units, plan),
         vocabulary=read_vocabulary(words) if words is not None and vectors_from is not None else (),
     )
-
-
-def _read(plan: Plan) -> Iterator[Segment]:
-    plan.account.clear()
-    yield from chain.from_iterable(read_units(plan))

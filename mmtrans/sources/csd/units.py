@@ -23,15 +23,16 @@ from tfrecords.schema import MODALITIES, Segment
 Entry = tuple[np.ndarray, np.ndarray]
 
 
-def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segment]]:
-    """Yields the segments of every `step`-th unit, counting from `first`, and adds to the plan's account.
+def read_units(plan: Plan, first: int, stop: int) -> Iterator[Segment]:
+    """Yields the segments of the units from `first` to before `stop`; the plan's account is of these.
 
     Raises:
         ValueError: an entry that is damaged.
     """
+    plan.account.clear()
     with ExitStack() as stack:
         files = {role: stack.enter_context(open_file(s.path)) for role, s in plan.sequences.items() if role != "labels"}
-        for unit in plan.units[first::step]:
+        for unit in plan.units[first:stop]:
             unit = replace(unit, labels=tuple(storable(label, plan.account) for label in unit.labels))
             loaded: dict[str, Entry] = {}
             for role, file in files.items():
@@ -42,7 +43,7 @@ def read_units(plan: Plan, first: int = 0, step: int = 1) -> Iterator[list[Segme
                 plan.account.count(Cleaned.ENTRIES_OF_OTHER_COLUMNS, role, len(odd))
                 if part is not None:
                     loaded[role] = part
-            yield list(_cut(plan, unit, loaded))
+            yield from _cut(plan, unit, loaded)
 
 
 def _cut(plan: Plan, unit: Unit, loaded: dict[str, Entry]) -> Iterator[Segment]:

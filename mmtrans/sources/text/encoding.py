@@ -154,9 +154,8 @@ def encode_words(corpus: Corpus, options: SourceOptions, *, strict: bool = True)
         glove=0 if glove is None else glove.dim,
         glove_sha256=None if glove is None else glove.sha256,
     )
-    return replace(
-        corpus,
-        read=lambda: _read(corpus, encoder, columns, glove),
+    return corpus.through(
+        lambda segments: _encode(segments, corpus, encoder, columns, glove),
         text=columns,
         aligned={"text": True, **corpus.aligned},
     )
@@ -184,10 +183,11 @@ def _cache_of(options: SourceOptions) -> VectorCache | None:
     return VectorCache(None if options.text_cache is None else Path(options.text_cache))
 
 
-def _read(corpus: Corpus, encoder: _Encoder, columns: TextColumns, glove: WordVectors | None) -> Iterator[Segment]:
-    seen: set[str] = set()
+def _encode(
+    segments: Iterator[Segment], corpus: Corpus, encoder: _Encoder, columns: TextColumns, glove: WordVectors | None
+) -> Iterator[Segment]:
     try:
-        for chunk in _chunks(corpus.read()):
+        for chunk in _chunks(segments):
             all_pieces = encoder.reader.read_all([segment.tokens for segment in chunk])
             if columns.pieces:
                 chunk, all_pieces = _cut(corpus, chunk, all_pieces, encoder, columns.pieces)
@@ -201,7 +201,7 @@ def _read(corpus: Corpus, encoder: _Encoder, columns: TextColumns, glove: WordVe
                 parts = [piece_columns(pieces, len(segment.tokens), columns.pieces), vectors]
                 if glove is not None:
                     parts.append(glove.look_up(segment.tokens))
-                    _count_unknown(corpus.account, glove.unknown(segment.tokens), seen)
+                    _count_unknown(corpus.account, glove.unknown(segment.tokens))
                 yield replace(segment, features={"text": np.concatenate(parts, axis=1), **segment.features})
     finally:
         corpus.trouble.extend(encoder.close())
@@ -229,10 +229,9 @@ def _count(account: Account, segment: Segment, pieces: Pieces, encoder: _Encoder
         account.count(Cleaned.READ_IN_WINDOWS, "text", int(len(pieces.ids) > encoder.most_pieces))
 
 
-def _count_unknown(account: Account, unknown: Sequence[str], seen: set[str]) -> None:
+def _count_unknown(account: Account, unknown: Sequence[str]) -> None:
     account.count(Cleaned.WORDS_WITHOUT_GLOVE, "text", len(unknown))
-    account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_GLOVE, "text", len(set(unknown) - seen))
-    seen.update(unknown)
+    account.count_different(Cleaned.DIFFERENT_WORDS_WITHOUT_GLOVE, "text", unknown)
 
 
 def _chunks(segments: Iterator[Segment]) -> Iterator[list[Segment]]:

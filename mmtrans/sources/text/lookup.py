@@ -85,13 +85,12 @@ def look_up_words(corpus: Corpus, glove: str | Path, *, strict: bool = True) -> 
     """
     vectors = WordVectors.open(glove, corpus.vocabulary, Path(corpus.files[0]), strict=strict)
 
-    def read() -> Iterator[Segment]:
-        seen: set[str] = set()
-        for segment in corpus.read():
+    def with_vectors(segments: Iterator[Segment]) -> Iterator[Segment]:
+        for segment in segments:
             unknown = vectors.unknown(segment.tokens)
             corpus.account.count(Cleaned.WORDS_WITHOUT_VECTOR, "text", len(unknown))
-            corpus.account.count(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", len(set(unknown) - seen))
-            seen.update(unknown)
+            corpus.account.count_different(Cleaned.DIFFERENT_WORDS_WITHOUT_VECTOR, "text", unknown)
             yield replace(segment, features={"text": vectors.look_up(segment.tokens), **segment.features})
 
-    return replace(corpus, read=read, files=[*corpus.files, vectors.path], aligned={"text": True, **corpus.aligned})
+    files, aligned = [*corpus.files, vectors.path], {"text": True, **corpus.aligned}
+    return corpus.through(with_vectors, files=files, aligned=aligned)

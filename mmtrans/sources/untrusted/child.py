@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
 from mmtrans.sources.untrusted.messages import Command, Opening, Request
-from mmtrans.sources.untrusted.wire import UnitCorpus, encode, encode_account, encode_corpus, encode_segment
+from mmtrans.sources.untrusted.wire import encode, encode_account, encode_corpus, encode_segment
 from mmtrans.system.errors import sentence_of
-from tfrecords.schema import Segment
 
 try:
     import resource
@@ -27,7 +26,7 @@ _WHERE_BYTES = 1000
 
 
 def main() -> None:
-    """Serves one parent: one line of JSON that says what to open, and one that says which units to read."""
+    """Serves one parent: one line of JSON that says what to open, and for each reading one that says which units."""
     # The parent is interrupted too, and ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     frames = os.dup(1)
@@ -83,29 +82,12 @@ def _serve(request: Request, frames: int) -> None:
         _write(frames, encode({"kind": "value", "value": corpus}))
         return
     _write(frames, encode_corpus(corpus))
-    command: Command | None = json.loads(sys.stdin.readline() or "null")
-    if command is None:
-        return
-    for segments in _units(corpus, command["first"], command["step"]):
-        for segment in segments:
+    while line := sys.stdin.readline():
+        command: Command = json.loads(line)
+        stop, read_units = command["stop"], corpus.read_units
+        for segment in corpus.read() if stop is None or read_units is None else read_units(command["first"], stop):
             _write(frames, encode_segment(segment))
-        _write_account(frames, corpus)
-    _write(frames, encode({"kind": "end"}))
-
-
-def _units(corpus: Corpus, first: int, step: int) -> Iterator[list[Segment]]:
-    if isinstance(corpus, UnitCorpus) and corpus.read_units is not None:
-        yield from corpus.read_units(first, step)
-        return
-    for segment in corpus.read():
-        yield [segment]
-    # What is counted after the last segment.
-    yield []
-
-
-def _write_account(frames: int, corpus: Corpus) -> None:
-    _write(frames, encode_account(corpus.account))
-    corpus.account.clear()
+        _write(frames, encode_account(corpus.account))
 
 
 def _write(frames: int, pieces: list[bytes | memoryview]) -> None:

@@ -24,10 +24,10 @@ class Opening(Request):
 
 
 class Command(TypedDict):
-    """The parent's second line: the child reads every `step`-th unit, counting from `first`."""
+    """The parent's further lines: the units from `first` to before `stop` are to be read, `None` for all there is."""
 
     first: int
-    step: int
+    stop: int | None
 
 
 class LabelsFields(TypedDict):
@@ -41,8 +41,7 @@ class LabelsFields(TypedDict):
 
 
 class CorpusHeader(TypedDict):
-    """A corpus without its features; `noted` has `(what, details)`, and it is `parted` where several children can share
-    its units."""
+    """A corpus without its features; `noted` has `(what, details)`."""
 
     kind: Literal["corpus"]
     format: str
@@ -54,7 +53,7 @@ class CorpusHeader(TypedDict):
     folds: dict[str, list[str]] | None
     aligned: dict[str, bool]
     noted: list[tuple[str, Mapping[str, str | float]]]
-    parted: bool
+    num_units: int
     vocabulary: Sequence[str]
 
 
@@ -70,9 +69,9 @@ class SegmentHeader(TypedDict):
 
 
 class AccountHeader(TypedDict):
-    """The end of a unit: `(of what, treatment, detail, count)`, and `(segment, reason, detail)` of those left out."""
+    """The end of a reading, with `(of what, treatment, detail, count)`, and `(segment, reason, detail)` of the left."""
 
-    kind: Literal["unit"]
+    kind: Literal["end"]
     treated: list[tuple[str, str, str, int]]
     left: list[tuple[str, str, str]]
 
@@ -82,12 +81,6 @@ class ValueHeader(TypedDict):
 
     kind: Literal["value"]
     value: object
-
-
-class EndHeader(TypedDict):
-    """All units of a command are read."""
-
-    kind: Literal["end"]
 
 
 class OutOfMemory(TypedDict):
@@ -107,6 +100,6 @@ class Refusal(TypedDict):
 
 
 #: What a child sends where all is well.
-Answer = CorpusHeader | SegmentHeader | AccountHeader | ValueHeader | EndHeader
+Answer = CorpusHeader | SegmentHeader | AccountHeader | ValueHeader
 
 Header = Answer | OutOfMemory | Refusal

@@ -2,7 +2,7 @@
 
 A child is a fresh interpreter that imports the reader and nothing of TensorFlow. It opens the source, sends the
 `Corpus` without its features, and on command streams segments through a pipe. A pipe holds little, so that a child
-waits where the parent is slow: in memory are one video in each child and one segment here.
+waits where the parent is slow: in memory are one video in the child and one segment here. It ends with its parent.
 
 Limits of a child: `MAX_MEMORY_BYTES` of address space, or three quarters of the machine's memory if that is less; and
 `MAX_SILENT_SECONDS` in which the parent waits for it and hears nothing.
@@ -29,8 +29,16 @@ from typing import IO, cast
 import numpy as np
 
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.untrusted.messages import Answer, Command, CorpusHeader, Opening, Request, ValueHeader
-from mmtrans.sources.untrusted.wire import PREFIX, UnitCorpus, account_of, corpus_of, decode, segment_of
+from mmtrans.sources.untrusted.messages import (
+    Answer,
+    Command,
+    CorpusHeader,
+    Opening,
+    Request,
+    SegmentHeader,
+    ValueHeader,
+)
+from mmtrans.sources.untrusted.wire import PREFIX, account_of, corpus_of, decode, segment_of
 from tfrecords.schema import Segment
 
 try:
@@ -44,9 +52,6 @@ MAX_MEMORY_BYTES = 12 << 30
 
 #: The longest video takes seconds; a slow network drive may take minutes.
 MAX_SILENT_SECONDS = 300.0
-
-#: More children than processors only wait for each other.
-MAX_WORKERS = 64
 
 #: Room for a few segments, so that parent and child seldom wait for each other.
 _PIPE_BYTES = 1 << 20
@@ -69,45 +74,44 @@ def read_isolated(
     path: str | Path,
     options: Mapping[str, object] | None = None,
     *,
-    workers: int = 1,
     limits: Limits | None = None,
-) -> UnitCorpus:
-    """Opens and reads a source in child processes; what comes out is what `open_function(path, **options)` gives.
+) -> Corpus:
+    """Opens and reads a source in a child process; what comes out is what `open_function(path, **options)` gives.
 
     Args:
-        open_function: a function of a module, `open_function(path, **options) -> Corpus`. What it gives is read by
-            several children if it is a `UnitCorpus`, and by one otherwise.
+        open_function: a function of a module, `open_function(path, **options) -> Corpus`.
         path: the source; it is named where a child dies.
         options: keyword arguments that JSON can express.
-        workers: number of children that read at the same time. Segments, their order and the account are the same for
-            any number.
-        limits: limits of each child; the module's by default.
+        limits: limits of the child; the module's by default.
 
     Returns:
-        A corpus whose `read()` streams from the children.
+        A corpus that streams from the child. After `read()` the child ends; over calls of `read_units` it stays.
 
     Raises:
-        ValueError: `workers` out of range; the reader's own refusals; a child that died, fell silent, or needed more
-            memory than it may have. The last four may also come while reading.
+        ValueError: the reader's own refusals; a child that died, fell silent, or needed more memory than it may have.
+            All may also come while reading.
         FileNotFoundError: the reader raises one.
         RuntimeError: a defect of the reader, with the child's traceback.
     """
-    if not 1 <= workers <= MAX_WORKERS:
-        raise ValueError(
-            f"The number of workers is out of range. Expected 1 to {MAX_WORKERS}. "
-            f"Received: workers={workers} ({path}). Choose as many as there are processors."
-        )
     limits = limits or Limits()
     request = _request(open_function, path, options, limits)
-    header, children = _start(request, limits, workers)
-    corpus = corpus_of(header)
-    # The children that have opened the source serve the first reading; later ones start their own.
-    ready = [children]
+    child = _Child(request, limits)
+    corpus = corpus_of(cast(CorpusHeader, child.receive()[0]))
+    # The child that has opened the source, and waits for a command.
+    idle = [child]
 
-    def read() -> Iterator[Segment]:
-        yield from _read(corpus, ready.pop() if ready else _start(request, limits, workers)[1])
+    def read(first: int = 0, stop: int | None = None) -> Iterator[Segment]:
+        corpus.account.clear()
+        child = idle.pop() if idle else _opened(request, limits)
+        try:
+            yield from _read(corpus, child, {"first": first, "stop": stop})
+            if stop is not None:
+                idle.append(child)
+        finally:
+            if child not in idle:
+                child.stop()
 
-    return replace(corpus, read=read)
+    return replace(corpus, read=read, read_units=read if corpus.num_units else None)
 
 
 def call_isolated(
@@ -143,33 +147,24 @@ def _request(function: Callable, path: str | Path, options: Mapping[str, object]
     }
 
 
-def _start(request: Request, limits: Limits, workers: int) -> tuple[CorpusHeader, list[_Child]]:
-    children = [_Child(request, limits) for _ in range(workers)]
-    headers = [cast(CorpusHeader, child.receive()[0]) for child in children]
-    return headers[0], children if headers[0]["parted"] else children[:1]
+def _opened(request: Request, limits: Limits) -> _Child:
+    child = _Child(request, limits)
+    child.receive()
+    return child
 
 
-def _read(corpus: Corpus, children: list[_Child]) -> Iterator[Segment]:
-    corpus.account.clear()
-    with contextlib.ExitStack() as stack:
-        for index, child in enumerate(children):
-            stack.callback(child.stop)
-            child.send({"first": index, "step": len(children)})
-        turn = 0
-        while True:
-            header, arrays = children[turn % len(children)].receive()
-            if header["kind"] == "segment":
-                yield segment_of(header, arrays)
-            elif header["kind"] == "unit":
-                corpus.account.add(account_of(header))
-                turn += 1
-            else:
-                # Units are dealt out in turn: where the child whose turn it is has none left, no other has one.
-                return
+def _read(corpus: Corpus, child: _Child, command: Command) -> Iterator[Segment]:
+    child.send(command)
+    while True:
+        header, arrays = child.receive()
+        if header["kind"] == "end":
+            corpus.account.add(account_of(header))
+            return
+        yield segment_of(cast(SegmentHeader, header), arrays)
 
 
 class _Child:
-    """A process that opens a source, waits for one command, reads, and ends; `stop` may be called at any time."""
+    """A process that opens a source, and reads of it on command; `stop` may be called at any time."""
 
     def __init__(self, request: Request, limits: Limits) -> None:
         self._path = request["path"]

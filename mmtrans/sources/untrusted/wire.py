@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -30,18 +30,6 @@ from tfrecords.schema import LabelScale, Segment
 
 #: The lengths of JSON and arrays, before both.
 PREFIX = struct.Struct("<QQ")
-
-
-@dataclass
-class UnitCorpus(Corpus):
-    """A corpus that can be read in parts.
-
-    Args:
-        read_units: `read_units(first, step)` reads every `step`-th unit (a video), counting from `first`, and yields
-            each one's segments as a list, empty ones too. While it runs it adds to `account`, and does not clear it.
-    """
-
-    read_units: Callable[[int, int], Iterator[list[Segment]]] | None = None
 
 
 def encode(header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> list[bytes | memoryview]:
@@ -82,21 +70,22 @@ def encode_corpus(corpus: Corpus) -> list[bytes | memoryview]:
             "folds": None if corpus.folds is None else {split: list(v) for split, v in corpus.folds.items()},
             "aligned": dict(corpus.aligned),
             "noted": [(note.what.name, note.details) for note in corpus.noted],
-            "parted": isinstance(corpus, UnitCorpus) and corpus.read_units is not None,
+            "num_units": corpus.num_units,
             "vocabulary": list(corpus.vocabulary),
         }
     )
 
 
-def corpus_of(header: CorpusHeader) -> UnitCorpus:
-    """The corpus of a header; it cannot be read, and it is for the caller to replace `read`."""
+def corpus_of(header: CorpusHeader) -> Corpus:
+    """The corpus of a header; it is for the caller to say how it is read."""
     folds = header["folds"]
-    return UnitCorpus(
+    return Corpus(
         format=header["format"],
         files=[Path(path) for path in header["files"]],
         label=LabelScale(**header["label"]),
         labels=header["labels"] and _labels_of(header["labels"]),
         read=lambda: iter(()),
+        num_units=header["num_units"],
         video_ids=tuple(header["video_ids"]),
         feature_names={name: tuple(names) for name, names in header["feature_names"].items()},
         folds=folds and {split: tuple(videos) for split, videos in folds.items()},
@@ -120,7 +109,7 @@ def _labels_of(fields: LabelsFields) -> Labels:
 def encode_account(account: Account) -> list[bytes | memoryview]:
     """A frame of what was treated and left out, by keys; `account_of` takes it."""
     treated = [(key.of, key.what.name, key.detail, number) for key, number in account.treated.items()]
-    return encode({"kind": "unit", "treated": treated, "left": [(i, r.name, detail) for i, r, detail in account.left]})
+    return encode({"kind": "end", "treated": treated, "left": [(i, r.name, detail) for i, r, detail in account.left]})
 
 
 def account_of(header: AccountHeader) -> Account:

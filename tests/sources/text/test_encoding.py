@@ -160,13 +160,6 @@ def test_records_are_the_same_bit_for_bit_with_any_chunks_and_cache(opened, tmp_
     assert all(contents_of(tmp_path / name) == plain for name in ("filled", "cached", "by_two", "by_one"))
 
 
-def test_records_are_the_same_bit_for_bit_with_any_workers(opened, tmp_path):
-    source = csd_files.write_truth(tmp_path / "source")
-    convert(opened(source, text_cache="off"), tmp_path / "one")
-    convert(opened(source, text_cache="off", workers=2), tmp_path / "two")
-    assert contents_of(tmp_path / "one") == contents_of(tmp_path / "two")
-
-
 def test_the_order_of_a_corpus_changes_no_vector(opened, tmp_path):
     segments = format_files.truth()
     forwards = opened(format_files.neutral(tmp_path / "forwards", segments), text_cache="off")

@@ -1,7 +1,6 @@
 import fcntl
 import gc
 import os
-import re
 import time
 from pathlib import Path
 
@@ -42,13 +41,42 @@ def assert_reads_alike(corpus, expected):
         assert (corpus.dropped, corpus.cleaning) == (expected.dropped, expected.cleaning)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_any_number_of_children_gives_the_same_segments_in_order(workers):
-    assert_reads_alike(read_isolated(open_numbers, "x", workers=workers), open_numbers("x"))
+@pytest.mark.parametrize("open_function", [open_numbers, open_plain])
+def test_a_child_gives_the_same_segments_in_order(open_function):
+    assert_reads_alike(read_isolated(open_function, Path("x")), open_function("x"))
 
 
-def test_a_plain_corpus_is_read_by_one_child():
-    assert_reads_alike(read_isolated(open_plain, Path("x"), workers=2), open_plain("x"))
+def children():
+    tasks = Path("/proc/self/task")
+    return {pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+
+
+needs_children = pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="/proc tells no children here"
+)
+
+
+@needs_children
+def test_one_child_reads_parts_one_after_the_other_each_with_its_account():
+    corpus, here = read_isolated(open_numbers, "x"), open_numbers("x")
+    assert corpus.num_units == 7
+    before = children()
+    for first, stop in ((0, 2), (5, 7), (2, 5), (4, 4), (0, 7)):
+        for ours, theirs in zip(corpus.read_units(first, stop), here.read_units(first, stop), strict=True):
+            same(ours, theirs)
+        assert (corpus.dropped, corpus.cleaning) == (here.dropped, here.cleaning)
+        assert children() == before
+    assert read_isolated(open_plain, "x").read_units is None
+
+
+def test_a_part_that_is_given_up_or_fails_does_no_harm_to_the_next():
+    corpus = read_isolated(open_numbers, "x", {"fault": "value", "at": 5})
+    stream = corpus.read_units(0, 4)
+    assert next(stream).id == "v[0]"
+    stream.close()
+    with pytest.raises(ValueError, match="The values are bad"):
+        list(corpus.read_units(3, 7))
+    assert [segment.id for segment in corpus.read_units(2, 4)] == ["v[2]", "v[3]"]
 
 
 def test_csd_files_give_the_same_in_children(tmp_path):
@@ -56,7 +84,7 @@ def test_csd_files_give_the_same_in_children(tmp_path):
     (folder / "folds.json").write_text('{"train": ["_dI--eQ6qVU"]}')
     glove = tmp_path / "glove.txt"
     glove.write_text("good 1 2\nfilm 3 4\n")
-    corpus = open_csd(folder, glove=glove, workers=2)
+    corpus = open_csd(folder, glove=glove)
     assert_reads_alike(corpus, open_csd(folder, glove=glove, isolated=False))
     assert corpus.cleaning["text: words without a vector set to 0"] == 1
 
@@ -126,22 +154,11 @@ def test_a_call_gives_its_result_or_one_error():
         call_isolated(tell, "x", {"word": "a", "fault": "missing"})
 
 
-@pytest.mark.parametrize("workers", [0, 65])
-def test_the_number_of_workers_is_checked(workers):
-    with pytest.raises(ValueError, match=re.escape(f"Expected 1 to 64. Received: workers={workers} (x).")):
-        read_isolated(open_numbers, "x", workers=workers)
-
-
-def children():
-    tasks = Path("/proc/self/task")
-    return {pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
-
-
-@pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="/proc tells no children here")
+@needs_children
 def test_no_process_stays():
     before = children()
-    corpus = read_isolated(open_numbers, "x", workers=2)
-    assert len(children() - before) == 2
+    corpus = read_isolated(open_numbers, "x")
+    assert len(children() - before) == 1
     stream = corpus.read()
     next(stream)
     stream.close()
