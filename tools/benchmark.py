@@ -33,6 +33,7 @@ MEASUREMENTS = {
     "train": ("benchmark_train", "measure_train", "training text 300 -> audio 74 with attention"),
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
     "columns": ("benchmark_columns", "measure_columns", "training on text 300 and 1452 wide in turns, and its input"),
+    "finetune": ("benchmark_finetune", "measure_finetune", "training a text encoder of MiniLM's sizes, all of it"),
     "decode": ("benchmark_decode", "measure_decode", "beam search, width 10, 512 tokens, 50 steps"),
     "serve": ("benchmark_serve", "measure_serve", "the exported sentiment signature, and how soon it answers"),
     "start": ("benchmark_commands", "measure_start", "`mmtrans --help` and `import mmtrans`"),
@@ -73,6 +74,9 @@ def build_parser() -> Parser:
         "--deterministic", action=argparse.BooleanOptionalAction, default=True, help="train with op determinism"
     )
     parser.add_argument("--source", metavar="PATH", help="corpus to convert (default: a synthetic one)")
+    parser.add_argument(
+        "--encoder", metavar="DIR", help="text encoder to tune (default: random weights of MiniLM's sizes)"
+    )
     parser.add_argument("--profile", metavar="DIR", help="write a TensorBoard trace of a few training steps")
     parser.add_argument("--against", metavar="FILE", help="alternate with a script that prints one JSON line")
     parser.add_argument("--python", metavar="INTERPRETER", default=sys.executable, help="what runs that script")
@@ -116,7 +120,7 @@ def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Sum
     if comparator is None and options.repeats == 1:
         # Read by libraries when they are loaded, which is not yet.
         os.environ.update(thread_variables(options.threads))
-        if arguments.what in ("train", "columns"):
+        if arguments.what in ("train", "columns", "finetune"):
             os.environ["TF_NUM_INTRAOP_THREADS"] = str(operation_threads(options.threads))
         yield measure(arguments.what, options)
         return

@@ -15,9 +15,10 @@ from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation
 from tools.benchmark_figures import Results, spread
+from tools.benchmark_lengths import mosi_lengths
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
-from tools.benchmark_train import DIMS, mosi_lengths
+from tools.benchmark_train import DIMS
 
 BEAM_WIDTH, VOCABULARY, MAX_STEPS = 10, 512, 50
 

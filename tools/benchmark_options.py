@@ -26,6 +26,7 @@ class Options:
         deterministic: whether operations are deterministic, as `mmtrans train` has it.
         source: corpus to convert; `None` makes a synthetic one.
         profile: directory that receives a TensorBoard trace; `None` for none.
+        encoder: folder of the text encoder that is tuned; `None` for one of MiniLM's sizes with random weights.
 
     Raises:
         ValueError: a count under 1, or too large.
@@ -42,6 +43,7 @@ class Options:
     deterministic: bool = True
     source: str | None = None
     profile: str | None = None
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         for name in _COUNTS:

@@ -16,9 +16,10 @@ from mmtrans.training.objectives import kept_weights
 from mmtrans.training.prepare import select
 from mmtrans.training.train import build_objective, phase_codebook
 from tools.benchmark_figures import Results, spread
+from tools.benchmark_lengths import mosi_lengths
 from tools.benchmark_options import Options
 from tools.benchmark_process import run_measured
-from tools.benchmark_train import DIMS, mosi_lengths, translation_config, write_records
+from tools.benchmark_train import DIMS, translation_config, write_records
 
 BATCH_SIZES = (1, 64)
 

@@ -17,23 +17,17 @@ from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.runs.run import Run
 from mmtrans.sources.corpus import Corpus
-from mmtrans.system.arithmetic import ceil_div
 from mmtrans.training.loop import make_train_step, train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective
-from mmtrans.training.optimizer import make_optimizer
+from mmtrans.training.optimizer import build_optimizer
 from mmtrans.training.progress import Progress
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
 from tools.benchmark_figures import Results, spread
+from tools.benchmark_lengths import mosi_lengths
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
-
-#: Segments of CMU-MOSI's train fold that have 1, 2, … 50 words; the longer ones are clipped to 50. 1284 in all.
-MOSI_WORDS = (
-    *(1, 10, 25, 72, 101, 103, 105, 110, 86, 78, 75, 61, 59, 47, 52, 37, 27, 31, 25, 22, 20, 13, 12, 14, 17),
-    *(9, 7, 12, 8, 5, 3, 4, 5, 1, 4, 1, 1, 3, 1, 3, 4, 2, 0, 0, 1, 0, 2, 0, 0, 5),
-)
 
 #: Columns of GloVe vectors and of COVAREP features.
 DIMS = {"text": 300, "audio": 74}
@@ -43,14 +37,6 @@ SELECTION = Selection("train", ("text",), ("audio",))
 PROFILED_STEPS = 5
 
 _SEGMENTS_PER_VIDEO = 20
-
-
-def mosi_lengths(segments: int, seed: int = 0) -> np.ndarray:
-    """Words per segment, `(segments,)` int64, drawn without replacement from MOSI's train fold; beyond 1284, again."""
-    lengths = np.repeat(np.arange(1, len(MOSI_WORDS) + 1), MOSI_WORDS)
-    rng = np.random.default_rng(seed)
-    rounds = ceil_div(segments, len(lengths))
-    return np.concatenate([rng.permutation(lengths) for _ in range(rounds)])[:segments]
 
 
 def random_corpus(segments: int, seed: int = 0, dims: Mapping[str, int] = DIMS) -> Corpus:
@@ -114,8 +100,8 @@ def make_step(
     """The train step of a new run's first phase, which reads the selection, and what it minimises."""
     run = Run.open_or_create(run_dir, config, records)
     objective = build_objective(run, run.phases[0], records)
-    optimizer = make_optimizer(config.optimisation, num_batches(records, selection, config.optimisation.batch_size))
-    optimizer.build(objective.model.trainable_variables)
+    train_steps = num_batches(records, selection, config.optimisation.batch_size)
+    optimizer = build_optimizer(config, objective.model, train_steps)
     spec = epoch_batches(records, config.optimisation.batch_size, 0, selection).element_spec
     return make_train_step(objective, optimizer, config, spec), objective
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.real_data import MOSI_TRIMODAL, needs
+from tests.words.tiny import make_tiny_encoder
 from tools.benchmark import MEASUREMENTS, main
 from tools.benchmark_options import Options
 
@@ -36,6 +37,17 @@ KEYS = {
         *(f"{dim}_{what}_segments_per_s" for dim in (300, 1452) for what in ("train", "input")),
         *(f"{dim}_segment_bytes" for dim in (300, 1452)),
         *("train_ratio", "train_ratio_low", "train_ratio_high", "input_ratio"),
+    },
+    "finetune": {
+        "segments_per_s",
+        "segments_per_s_low",
+        "segments_per_s_high",
+        "epoch_s",
+        "epoch_cpu_s",
+        "first_epoch_s",
+        "steps",
+        "parameters",
+        "loss",
     },
     "convert": {"wall_s", "cpu_s", "segments", "segments_per_s", "frames", "read_s", "read_segments_per_s"},
     "decode": {
@@ -103,6 +115,19 @@ def test_train_and_its_profile(capsys, tmp_path):
     assert results["parameters"] == 9760 + 72 + 74 + 1392 + 52 + 962
     (trace,) = (tmp_path / "trace").rglob("*.xplane.pb")
     assert b"train" in trace.read_bytes()
+
+
+@pytest.mark.slow
+def test_finetune(capsys, tmp_path):
+    results = measure(
+        capsys, "finetune", "--encoder", str(make_tiny_encoder(tmp_path / "encoder")), "--batch-size", "16"
+    )
+    assert results["steps"] == 3
+    # [embeddings] (pieces + 32 + 2)·16 and a norm, [two blocks] 4 + 2 kernels with biases and two norms,
+    # [regressor] two directions of 64 units, [pooling] 128, [linear] 129.
+    pieces = len((tmp_path / "encoder" / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    blocks = 4 * (16 * 16 + 16) + (16 * 24 + 24) + (24 * 16 + 16) + 2 * 2 * 16
+    assert results["parameters"] == (pieces + 34) * 16 + 32 + 2 * blocks + 2 * 4 * 64 * (16 + 64 + 1) + 128 + 129
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tools.benchmark_train import MOSI_WORDS, EpochClock, mosi_lengths, random_corpus
+from tools.benchmark_lengths import MOSI_WORDS, mosi_lengths, mosi_pieces
+from tools.benchmark_train import EpochClock, random_corpus
 
 
 def test_histogram_is_that_of_the_train_fold(mosi_segments):
@@ -26,6 +27,14 @@ def test_lengths_are_seeded_and_of_the_number_asked(segments):
     assert lengths.max() <= 50
     np.testing.assert_array_equal(lengths, mosi_lengths(segments))
     assert max(np.bincount(lengths, minlength=51)[1:] - np.array(MOSI_WORDS) * -(-segments // 1284)) <= 0
+
+
+def test_words_have_the_pieces_that_minilm_gives_them():
+    pieces = mosi_pieces(1284)
+    assert [len(counts) for counts in pieces] == mosi_lengths(1284).tolist()
+    counts = np.bincount(np.concatenate(pieces), minlength=5)
+    assert (counts[0], len(counts)) == (0, 5)
+    np.testing.assert_allclose(counts[1:] / counts.sum(), [0.942, 0.048, 0.008, 0.002], atol=0.004)
 
 
 def test_corpus_has_the_lengths_and_reads_the_same_twice():

@@ -10,7 +10,7 @@ from mmtrans.models.pieces import PieceColumns, find_text_encoder
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
-from mmtrans.training.optimizer import RampSchedule, TwoOptimizers, build_optimizer, make_optimizer
+from mmtrans.training.optimizer import FusedAdamW, RampSchedule, TwoOptimizers, build_optimizer, make_optimizer
 from mmtrans.words.settings import EncoderSettings
 
 SIZES = {"width": 4, "num_layers": 2, "num_heads": 2, "inner": 6, "places": 8, "first_place": 0, "vocabulary": 9}
@@ -74,6 +74,26 @@ def test_each_group_steps_by_its_own_rule():
     for i, variable in zip(others, alone, strict=True):
         np.testing.assert_array_equal(np.array(variables[i]), variable.numpy())
     assert int(optimizer.iterations) == 1
+
+
+def test_the_fused_step_is_that_of_keras():
+    start = np.float32([[0.5, -2.0, 0.0], [1.0, 3.0, -1.0]])
+
+    def moved(kind):
+        variables = [keras.Variable(start) if hasattr(keras, "Variable") else tf.Variable(start) for _ in range(2)]
+        optimizer = kind(RampSchedule(0.01, 20, 0.5), weight_decay=0.25)
+        optimizer.exclude_from_weight_decay(variables[1:])
+        optimizer.build(variables)
+        step = tf.function(lambda given: optimizer.apply_gradients(zip(given, variables, strict=True)))
+        rng = np.random.default_rng(1)
+        for _ in range(5):
+            step([tf.constant(rng.normal(size=start.shape), tf.float32) for _ in variables])
+        assert int(optimizer.iterations) == 5
+        return [np.array(variable) for variable in variables]
+
+    decayed, other = moved(FusedAdamW)
+    assert np.abs(decayed - other).max() > 1e-3
+    np.testing.assert_allclose([decayed, other], moved(keras.optimizers.AdamW), rtol=1e-5, atol=1e-7)
 
 
 def dense_of(block):
