@@ -26,8 +26,11 @@ _MOST_DEATHS = 3
 
 _SECONDS_TO_STOP = 10
 
-#: After so long without news it is looked whether there are workers.
-_SECONDS_BETWEEN_LOOKS = 60
+#: After so long without news it is looked whether workers have joined, or left.
+_SECONDS_BETWEEN_LOOKS = 2
+
+#: After so many looks that find no worker it is said.
+_LOOKS_BEFORE_WARNING = 30
 
 
 class SchedulerLostError(ValueError):
@@ -73,6 +76,7 @@ class Cluster(Engine):
         self._begun: Counter[str] = Counter()
         self._deaths: Counter[str] = Counter()
         self._unfit: set[str] = set()
+        self._looks_without_workers = 0
         #: What the client's threads have heard: `(key, future)` of a task that ended, `(key, None)` of one that begins.
         self._news: queue.SimpleQueue[tuple[str, Future | None]] = queue.SimpleQueue()
         client.subscribe_topic(self._job.name, lambda event: self._news.put((event[1], None)))
@@ -93,7 +97,11 @@ class Cluster(Engine):
         while True:
             while self._ready:
                 self._begin(self._pop_ready())
-            key, future = self._wait()
+            try:
+                key, future = self._news.get(timeout=_SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                self._look()
+                continue
             entry = self._entries.get(key)
             if entry is None:
                 continue
@@ -123,15 +131,14 @@ class Cluster(Engine):
         )
         future.add_done_callback(lambda done: self._news.put((entry.key, done)))
 
-    def _wait(self) -> tuple[str, Future | None]:
-        is_told = False
-        while True:
-            try:
-                return self._news.get(timeout=_SECONDS_BETWEEN_LOOKS)
-            except queue.Empty:
-                if not is_told and not self.slots:
-                    warn("No worker is there now that can do the tasks. Waits for one.")
-                    is_told = True
+    def _look(self) -> None:
+        """Lets the caller make use of workers that have joined; says once where there is none."""
+        slots = self.slots
+        self._looks_without_workers = 0 if slots else self._looks_without_workers + 1
+        if self._looks_without_workers == _LOOKS_BEFORE_WARNING:
+            warn("No worker is there now that can do the tasks. Waits for one.")
+        if len(self._futures) < slots:
+            self.on_room()
 
     def _outcome(self, entry: Entry, future: Future) -> Outcome | None:
         """What became of a task, or `None` where it is to be done again, and is on its way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,10 +54,20 @@ class Entry:
     task: Any = field(compare=False)
 
 
+def _nothing() -> None:
+    pass
+
+
 class Engine(ABC):
-    """Does tasks. One that builds on others begins when the caller, having dealt with their outcomes, asks for more."""
+    """Does tasks. One that builds on others begins when the caller, having dealt with their outcomes, asks for more.
+
+    Attributes:
+        on_room: called now and then while outcomes are waited for and workers have nothing to do, as after one has
+            joined; it may submit tasks.
+    """
 
     def __init__(self) -> None:
+        self.on_room: Callable[[], None] = _nothing
         self._entries: dict[str, Entry] = {}
         self._numbers = itertools.count()
         self._unmet: dict[str, set[str]] = {}

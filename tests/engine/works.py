@@ -56,6 +56,10 @@ class Deeds:
                 os.system("echo by a child")
             case "sleep":
                 time.sleep(float(task.split()[1]))
+            case "await":
+                deadline = time.monotonic() + 60
+                while task.split()[1] not in self.done() and time.monotonic() < deadline:
+                    time.sleep(0.01)
             case "train":
                 self.train(task)
         return f"{task}: {os.getpid()}"
