@@ -43,7 +43,7 @@ CLASSIFIERS = [
 ]
 
 EXTRAS = {
-    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "pandas>=2.2"],
     "dev": [
         "ruff>=0.6",
         "basedpyright>=1.40",
@@ -52,6 +52,7 @@ EXTRAS = {
         "pre-commit-hooks>=6",
         "pytest-cov>=7",
     ],
+    "notebook": ["pandas>=2.2"],
     "hub": ["huggingface_hub>=0.30"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],

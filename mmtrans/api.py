@@ -6,8 +6,15 @@ Example, from files to a model that serves, on the synthetic corpus:
 from mmtrans import api
 
 api.synthesize("corpus", videos=6)
-api.convert(api.open_corpus("corpus"), "records")
-records = api.Records.open("records")
+records = api.convert("corpus", "records")
+fitted = api.fit(records, recipe="T", epochs=2, regressor_units=8)
+fitted.history, fitted.metrics("valid"), fitted.predictions("valid"), fitted.plot.scatter("valid")
+```
+
+`fitted` shows what training came to. Its tables are pandas' where pandas is installed (the extra `[notebook]`).
+Keywords are named as the flags of the command line. The steps behind them, one by one:
+
+```python
 config = api.Config(recipe="T->A", epochs=1, units=8, decoder_units=8)
 run = api.Run.open_or_create("run", config, records)
 api.train(run, records, quiet=True)
@@ -31,8 +38,12 @@ frames, attention_weights = translator.rollout(batch["source"], batch["source_le
 Importing this module imports TensorFlow; `import mmtrans` alone imports nothing.
 """
 
+from mmtrans.system.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow  # noqa: F401
+
 from mmtrans.config import Config
-from mmtrans.conversion.convert import convert
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
@@ -44,6 +55,8 @@ from mmtrans.inference.predict import Scorer, predict
 from mmtrans.inference.translate import translate
 from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import build_regressor
+from mmtrans.notebook.entries import convert, fit, open_run
+from mmtrans.notebook.fitted import Fitted
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus
@@ -53,6 +66,7 @@ from mmtrans.training.train import train
 
 __all__ = [
     "Config",
+    "Fitted",
     "Records",
     "Run",
     "Scorer",
@@ -65,8 +79,10 @@ __all__ = [
     "evaluate_ensemble",
     "evaluate_robustness",
     "export",
+    "fit",
     "make_batches",
     "open_corpus",
+    "open_run",
     "parse",
     "predict",
     "predict_text",

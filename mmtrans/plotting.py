@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import IO, Literal
@@ -17,10 +18,19 @@ INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE = "#2563eb", "#ea580c"
 
 
-def new_figure(width: float, height: float) -> Figure:
+class Picture(Figure):
+    """A figure that a notebook shows, whatever its settings are."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        save(self, file, format="png")
+        return file.getvalue()
+
+
+def new_figure(width: float, height: float) -> Picture:
     """An empty figure of so many inches, bound to no display."""
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-    figure = Figure(figsize=(width, height), dpi=150, layout=layout, facecolor="white")
+    figure = Picture(figsize=(width, height), dpi=150, layout=layout, facecolor="white")
     # The canvas is bound here: no pyplot, no global state, no display.
     FigureCanvasAgg(figure)
     return figure
@@ -39,6 +49,13 @@ def tidy(axes: Axes, *, label_size: int = 9, grid: Literal["both", "x", "y"] = "
     axes.tick_params(colors=INK, labelsize=label_size, length=3)
     axes.grid(axis=grid, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def saved(figure: Figure, path: Path | None) -> Figure:
+    """The figure, after it is written where a path is given."""
+    if path is not None:
+        save(figure, path)
+    return figure
 
 
 def save(figure: Figure, path: Path | IO, **options) -> None:

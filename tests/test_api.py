@@ -16,7 +16,7 @@ def test_the_examples_run_and_give_what_they_say(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     blocks = blocks_of(api.__doc__)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(compile(block, "example", "exec"), names)
     assert names["metrics"]["mae"] > 0

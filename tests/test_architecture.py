@@ -25,6 +25,7 @@ RANKS = (
     {"mmtrans.inference", "mmtrans.workers"},
     {"mmtrans.grid", "mmtrans.search"},
     {"mmtrans.report", "mmtrans.text"},
+    {"mmtrans.notebook"},
     {"mmtrans.api", "mmtrans.cli"},
     {"tools"},
 )

@@ -19,7 +19,6 @@ from mmtrans.cli.parser import Parser, add_config_flags, config_from, number_typ
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import check_consistent
 from mmtrans.config.files import dump_yaml, load_yaml
-from mmtrans.recipe import parse, slug
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import may_write
@@ -130,7 +129,7 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
         with devices.chief_first():
             records = Records.open(arguments.data or embedded_records(), splits=("train", "valid"))
             records = dataclasses.replace(records, text_encoder=arguments.text_encoder or "")
-            path = Path(arguments.run or default_run(config, records.manifest.manifest_hash))
+            path = Path(arguments.run or config.default_run(records.manifest.manifest_hash))
             is_run = (path / "environment.json").is_file() and (path / INIT).is_dir()
             init = open_init(config.plan.init, path / INIT if is_run else None) if config.plan.init else None
             prepared = prepare_phases(config, records, worker_shard(devices, execution), init)
@@ -182,14 +181,9 @@ def _begun(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
     """The fields of the run that the command goes on with, if there is one."""
     path, records = arguments.run, Path(arguments.data or embedded_corpus_dir() / "records")
     if not path and (records / MANIFEST_NAME).is_file():
-        path = default_run(config, Manifest.load(records).manifest_hash)
+        path = config.default_run(Manifest.load(records).manifest_hash)
     file = Path(path or "") / "config.yaml"
     return load_yaml(file) if path and file.is_file() else {}
-
-
-def default_run(config: Config, manifest_hash: str) -> str:
-    """`runs/<recipe>-<hash>`: the same flags on the same records find their run again."""
-    return f"runs/{slug(parse(config.plan.recipe))}-{config.digest(manifest_hash)}"
 
 
 def is_demo(arguments: argparse.Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import json
@@ -15,6 +16,7 @@ from mmtrans.config.fields import Field, Section, fields_in
 from mmtrans.config.sections import JointConfig, OptimisationConfig, PlanConfig, RegressorConfig
 from mmtrans.config.text import TextConfig
 from mmtrans.config.translation import DecoderConfig, EncoderConfig, LatentConfig, OutputConfig
+from mmtrans.recipe import parse, slug
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
 #: which the distance bias counts steps of targets that have others than their source, and where a latent of the final
@@ -49,7 +51,10 @@ class Config:
             section, values = given.pop(name, None), {f: given.pop(f) for f in fields_in(kind) if f in given}
             object.__setattr__(self, name, replace(section, **values) if section else kind(**values))
         if given:
-            raise TypeError(f"A configuration has no such fields: {sorted(given)}")
+            close = (difflib.get_close_matches(name, FIELDS, 1) for name in given)
+            meant = " and ".join(match[0] for match in close if match)
+            asked = f". Did you mean {meant}?" if meant else ""
+            raise TypeError(f"A configuration has no such fields: {sorted(given)}{asked}")
 
     def to_dict(self) -> dict[str, Any]:
         """Field name → value, in the order of declaration."""
@@ -70,6 +75,10 @@ class Config:
         fields = self._hashed(field for field in fields_of(type(self)).values() if not field.grows)
         fields["init"] = os.path.relpath(self.plan.init) if self.plan.init else ""
         return digest([fields, manifest_hash])[:8]
+
+    def default_run(self, manifest_hash: str) -> str:
+        """`runs/<recipe>-<hash>`: the same fields on the same records find their run again."""
+        return f"runs/{slug(parse(self.plan.recipe))}-{self.digest(manifest_hash)}"
 
     def _hashed(self, fields: typing.Iterable[Field]) -> dict[str, Any]:
         """Name → value of what a hash of fields is made of: it stays what it is when fields are added or renamed."""

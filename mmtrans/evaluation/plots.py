@@ -13,7 +13,7 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from mmtrans.evaluation.metrics import check_pair, has_seven_classes, pearson, to_classes
-from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, new_figure, save, tidy
+from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, new_figure, saved, tidy
 from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
 from tfrecords.schema import LabelScale
@@ -41,12 +41,12 @@ def _heading(axes: Axes, title: str, subtitle: str) -> None:
 
 
 def plot_predictions(
-    path: Path, predictions: np.ndarray, labels: np.ndarray, videos: Sequence[str], title: str
-) -> None:
+    path: Path | None, predictions: np.ndarray, labels: np.ndarray, videos: Sequence[str], title: str
+) -> Figure:
     """Draws predicted against true sentiment, with the identity line and both marginal distributions.
 
     Args:
-        path: the image to write.
+        path: the image to write; `None` for none.
         predictions: `(n,)` scores in label units.
         labels: `(n,)` true scores.
         videos: `(n,)` the video of each segment, for the count.
@@ -87,16 +87,16 @@ def plot_predictions(
     top.set_axis_off()
     right.set_axis_off()
     _heading(top, title, f"N = {labels.size:,} segments of {len(set(videos)):,} videos    r = {r}    MAE = {mae:.3f}")
-    save(figure, path)
+    return saved(figure, path)
 
 
 def plot_confusion(
-    path: Path, predictions: np.ndarray, labels: np.ndarray, scale: LabelScale, title: str = "Seven classes"
-) -> None:
+    path: Path | None, predictions: np.ndarray, labels: np.ndarray, scale: LabelScale, title: str = "Seven classes"
+) -> Figure:
     """Draws the seven-class confusion: shades are shares of each true class, numbers are segments.
 
     Args:
-        path: the image to write.
+        path: the image to write; `None` for none.
         predictions: `(n,)` scores in label units.
         labels: `(n,)` true scores.
         scale: must span [-3, 3].
@@ -141,14 +141,14 @@ def plot_confusion(
     bar.set_label("share of the true class", color=INK, fontsize=9)
     accuracy = np.trace(counts) / labels.size
     _heading(axes, title, f"N = {labels.size:,} segments    Acc-7 = {accuracy:.1%}")
-    save(figure, path)
+    return saved(figure, path)
 
 
-def plot_history(path: Path, rows: Sequence[HistoryRow]) -> None:
+def plot_history(path: Path | None, rows: Sequence[HistoryRow]) -> Figure:
     """Draws train and valid loss by epoch, one panel a phase, the epoch of the best valid loss marked.
 
     Args:
-        path: the image to write.
+        path: the image to write; `None` for none.
         rows: the rows of history.csv, as numbers or as the text that `csv.DictReader` gives: `phase`, `epoch`, `loss`,
             and where there are any, `valid_loss` and `learning_rate`. Other columns are left alone.
 
@@ -173,7 +173,7 @@ def plot_history(path: Path, rows: Sequence[HistoryRow]) -> None:
     grid = figure.add_gridspec(lines, columns)
     for index, (phase, phase_rows) in enumerate(phases.items()):
         _draw_phase(figure, grid[index // columns, index % columns], phase, phase_rows)
-    save(figure, path)
+    return saved(figure, path)
 
 
 def _column(rows: Sequence[HistoryRow], name: str) -> np.ndarray:
@@ -228,12 +228,12 @@ def _draw_learning_rate(axes: Axes, epochs: np.ndarray, rate: np.ndarray) -> Non
 
 
 def plot_attention(
-    path: Path, attention_weights: np.ndarray, words: Sequence[str], tokens: Sequence[str], title: str
-) -> None:
+    path: Path | None, attention_weights: np.ndarray, words: Sequence[str], tokens: Sequence[str], title: str
+) -> Figure:
     """Draws where the decoder looked: source steps to the right, target steps downwards.
 
     Args:
-        path: the image to write.
+        path: the image to write; `None` for none.
         attention_weights: `(steps, source_steps)`.
         words: the source's words, or nothing: then steps are numbered.
         tokens: the decoded tokens, or nothing; a last row beyond them is EOS.
@@ -257,7 +257,7 @@ def plot_attention(
     bar.ax.tick_params(length=0, labelsize=8, colors=INK)
     bar.set_label("attention weight", color=INK, fontsize=9)
     _heading(axes, title, f"{steps} target steps over {source_steps} source steps")
-    save(figure, path)
+    return saved(figure, path)
 
 
 def _name_steps(axis: Axis, steps: int, names: Sequence[str]) -> None:

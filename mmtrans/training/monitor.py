@@ -11,6 +11,7 @@ import tensorflow as tf
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from mmtrans.runs.status import HistoryRow
+from mmtrans.system.cell import CellLine, in_notebook
 from mmtrans.system.console import Console
 from mmtrans.training.progress import Progress
 from mmtrans.training.samples import is_due
@@ -47,7 +48,9 @@ class Monitor:
         self.steps = steps
         self.samples = samples
         self.workers = workers
-        self.console = Console(stderr=True, quiet=quiet)
+        self.cell = CellLine() if in_notebook() and not quiet else None
+        self.console = Console(stderr=True, quiet=quiet or self.cell is not None)
+        self.figures = ""
         self.writer = (
             tf.summary.create_noop_writer() if logs_dir is None else tf.summary.create_file_writer(str(logs_dir))
         )
@@ -87,6 +90,10 @@ class Monitor:
         """Counts one batch."""
         self.segments += segments * self.workers
         self.bar.advance(self.task)
+        if self.cell is not None:
+            done = self.bar.tasks[self.task].completed
+            text = f"{self.title}  epoch {int(done - 1) // self.steps + 1}/{self.epochs}  {self.figures}"
+            self.cell.show(text, done / (self.epochs * self.steps))
 
     def segments_per_second(self) -> float:
         """Training speed of the epoch so far."""
@@ -99,6 +106,7 @@ class Monitor:
             f"loss {row['loss']:.4f}  valid {row['valid_loss']:.4f}{'*' if best else ' '} "
             f"{row['segments_per_second']:.0f} segments/s"
         )
+        self.figures = figures
         self.bar.update(self.task, figures=figures)
         if not self.console.is_terminal:
             self.console.print(f"{self.title}  epoch {epoch}/{self.epochs}  {figures}")
@@ -111,6 +119,9 @@ class Monitor:
 
     def end(self, progress: Progress) -> None:
         """Reports a finished phase."""
-        self.console.print(
+        line = (
             f"{self.title}: best valid loss {progress.best_loss:.4f} at epoch {progress.best_epoch} of {progress.epoch}"
         )
+        self.console.print(line)
+        if self.cell is not None:
+            self.cell.show(line, now=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mmtrans.cli.train import default_run
 from mmtrans.config import Config
 from mmtrans.config.conditions import BOTH
 from mmtrans.config.fields import added, option
@@ -36,7 +35,7 @@ def entry_of(fields, kind=Config):
     return {
         "fields": fields,
         "digest": config.digest(MANIFEST_HASH),
-        "run": default_run(config, MANIFEST_HASH),
+        "run": config.default_run(MANIFEST_HASH),
         "keys_1": keys(run_format=1),
         "keys": keys(),
         "keys_unaligned": keys(unaligned={"audio"}),

@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 
 from mmtrans.evaluation.metrics import sentiment_metrics
 from mmtrans.evaluation.plots import (
-    new_figure,
     plot_attention,
     plot_confusion,
     plot_history,
     plot_predictions,
-    save,
 )
+from mmtrans.plotting import new_figure, save
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)

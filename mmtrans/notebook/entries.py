@@ -1,0 +1,130 @@
+"""From files to a trained run, a call each; what a flag of the command line is named, a keyword is named here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+from mmtrans.config import Config
+from mmtrans.config.files import load_yaml
+from mmtrans.conversion import convert as conversion
+from mmtrans.data.records import Records
+from mmtrans.notebook.fitted import Fitted
+from mmtrans.runs.run import Run
+from mmtrans.runs.status import check_finished
+from mmtrans.sources.corpus import Corpus
+from mmtrans.sources.open import open_corpus
+from mmtrans.training.train import make_deterministic, train
+from tfrecords.manifest import Manifest
+
+
+@overload
+def convert(source: Corpus, records_dir: str | Path, **options: Any) -> Manifest: ...
+@overload
+def convert(source: str | Path, records_dir: str | Path, **options: Any) -> Records: ...
+def convert(
+    source: Corpus | str | Path,
+    records_dir: str | Path,
+    *,
+    max_steps: int | str | Mapping[str, int] = conversion.DEFAULT_MAX_STEPS,
+    folds: str | Path | None = None,
+    folds_path: str | Path | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    **options: Any,
+) -> Manifest | Records:
+    """Converts a corpus into records.
+
+    Example:
+
+    ```python
+    records = api.convert("CMU_MOSI", "records", glove="glove.840B.300d.txt")
+    ```
+
+    Args:
+        source: file or folder in any known format; or an opened corpus.
+        records_dir: the directory to make.
+        max_steps: the longest streams kept: a number, `"50,audio=375"`, or limits as `parse_max_steps` gives them.
+        folds: JSON or CSV file of videos by split.
+        folds_path: the same.
+        seed: seed of random folds, where there are none.
+        overwrite: replace records that exist.
+        options: of `api.open_corpus`, where `source` is a path: `glove`, `text_encoder`, `label`, …
+
+    Returns:
+        the opened records; of an opened corpus their manifest.
+
+    Raises:
+        FileNotFoundError, ValueError: as of `api.open_corpus` and of the conversion.
+        TypeError: there is no such option.
+    """
+    if isinstance(source, Corpus) and options:
+        raise TypeError(
+            f"An opened corpus takes no more options. Expected them in open_corpus. Received: {', '.join(options)}."
+        )
+    corpus = source if isinstance(source, Corpus) else open_corpus(source, **options)
+    limits = max_steps if isinstance(max_steps, Mapping) else conversion.parse_max_steps(str(max_steps))
+    manifest = conversion.convert(
+        corpus, records_dir, max_steps=limits, folds_path=folds or folds_path, seed=seed, overwrite=overwrite
+    )
+    return manifest if isinstance(source, Corpus) else Records.open(records_dir)
+
+
+def fit(
+    data: Records | str | Path,
+    *,
+    run: str | Path | None = None,
+    config: Config | str | Path | None = None,
+    quiet: bool = False,
+    **fields: Any,
+) -> Fitted:
+    """Trains a recipe on records, as `mmtrans train` does: a run that was stopped goes on, a finished one is opened.
+
+    Example:
+
+    ```python
+    fitted = api.fit("records", recipe="T->A", epochs=3)
+    ```
+
+    Args:
+        data: the records, or their directory. Test is not read.
+        run: directory of the run; by default `runs/<recipe>-<hash>` here, which the same call finds again.
+        config: a configuration, or a YAML file of one, in place of the default.
+        quiet: show no progress.
+        fields: fields of the configuration, named as the flags of `mmtrans train`: `recipe`, `epochs`, `units`, …
+
+    Returns:
+        the finished run.
+
+    Raises:
+        ValueError: a field is unknown or out of range; as of `api.train`.
+        FloatingPointError: a loss is not finite.
+    """
+    directory = data.directory if isinstance(data, Records) else data
+    records = Records.open(directory, splits=("train", "valid"))
+    chosen = _configuration(config, fields)
+    make_deterministic()
+    path = Path(run or chosen.default_run(records.manifest.manifest_hash))
+    opened = Run.open_or_create(path, chosen, records)
+    train(opened, records, quiet)
+    return Fitted(opened)
+
+
+def _configuration(config: Config | str | Path | None, fields: Mapping[str, Any]) -> Config:
+    if isinstance(config, Config):
+        return replace(config, **fields)
+    return Config(**{**(load_yaml(config) if config else {}), **fields})
+
+
+def open_run(path: str | Path) -> Fitted:
+    """Opens a finished run.
+
+    Raises:
+        FileNotFoundError: the directory holds no run.
+        ValueError: the run is not finished or damaged.
+    """
+    run = Run.open(path)
+    check_finished(run)
+    return Fitted(run)
