@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mmtrans import api
 from mmtrans.inference.predict import Scorer
@@ -83,6 +84,44 @@ def test_an_export_scores_text_as_its_run_does(spoken, tmp_path):
     other = other_glove(spoken, tmp_path)
     with pytest.raises(ValueError, match=r"word vectors is another one than in training\."):
         api.predict_text(tmp_path / "export", texts, glove=other)
+
+
+def test_words_are_rounded_as_in_the_records_of_the_run(tmp_path):
+    spoken = make_spoken(tmp_path, with_encoder=True, dtype="float16")
+    segments = segments_of(spoken.records)
+    exact = {
+        segment.id: segment.features["text"]
+        for segment in api.open_corpus(
+            spoken.source, text_encoder=spoken.encoder, text_layers=(2, 1), text_cache="off", glove=spoken.glove
+        ).read()
+    }
+    for segment in segments:
+        np.testing.assert_array_equal(segment.features["text"], exact[segment.id].astype(np.float16))
+    assert any((exact[segment.id] != segment.features["text"]).any() for segment in segments)
+
+    run = api.Run.open(spoken.run)
+    api.export(run, tmp_path / "export")
+    texts = [" ".join(segment.tokens) for segment in segments]
+    serialized = [
+        record
+        for split in ("train", "valid", "test")
+        for shard in api.Records.open(spoken.records).shards(split)
+        for record in tf.data.TFRecordDataset(str(spoken.records / shard.file)).as_numpy_iterator()
+    ]
+    served = tf.saved_model.load(tmp_path / "export").signatures["sentiment_from_examples"]
+    scores = served(examples=tf.constant(serialized))["score"]
+    for model in (spoken.run, tmp_path / "export"):
+        read = []
+        scorer = Scorer.open(model)
+
+        def function(length, text, scorer=scorer, read=read):
+            read.extend(np.array(row[:steps]) for row, steps in zip(text.numpy(), length.numpy(), strict=True))
+            return scorer.function(length=length, text=text)
+
+        found = api.predict_text(dataclasses.replace(scorer, function=function), texts, glove=spoken.glove)
+        for vectors, segment in zip(read, segments, strict=True):
+            np.testing.assert_array_equal(vectors, segment.features["text"])
+        np.testing.assert_allclose([prediction.score for prediction in found], scores, atol=1e-6)
 
 
 def other_glove(spoken, tmp_path):

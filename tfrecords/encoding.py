@@ -7,7 +7,7 @@ does. The wire format of protocol buffers needs one rule here: a field is its ta
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import google_crc32c
 import numpy as np
@@ -16,26 +16,31 @@ from tfrecords.schema import Segment
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
+#: How float16 stands in the bytes of a record, for numpy.
+HALF = "<f2"
 
-def serialize(segment: Segment, bucket_steps: Mapping[str, int]) -> bytes:
+
+def serialize(segment: Segment, bucket_steps: Mapping[str, int], halves: Collection[str] = ()) -> bytes:
     """One record.
 
     Args:
         segment: the segment; its `split` is the shard's and is not stored.
         bucket_steps: modality → steps to pad to, at the right, with zeros.
+        halves: modalities that are stored in float16.
 
     Returns:
         A serialized `tf.train.Example` with the features `id`, `video_id`, `tokens` (bytes), `label` (float, left out
-        where there is none), and for each modality `<modality>` (`bucket_steps · dim` floats, row by row) and
-        `<modality>/length` (int64). Equal segments give equal bytes: the features are in the order of their names.
+        where there is none), and for each modality `<modality>` (`bucket_steps · dim` floats, row by row; bytes of as
+        many numbers where it is stored in float16) and `<modality>/length` (int64). Equal segments give equal bytes:
+        the features are in the order of their names.
     """
     feature = {"id": _bytes([segment.id]), "video_id": _bytes([segment.video_id]), "tokens": _bytes(segment.tokens)}
     if segment.label is not None:
         feature["label"] = _floats(np.array([segment.label]))
     for modality, array in segment.features.items():
-        padded = np.zeros((bucket_steps[modality], array.shape[1]), "<f4")
+        padded = np.zeros((bucket_steps[modality], array.shape[1]), HALF if modality in halves else "<f4")
         padded[: len(array)] = array
-        feature[modality] = _floats(padded)
+        feature[modality] = _field(_BYTES_LIST, _field(1, padded.tobytes())) if modality in halves else _floats(padded)
         feature[f"{modality}/length"] = _field(_INT64_LIST, _field(1, _varint(len(array))))
     entries = (_field(1, _field(1, name.encode()) + _field(2, feature[name])) for name in sorted(feature))
     return _field(1, b"".join(entries))

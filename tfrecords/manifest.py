@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 
+from tfrecords.precision import Dtype
 from tfrecords.schema import FORMAT_VERSION, MODALITIES, SPLITS, LabelScale
 from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
@@ -113,6 +114,7 @@ class ModalityInfo:
         aligned: whether the modality's steps are the words' steps.
         feature_names: column names, or `None` where the source has none.
         mean, std: one float a column over the valid steps of train; `None` where train lacks the modality.
+        dtype: the type that its values are stored in; what is read of them is float32.
     """
 
     dim: Dim
@@ -120,6 +122,7 @@ class ModalityInfo:
     feature_names: tuple[str, ...] | None = None
     mean: tuple[Finite, ...] | None = None
     std: tuple[Deviation, ...] | None = None
+    dtype: Dtype = field(default="float32", metadata=ADDED)
 
 
 class TextFields(TypedDict):

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from tfrecords.encoding import HALF
 from tfrecords.schema import MODALITIES, Segment
 
 
-def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int], tokens: bool = False) -> dict[str, tf.Tensor]:
+def parse_batch(
+    serialized: tf.Tensor, dims: Mapping[str, int], tokens: bool = False, halves: Collection[str] = ()
+) -> dict[str, tf.Tensor]:
     """Parses a batch of records in one op; they may come from shards of different buckets.
 
     Args:
         serialized: `(batch,)` string.
         dims: modality wanted → dim. A record that lacks it gets length 0.
         tokens: whether the words are wanted.
+        halves: modalities that are stored in float16.
 
     Returns:
         `id` `(batch,)` string; if wanted, `tokens` `(batch, most words of the batch)` string, filled up with "";
@@ -34,8 +38,20 @@ def parse_batch(serialized: tf.Tensor, dims: Mapping[str, int], tokens: bool = F
         features["tokens"] = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True, default_value="")
     for modality, dim in dims.items():
         features[modality] = tf.io.FixedLenSequenceFeature([dim], tf.float32, allow_missing=True)
+        if modality in halves:
+            features[modality] = tf.io.FixedLenFeature([], tf.string, default_value="")
         features[f"{modality}/length"] = tf.io.FixedLenFeature([], tf.int64, default_value=0)
-    return tf.io.parse_example(serialized, features)
+    parsed = tf.io.parse_example(serialized, features)
+    return {**parsed, **{name: _from_half(parsed[name], dim) for name, dim in dims.items() if name in halves}}
+
+
+def _from_half(stored: tf.Tensor, dim: int) -> tf.Tensor:
+    """Rows of numbers in float16 `(batch,)` string → `(batch, longest of the batch, dim)` float32, at least a step."""
+    row_bytes = dim * np.dtype(HALF).itemsize
+    longest = tf.reduce_max(tf.concat([tf.strings.length(stored), [row_bytes]], 0))
+    # No version decodes float16 from bytes of different lengths.
+    values = tf.bitcast(tf.io.decode_raw(stored, tf.uint16, fixed_length=longest), tf.float16)
+    return tf.cast(tf.reshape(values, [-1, longest // row_bytes, dim]), tf.float32)
 
 
 def read_examples(path: str | Path) -> Iterator[tf.train.Example]:
@@ -86,7 +102,7 @@ def segment_of_example(
     for modality in MODALITIES:
         if modality not in feature:
             continue
-        values = np.array(feature[modality].float_list.value, np.float32)
+        values = values_of(feature[modality])
         lengths, dim = feature[f"{modality}/length"].int64_list.value, dims.get(modality, 0)
         length = lengths[0] if lengths else 0
         if dim < 1 or len(values) % dim or not 0 < length * dim <= len(values):
@@ -104,6 +120,14 @@ def segment_of_example(
         tokens=tuple(token.decode("utf-8") for token in feature["tokens"].bytes_list.value),
         split=split,
     )
+
+
+def values_of(feature: tf.train.Feature) -> np.ndarray:
+    """The numbers of one modality in a record, padding included, in a row of float32, whatever type they have there."""
+    if not feature.HasField("bytes_list"):
+        return np.array(feature.float_list.value, np.float32)
+    stored = b"".join(feature.bytes_list.value)
+    return np.frombuffer(stored[: len(stored) // 2 * 2], HALF).astype(np.float32)
 
 
 def read_ids(path: str | Path) -> list[str]:

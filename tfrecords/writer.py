@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -54,8 +54,12 @@ class Record:
     content: bytes
 
 
-def record_of(segment: Segment) -> Record:
+def record_of(segment: Segment, halves: Collection[str] = ()) -> Record:
     """The record of a segment.
+
+    Args:
+        segment: the segment.
+        halves: modalities that are stored in float16.
 
     Raises:
         ValueError: a segment without a split.
@@ -63,7 +67,7 @@ def record_of(segment: Segment) -> Record:
     if segment.split is None:
         raise ValueError(f"A segment must have a split to be written. Received: split=None ({segment.id}).")
     steps = {m: bucket_length(len(segment.features[m])) for m in MODALITIES if m in segment.features}
-    return Record(segment.split, steps, segment.label is not None, frame(serialize(segment, steps)))
+    return Record(segment.split, steps, segment.label is not None, frame(serialize(segment, steps, halves)))
 
 
 def write_shards(

@@ -150,6 +150,7 @@ def show_records(description: Description, dropped: Sequence[DroppedSegment]) ->
         out.print(table)
     dims = ", ".join(
         f"{name} {info['dim']}{'' if info['aligned'] else ' (own steps)'}"
+        f"{' in float16' if info.get('dtype') == 'float16' else ''}"
         for name, info in description["modalities"].items()
     )
     dims = dims or "none, so no recipe can read them"

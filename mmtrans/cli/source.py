@@ -70,6 +70,12 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|off",
         help="where its vectors are kept for the next conversion (default: the user's cache; about 5 KB a word)",
     )
+    parser.add_argument(
+        "--text-dtype",
+        default="float32",
+        choices=("float32", "float16"),
+        help="type that text is stored in, whatever gives it: float16 halves the records (default: float32)",
+    )
 
 
 def parse_layers(text: str) -> tuple[int, ...]:
@@ -105,6 +111,7 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True, vectors
     names = ("format", "glove", "label", "label_shift", "select", "compat")
     options = {name: getattr(arguments, name) for name in names}
     options |= {name: getattr(arguments, name, None) for name in ("text_encoder", "text_layers", "text_cache")}
+    options["text_dtype"] = getattr(arguments, "text_dtype", "float32")
     options["text_pieces"] = AS_MANY if getattr(arguments, "text_pieces", False) else None
     if options["text_layers"] is not None:
         options["text_layers"] = parse_layers(options["text_layers"])

@@ -26,6 +26,7 @@ from tfrecords.manifest import (
     Split,
     file_sha256,
 )
+from tfrecords.precision import halves
 from tfrecords.schema import MODALITIES, SPLITS
 from tfrecords.writer import new_records, write_shards
 
@@ -106,7 +107,8 @@ def convert(
         scale_notes += check_scale(scale, _labels_in_folds(corpus.labels, folds))
         corpus = replace(corpus, label=scale)
     split_of = {video: split for split in folds for video in folds[split]}
-    preparation = Preparation(dict(max_steps), split_of, corpus.label, corpus.aligned)
+    stored_in_half = halves({"text": corpus.text_dtype})
+    preparation = Preparation(dict(max_steps), split_of, corpus.label, corpus.aligned, stored_in_half)
     merging = Merging(corpus, preparation)
     with ThreadPoolExecutor(1) as hashing, new_records(records_dir, overwrite=overwrite) as directory:
         # Beside the reading: the sources are far larger than the records.

@@ -46,12 +46,13 @@ class RowCounts(TypedDict):
 
 
 class ModalityDescription(RowCounts):
-    """A modality: its columns, whether they have names, and whether there are train statistics."""
+    """A modality: its columns, whether they have names, whether there are train statistics, and the stored type."""
 
     dim: int
     aligned: bool
     named: bool
     statistics: bool
+    dtype: str
 
 
 class Description(TypedDict):
@@ -102,6 +103,7 @@ def describe(records_dir: str | Path) -> Description:
                 "aligned": info.aligned,
                 "named": info.feature_names is not None,
                 "statistics": info.mean is not None,
+                "dtype": info.dtype,
                 **_describe_rows(name, manifest),
             }
             for name, info in manifest.modalities.items()

@@ -80,6 +80,7 @@ class Merging:
                 feature_names=tuple(names) if names is not None else None,
                 mean=None if mean is None else tuple(mean.tolist()),
                 std=None if std is None else tuple(std.tolist()),
+                dtype="float16" if name in self.preparation.halves else "float32",
             )
         return result
 

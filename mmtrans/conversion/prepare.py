@@ -9,6 +9,7 @@ import numpy as np
 
 from mmtrans.conversion.statistics import Moments
 from mmtrans.conversion.summary import Lengths
+from tfrecords.precision import rounded
 from tfrecords.schema import LabelScale, Segment
 from tfrecords.writer import Record, record_of
 
@@ -51,12 +52,17 @@ class Preparation:
         split_of: video → split.
         label: the label's scale.
         aligned: modality → whether its steps are the words' steps; those that are not named are.
+        halves: modalities that are stored in float16.
+
+    Raises:
+        ValueError: a value is larger than any of the stored type.
     """
 
     max_steps: Mapping[str, int]
     split_of: Mapping[str, str]
     label: LabelScale
     aligned: Mapping[str, bool]
+    halves: frozenset[str] = frozenset()
 
     def __call__(self, segment: Segment) -> Prepared:
         label = self._clip(segment.label)
@@ -73,7 +79,7 @@ class Preparation:
             label=label,
             is_clipped=label != segment.label,
             moments=moments,
-            record=None if split is None else record_of(stored),
+            record=None if split is None else record_of(stored, self.halves),
         )
 
     def is_aligned(self, modality: str) -> bool:
@@ -92,5 +98,6 @@ class Preparation:
         features: dict[str, np.ndarray] = {}
         for name, array in segment.features.items():
             stream = "aligned" if self.is_aligned(name) else name
-            features[name] = array[: self.max_steps.get(stream, len(array))]
+            kept = array[: self.max_steps.get(stream, len(array))]
+            features[name] = rounded(kept, name, segment.id) if name in self.halves else kept
         return replace(segment, features=features, tokens=segment.tokens[:limit])

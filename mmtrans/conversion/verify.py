@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.manifest import Manifest, Shard, file_sha256
-from tfrecords.reader import read_examples, segment_of_example
+from tfrecords.reader import read_examples, segment_of_example, values_of
 from tfrecords.schema import Segment
 
 
@@ -81,7 +81,10 @@ def _verify_record(
     if set(segment.features) != set(shard.bucket_steps):
         problems.append(f"A record has {sorted(segment.features)}, its shard {sorted(shard.bucket_steps)}: {where}.")
     for name, steps in shard.bucket_steps.items():
-        values = np.array(example.features.feature[name].float_list.value, np.float32)
+        feature, dtype = example.features.feature[name], manifest.modalities[name].dtype
+        if feature.HasField("bytes_list") != (dtype == "float16"):
+            problems.append(f"A record does not hold {name} in {dtype}, as the manifest says: {where}.")
+        values = values_of(feature)
         length = len(segment.features.get(name, ()))
         if len(values) != steps * dims[name] or values[length * dims[name] :].any():
             problems.append(f"A record is not padded with zeros to {steps} steps of {name}: {where}.")

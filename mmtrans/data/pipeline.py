@@ -146,7 +146,7 @@ def make_batches(
     if order is not None:
         batches = batches.skip(order.skip)  # before parsing, which is the cost
     dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
-    parser = _batch_parser(selection, dims, worker, codebook, tokens)
+    parser = _batch_parser(selection, dims, records.halves, worker, codebook, tokens)
     batches = batches.map(parser, num_parallel_calls=_PARSED_AHEAD, deterministic=True)
     if records.hidden_ids and not selection.labelled:
         batches = batches.map(functools.partial(_without_labels, hidden_ids=tf.constant(records.hidden_ids)))
@@ -216,7 +216,14 @@ def _pools(shards: tuple[Shard, ...], selection: Selection) -> list[list[Shard]]
 
 
 @functools.lru_cache(maxsize=32)
-def _batch_parser(selection: Selection, dims: tuple, worker: WorkerShard, codebook: Codebook | None, tokens: bool):
+def _batch_parser(
+    selection: Selection,
+    dims: tuple,
+    halves: frozenset[str],
+    worker: WorkerShard,
+    codebook: Codebook | None,
+    tokens: bool,
+):
     """`(batch,)` string → the worker's rows as a batch. Kept, as its tracing is most of the time to start an epoch."""
 
     tokens = tokens or (codebook is not None and codebook.is_words)
@@ -224,7 +231,7 @@ def _batch_parser(selection: Selection, dims: tuple, worker: WorkerShard, codebo
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         # The workers part the rows before parsing: parsing is the cost, reading is not.
-        parsed = parse_batch(serialized[worker.index :: worker.num_workers], dict(dims), tokens)
+        parsed = parse_batch(serialized[worker.index :: worker.num_workers], dict(dims), tokens, halves)
         return _to_batch(parsed, selection, codebook)
 
     return parse

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.manifest import MANIFEST_NAME, Manifest, ModalityInfo, Shard, file_sha256
+from tfrecords.precision import halves
 from tfrecords.reader import read_ids, read_labels, read_lengths
 from tfrecords.schema import SPLITS
 
@@ -103,6 +104,11 @@ class Records:
     def unaligned(self) -> frozenset[str]:
         """Modalities whose steps are not the words'."""
         return frozenset(name for name, info in self.manifest.modalities.items() if not info.aligned)
+
+    @property
+    def halves(self) -> frozenset[str]:
+        """Modalities that are stored in float16."""
+        return halves({name: info.dtype for name, info in self.manifest.modalities.items()})
 
     def dim(self, modality: str) -> int:
         """Number of columns; raises as `info` does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmtrans.models.regressor import Regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features
+from mmtrans.runs.environment import halves_of
 from mmtrans.runs.run import Run
 from tfrecords.reader import parse_batch
 from tfrecords.schema import NO_PIECE
@@ -159,7 +160,8 @@ def _from_examples(run: Run, traced, options: Scalars):
 
     @partial(tf.function, autograph=False)
     def function(**inputs):
-        return traced(**_parsed(inputs["examples"], _dims(run)), **{name: inputs[name] for name in options})
+        parsed = _parsed(inputs["examples"], _dims(run), halves_of(run.data))
+        return traced(**parsed, **{name: inputs[name] for name in options})
 
     return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
 
@@ -175,9 +177,9 @@ def _dims(run: Run) -> dict[str, int]:
     return {name: len(run.statistics.mean[name]) for name in run.recipe.inputs.modalities}
 
 
-def _parsed(examples: tf.Tensor, dims: Mapping[str, int]) -> dict[str, tf.Tensor]:
+def _parsed(examples: tf.Tensor, dims: Mapping[str, int], halves: Collection[str]) -> dict[str, tf.Tensor]:
     """Features and `length` of serialized records, trimmed to the longest."""
-    parsed = parse_batch(examples, dims)
+    parsed = parse_batch(examples, dims, halves=halves)
     lengths = tf.stack([tf.cast(parsed[f"{name}/length"], tf.int32) for name in dims])
     message = "Records lack a modality, or lengths disagree. Expected the same for each modality. Received: lengths"
     agree = (tf.reduce_min(lengths) > 0) & tf.reduce_all(lengths == lengths[:1])

@@ -21,6 +21,7 @@ from mmtrans.runs.environment import Columns, label_of, source_files, text_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from tfrecords.manifest import TextColumns
+from tfrecords.precision import rounded
 from tfrecords.schema import LabelScale, Segment
 
 BATCH_SIZE = 32
@@ -168,9 +169,9 @@ def predict(
 ) -> Iterator[Prediction]:
     """Scores the segments of a corpus in the order in which it yields them, labelled or not.
 
-    Segments without the modalities that the model reads are passed over, and long ones cut as in training. Other frames
-    a word than in training are told in the corpus's `trouble`, since few segments may be of people who speak so;
-    without words nothing can be compared.
+    Segments without the modalities that the model reads are passed over; long ones are cut, and values rounded, as in
+    its records. Other frames a word than in training are told in the corpus's `trouble`, since few segments may be of
+    people who speak so; without words nothing can be compared.
 
     Args:
         scorer: the model.
@@ -240,7 +241,9 @@ def _choose(
                     f"Received: dim={array.shape[1]} ({segment.id}). Give the features that the model was trained on."
                 )
             stream = "aligned" if scorer.modalities[name]["aligned"] else name
-            features[name] = array[: scorer.max_steps.get(stream)]
+            kept = array[: scorer.max_steps.get(stream)]
+            is_half = scorer.modalities[name].get("dtype") == "float16"
+            features[name] = rounded(kept, name, segment.id) if is_half else kept
         counts["cut"] += any(len(array) < lengths[name] for name, array in features.items())
         counts["predicted"] += 1
         if segment.tokens:

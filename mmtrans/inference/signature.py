@@ -16,6 +16,7 @@ from mmtrans.inference.graph import SEARCH_INPUTS
 from mmtrans.runs.environment import Columns, source_files, text_of
 from mmtrans.runs.run import Run
 from tfrecords.manifest import TextColumns, TextFields
+from tfrecords.precision import Dtype
 from tfrecords.schema import LabelScale, ScaleFields
 from tfrecords.stored import Count, Finite, read_json, shaped, shown
 
@@ -24,11 +25,16 @@ SIGNATURE_NAME = "signature.json"
 EXPORT_FORMAT = 1
 
 
-class Read(TypedDict):
-    """What `signature.json` says of a modality that the model reads."""
-
+class _AlwaysRead(TypedDict):
     dim: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     aligned: bool
+
+
+class Read(_AlwaysRead, total=False):
+    """What `signature.json` says of a modality that the model reads; not every release wrote the key that stands
+    here."""
+
+    dtype: Dtype
 
 
 class _Always(TypedDict):

@@ -19,7 +19,8 @@ import mmtrans
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import load_yaml
 from mmtrans.models.pieces import PieceColumns
-from tfrecords.manifest import Dim, Manifest, TextColumns, TextFields
+from tfrecords.manifest import Dim, Manifest, ModalityInfo, TextColumns, TextFields
+from tfrecords.precision import Dtype, halves
 from tfrecords.schema import SPLITS, LabelScale, ScaleFields
 from tfrecords.stored import Count, Finite, damage
 
@@ -27,12 +28,16 @@ from tfrecords.stored import Count, Finite, damage
 REMEDY = "Copy the run anew from where it is whole, or train it again in a new directory."
 
 
-class Columns(TypedDict):
-    """The columns of a modality, as `describe_data` gives them."""
-
+class _AlwaysColumns(TypedDict):
     dim: Dim
     aligned: bool
     feature_names: tuple[str, ...] | None
+
+
+class Columns(_AlwaysColumns, total=False):
+    """The columns of a modality, as `describe_data` gives them; `dtype` where records do not store float32."""
+
+    dtype: Dtype
 
 
 class _AlwaysData(TypedDict):
@@ -87,14 +92,21 @@ def describe_data(manifest: Manifest) -> DataDescription:
     return {
         "label": manifest.label.to_json(),
         "max_steps": dict(manifest.max_steps),
-        "modalities": {
-            name: {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
-            for name, info in manifest.modalities.items()
-        },
+        "modalities": {name: _columns_of(info) for name, info in manifest.modalities.items()},
         "steps_per_word": steps_per_word(manifest),
         "text": None if manifest.text is None else manifest.text.to_json(),
         "files": sorted({file.sha256 for file in manifest.source.files}),
     }
+
+
+def _columns_of(info: ModalityInfo) -> Columns:
+    columns: Columns = {"dim": info.dim, "aligned": info.aligned, "feature_names": info.feature_names}
+    return columns if info.dtype == "float32" else {**columns, "dtype": info.dtype}
+
+
+def halves_of(data: Mapping[str, Any]) -> frozenset[str]:
+    """The modalities that records store in float16, in what `describe_data` gave."""
+    return halves({name: info.get("dtype", "float32") for name, info in data["modalities"].items()})
 
 
 def label_of(data: Mapping[str, Any]) -> LabelScale:

@@ -11,6 +11,7 @@ from typing import Any
 from mmtrans.sources.account import Account, Note
 from mmtrans.sources.labels import Labels
 from tfrecords.manifest import DroppedSegment, TextColumns
+from tfrecords.precision import Dtype
 from tfrecords.schema import LabelScale, Segment
 
 
@@ -36,6 +37,7 @@ class Corpus:
         takes_glove: whether `--glove` gives the words their vectors.
         vocabulary: the words in lower case, where something is to give them their vectors.
         text: what the columns of text are, where an encoder of words gives them.
+        text_dtype: the type that text is to be stored in, one of `tfrecords.precision.DTYPES`.
         account: the account of what was treated and left out so far.
         noted: what the user is to know about the files as a whole (warnings of the conversion).
         trouble: sentences for the user about what went wrong here and changed no segment.
@@ -57,6 +59,7 @@ class Corpus:
     takes_glove: bool = False
     vocabulary: Collection[str] = ()
     text: TextColumns | None = None
+    text_dtype: Dtype = "float32"
     account: Account = field(default_factory=Account)
     noted: list[Note] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from mmtrans.bounds import LABEL_SHIFT, check_number
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import ANY_LABEL, stated_scale
 from mmtrans.sources.seen import Seen
+from tfrecords.precision import DTYPES, Dtype
 
 #: In place of a number of columns: as many as there are pieces.
 AS_MANY = "as many"
@@ -26,7 +27,7 @@ OWN_OPTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """How a source is read; `label_range` and `select` are for every format, the others are `OWN_OPTIONS`.
+    """How a source is read; `OWN_OPTIONS` are for some formats, the others for every one.
 
     Args:
         glove: a GloVe text file that gives the words their vectors, or stands beside those of `text_encoder`.
@@ -36,6 +37,7 @@ class SourceOptions:
         text_pieces: columns of the numbers of a word's pieces, for a training that moves the encoder; `AS_MANY` for as
             many as the words have. With them there are no layers unless `text_layers` says which.
         text_cache: the folder of the cache of its vectors, or `off`; the user's own without it.
+        text_dtype: the type that text is stored in, whatever gives it; one of `tfrecords.precision.DTYPES`.
         label: name or index of the label column, where there are several (`mmsa` has `T`, `A`, `V`); or
             `mmtrans.sources.labels.ANY_LABEL`, where no label is read.
         label_range: `(low, high)` or `(low, high, neutral)` of the label, of which neutral is 0 or else the middle;
@@ -45,7 +47,7 @@ class SourceOptions:
         compat: `sdk` or `sdk-no-impute` aligns as the official SDK does.
 
     Raises:
-        ValueError: a shift or a range that no label has; layers or a cache of no encoder.
+        ValueError: a shift or a range that no label has; layers or a cache of no encoder; a type that is none for text.
     """
 
     glove: str | Path | None = None
@@ -53,6 +55,7 @@ class SourceOptions:
     text_layers: Sequence[int] | None = None
     text_pieces: int | str | None = None
     text_cache: str | Path | None = None
+    text_dtype: Dtype = "float32"
     label: str | int | None = None
     label_range: Sequence[float] | None = None
     label_shift: float = 0.0
@@ -63,6 +66,12 @@ class SourceOptions:
         check_number("--label-shift", self.label_shift, **LABEL_SHIFT)
         if self.label_range is not None:
             stated_scale("label", self.label_range)
+        if self.text_dtype not in DTYPES or (self.text_dtype == "float16" and self.text_pieces is not None):
+            raise ValueError(
+                f"Text cannot be stored in this type. Expected one of {list(DTYPES)}, and float32 with --text-pieces: "
+                f"not every number of a piece is one of float16. Received: text_dtype={self.text_dtype!r}. "
+                f"Leave --text-dtype out."
+            )
         theirs = {name: getattr(self, name) for name in ("text_layers", "text_pieces", "text_cache")}
         if self.text_encoder is None and any(value is not None for value in theirs.values()):
             flags = " and ".join(f"--{name.replace('_', '-')}" for name, value in theirs.items() if value is not None)

@@ -60,7 +60,7 @@ def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
     format, content = recognise(path) if name == "auto" else (by_name[name], None)
     format.check(options, path)
     corpus = format.open(path, options, content)
-    corpus.takes_glove = "glove" in format.takes
+    corpus.takes_glove, corpus.text_dtype = "glove" in format.takes, options.text_dtype
     if options.label_range is not None:
         _state_scale(corpus, options.label_range)
     if options.text_encoder is not None:

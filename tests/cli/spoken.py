@@ -48,13 +48,13 @@ def write_source(path):
     return path
 
 
-def make_spoken(directory, *, with_encoder, pieces=False) -> Spoken:
+def make_spoken(directory, *, with_encoder, pieces=False, dtype="float32") -> Spoken:
     """Converts the source, and trains a baseline on its words, or on their pieces."""
     source, glove = write_source(directory / "source"), write_glove(directory / "glove.txt")
     encoder = make_tiny_encoder(directory / "encoder", tokenizer="tokenizer.json") if with_encoder else None
     columns = ["--text-pieces"] if pieces else ["--text-layers", "2,1"]
     flags = ["--text-encoder", str(encoder), *columns, "--text-cache", "off"] if with_encoder else []
     records, run = directory / "records", directory / "run"
-    assert main(["convert", str(source), str(records), "--glove", str(glove), *flags]) == 0
+    assert main(["convert", str(source), str(records), "--glove", str(glove), "--text-dtype", dtype, *flags]) == 0
     assert main(["train", "--data", str(records), "--recipe", "T", "--run", str(run), *BASELINE_FLAGS]) == 0
     return Spoken(run, records, source, glove, encoder)

@@ -43,6 +43,7 @@ def test_describe(directory):
         "aligned": True,
         "named": False,
         "statistics": True,
+        "dtype": "float32",
         "rows": sum(min(len(s.features["text"]), 15) for s in SEGMENTS if "text" in s.features),
         "zero_rows": 0.0,
         "cleaned_rows": 0.0,

@@ -384,6 +384,12 @@ def test_graphs_of_other_models_hold_what_opening_allows(fields, small_dir, tiny
     check_graph(tmp_path / "export" / "saved_model.pb")
 
 
+def test_the_graph_of_wide_texts_holds_what_opening_allows(small_dir, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmtrans.layers.encoder.WIDE", 1)
+    save_graph(make_random_run(tmp_path / "run", tiny(recipe="T"), small_records(small_dir)), tmp_path / "export")
+    check_graph(tmp_path / "export" / "saved_model.pb")
+
+
 def test_the_graph_is_portable(exports):
     for directory in exports.values():
         message = saved_model_pb2.SavedModel()

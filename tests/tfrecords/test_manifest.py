@@ -72,6 +72,7 @@ def test_json_has_the_documented_names(tmp_path):
         "feature_names": ["F0"],
         "mean": None,
         "std": None,
+        "dtype": "float32",
     }
     assert data["dropped"] == [{"id": "a[3]", "reason": "zero length"}]
 

@@ -108,3 +108,23 @@ def test_a_record_that_does_not_fit_its_shape_is_refused(tmp_path, values, lengt
     )
     with pytest.raises(ValueError, match=rf"does not fit its shape.*dim=3.*length={length or 0} \(.*v\[0\]\)"):
         list(read_segments(tmp_path / "x", DIMS))
+
+
+def test_parse_batch_reads_float16_as_it_reads_float32():
+    segments = [make_segment(0, 3), make_segment(1, 7), make_segment(2, 2, modalities=("audio",))]
+    for segment in segments[:2]:
+        segment.features["text"] = segment.features["text"].astype(np.float16).astype(np.float32)
+    buckets = [{"text": 4, "audio": 4}, {"text": 8, "audio": 8}, {"audio": 4}]
+    single, half = (
+        tf.constant([serialize(s, b, halves) for s, b in zip(segments, buckets, strict=True)])
+        for halves in ((), ("text",))
+    )
+    for rows in (slice(0, 3), slice(0, 1)):
+        expected, found = parse_batch(single[rows], DIMS), parse_batch(half[rows], DIMS, halves=("text",))
+        assert sorted(found) == sorted(expected)
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value)
+    # Where no record has any, one step stands for none.
+    for rows in (slice(2, 3), slice(0, 0)):
+        found = parse_batch(half[rows], DIMS, halves=("text",))
+        np.testing.assert_array_equal(found["text"], np.zeros((len(half[rows]), 1, DIMS["text"]), np.float32))
