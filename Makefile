@@ -63,12 +63,12 @@ endif
 $(VENV)/.installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10-3.13 on PATH; set PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev,clips]'
 	touch $@
 
 $(VENV_ADDONS)/.installed: setup.py constraints-addons.txt
 	$(PYTHON_ADDONS) -m venv $(VENV_ADDONS)
-	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons]'
+	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons,clips]'
 	touch $@
 
 clean: ## remove the environments and what tools leave

@@ -52,6 +52,7 @@ EXTRAS = {
         "pre-commit-hooks>=6",
         "pytest-cov>=7",
     ],
+    "clips": ["av>=17", "pocketsphinx>=5.0.4"],
     "notebook": ["pandas>=2.2"],
     "hub": ["huggingface_hub>=0.30"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],

@@ -20,7 +20,7 @@ RANKS = (
     {"mmtrans.config", "mmtrans.decoding", "mmtrans.engine", "mmtrans.layers", "mmtrans.plotting"},
     {"mmtrans.words"},
     {"mmtrans.data", "mmtrans.models", "mmtrans.sources"},
-    {"mmtrans.conversion", "mmtrans.runs", "mmtrans.synthetic"},
+    {"mmtrans.clips", "mmtrans.conversion", "mmtrans.runs", "mmtrans.synthetic"},
     {"mmtrans.evaluation", "mmtrans.training"},
     {"mmtrans.inference", "mmtrans.workers"},
     {"mmtrans.grid", "mmtrans.search"},
@@ -32,7 +32,7 @@ RANKS = (
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 
 #: Two wings that meet at the records: neither imports the other.
-OFFLINE = {"mmtrans.sources", "mmtrans.conversion", "mmtrans.synthetic"}
+OFFLINE = {"mmtrans.sources", "mmtrans.clips", "mmtrans.conversion", "mmtrans.synthetic"}
 LEARNING = {f"mmtrans.{room}" for room in ("data", "models", "runs", "training", "evaluation", "inference")}
 LEARNING |= {f"mmtrans.{room}" for room in ("workers", "grid", "search", "report")}
 

@@ -53,4 +53,3 @@ def test_the_metadata_are_complete(metadata):
         line for line in metadata.get_all("Classifier") if line.startswith("Programming Language :: Python :: 3.")
     }
     assert pythons == {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)}
-    assert {"test", "dev", "notebook", "hub", "cuda", "addons"} == set(metadata.get_all("Provides-Extra"))

@@ -22,6 +22,7 @@ from mmtrans.training.execution import WorkerLostError
 #: Command → what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments)`.
 COMMANDS = {
     "synthesize": "write the synthetic corpus, in MOSI's own file format",
+    "extract": "turn clips of people who talk into a corpus: their voice and words",
     "convert": "turn a corpus of any known format into records",
     "inspect": "show and verify what is inside records",
     "train": "train all phases of a recipe",
@@ -132,7 +133,10 @@ def _run(command: str | None, argv: list[str]) -> int:
 def _stop(command: str | None, interrupt: KeyboardInterrupt) -> int:
     """Says that a signal has ended a command, and returns the exit code that a shell would give."""
     terminated = isinstance(interrupt, interrupts.Terminated)
-    goes_on = " The same command goes on from the last checkpoint." if command in ("train", "tune", "grid") else ""
+    last = {"train": "checkpoint", "tune": "checkpoint", "grid": "checkpoint", "extract": "whole recording"}.get(
+        command or ""
+    )
+    goes_on = f" The same command goes on from the last {last}." if last else ""
     return fail(f"{'Terminated' if terminated else 'Interrupted'}.{goes_on}", 143 if terminated else 130)
 
 

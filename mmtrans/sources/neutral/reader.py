@@ -12,7 +12,8 @@ A folder holds:
   begin anew in each split, as `mmtrans.sources.segment_names` tells by the labels. A segment without an array lacks the
   modality. Files hold no Python objects: they are read with `allow_pickle=False`.
 - optionally `corpus.json`: `{"label": {"name", "low", "high", "neutral"}, "columns": {"audio": [names], …},
-  "aligned": {"audio": true, …}}`, each part optional.
+  "aligned": {"audio": true, …}}`, each part optional. `extraction`, by which `mmtrans extract` tells how it made the
+  corpus, is not read.
 
 Without `aligned`, a modality is aligned where it has one step a word in every segment (without words: where all
 modalities of every segment have equal steps); the words then are the tokens. With `aligned`, segments that break it are

@@ -29,7 +29,8 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """Reads `{"label": {name, low, high, neutral}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
 
-    Modalities go by any of their names, as those of the arrays do.
+    Modalities go by any of their names, as those of the arrays do. `extraction`, which tells how a corpus of clips was
+    made, is not read.
 
     Returns:
         The settings; empty ones where there is no file.
@@ -43,7 +44,7 @@ def read_settings(path: Path) -> Settings:
         content = json.loads(read_text(path, "corpus.json", "JSON in UTF-8"))
     except (json.JSONDecodeError, RecursionError) as error:
         raise _refusal(path, " ".join(str(error).split())) from error
-    if not isinstance(content, dict) or set(content) - {"label", "columns", "aligned"}:
+    if not isinstance(content, dict) or set(content) - {"label", "columns", "aligned", "extraction"}:
         raise _refusal(path, f"{sorted(content) if isinstance(content, dict) else type(content).__name__}")
     columns = _by_modality(content.get("columns", {}), list, path)
     aligned = _by_modality(content.get("aligned", {}), bool, path)

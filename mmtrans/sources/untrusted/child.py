@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.untrusted import hdf5
@@ -78,6 +80,12 @@ def _serve(request: Request, frames: int) -> None:
     module, _, name = request["function"].partition(":")
     function: Callable[..., object] = getattr(importlib.import_module(module), name)
     corpus = function(request["path"], **request["options"])
+    if inspect.isgenerator(corpus):
+        parts: Any = corpus
+        for value, arrays in parts:
+            _write(frames, encode({"kind": "part", "value": value}, arrays))
+        _write(frames, encode({"kind": "done"}))
+        return
     if not isinstance(corpus, Corpus):
         _write(frames, encode({"kind": "value", "value": corpus}))
         return

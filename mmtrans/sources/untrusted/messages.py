@@ -83,6 +83,19 @@ class ValueHeader(TypedDict):
     value: object
 
 
+class PartHeader(TypedDict):
+    """A part of what a generator yields, whose arrays are those of its frame."""
+
+    kind: Literal["part"]
+    value: object
+
+
+class DoneHeader(TypedDict):
+    """A generator yields no more."""
+
+    kind: Literal["done"]
+
+
 class OutOfMemory(TypedDict):
     """The child needed more memory than it may have, at a place in a file."""
 
@@ -100,6 +113,6 @@ class Refusal(TypedDict):
 
 
 #: What a child sends where all is well.
-Answer = CorpusHeader | SegmentHeader | AccountHeader | ValueHeader
+Answer = CorpusHeader | SegmentHeader | AccountHeader | ValueHeader | PartHeader | DoneHeader
 
 Header = Answer | OutOfMemory | Refusal

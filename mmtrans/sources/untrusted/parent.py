@@ -34,6 +34,7 @@ from mmtrans.sources.untrusted.messages import (
     Command,
     CorpusHeader,
     Opening,
+    PartHeader,
     Request,
     SegmentHeader,
     ValueHeader,
@@ -134,6 +135,37 @@ def call_isolated(
     child = _Child(_request(function, path, options, limits), limits)
     try:
         return cast(ValueHeader, child.receive()[0])["value"]
+    finally:
+        child.stop()
+
+
+def stream_isolated(
+    function: Callable[..., Iterator[tuple[object, Mapping[str, np.ndarray]]]],
+    path: str | Path,
+    options: Mapping[str, object] | None = None,
+    *,
+    limits: Limits | None = None,
+) -> Iterator[tuple[object, dict[str, np.ndarray]]]:
+    """What the generator `function(path, **options)` yields in a child process, part by part.
+
+    The child ends where the iteration does.
+
+    Args:
+        function: a generator function of a module. Each part is a value that JSON can express, and non-empty float32
+            arrays by name.
+        path, options, limits: the arguments of `read_isolated` with these names.
+
+    Raises:
+        ValueError, FileNotFoundError, RuntimeError: the same causes as those of `read_isolated`, while iterating.
+    """
+    limits = limits or Limits()
+    child = _Child(_request(function, path, options, limits), limits)
+    try:
+        while True:
+            header, arrays = child.receive()
+            if header["kind"] == "done":
+                return
+            yield cast(PartHeader, header)["value"], arrays
     finally:
         child.stop()
 

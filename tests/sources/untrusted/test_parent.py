@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mmtrans.sources.csd.reader import open_csd, open_sequences
-from mmtrans.sources.untrusted.parent import Limits, call_isolated, read_isolated
+from mmtrans.sources.untrusted.parent import Limits, call_isolated, read_isolated, stream_isolated
 from tests.sources.csd.test_reader import write_corpus
 from tests.sources.csd_files import words_of, write_csd
-from tests.sources.readers import open_numbers, open_plain, tell
+from tests.sources.readers import open_numbers, open_plain, stream, tell
 
 
 def same(ours, theirs):
@@ -178,3 +178,31 @@ def test_a_locked_file_is_read(tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         for isolated in (False, True):
             assert [segment.tokens for segment in open_csd(path, isolated=isolated).read()] == [("a",)]
+
+
+def test_a_generator_is_streamed_part_by_part():
+    parts = list(stream_isolated(stream, "x", {"number": 3}))
+    assert [value for value, _ in parts] == [
+        {"path": "x", "number": 0},
+        {"path": "x", "number": 1},
+        {"path": "x", "number": 2},
+    ]
+    assert [arrays["a"].tolist() for _, arrays in parts] == [[[0.0]], [[0.0], [1.0]], [[0.0], [1.0], [2.0]]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "match"), [("segfault", "signal SIGSEGV"), ("value", r"^The values are bad\. Received: x\.$")]
+)
+def test_a_stream_that_fails_gives_what_came_before(fault, match):
+    parts = stream_isolated(stream, "x", {"number": 3, "fault": fault})
+    assert [next(parts)[0]["number"] for _ in range(2)] == [0, 1]
+    with pytest.raises(ValueError, match=match):
+        next(parts)
+
+
+def test_a_stream_that_nobody_reads_to_its_end_leaves_no_process():
+    before = children()
+    parts = stream_isolated(stream, "x", {"number": 10**6})
+    next(parts)
+    parts.close()
+    assert children() == before

@@ -1,0 +1,100 @@
+"""`mmtrans extract`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mmtrans.bounds import CLIP_SHIFT, SEGMENT_SECONDS
+from mmtrans.cli.parser import add_number
+from mmtrans.system.console import Console, say, warn
+from mmtrans.system.escape import for_shell
+
+if TYPE_CHECKING:
+    from mmtrans.clips.extract import ExtractAccount
+
+#: Clips that were left out are named so far; `corpus.json` has all.
+_SHOWN = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("clips", metavar="CLIPS", help="video or sound file, folder of such, or table of clips (.csv)")
+    parser.add_argument("corpus", metavar="CORPUS", help="directory to make, for `mmtrans convert`")
+    parser.add_argument(
+        "--steps",
+        choices=("words", "frames"),
+        default="words",
+        help="what a step is: the mean over a word, or 10 ms (default: words)",
+    )
+    parser.add_argument(
+        "--normalise",
+        choices=("none", "speaker"),
+        default="none",
+        help="speaker: columns relative to the median of each speaker (default: none)",
+    )
+    add_number(
+        parser,
+        "--segment-seconds",
+        float,
+        SEGMENT_SECONDS,
+        default=20.0,
+        help="longest piece that a recording is cut into, at its pauses (default: 20)",
+    )
+    add_number(
+        parser,
+        "--clip-shift",
+        float,
+        CLIP_SHIFT,
+        default=0.0,
+        help="seconds added to the times of words in files beside the clips (default: 0)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> ExtractAccount:
+    """Extracts, shows the account, and returns it."""
+    from mmtrans.clips.extract import extract
+    from mmtrans.clips.settings import ExtractSettings
+
+    settings = ExtractSettings(
+        steps=arguments.steps,
+        normalise=arguments.normalise,
+        segment_seconds=arguments.segment_seconds,
+        clip_shift=arguments.clip_shift,
+    )
+    with _progress() as progress:
+        extraction = extract(arguments.clips, arguments.corpus, settings, progress=progress)
+    _show(extraction.account)
+    say(f"Next: mmtrans convert {for_shell(arguments.corpus)} RECORDS")
+    return extraction.account
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("recordings", markup=False), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(account: ExtractAccount) -> None:
+    before = f", {account['done_before']} of them before" if account["done_before"] else ""
+    say(
+        f"{account['recordings']} recordings ({account['seconds']:.1f} s{before}): {account['segments']} segments of "
+        f"{account['speakers']} speakers, {account['words']} words."
+    )
+    for name, number in account["counts"].items():
+        say(f"  {number:g} {name}")
+    left_out = account["left_out"]
+    for left in left_out[:_SHOWN]:
+        warn(f"Left out: {left['clip']}: {left['reason']}.")
+    if len(left_out) > _SHOWN:
+        warn(f"Left out: {len(left_out) - _SHOWN} more, which corpus.json names.")
+    if account["files_aside"]:
+        warn(f"Note: {account['files_aside']} other files of the folder are no clips, by their endings.")

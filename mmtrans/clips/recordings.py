@@ -1,0 +1,161 @@
+"""One recording: its sound is decoded once, and measured, cut and written as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from mmtrans.clips.account import ClipAccount, Counted, Reason
+from mmtrans.clips.listing import Recording
+from mmtrans.clips.pieces import Piece, Span
+from mmtrans.clips.settings import ExtractSettings
+from mmtrans.clips.sound.recording import RecordedSound, RecordingError
+from mmtrans.clips.steps import mean_of_words
+from mmtrans.clips.store import ArrayWriter, ClipStore, Receipt, SegmentReceipt
+from mmtrans.clips.voice.columns import FRAME_SECONDS
+from mmtrans.clips.voice.stream import VoiceStream
+from mmtrans.clips.words.files import TRANSCRIPT, read_words_file, words_beside
+from mmtrans.clips.words.timed import TimedWord, moved
+from mmtrans.sources.words import storable_text
+from tfrecords.manifest import file_sha256
+from tfrecords.schema import segment_id
+
+
+def request_of(recording: Recording) -> dict[str, object]:
+    """All that the segments of a recording depend on besides the settings."""
+    files = [recording.path, *([beside] if (beside := words_beside(recording.path)) else [])]
+    stats = [(file, file.stat()) for file in files]
+    return {
+        "wanted": [asdict(wanted) for wanted in recording.wanted],
+        "files": [[storable_text(file.name), found.st_size, found.st_mtime_ns] for file, found in stats],
+    }
+
+
+def needs_aligner(recording: Recording) -> bool:
+    """Whether a transcript of it has to be aligned."""
+    beside = words_beside(recording.path)
+    is_transcript = beside is not None and beside.suffix == TRANSCRIPT
+    return is_transcript or (beside is None and any(wanted.transcript for wanted in recording.wanted))
+
+
+def extract_recording(
+    recording: Recording, request: dict[str, object], store: ClipStore, settings: ExtractSettings
+) -> Receipt:
+    """Measures a recording, writes the arrays of its segments, and notes that it is done.
+
+    One whose decoding fails, as where memory is short, is tried again by the next command.
+
+    Args:
+        recording: what is wanted of which file.
+        request: what `request_of` tells of it.
+        store: the directory of the corpus.
+        settings: how clips are extracted.
+    """
+    account = ClipAccount()
+    sound = RecordedSound(recording.path, account)
+    segments: list[SegmentReceipt] = []
+    sha256 = None
+    may_go_better = False
+    with store.new_arrays(recording.name) as path, ArrayWriter(path) as writer:
+        try:
+            spans, known = _spans(recording, settings, account)
+            for piece in _pieces(sound, spans):
+                segment, steps = _segment(piece, len(segments), settings)
+                if len(steps):
+                    writer.add(segment["id"], steps)
+                    segments.append(segment)
+                else:
+                    account.leave(f"{recording.name}, from {segment['start']:g} s", Reason.NO_WORDS)
+            _count_words(segments, known, account)
+            account.count(Counted.WITHOUT_WORDS, not any(segment["words"] for segment in segments))
+            sha256 = file_sha256(recording.path)
+        except RecordingError as error:
+            # What came before a failure is no recording.
+            segments, may_go_better = [], error.reason is Reason.NOT_DECODED
+            account.leave(recording.name, error.reason, error.detail)
+    receipt: Receipt = {
+        "recording": recording.name,
+        "request": request,
+        "sha256": sha256,
+        "sound": dict(sound.known),
+        "seconds": sound.seconds,
+        "segments": segments,
+        "counts": account.in_words(),
+        "left_out": account.left_out(),
+    }
+    if not may_go_better:
+        store.keep(receipt)
+    return receipt
+
+
+def _spans(
+    recording: Recording, settings: ExtractSettings, account: ClipAccount
+) -> tuple[list[Span], list[TimedWord] | None]:
+    """What is wanted, and the words with times that lie beside the recording."""
+    beside = words_beside(recording.path)
+    known: list[TimedWord] | None = None
+    transcript: str | None = None
+    if beside is not None:
+        try:
+            found = read_words_file(beside)
+        except ValueError as error:
+            raise RecordingError(Reason.BAD_WORDS, str(error)) from error
+        if isinstance(found, str):
+            transcript = found
+        else:
+            known = [moved(word, settings.clip_shift) for word in found]
+    said = [wanted.transcript or (transcript if len(recording.wanted) == 1 else None) for wanted in recording.wanted]
+    if known is not None:
+        account.count(Counted.TRANSCRIPT_ASIDE, sum(text is not None for text in said))
+        said = [None] * len(said)
+    pairs = zip(recording.wanted, said, strict=True)
+    return [Span(wanted, known, text, settings, account) for wanted, text in pairs], known
+
+
+def _pieces(sound: RecordedSound, spans: Sequence[Span]) -> Iterator[Piece]:
+    """The pieces of all spans, in the order in which they end."""
+    voice = VoiceStream()
+    samples = frames = 0
+    for block in sound.blocks():
+        measured = voice.push(block)
+        for span in spans:
+            span.take_samples(block, samples)
+            yield from span.take(measured, frames)
+        samples += len(block)
+        frames += len(measured)
+    measured = voice.finish()
+    for span in spans:
+        yield from span.take(measured, frames)
+        yield from span.finish()
+
+
+def _segment(piece: Piece, number: int, settings: ExtractSettings) -> tuple[SegmentReceipt, np.ndarray]:
+    """A segment and its steps; there are none where they would be words, and none are spoken."""
+    wanted = piece.wanted
+    by_word = settings.steps == "words"
+    steps = mean_of_words(piece.frames, piece.words, piece.first) if by_word else piece.frames
+    start = piece.first * FRAME_SECONDS
+    segment: SegmentReceipt = {
+        "id": segment_id(wanted.video_id, number if wanted.index is None else wanted.index),
+        "label": wanted.label,
+        "split": wanted.split,
+        "speaker": wanted.speaker or wanted.video_id,
+        "start": round(start, 3),
+        "end": round(start + len(piece.frames) * FRAME_SECONDS, 3),
+        "steps": len(steps),
+        "words": [
+            (storable_text(word.text), round(word.start, 3), round(word.end, 3), word.how) for word in piece.words
+        ],
+    }
+    return segment, steps
+
+
+def _count_words(segments: Sequence[SegmentReceipt], known: Sequence[TimedWord] | None, account: ClipAccount) -> None:
+    by_how = {"given": Counted.GIVEN, "aligned": Counted.ALIGNED, "spread": Counted.SPREAD}
+    used = [word for segment in segments for word in segment["words"]]
+    for how, counted in by_how.items():
+        account.count(counted, sum(word[3] == how for word in used))
+    if known is not None:
+        account.count(Counted.WORDS_OUTSIDE, max(len(known) - len({word[:3] for word in used}), 0))

@@ -1,0 +1,46 @@
+"""How clips are extracted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from mmtrans.bounds import CLIP_SHIFT, SEGMENT_SECONDS, check_number
+
+#: What a step of a segment is: a word, or 10 ms.
+STEPS = ("words", "frames")
+
+#: Whether columns are relative to their median of a speaker.
+NORMALISE = ("none", "speaker")
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """Settings of an extraction; a corpus is made with one set of them.
+
+    Args:
+        steps: `words` for the mean over each word, `frames` for each 10 ms.
+        normalise: `speaker` for columns less their median of the speaker, divided by the median of what then is left.
+        segment_seconds: the longest piece that a recording is cut into at its pauses.
+        clip_shift: seconds added to the times of words that are given.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    steps: str = "words"
+    normalise: str = "none"
+    segment_seconds: float = 20.0
+    clip_shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, known in (("steps", STEPS), ("normalise", NORMALISE)):
+            if (given := getattr(self, name)) not in known:
+                raise ValueError(
+                    f"Unknown choice of --{name}. Expected one of {list(known)}. Received: {name}={given!r}. Name one."
+                )
+        check_number("--segment-seconds", self.segment_seconds, **SEGMENT_SECONDS)
+        check_number("--clip-shift", self.clip_shift, **CLIP_SHIFT)
+
+    def to_json(self) -> dict[str, object]:
+        """The settings as JSON has them."""
+        return asdict(self)

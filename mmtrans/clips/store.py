@@ -1,0 +1,190 @@
+"""The directory of a corpus of clips: what is done of each recording, and the corpus that is made of all at the end.
+
+`clips/<recording>.json` tells what became of a recording, and `clips/<recording>.npz` has the arrays of its segments as
+they were measured. Both are there or the recording is not done. `segments.csv`, `audio.npz` and `corpus.json` are made
+of them, and are what `mmtrans convert` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from mmtrans.clips.account import LeftOut
+from mmtrans.sources.untrusted.npz import open_npz, read_array
+from mmtrans.system.escape import for_file_name
+from mmtrans.system.files import new_file, write_atomically
+from tfrecords.directories import remove
+
+TABLE, ARRAYS, SETTINGS, CLIPS = "segments.csv", "audio.npz", "corpus.json", "clips"
+
+#: What is in the directory, besides what every command leaves there for a moment.
+_OWN = (TABLE, ARRAYS, SETTINGS, CLIPS)
+
+
+class SegmentReceipt(TypedDict):
+    """A segment: `words` has `(word, start, end, how)` with times in the recording."""
+
+    id: str
+    label: float | None
+    split: str | None
+    speaker: str
+    start: float
+    end: float
+    steps: int
+    words: list[tuple[str, float, float, str]]
+
+
+class Receipt(TypedDict):
+    """What became of a recording.
+
+    `request` is all that its segments depend on; `sound` is what FFmpeg told of the file.
+    """
+
+    recording: str
+    request: dict[str, object]
+    sha256: str | None
+    sound: dict[str, object]
+    seconds: float
+    segments: list[SegmentReceipt]
+    counts: dict[str, float]
+    left_out: list[LeftOut]
+
+
+class ClipStore:
+    """The directory of a corpus that is being made, or is whole."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def begin(self, settings: Mapping[str, object]) -> None:
+        """Makes the directory that of an extraction with these settings.
+
+        Raises:
+            ValueError: it holds something else, or was begun with other settings.
+        """
+        names = {path.name for path in self.directory.iterdir() if not path.name.startswith(".")}
+        begun = self._settings() if SETTINGS in names else None
+        if names and (begun is None or names - set(_OWN)):
+            others = sorted(names - set(_OWN)) or sorted(names)
+            raise ValueError(
+                f"Something else is in the directory. Expected a new one, or one that this command began. "
+                f"Received: {', '.join(others[:3])} ({self.directory}). Choose another."
+            )
+        if begun is not None and begun != settings:
+            differing = sorted(name for name in {*begun, *settings} if begun.get(name) != settings.get(name))
+            told = ", ".join(f"{name}={settings.get(name)!r} after {begun.get(name)!r}" for name in differing)
+            raise ValueError(
+                f"The corpus was begun with other settings. Expected the same. Received: {told} ({self.directory}). "
+                f"Choose another directory, or remove this one."
+            )
+        (self.directory / CLIPS).mkdir(exist_ok=True)
+        if begun is None:
+            write_atomically(self.directory / SETTINGS, json.dumps({"extraction": {"settings": settings}}))
+
+    def _settings(self) -> dict[str, object] | None:
+        try:
+            content = json.loads((self.directory / SETTINGS).read_text(encoding="utf-8"))
+            settings = content["extraction"]["settings"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return settings if isinstance(settings, dict) else None
+
+    def abandon(self) -> None:
+        """Removes all that this command has made."""
+        for name in _OWN:
+            remove(self.directory / name)
+
+    def receipt(self, recording: str) -> Receipt | None:
+        """What became of a recording that is done."""
+        place = self._place(recording)
+        try:
+            receipt: Receipt = json.loads(place.with_name(f"{place.name}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return receipt if self._arrays_of(recording).is_file() else None
+
+    def forget_others(self, recordings: Iterable[str]) -> None:
+        """Removes what became of recordings that are none of these."""
+        known = {f"{self._place(recording).name}{end}" for recording in recordings for end in (".json", ".npz")}
+        for path in (self.directory / CLIPS).iterdir():
+            if path.name not in known:
+                remove(path)
+
+    def forget_corpus(self) -> None:
+        """Removes what is made of all recordings, before more of them are done."""
+        for name in (TABLE, ARRAYS):
+            remove(self.directory / name)
+
+    def new_arrays(self, recording: str):
+        """A context that gives the file to which the arrays of a recording are written."""
+        return new_file(self._arrays_of(recording))
+
+    def keep(self, receipt: Receipt) -> None:
+        """Notes that a recording is done; its arrays are there."""
+        place = self._place(receipt["recording"])
+        write_atomically(place.with_name(f"{place.name}.json"), json.dumps(receipt, ensure_ascii=False, indent=1))
+
+    def arrays(self, receipt: Receipt) -> Iterator[tuple[SegmentReceipt, np.ndarray]]:
+        """The segments of a recording, and the array `(steps, columns)` of each as it was measured."""
+        with open_npz(self._arrays_of(receipt["recording"])) as archive:
+            for segment in receipt["segments"]:
+                yield segment, read_array(archive, segment["id"])
+
+    def write_corpus(
+        self, receipts: Sequence[Receipt], arrays: Iterable[tuple[str, np.ndarray]], settings: Mapping[str, object]
+    ) -> None:
+        """Writes the corpus; the table comes last, and without it there is none.
+
+        Args:
+            receipts: what became of all recordings.
+            arrays: id and array of each segment.
+            settings: what `corpus.json` holds.
+        """
+        with new_file(self.directory / ARRAYS) as path, ArrayWriter(path) as writer:
+            for id, array in arrays:
+                writer.add(id, array)
+        write_atomically(self.directory / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
+        out = io.StringIO(newline="")
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(["id", "split", "label", "words"])
+        for receipt in receipts:
+            for segment in receipt["segments"]:
+                words = " ".join(word for word, *_ in segment["words"])
+                label = "" if segment["label"] is None else repr(segment["label"])
+                table.writerow([segment["id"], segment["split"] or "", label, words])
+        write_atomically(self.directory / TABLE, out.getvalue())
+
+    def _place(self, recording: str) -> Path:
+        return self.directory / CLIPS / for_file_name(recording)
+
+    def _arrays_of(self, recording: str) -> Path:
+        place = self._place(recording)
+        return place.with_name(f"{place.name}.npz")
+
+
+class ArrayWriter:
+    """Writes an .npz archive array by array: what is held does not grow with their number."""
+
+    def __init__(self, path: Path) -> None:
+        self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True)
+
+    def __enter__(self) -> ArrayWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._archive.close()
+
+    def add(self, name: str, array: np.ndarray) -> None:
+        """Adds an array under a name."""
+        # The time of an entry is always the same, so that equal arrays make equal files.
+        entry = zipfile.ZipInfo(f"{name}.npy")
+        with self._archive.open(entry, "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, np.ascontiguousarray(array, np.float32), allow_pickle=False)

@@ -1,0 +1,1 @@
+"""The columns of the voice: 40 numbers each 10 ms."""
