@@ -30,8 +30,8 @@ from mmtrans.runs.run import Run
 from mmtrans.search.folds import fold_videos
 from mmtrans.system.files import write_atomically
 from mmtrans.system.quiet import silent_stderr
+from mmtrans.training.process import forget_models, set_up_tensorflow
 from mmtrans.training.train import train
-from mmtrans.workers.process import forget_models, set_up_tensorflow
 from tfrecords.schema import LabelScale, video_of
 
 #: In a run: id of each segment of its test split → label and score.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtrans.cli.engine import add_engine_flags, engine_options
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle, find_idle, note
 from mmtrans.cli.parser import Parser, add_config_flags, add_number, config_from, number_type
@@ -43,7 +44,7 @@ def add_arguments(parser: Parser) -> None:
         help="paper (its 26 rows), paper-extra, or a file with one recipe per line (default: paper)",
     )
     add_number(parser, "--seeds", int, {"low": 1, "most": 10_000}, default=5, help="seeds 0 to N-1 (default: 5)")
-    add_number(parser, "--jobs", int, {"low": 1, "most": 1000}, default=1, help="worker processes (default: 1)")
+    add_engine_flags(parser, "trainings")
     add_config_flags(parser, without=OWN)
     parser.add_argument(
         "--controls",
@@ -68,9 +69,10 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Completes the grid, shows its rows, and returns them with the failures."""
-    from mmtrans.cli.quiet import import_tensorflow
+    from mmtrans.cli.quiet import import_for_tasks
     from mmtrans.grid.recipes import read_recipes
 
+    options = engine_options(arguments)
     config = dataclasses.replace(config_from(arguments), **OWN)
     fractions = [
         dataclasses.replace(config, label_fraction=share).plan.label_fraction for share in arguments.label_fractions
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     planned = rows_of(recipes, arguments.controls, (), variants, config)
     for line in _notes(arguments, config, {row: config_of(row, variants, config) for row in planned}, variants):
         warn(line)
-    import_tensorflow()
+    import_for_tasks(options)
     from mmtrans.data.records import Records
     from mmtrans.grid.inits import keep_inits, open_inits, spelled_as_known
     from mmtrans.grid.plan import Grid
@@ -113,7 +115,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         grid.save()
         for reason, names in outdated_runs(grid).items():
             warn(f"These runs are trained anew, since {reason}: {', '.join(names)}.")
-        failures = run_grid(grid, arguments.jobs, arguments.quiet)
+        failures = run_grid(grid, options, arguments.quiet)
         rows = summarize(grid)
     _show(grid, rows, failures)
     return {"split": grid.metric_split, "rows": rows, "failures": failures}

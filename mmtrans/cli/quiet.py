@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from mmtrans.system.quiet import import_tensorflow, silent_stderr
 
 if TYPE_CHECKING:
+    from mmtrans.engine.options import EngineOptions
     from mmtrans.training.devices import Devices
     from mmtrans.training.execution import Execution
 
-__all__ = ["import_devices", "import_tensorflow"]
+__all__ = ["import_devices", "import_for_tasks", "import_tensorflow"]
 
 
 def import_devices(execution: Execution) -> Devices:
@@ -26,3 +27,15 @@ def import_devices(execution: Execution) -> Devices:
         devices = open_devices(execution)
         tf.config.list_logical_devices()
     return devices
+
+
+def import_for_tasks(options: EngineOptions) -> None:
+    """Imports TensorFlow into a process whose tasks are trainings: it does them itself, or leaves them to workers."""
+    from mmtrans.training.process import leave_gpus_to_workers, set_up_tensorflow
+
+    with silent_stderr():
+        if options.is_here:
+            set_up_tensorflow(None)
+        else:
+            leave_gpus_to_workers()
+        import_tensorflow()

@@ -17,7 +17,7 @@ from mmtrans.engine.answers import Answer
 from mmtrans.engine.checks import address_of, declares
 from mmtrans.engine.engine import Engine, Entry, Outcome, Work
 from mmtrans.engine.fitness import Fitness
-from mmtrans.engine.worker import Job
+from mmtrans.engine.worker import Job, Order
 from mmtrans.system.console import warn
 from mmtrans.system.errors import SystemRefusalError
 
@@ -70,7 +70,8 @@ class Cluster(Engine):
         self.resources = dict(resources)
         self.on_start = on_start
         self._address = address_of(client)
-        self._job = Job(f"mmtrans-{uuid.uuid4().hex}", work, fitness)
+        self.work = work
+        self._job = Job(f"mmtrans-{uuid.uuid4().hex}", fitness)
         self._futures: dict[str, Future] = {}
         #: Key → how often a worker has begun the task.
         self._begun: Counter[str] = Counter()
@@ -120,8 +121,7 @@ class Cluster(Engine):
         self._futures[entry.key] = future = self.client.submit(
             worker.do,
             self._job,
-            entry.task,
-            entry.key,
+            Order.of(entry.key, self.work, entry.task),
             # Each try is a task of its own: the cluster may still know the one before.
             key=f"{entry.key}-{uuid.uuid4().hex}",
             priority=-entry.rank[0],

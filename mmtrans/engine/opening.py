@@ -55,6 +55,9 @@ def opened(
     from mmtrans.engine.checks import check_workers
     from mmtrans.engine.cluster import Cluster
 
+    if options.scheduler is None:
+        # Workers of this machine, in this environment, see the same.
+        needs = Needs(memory=needs.memory if needs is not None else 0)
     with _fitness(needs or Needs()) as fitness, _client(options) as client:
         check_workers(client, fitness, options.resources)
         Console(stderr=True, quiet=quiet).print(_place(client), soft_wrap=True)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from mmtrans.bounds import check_number
 
+#: Worker processes of one machine at most.
+MOST_JOBS = 1000
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -27,7 +30,7 @@ class EngineOptions:
     resources: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
-        check_number("--jobs", self.jobs, low=1, most=1000)
+        check_number("--jobs", self.jobs, low=1, most=MOST_JOBS)
         if self.scheduler is not None and self.jobs > 1:
             raise ValueError(
                 f"A cluster has workers of its own. Expected --jobs or a scheduler, not both. "

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
+import random
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from distributed import get_worker
 from distributed.core import Status
+from distributed.protocol.pickle import dumps, loads
 from distributed.worker import Worker
 
 from mmtrans.engine.answers import Answer, answer_of
@@ -36,48 +42,78 @@ class Job:
 
     Args:
         name: name that no other command's job has; also of the topic of the cluster where beginnings of tasks are told.
-        work: the work.
         fitness: what a worker must have.
     """
 
     name: str
-    work: Work
     fitness: Fitness
 
 
-def do(job: Job, task: Any, key: str) -> Answer:
-    """Does a task in the thread of a worker.
+@dataclass(frozen=True)
+class Order:
+    """A task as it travels.
 
     Args:
-        job: what it belongs to.
-        task: the task.
         key: the engine's key of it.
+        log_path: file that receives what is printed.
+        content: the work and the task, pickled: to unpickle them is to import what they need, which may print.
     """
+
+    key: str
+    log_path: Path
+    content: bytes
+
+    @classmethod
+    def of(cls, key: str, work: Work, task: Any) -> Order:
+        """The order for a task."""
+        return cls(key, work.log_path(task), dumps((work, task)))
+
+
+def do(job: Job, order: Order) -> Answer:
+    """Does a task in the thread of a worker."""
+    keep_randomness_apart()
     worker = get_worker()
     if job.name not in _started:
         difference = job.fitness.difference(worker.address)
         if difference is not None:
             return Answer("unfit", worker.address, difference)
-    worker.log_event(job.name, key)
+    worker.log_event(job.name, order.key)
     with _stopping(worker, job):
         try:
-            answer = answer_of(lambda: _logged(job, task))
+            answer = answer_of(lambda: _logged(job, order))
         except KeyboardInterrupt:
             return Answer("stopped")
     # The log itself may be what is refused.
     return answer.result if answer.kind == "done" else answer
 
 
-def _logged(job: Job, task: Any) -> Answer:
-    with printing_to(job.work.log_path(task)):
-        return answer_of(lambda: _done(job, task))
+@functools.cache
+def keep_randomness_apart() -> None:
+    """Gives dask's modules a `random` of their own.
+
+    Their threads draw from Python's at any time, so that a task which has seeded it would not get the same numbers.
+    """
+    spec = importlib.util.find_spec("random")
+    if spec is None or spec.loader is None:
+        return
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("dask", "distributed", "tornado") and vars(module).get("random") is random:
+            vars(module)["random"] = copy
 
 
-def _done(job: Job, task: Any) -> Any:
+def _logged(job: Job, order: Order) -> Answer:
+    with printing_to(order.log_path):
+        return answer_of(lambda: _done(job, order))
+
+
+def _done(job: Job, order: Order) -> Any:
+    work, task = loads(order.content)
     if job.name not in _started:
-        job.work.start()
+        work.start()
         _started.add(job.name)
-    return job.work(task)
+    return work(task)
 
 
 @contextlib.contextmanager

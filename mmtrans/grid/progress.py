@@ -40,6 +40,7 @@ class Display:
             speed_estimate_period=3600,  # seconds; a task may take minutes
         )
         self.all_tasks = self.progress.add_task("grid", total=total, count=f"0/{total}")
+        #: Task's name → its bar, and when it began.
         self._running: dict[str, tuple[TaskID, float]] = {}
 
     def __enter__(self) -> Display:
@@ -74,8 +75,10 @@ class Display:
 
     def _stop(self, task: Task, count: int) -> float:
         """Counts tasks as done, and returns the seconds since the first of them began."""
-        bar, began = self._running.pop(task.name)
-        self.progress.remove_task(bar)
+        bar, began = self._running.pop(task.name, (None, time.monotonic()))
+        # A worker that died at once has not told of its beginning.
+        if bar is not None:
+            self.progress.remove_task(bar)
         self.done += count
         self.progress.update(self.all_tasks, completed=self.done, count=f"{self.done}/{self.total}")
         return time.monotonic() - began

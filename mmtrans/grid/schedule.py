@@ -1,26 +1,29 @@
-"""Does the tasks of a grid in worker processes: what is there is left alone, and one failure stops nothing else."""
+"""Has the tasks of a grid done: what is there is left alone, and one failure stops nothing else."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mmtrans.config import RUN_FORMAT
+from mmtrans.engine.opening import opened
+from mmtrans.engine.options import EngineOptions, Needs
 from mmtrans.grid.description import Failure
 from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
-from mmtrans.grid.work import Workplace
+from mmtrans.grid.work import Workplace, log_name
+from mmtrans.runs.environment import versions
 from mmtrans.runs.phases import Phase, learned_otherwise
 from mmtrans.runs.run import Run
 from mmtrans.system.files import write_atomically
 from mmtrans.system.lease import held
-from mmtrans.workers.pool import WORKERS, Pool, signed_in
+from tfrecords.manifest import MANIFEST_NAME
 
 
 @contextlib.contextmanager
@@ -47,6 +50,12 @@ def pending_tasks(grid: Grid) -> list[Task]:
     """The tasks that are still to be done: those that gate the most first, else in the order of the grid."""
     store = Store(grid.path / "phases")
     tasks = [task for task in grid.tasks() if not _is_done(grid, store, task)]
+    lengths = chain_lengths(tasks)
+    return sorted(tasks, key=lambda task: -lengths[task.phase.key])
+
+
+def chain_lengths(tasks: Sequence[Task]) -> dict[str, int]:
+    """Key of a task's phase → how many of the tasks follow one another from it on, itself included."""
     keys = {task.phase.key for task in tasks}
     lengths: dict[str, int] = {}
     for task in tasks:
@@ -54,7 +63,7 @@ def pending_tasks(grid: Grid) -> list[Task]:
         while phase is not None and phase.key in keys:
             lengths[phase.key] = max(length, lengths.get(phase.key, 0))
             length, phase = length + 1, phase.parent
-    return sorted(tasks, key=lambda task: -lengths[task.phase.key])
+    return lengths
 
 
 def _is_done(grid: Grid, store: Store, task: Task) -> bool:
@@ -84,12 +93,12 @@ def outdated_runs(grid: Grid) -> dict[str, list[str]]:
     return outdated
 
 
-def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, Failure]:
+def run_grid(grid: Grid, options: EngineOptions, quiet: bool = False) -> dict[str, Failure]:
     """Trains and evaluates what a grid lacks, and keeps `failures.json`.
 
     Args:
         grid: a saved grid, in a directory that is locked.
-        jobs: worker processes.
+        options: where the phases are trained.
         quiet: no progress on the terminal.
 
     Returns:
@@ -98,48 +107,59 @@ def run_grid(grid: Grid, jobs: int, quiet: bool = False) -> dict[str, Failure]:
     for name in ("phases", "runs", "work", "logs"):
         (grid.path / name).mkdir(exist_ok=True)
     todo = pending_tasks(grid)
-    unfinished = {task.phase.key for task in todo}
     failures: dict[str, Failure] = {}
     _save(grid, failures)
-    # Threads of one operation help little where other processes keep the cores busy.
-    threads = 1 if jobs > 1 else None
-    init_paths = {init: copy_path(grid.path, init_hash) for init, init_hash in grid.inits.items()}
-    workplace = Workplace(grid.path, grid.records_path, grid.splits, threads, init_paths)
-    with (
-        signed_in(grid.path / WORKERS),
-        Display(len(todo), quiet) as display,
-        Pool(workplace, lambda task: grid.path / _log(task)) as pool,
-    ):
-        while todo or pool.num_busy:
-            ready = [task for task in todo if task.phase.parent is None or task.phase.parent.key not in unfinished]
-            for task in ready[: jobs - pool.num_busy]:
-                todo.remove(task)
-                display.start(task)
-                pool.submit(task)
-            for outcome in pool.outcomes():
-                if outcome.reason is None:
-                    display.end(outcome.task, outcome.result)
-                    unfinished.remove(outcome.task.phase.key)
-                    continue
-                lost = [task for task in todo if _builds_on(task.phase, outcome.task.phase)]
-                todo = [task for task in todo if task not in lost]
-                failure: Failure = {"reason": outcome.reason, "log": _log(outcome.task)}
-                failures |= {task.name: failure for task in (outcome.task, *lost) if task.completes_run}
-                _save(grid, failures)
-                display.fail(outcome.task, len(lost), failure)
+    if todo:
+        _run(grid, todo, options, quiet, failures)
     if not failures:
         shutil.rmtree(grid.path / "work")
     return failures
 
 
+def _run(grid: Grid, todo: Sequence[Task], options: EngineOptions, quiet: bool, failures: dict[str, Failure]) -> None:
+    """Has tasks done, takes over what they make, and notes what fails."""
+    work = _workplace(grid, options)
+    lengths = chain_lengths(todo)
+    with (
+        opened(options, work, _needs(grid), lambda task: display.start(task), quiet) as engine,
+        Display(len(todo), quiet) as display,
+    ):
+        for task in todo:
+            parent = task.phase.parent
+            after = [parent.key] if parent is not None and parent.key in lengths else []
+            engine.submit(task, task.phase.key, after, lengths[task.phase.key])
+        for outcome in engine.outcomes():
+            if outcome.reason is None:
+                work.publish(outcome.task)
+                display.end(outcome.task, outcome.result)
+            elif not outcome.is_lost:
+                lost = [task for task in todo if _builds_on(task.phase, outcome.task.phase)]
+                failure: Failure = {"reason": outcome.reason, "log": log_name(outcome.task)}
+                failures |= {task.name: failure for task in (outcome.task, *lost) if task.completes_run}
+                _save(grid, failures)
+                display.fail(outcome.task, len(lost), failure)
+
+
+def _workplace(grid: Grid, options: EngineOptions) -> Workplace:
+    # Threads of one operation help little where other processes keep the cores busy. A cluster's workers know theirs.
+    threads = 1 if options.jobs > 1 else None
+    path = grid.path.resolve()
+    init_paths = {init: copy_path(path, init_hash) for init, init_hash in grid.inits.items()}
+    return Workplace(path, grid.records_path, grid.splits, threads, init_paths)
+
+
+def _needs(grid: Grid) -> Needs:
+    """What a worker must have for the grid's tasks."""
+    return Needs(
+        versions={name: version for name, version in versions().items() if name in ("mmtrans", "tensorflow", "keras")},
+        files=(grid.records_path / MANIFEST_NAME,),
+        directories=(grid.path / "work",),
+    )
+
+
 def _builds_on(phase: Phase, other: Phase) -> bool:
     """Whether another phase is among a phase's ancestors."""
     return phase.parent is not None and (phase.parent.key == other.key or _builds_on(phase.parent, other))
-
-
-def _log(task: Task) -> str:
-    """A task's log, relative to the grid's directory."""
-    return f"logs/{task.name}.log"
 
 
 def _save(grid: Grid, failures: dict[str, Failure]) -> None:

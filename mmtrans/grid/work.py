@@ -1,8 +1,7 @@
-"""What a worker process of a grid does: it trains a phase, and completes a run."""
+"""What a worker of a grid does: it trains a phase, and completes a run; and what the grid takes over of that."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from mmtrans.grid.plan import Task
-from mmtrans.workers.pool import WORKERS, sign_in
-from mmtrans.workers.process import forget_models, set_up_tensorflow
+from mmtrans.training.process import forget_models, set_up_tensorflow
+from tfrecords.directories import new_directory
 
 if TYPE_CHECKING:
     from mmtrans.runs.run import Run
@@ -32,7 +31,7 @@ class Completed(TypedDict):
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where and how the tasks of a grid are done; called with a task, it does it.
+    """Where and how the tasks of a grid are done: the work of its engine.
 
     Args:
         path: the grid's directory.
@@ -50,11 +49,18 @@ class Workplace:
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
-        sign_in(self.path / WORKERS)
         set_up_tensorflow(self.num_threads)
 
+    def log_path(self, task: Task) -> Path:
+        """File that receives what is printed while a task is done."""
+        return self.path / log_name(task)
+
+    def directory(self, task: Task) -> Path:
+        """The run directory that a task is done in."""
+        return self.path / "work" / task.name
+
     def __call__(self, task: Task) -> Trained | Completed:
-        """Does a task.
+        """Does a task, in a directory of its own, from the newest checkpoint there.
 
         Raises:
             ValueError: records that lack what the phase needs, or are corrupt.
@@ -72,7 +78,7 @@ class Workplace:
         forget_models()
         records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
         init = Run.open(self.init_paths[task.config.plan.init]) if task.config.plan.init else None
-        directory = self.path / "work" / task.name
+        directory = self.directory(task)
         run = Run.open_or_create(directory, task.config, records, init)
         if task.phase.key not in (phase.key for phase in run.phases):
             # An earlier version began it, and it learns something else now.
@@ -90,12 +96,9 @@ class Workplace:
         with reporting_corruption(records):
             prepared = prepare(task.phase, run.config, records)
             train_phase(run, task.phase, prepared, False, Devices(), Execution())
-        store.put(task.phase, run)
         if task.completes_run:
             return self._complete(run)
-        result: Trained = {"valid_loss": read_outcome(run, task.phase).best_loss}
-        shutil.rmtree(run.path)
-        return result
+        return {"valid_loss": read_outcome(run, task.phase).best_loss}
 
     def _complete(self, run: Run) -> Completed:
         from mmtrans.evaluation.evaluate import evaluate_sentiment
@@ -106,8 +109,21 @@ class Workplace:
         write_history(run)
         for split in self.splits:
             result = evaluate_sentiment(run, open_records(run, splits=("train", split)), split)
-        target = self.path / "runs" / run.path.name
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(run.path, target)
         return {"split": self.splits[-1], "mae": result["mae"]}
+
+    def publish(self, task: Task) -> None:
+        """Puts what a task has made where others find it. Only who holds the grid's lease does so."""
+        from mmtrans.grid.store import Store, link_tree
+        from mmtrans.runs.run import Run
+
+        run = Run.open(self.directory(task))
+        Store(self.path / "phases").put(task.phase, run)
+        if task.completes_run:
+            with new_directory(self.path / "runs" / task.name, overwrite=True) as partial:
+                link_tree(run.path, partial)
+        shutil.rmtree(run.path)
+
+
+def log_name(task: Task) -> str:
+    """A task's log, relative to the grid's directory."""
+    return f"logs/{task.name}.log"

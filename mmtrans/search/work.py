@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from mmtrans.search.plan import Training
+from mmtrans.training.process import forget_models, set_up_tensorflow
 from mmtrans.workers.pool import WORKERS, sign_in
-from mmtrans.workers.process import forget_models, set_up_tensorflow
 
 
 class Trained(TypedDict):

@@ -92,7 +92,7 @@ def test_a_grid_directory_is_complete(grid, records_dir):
 
 @pytest.mark.slow
 def test_the_same_command_prints_the_result_without_training(grid, command, capsys, monkeypatch):
-    monkeypatch.setattr(schedule.Pool, "submit", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr(schedule, "opened", lambda *_: pytest.fail("worked"))
     assert main([*command, "--json"]) == 0
     *table, last = capsys.readouterr().out.splitlines()
     result = json.loads(last)
@@ -135,7 +135,7 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
 def test_label_fractions_add_a_run_each(small_dir, tmp_path, capsys, monkeypatch):
     planned = []
 
-    def plan_only(grid, jobs, quiet):
+    def plan_only(grid, options, quiet):
         planned.append({row.run_name(0): grid.config_of(row).plan.label_fraction for row in grid.rows()})
         return {}
 

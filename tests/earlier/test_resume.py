@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.cli.main import main
+from mmtrans.engine.engine import Engine
 from tests.earlier import EARLIER, SETS
 from tests.workers.pools import InlinePool
 
@@ -29,7 +30,6 @@ of_keras_3 = pytest.mark.skipif(keras.__version__ < "3", reason="the checkpoints
 @pytest.fixture(params=SETS)
 def made(request, monkeypatch):
     """What a commit made; workers and plots, which read none of it, are left out."""
-    monkeypatch.setattr("mmtrans.grid.schedule.Pool", InlinePool)
     monkeypatch.setattr("mmtrans.search.tuner.Pool", InlinePool)
     monkeypatch.setattr("mmtrans.search.importance.plot_parameters", lambda search, trials: None)
     monkeypatch.setattr("mmtrans.evaluation.plots.save", lambda figure, path: None)
@@ -167,11 +167,11 @@ def test_a_finished_grid_has_nothing_to_train_but_what_learns_something_else_now
 ):
     submitted = []
 
-    def submit(pool, task):
+    def submit(engine, task, *_):
         submitted.append(task.name)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(InlinePool, "submit", submit)
+    monkeypatch.setattr(Engine, "submit", submit)
     grid = copied(made / "grid", tmp_path / "grid")
     place = ["--data", made / "records-unaligned", "--out", grid]
     main([*map(str, ["grid", *place, "--recipes", recipes, "--seeds", "1", *SIZES, "--epochs", "2"])])

@@ -1,4 +1,5 @@
 import os
+import random
 
 import pytest
 
@@ -36,6 +37,13 @@ def test_tasks_are_done_by_workers_of_this_machine(work, tmp_path, capfd):
     assert out == ""
     assert err.startswith("2 workers. Scheduler: tcp://127.0.0.1:")
     assert err.count("\n") == 1
+
+
+def test_a_task_draws_what_it_would_draw_alone(work):
+    with opened(TWO, work, quiet=True) as engine:
+        engine.submit("draw", "1")
+        (outcome,) = engine.outcomes()
+    assert outcome.result == random.Random(7).random()
 
 
 def test_a_worker_that_dies_has_its_task_done_by_another(work, capfd):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import signal
 import time
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class Deeds:
                 deadline = time.monotonic() + 60
                 while task.split()[1] not in self.done() and time.monotonic() < deadline:
                     time.sleep(0.01)
+            case "draw":
+                random.seed(7)
+                time.sleep(1.2)
+                return random.random()
             case "train":
                 self.train(task)
         return f"{task}: {os.getpid()}"

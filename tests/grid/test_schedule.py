@@ -5,14 +5,17 @@ import pytest
 
 from mmtrans.config import Config
 from mmtrans.config.files import dump_yaml
+from mmtrans.engine.options import EngineOptions
 from mmtrans.grid import schedule
 from mmtrans.grid.plan import Grid
 from mmtrans.grid.schedule import locked_grid, pending_tasks, run_grid
 from mmtrans.grid.store import Store
+from mmtrans.grid.work import Workplace
 from mmtrans.runs.run import Run
 from tests.grid.test_store import finish
-from tests.workers.pools import InlinePool
 from tfrecords.schema import LabelScale
+
+HERE = EngineOptions()
 
 
 @pytest.fixture
@@ -27,36 +30,34 @@ def names(tasks):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Puts a pool in place that leaves what training leaves, and fails what `trained.failing` names."""
+    """Puts a workplace in place that leaves what training leaves, and fails what `trained.failing` names."""
 
-    class Pool(InlinePool):
+    class Leaving(Workplace):
         failing = ()
         done: tuple = ()
 
-        def __init__(self, workplace, jobs):
-            super().__init__(self.leave, jobs)
-            self.path = workplace.path
+        def start(self):
+            pass
 
-        def leave(self, task):
-            Pool.done += (task.name,)
-            if task.name in Pool.failing:
+        def __call__(self, task):
+            Leaving.done += (task.name,)
+            if task.name in Leaving.failing:
                 raise ValueError("It broke.")
-            run = Run(self.path / "runs" / task.name, task.config, self.path / "records", "abc")
+            run = Run(self.directory(task), task.config, self.path / "records", "abc")
             store = Store(self.path / "phases")
             for phase in run.phases[: task.phase.index - 1]:
                 store.place(phase, run)
             finish(run, task.phase, weights=task.name.encode())
-            store.put(task.phase, run)
+            (run.path / "config.yaml").write_text(dump_yaml(task.config.to_dict()))
+            data = {"label": asdict(LabelScale("score", -3, 3, 0)), "max_steps": {}, "modalities": {}}
+            environment = {"records": str(run.records_path), "manifest_hash": "abc", "data": data}
+            (run.path / "environment.json").write_text(json.dumps(environment))
             if task.completes_run:
                 (run.path / "metrics.json").write_text("{}")
-                (run.path / "config.yaml").write_text(dump_yaml(task.config.to_dict()))
-                data = {"label": asdict(LabelScale("score", -3, 3, 0)), "max_steps": {}, "modalities": {}}
-                environment = {"records": str(run.records_path), "manifest_hash": "abc", "data": data}
-                (run.path / "environment.json").write_text(json.dumps(environment))
             return {"valid_loss": 1.0, "split": "test", "mae": 1.0}
 
-    monkeypatch.setattr(schedule, "Pool", Pool)
-    return Pool
+    monkeypatch.setattr(schedule, "Workplace", Leaving)
+    return Leaving
 
 
 def test_the_longest_chains_come_first(grid):
@@ -68,21 +69,20 @@ def test_the_longest_chains_come_first(grid):
     ]
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_everything_is_done_once_and_then_nothing(grid, trained, jobs):
-    assert run_grid(grid, jobs, quiet=True) == {}
+def test_everything_is_done_once_and_then_nothing(grid, trained):
+    assert run_grid(grid, HERE, quiet=True) == {}
     assert sorted(trained.done) == sorted(names(grid.tasks()))
     assert json.loads((grid.path / "failures.json").read_text()) == {}
     assert not (grid.path / "work").exists()
     trained.done = ()
-    assert run_grid(grid, jobs, quiet=True) == {}
+    assert run_grid(grid, HERE, quiet=True) == {}
     assert trained.done == ()
 
 
 def test_more_rows_and_seeds_do_only_what_is_new(grid, trained):
-    run_grid(grid, 1, quiet=True)
+    run_grid(grid, HERE, quiet=True)
     trained.done = ()
-    run_grid(replace(grid, seeds=(0, 1), recipes=("T", "embed(T,A)->A")), 2, quiet=True)
+    run_grid(replace(grid, seeds=(0, 1), recipes=("T", "embed(T,A)->A")), HERE, quiet=True)
     assert sorted(trained.done) == [
         *("T-seed-1", "embed_T_A_to_A-seed-0", "embed_T_A_to_A-seed-1", "translation-T_to_A-seed-1"),
         *("translation-embed_T_A_to_A-seed-0", "translation-embed_T_A_to_A-seed-1"),
@@ -92,7 +92,7 @@ def test_more_rows_and_seeds_do_only_what_is_new(grid, trained):
 def test_a_failure_stops_only_what_builds_on_it_and_is_tried_again(grid, trained, capsys):
     trained.failing = ("translation-T_to_A-seed-0", "T-seed-0")
     lost = {"reason": "It broke.", "log": "logs/translation-T_to_A-seed-0.log"}
-    failures = run_grid(grid, 2)
+    failures = run_grid(grid, HERE)
     assert failures == {
         "T-seed-0": {"reason": "It broke.", "log": "logs/T-seed-0.log"},
         **{"T_to_A-seed-0": lost, "embed_T_A_to_V-seed-0": lost},
@@ -103,14 +103,14 @@ def test_a_failure_stops_only_what_builds_on_it_and_is_tried_again(grid, trained
     assert "translation T->A, seed 0 FAILED: It broke. 3 tasks that build on it are left out." in err
     assert "[7/7]" in err
     trained.done, trained.failing = (), ()
-    assert run_grid(grid, 2, quiet=True) == {}
+    assert run_grid(grid, HERE, quiet=True) == {}
     assert sorted(trained.done) == sorted(set(names(grid.tasks())) - {"translation-A_to_T-seed-0", "A_to_T-seed-0"})
     assert json.loads((grid.path / "failures.json").read_text()) == {}
 
 
 def test_more_epochs_train_again_what_they_would_change(grid, trained):
     grid = replace(grid, recipes=("T->A",))
-    run_grid(grid, 1, quiet=True)
+    run_grid(grid, HERE, quiet=True)
     store = Store(grid.path / "phases")
     for task in grid.tasks():
         path = store.directory(task.phase) / "phase.json"

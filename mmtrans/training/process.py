@@ -1,4 +1,4 @@
-"""TensorFlow in a worker process: it is set up once, and forgets the models of the task before."""
+"""TensorFlow in a process that does one training after another: it is set up once, and forgets the models before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import gc
 
 
 def set_up_tensorflow(num_threads: int | None) -> None:
-    """Imports TensorFlow into a worker process, with so many threads an operation, `None` for training's default."""
+    """Imports TensorFlow to train with so many threads an operation, `None` for training's default.
+
+    It may be called again, with the same number, when devices have been made.
+    """
     import tensorflow as tf
 
     from mmtrans.training.execution import set_operation_threads
@@ -17,8 +20,15 @@ def set_up_tensorflow(num_threads: int | None) -> None:
     else:
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)  # it is shared with the other workers
+        tf.config.experimental.set_memory_growth(gpu, True)  # others may share it
     make_deterministic()
+
+
+def leave_gpus_to_workers() -> None:
+    """Keeps this process, which trains nothing itself, from taking memory of GPUs."""
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")
 
 
 def forget_models() -> None:

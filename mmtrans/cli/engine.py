@@ -1,0 +1,62 @@
+"""Flags of the commands whose tasks may be done by other processes: `--jobs`, `--scheduler` and `--resources`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmtrans.cli.parser import Parser, add_number, number_type
+from mmtrans.engine.options import MOST_JOBS, EngineOptions
+
+#: Variable of the environment with the address of a scheduler, as dask's own programs read it.
+SCHEDULER = "DASK_SCHEDULER_ADDRESS"
+
+
+def add_engine_flags(parser: Parser, what: str) -> None:
+    """Adds the flags.
+
+    Args:
+        parser: a command's parser.
+        what: what the tasks are, in the plural.
+    """
+    add_number(
+        parser,
+        "--jobs",
+        int,
+        {"low": 1, "most": MOST_JOBS},
+        help=f"{what} at a time, each in a process of this machine (default: 1, in this process)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help=f"the scheduler of a dask cluster that does the {what}, e.g. tcp://host:8786 (default: {SCHEDULER}, where "
+        "it is set and there is no --jobs); see docs/cluster.md",
+    )
+    parser.add_argument(
+        "--resources",
+        type=_resources,
+        default={},
+        metavar="NAME=X,NAME=X",
+        help="what each takes of that which the cluster's workers declare, e.g. GPU=1",
+    )
+
+
+def engine_options(arguments: argparse.Namespace) -> EngineOptions:
+    """Where tasks are done, by the flags and the environment; raises as `EngineOptions` does."""
+    scheduler = arguments.scheduler
+    if scheduler is None and arguments.jobs is None:
+        scheduler = os.environ.get(SCHEDULER) or None
+    return EngineOptions(arguments.jobs or 1, scheduler, arguments.resources)
+
+
+def _resources(text: str) -> dict[str, float]:
+    amounts = {}
+    for part in text.split(","):
+        name, equals, amount = part.partition("=")
+        try:
+            amounts[name.strip()] = number_type(float)(amount)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip() or not 0 < amounts[name.strip()] < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected NAME=X,NAME=X as of GPU=1, received {text!r}")
+    return amounts
