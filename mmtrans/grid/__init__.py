@@ -1,1 +1,1 @@
-"""Rows × seeds of recipes: planned, trained phase by phase in worker processes, each phase once."""
+"""Rows × seeds of recipes: planned, trained phase by phase, each phase once."""
