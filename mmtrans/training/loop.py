@@ -24,7 +24,7 @@ from mmtrans.training.checkpoints import CheckpointManager
 from mmtrans.training.devices import Devices
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.objectives import Objective, kept_weights
-from mmtrans.training.optimizer import build_optimizer
+from mmtrans.training.optimizer import TwoOptimizers, build_optimizer
 from mmtrans.training.progress import Progress
 from mmtrans.training.replicas import first_replica, replica_seed, replica_share
 
@@ -203,13 +203,16 @@ def fit(
 
 
 def history_row(progress: Progress, checked: float, means: dict[str, float], optimizer, speed: float) -> HistoryRow:
-    """The row of history.csv of an epoch that was trained and validated; of several loss terms each has its own."""
+    """The row of history.csv of an epoch that was trained and validated; of several loss terms each has its own, and a
+    text encoder that moves its rate."""
+    is_split = isinstance(optimizer, TwoOptimizers)
     return {
         "epoch": progress.epoch + 1,
         "loss": float(np.mean(progress.losses)),
         "valid_loss": checked,
         # In Keras 2.15 it is a variable of several replicas, which is no number.
         "learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate)),
+        **({"text_learning_rate": float(optimizer.text_learning_rate)} if is_split else {}),
         "gradient_norm": float(np.mean(progress.norms)),
         "segments_per_second": round(speed, 1),
         **({f"valid_{name}": mean for name, mean in means.items()} if len(means) > 1 else {}),

@@ -16,7 +16,7 @@ from mmtrans.system.console import Console
 from mmtrans.training.progress import Progress
 from mmtrans.training.samples import is_due
 
-#: Scalars of a history row that TensorBoard shows.
+#: Scalars of every history row. TensorBoard shows them, and others that a row may have.
 SCALARS = ("loss", "valid_loss", "learning_rate", "gradient_norm", "segments_per_second")
 
 
@@ -111,7 +111,7 @@ class Monitor:
         if not self.console.is_terminal:
             self.console.print(f"{self.title}  epoch {epoch}/{self.epochs}  {figures}")
         with self.writer.as_default():
-            for name in (*SCALARS, *(name for name in row if name.startswith("valid_") and name not in SCALARS)):
+            for name in (*SCALARS, *(name for name in row if name not in (*SCALARS, "epoch"))):
                 tf.summary.scalar(name, row[name], step=epoch)
             if self.samples is not None and is_due(epoch):
                 self.samples(epoch)

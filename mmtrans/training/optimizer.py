@@ -123,6 +123,11 @@ class TwoOptimizers(tf.Module):
         """The rate of all that is no text encoder."""
         return self.rest.learning_rate
 
+    @property
+    def text_learning_rate(self) -> Any:
+        """The rate of the text encoder."""
+        return tf.convert_to_tensor(self.text.learning_rate)
+
     def build(self, variables: Sequence[Any]) -> None:
         """Makes the state for these variables."""
         for optimizer, of_text in ((self.rest, False), (self.text, True)):

@@ -16,6 +16,7 @@ from mmtrans.inference.opening import open_export
 from mmtrans.models.pieces import find_text_encoder
 from mmtrans.runs.environment import text_of
 from mmtrans.runs.run import Run
+from mmtrans.training.optimizer import RampSchedule
 from mmtrans.training.prepare import prepare_phases
 from mmtrans.words.folder import open_folder
 from mmtrans.words.model import build_text_encoder
@@ -99,6 +100,17 @@ def test_the_encoder_moves_and_scores_come_without_its_folder(tuned_run, encoder
         expected = {row["id"].encode(): float(row["prediction"]) for row in csv.DictReader(file)}
     assert len(scores) == 6
     assert scores == pytest.approx(expected, abs=1e-4)
+
+
+def test_history_has_the_rate_of_the_encoder_beside_the_others(tuned_run):
+    with open(tuned_run / "history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    steps = max(int(path.name.split("-")[1]) for path in tuned_run.glob("phases/*/checkpoints/step-*")) // len(rows)
+    ramp = RampSchedule(1e-3, 5 * steps, 0.1)
+    assert [float(row["text_learning_rate"]) for row in rows] == pytest.approx(
+        [float(ramp((epoch + 1) * steps)) for epoch in range(len(rows))]
+    )
+    assert float(rows[0]["learning_rate"]) > 1e-3
 
 
 def _batches(run):
