@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmtrans.cli.engine import add_engine_flags, engine_options
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle, find_idle, note
-from mmtrans.cli.parser import Parser, add_config_flags, add_number, config_from, number_type
+from mmtrans.cli.parser import Parser, add_config_flags, add_number, add_text_encoder, config_from, number_type
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import changed
 from mmtrans.grid.description import Failure, read_description
@@ -46,6 +46,7 @@ def add_arguments(parser: Parser) -> None:
     add_number(parser, "--seeds", int, {"low": 1, "most": 10_000}, default=5, help="seeds 0 to N-1 (default: 5)")
     add_engine_flags(parser, "trainings")
     add_config_flags(parser, without=OWN)
+    add_text_encoder(parser)
     parser.add_argument(
         "--controls",
         action="store_true",
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from mmtrans.grid.summary import summarize
     from mmtrans.training.prepare import prepare_phases
 
-    records = Records.open(arguments.data)
+    records = dataclasses.replace(Records.open(arguments.data), text_encoder=arguments.text_encoder or "")
     config = Config(**spelled_as_known(Path(arguments.out), config.to_dict()))
     variants = {name: spelled_as_known(Path(arguments.out), fields) for name, fields in variants.items()}
     grid = Grid(
@@ -105,6 +106,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         metric_split="test" if records.count("test", labelled=True) else "valid",
         variants=variants,
         unaligned=records.unaligned,
+        text_encoder=records.text_encoder,
     )
     configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
     inits = open_inits(grid.path, {made.plan.init for made in configs if made.plan.init})

@@ -216,6 +216,16 @@ def _title(name: str, section: type[Section]) -> str:
     return f"{name}: {text[:1].lower()}{text[1:].rstrip('.')}"
 
 
+def add_text_encoder(parser: Parser) -> None:
+    """Adds the flag of commands that train on records whose pieces of words a text encoder reads."""
+    parser.add_rare(
+        parser,
+        "--text-encoder",
+        metavar="DIR",
+        help="where the text encoder of the records' pieces is now (default: where it was in conversion)",
+    )
+
+
 def _flag(field: Field) -> dict[str, Any]:
     """The arguments of `add_argument` for a field's flag."""
     default = "" if field.default == "" or field.default is False else f" (default: {field.default})"

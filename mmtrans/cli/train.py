@@ -15,7 +15,7 @@ from mmtrans.cli.embedded import embedded_corpus_dir
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle
 from mmtrans.cli.launcher import launch
-from mmtrans.cli.parser import Parser, add_config_flags, config_from, number_type
+from mmtrans.cli.parser import Parser, add_config_flags, add_text_encoder, config_from, number_type
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import check_consistent
 from mmtrans.config.files import dump_yaml, load_yaml
@@ -28,6 +28,7 @@ from mmtrans.training.execution import SHARDINGS, STRATEGIES, Execution, cluster
 from tfrecords.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
+    from mmtrans.data.records import Records
     from mmtrans.runs.run import Run
 
 
@@ -44,12 +45,7 @@ def add_arguments(parser: Parser) -> None:
         "--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration and records>)"
     )
     add_config_flags(parser)
-    parser.add_rare(
-        parser,
-        "--text-encoder",
-        metavar="DIR",
-        help="where the text encoder of the records' pieces is now (default: where it was in conversion)",
-    )
+    add_text_encoder(parser)
     parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     add_execution_flags(parser)
@@ -141,6 +137,7 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
                 warn(f"Note: {path} may not be written to: the result is computed anew and not kept.")
             else:
                 if devices.is_chief:
+                    _note_encoder(config, records)
                     check_place(path)
                     stack.enter_context(held(path, "run"))
                 trained = Run.open_or_create(path, config, records, init) if devices.is_chief else Run.open(path)
@@ -169,6 +166,14 @@ def _cautions(trained: Run) -> Iterator[str]:
     if limited:
         limit = trained.config.optimisation.epochs
         yield f"Note: {' and '.join(limited)} ended at the limit of {limit} epochs; more --epochs go on from there."
+
+
+def _note_encoder(config: Config, records: Records) -> None:
+    """Says where the records hold pieces of words, and nothing of the text encoder that reads them moves."""
+    from mmtrans.runs.text_encoder import leaves_encoder
+
+    if leaves_encoder(config, records):
+        warn("Note: the text encoder stays as it is. --tune-text-encoder all lets it move with what reads it.")
 
 
 def _say_next(trained: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from mmtrans.bounds import check_number
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle
-from mmtrans.cli.parser import HelpAsWritten, Parser, add_config_flags, add_number, config_from
+from mmtrans.cli.parser import HelpAsWritten, Parser, add_config_flags, add_number, add_text_encoder, config_from
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import dump_yaml, read_yaml
 from mmtrans.search import TUNERS
@@ -103,6 +103,7 @@ def add_arguments(parser: Parser) -> None:
     objective = {"action": _Objective, "choices": None, "metavar": f"{{{','.join(FIELDS['objective'].choices)}}}"}
     fixed = [field.name for field in FIELDS.values() if field.search == "fixed"]
     add_config_flags(parser, fixed, {"objective": objective})
+    add_text_encoder(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from mmtrans.training.prepare import prepare_phases
 
     records = Records.open(arguments.data, splits=("train", "valid"))
+    records = dataclasses.replace(records, text_encoder=arguments.text_encoder or "")
     search = Search(
         path=Path(arguments.out),
         records_path=records.directory.resolve(),
@@ -142,6 +144,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         objective=arguments.metric,
         seeds_per_trial=arguments.seeds_per_trial,
         num_folds=arguments.folds_cv,
+        text_encoder=records.text_encoder,
     )
     _check_metric(search, records)
     trials = arguments.trials or TRIALS.get(arguments.tuner)
@@ -157,7 +160,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         search.save()
         for fold, valid in enumerate(folds):
             refold(records.directory, valid, search.fold_path(fold))
-            prepare_phases(search.base, Records.open(search.fold_path(fold), splits=("train", "valid")))
+            of_fold = Records.open(search.fold_path(fold), splits=("train", "valid"))
+            prepare_phases(search.base, dataclasses.replace(of_fold, text_encoder=records.text_encoder))
         ended = run_search(search, trials, member, arguments.jobs, arguments.quiet)
         plot_parameters(search, ended)
     return _show(search, ended, arguments.data)

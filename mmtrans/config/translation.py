@@ -24,9 +24,7 @@ from mmtrans.config.fields import MOST_SIZE, Section, option, unless
 class EncoderConfig(Section):
     """What reads the source of a translation."""
 
-    cell: Literal["lstm", "gru"] = option(
-        "lstm", "recurrent cell of encoder, decoder and regressor", BOTH, shapes=("encoder",)
-    )
+    cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of all parts", BOTH, shapes=("encoder",))
     # No baseline has an encoder, though the key of its regressor's phase depends on what encoders read.
     units: int = option(
         64,

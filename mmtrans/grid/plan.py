@@ -34,6 +34,7 @@ class Grid:
         variants: name → fields in which the runs of a variant differ from `config`; each recipe is also run so.
         inits: directory of a run to start from → hash of its translations, of which the grid has a copy.
         unaligned: modalities of the records whose steps are not the words'.
+        text_encoder: where the encoder of the records' pieces of words is now; empty for where it was in conversion.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Grid:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inits: Mapping[str, str] = field(default_factory=dict)
     unaligned: frozenset[str] = frozenset()
+    text_encoder: str = ""
 
     @property
     def splits(self) -> tuple[str, ...]:

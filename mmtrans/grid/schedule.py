@@ -145,7 +145,7 @@ def _workplace(grid: Grid, options: EngineOptions) -> Workplace:
     threads = 1 if options.jobs > 1 else None
     path = grid.path.resolve()
     init_paths = {init: copy_path(path, init_hash) for init, init_hash in grid.inits.items()}
-    return Workplace(path, grid.records_path, grid.splits, threads, init_paths)
+    return Workplace(path, grid.records_path, grid.splits, threads, init_paths, grid.text_encoder)
 
 
 def _needs(grid: Grid) -> Needs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -39,6 +39,7 @@ class Workplace:
         splits: the splits that a completed run is evaluated on.
         num_threads: threads of one operation; `None` for training's default.
         init_paths: `init` of a configuration → the grid's copy of that run.
+        text_encoder: where the encoder of the records' pieces of words is; empty for where it was in conversion.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Workplace:
     splits: tuple[str, ...]
     num_threads: int | None = None
     init_paths: Mapping[str, Path] = field(default_factory=dict)
+    text_encoder: str = ""
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
@@ -76,7 +78,8 @@ class Workplace:
         from mmtrans.training.train import train_phase
 
         forget_models()
-        records, store = Records.open(self.records_path, splits=("train", "valid")), Store(self.path / "phases")
+        records = Records.open(self.records_path, splits=("train", "valid"))
+        records, store = replace(records, text_encoder=self.text_encoder), Store(self.path / "phases")
         init = Run.open(self.init_paths[task.config.plan.init]) if task.config.plan.init else None
         directory = self.directory(task)
         run = Run.open_or_create(directory, task.config, records, init)

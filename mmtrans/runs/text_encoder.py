@@ -70,6 +70,13 @@ def check_pieces(config: Config, records: Records) -> None:
         )
 
 
+def leaves_encoder(config: Config, records: Records) -> bool:
+    """Whether a run reads pieces of words by a text encoder of which nothing moves, nor did in a run before."""
+    reads_text = "text" in parse(config.plan.recipe).inputs.modalities
+    is_left = config.text.tune_text_encoder == "0" and not config.plan.init
+    return reads_text and is_left and columns_of(records) is not None
+
+
 def _open(columns: TextColumns, records: Records) -> EncoderFolder:
     try:
         folder = open_folder(records.text_encoder or columns.encoder)

@@ -67,6 +67,7 @@ class Search:
         objective: name of a metric of the valid split.
         seeds_per_trial: trainings of a trial that differ in their seed; their mean counts.
         num_folds: number of folds of a cross-validation over train and valid; 0 judges by the valid split.
+        text_encoder: where the encoder of the records' pieces of words is now; empty for where it was in conversion.
 
     Raises:
         ValueError: seeds out of range; specs that are no space, leave nothing to search, or that a grid cannot list.
@@ -81,6 +82,7 @@ class Search:
     objective: str
     seeds_per_trial: int = 1
     num_folds: int = 0
+    text_encoder: str = ""
 
     def __post_init__(self) -> None:
         most = MOST_WHOLE - self.seeds_per_trial + 1

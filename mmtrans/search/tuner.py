@@ -177,7 +177,9 @@ def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1
     workers = f"{WORKERS}-{member.tuner_id}" if member.is_worker else WORKERS
     resumable = search.tuner == "hyperband"
     place = search.path / "trials"
-    trainer = Trainer(place, search.objective, resumable, num_threads, workers, search.manifest_hash)
+    trainer = Trainer(
+        place, search.objective, resumable, num_threads, workers, search.manifest_hash, search.text_encoder
+    )
     with signed_in(search.path / workers), Pool(trainer, lambda training: _log_path(search.path, training)) as pool:
         Tuner(search, trials, member, pool, jobs, quiet).search()
     return load_trials(search) if member.is_worker else write_results(search)

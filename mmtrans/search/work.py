@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -30,6 +30,7 @@ class Trainer:
         workers: name of the directory beside `trials_path` in which the processes sign in.
         manifest_hash: hash of the manifest of the search's records, which must stay what they are; `None` trusts them.
             Records of folds belong to the search itself.
+        text_encoder: where the encoder of the records' pieces of words is; empty for where it was in conversion.
     """
 
     trials_path: Path
@@ -38,6 +39,7 @@ class Trainer:
     num_threads: int | None = None
     workers: str = WORKERS
     manifest_hash: str | None = None
+    text_encoder: str = ""
 
     def start(self) -> None:
         """Imports TensorFlow and sets it up. Call it once a process."""
@@ -59,6 +61,7 @@ class Trainer:
 
         forget_models()
         records = Records.open(training.records_path, splits=("train", "valid"))
+        records = replace(records, text_encoder=self.text_encoder)
         found = records.manifest.manifest_hash
         if training.fold is None and self.manifest_hash not in (None, found):
             raise ValueError(

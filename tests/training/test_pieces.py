@@ -12,10 +12,15 @@ from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
 from mmtrans.evaluation.corruptions import corrupt
 from mmtrans.evaluation.robustness import _streams
+from mmtrans.grid.plan import Grid
+from mmtrans.grid.work import Workplace
 from mmtrans.inference.opening import open_export
 from mmtrans.models.pieces import find_text_encoder
 from mmtrans.runs.environment import text_of
 from mmtrans.runs.run import Run
+from mmtrans.runs.text_encoder import leaves_encoder
+from mmtrans.search.plan import Training
+from mmtrans.search.work import Trainer
 from mmtrans.training.optimizer import RampSchedule
 from mmtrans.training.prepare import prepare_phases
 from mmtrans.words.folder import open_folder
@@ -165,6 +170,33 @@ def test_the_folder_may_lie_elsewhere(encoder_dir, tmp_path, capsys):
     assert "The text encoder is another than that of the records. Expected sha256" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     assert main([*command, *TUNED_FLAGS, "--text-encoder", str(tmp_path / "moved")]) == 0
+
+
+@pytest.mark.slow
+def test_grids_and_searches_find_the_folder_elsewhere(encoder_dir, tiny, tmp_path):
+    here = shutil.copytree(encoder_dir, tmp_path / "encoder")
+    data = write_piece_records(here, tmp_path / "records")
+    moved = str(shutil.move(here, tmp_path / "moved"))
+    config, found = tiny(**TUNED, recipe="T", epochs=1), Records.open(data).manifest.manifest_hash
+    for name in ("phases", "runs", "work"):
+        (tmp_path / "grid" / name).mkdir(parents=True)
+    grid = Grid(tmp_path / "grid", data, found, ("T",), (0,), False, (), config, "valid", text_encoder=moved)
+    (task,) = grid.merged().tasks()
+    completed = Workplace(grid.path, data, grid.splits, text_encoder=grid.text_encoder)(task)
+    searched = Trainer(tmp_path / "trials", "mae", text_encoder=moved)(Training("0000", config, data, None))
+    assert searched["value"] == completed["mae"]
+    with pytest.raises(FileNotFoundError, match=r"say where it is by --text-encoder DIR\."):
+        Trainer(tmp_path / "others", "mae")(Training("0000", config, data, None))
+
+
+@pytest.mark.parametrize(
+    ("tuned", "recipe", "init", "left"),
+    [("0", "T", "", True), ("all", "T", "", False), ("0", "A", "", False), ("0", "T->A", "run", False)],
+)
+def test_a_run_leaves_the_encoder_where_nothing_of_it_moves(tiny, pieces, small, tuned, recipe, init, left):
+    config = tiny(recipe=recipe, tune_text_encoder=tuned, init=init)
+    assert leaves_encoder(config, pieces) == left
+    assert not leaves_encoder(config, small)
 
 
 @pytest.mark.parametrize(
