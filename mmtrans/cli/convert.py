@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmtrans.cli.parser import add_number
 from mmtrans.cli.source import add_source_arguments, add_text_arguments, corpus_from
-from mmtrans.system.console import warn
+from mmtrans.system.console import say, warn
 
 if TYPE_CHECKING:
     from mmtrans.conversion.inspect import Description
@@ -48,4 +48,15 @@ def run(arguments: argparse.Namespace) -> Description:
         warn(f"Note: {line}")
     description = describe(arguments.records)
     show_records(description, manifest.dropped)
+    if corpus.text is not None and corpus.text.layers:
+        _show_cache(arguments.text_cache)
     return description
+
+
+def _show_cache(folder: str | None) -> None:
+    """Says how large the cache of vectors is by now, as nothing else bounds it."""
+    from mmtrans.sources.text.encoding import cache_of
+
+    cache = cache_of(folder)
+    if cache is not None and cache.bytes:
+        say(f"Vectors are kept for the next conversion: {cache.bytes / 1e6:.1f} MB. Remove {cache.path} at any time.")

@@ -40,6 +40,9 @@ def test_records_and_runs_tell_their_encoder(argv, baseline_flags, tmp_path, cap
     told = json.loads(last)["text"]
     assert told["layers"] == [2, 0]
     assert "Text: layers 2, 0 of 16 columns each, mean of a word's pieces; encoder" in "\n".join(lines)
+    kept = tmp_path / "cache" / "vectors.sqlite3"
+    size = f"{kept.stat().st_size / 1e6:.1f} MB"
+    assert f"Vectors are kept for the next conversion: {size}. Remove {kept} at any time." in lines
     run = tmp_path / "run"
     assert (
         main(["train", "--data", str(tmp_path / "records"), "--recipe", "T", "--run", str(run), *baseline_flags]) == 0
@@ -63,6 +66,20 @@ def test_flags_of_no_encoder(flags, source, tmp_path, capsys):
     assert f"There is no text encoder. Expected --text-encoder NAME beside {flags[0]}." in message
 
 
+def test_numbers_of_pieces_are_not_stored_in_float16(argv, tmp_path, capsys):
+    message = refused([*argv, "--text-pieces", "--text-dtype", "float16"], capsys)
+    assert "Text cannot be stored in this type. Expected one of ['float32', 'float16'], and float32 with" in message
+    assert not (tmp_path / "records").exists()
+
+
+def test_records_tell_that_text_is_in_float16(argv, tmp_path, capsys):
+    assert main([*argv, "--text-dtype", "float16", "--json"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert json.loads(last)["modalities"]["text"]["dtype"] == "float16"
+    assert any(line.startswith("Modalities: text 32 in float16") for line in lines)
+    assert main(["inspect", str(tmp_path / "records"), "--verify"]) == 0
+
+
 def test_an_encoder_that_is_not_there(argv, tmp_path, capsys):
     argv[argv.index("--text-encoder") + 1] = "nowhere"
     assert "There is no text encoder of this name." in refused(argv, capsys)
@@ -71,6 +88,7 @@ def test_an_encoder_that_is_not_there(argv, tmp_path, capsys):
 
 def test_trouble_with_the_cache_is_a_note_and_changes_nothing(argv, tmp_path, capsys):
     assert main([*argv[:-1], "off"]) == 0
+    assert "Vectors are kept" not in capsys.readouterr().out
     before = {path.name: path.read_bytes() for path in (tmp_path / "records").iterdir()}
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "vectors.sqlite3").write_bytes(b"damage" * 1000)

@@ -74,6 +74,11 @@ class VectorCache:
 
         self._try(write, None)
 
+    @property
+    def bytes(self) -> int:
+        """Size of the file; 0 where there is none."""
+        return self.path.stat().st_size if not self._is_off and self.path.is_file() else 0
+
     def close(self) -> None:
         """Closes the file, and says how many entries were damaged. The next use opens it again."""
         self._disconnect()

@@ -141,7 +141,7 @@ def encode_words(corpus: Corpus, options: SourceOptions, *, strict: bool = True)
             f"Give the transcripts, or leave --text-encoder out."
         )
     folder = open_folder(str(options.text_encoder))
-    encoder = _Encoder(folder, _layers_of(folder, options), _cache_of(options))
+    encoder = _Encoder(folder, _layers_of(folder, options), cache_of(options.text_cache))
     if strict:
         encoder.check(corpus)
     glove = None if options.glove is None else WordVectors.open(options.glove, corpus.vocabulary, source, strict=strict)
@@ -177,10 +177,11 @@ def _columns_of_pieces(encoder: _Encoder, options: SourceOptions, vocabulary: Co
     return int(options.text_pieces)
 
 
-def _cache_of(options: SourceOptions) -> VectorCache | None:
-    if options.text_cache == NO_CACHE:
+def cache_of(folder: str | Path | None) -> VectorCache | None:
+    """The cache in a folder, the user's own without it; `None` for `NO_CACHE`."""
+    if folder == NO_CACHE:
         return None
-    return VectorCache(None if options.text_cache is None else Path(options.text_cache))
+    return VectorCache(None if folder is None else Path(folder))
 
 
 def _encode(
