@@ -7,12 +7,10 @@ import tensorflow as tf
 
 from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.recurrence import lstm_sequence, turned
+from mmtrans.layers.wide import WIDE
 
 RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
-
-#: Inputs of so many columns or more are wide: most of a step's time goes into their products with the kernels.
-WIDE = 1024
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -129,8 +127,7 @@ def input_gates(cells, inputs, mask, length):
     """The inputs' share of the pre-activations of each cell, bias included.
 
     Of wide inputs the valid steps alone are multiplied, and the products are put into their places: padding costs
-    nothing, and no row of the inputs is copied twice. That adds up the kernels' gradients in another order, which
-    changes their last bits; so narrower inputs, of which it saves little, are read as they always were.
+    nothing, and no row of the inputs is copied twice. The kernels' gradients are then added up in another order.
 
     Args:
         cells: the forward direction's cell and, if there is one, the backward direction's.

@@ -12,6 +12,7 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.config.sections import OptimisationConfig
 from mmtrans.config.text import TextConfig
+from mmtrans.layers.wide import WIDE
 from mmtrans.models.pieces import find_text_encoder
 
 
@@ -75,23 +76,40 @@ class FusedAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate=None):
         """Moves one variable. Keras 2.15 leaves the rate to the optimiser."""
-        # Keras 2.15 and 3 name them differently.
-        places = getattr(self, "_index_dict", None) or self._trainable_variables_indices
-        place = places[self._var_key(variable)]
-        momentum, velocity = (_plain(slots[place]) for slots in (self._momentums, self._velocities))
-        step = tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=momentum.handle,
-            v=velocity.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=tf.cast(self.learning_rate if learning_rate is None else learning_rate, tf.float32),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+        _move(self, gradient, variable, learning_rate)
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class WideAdam(keras.optimizers.Adam):
+    """Keras' Adam, which moves the kernels of wide inputs by one operation, as `FusedAdamW` does."""
+
+    def update_step(self, gradient, variable, *learning_rate):
+        """Moves one variable. Keras 2.15 leaves the rate to the optimiser."""
+        if len(variable.shape) == 2 and variable.shape[0] >= WIDE:
+            _move(self, gradient, variable, *learning_rate)
+        else:
+            super().update_step(gradient, variable, *learning_rate)
+
+
+def _move(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any = None) -> None:
+    """Moves one variable as Adam does, by one operation."""
+    # Keras 2.15 and 3 name them differently.
+    places = getattr(optimizer, "_index_dict", None) or optimizer._trainable_variables_indices
+    place = places[optimizer._var_key(variable)]
+    momentum, velocity = (_plain(slots[place]) for slots in (optimizer._momentums, optimizer._velocities))
+    step = tf.cast(optimizer.iterations + 1, tf.float32)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=momentum.handle,
+        v=velocity.handle,
+        beta1_power=optimizer.beta_1**step,
+        beta2_power=optimizer.beta_2**step,
+        lr=tf.cast(optimizer.learning_rate if learning_rate is None else learning_rate, tf.float32),
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        epsilon=optimizer.epsilon,
+        grad=gradient,
+    )
 
 
 def _plain(variable: Any) -> tf.Variable:
@@ -161,7 +179,7 @@ def make_optimizer(optimisation: OptimisationConfig, train_steps: int) -> keras.
     """Adam with the configured schedule."""
     halving = optimisation.decay_epochs * train_steps if optimisation.schedule == "exponential" else math.inf
     schedule: Any = HalvingSchedule(optimisation.learning_rate, optimisation.warmup_steps, halving)
-    return keras.optimizers.Adam(schedule)
+    return WideAdam(schedule)
 
 
 def _adamw(text: TextConfig, variables: Sequence[Any], train_steps: int) -> keras.optimizers.Optimizer:

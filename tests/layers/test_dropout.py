@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.layers.dropout import Dropout, named_seed, random_step
+from mmtrans.layers.wide import WIDE
 
 ONES = np.ones((7, 11, 13), np.float32)
 
@@ -45,6 +46,30 @@ def test_cells_are_dropped_alone_and_scaled():
     np.testing.assert_allclose(outputs[kept], x[kept] / 0.75, rtol=1e-6)
     assert abs(kept.mean() - 0.75) < 0.05  # 1001 cells: four standard deviations
     assert not np.all(kept == kept[:, :, :1])
+
+
+@pytest.mark.parametrize("dim", [WIDE, WIDE + 1])
+def test_wide_inputs_have_masks_of_the_same_kind(dim):
+    x = 1 + np.random.default_rng(0).random((3, 4, dim), np.float32)
+    layer = Dropout(0.3, "one")
+    outputs = dropped(layer, [3, 5], x)
+    kept = outputs != 0
+    np.testing.assert_allclose(outputs[kept], x[kept] / 0.7, rtol=1e-4)
+    assert abs(kept.mean() - 0.7) < 0.017  # 12,288 cells: four standard deviations
+    # Each cell for itself: of neighbours, which share 32 bits, as many are kept together as independent ones would be.
+    assert abs(np.mean(kept[:, :, 1::2] & kept[:, :, : dim // 2 * 2 : 2]) - 0.49) < 0.026
+    assert abs(np.mean(kept[:, 1:] & kept[:, :-1]) - 0.49) < 0.021
+    np.testing.assert_array_equal(dropped(Dropout(0.3, "one"), [3, 5], x), outputs)
+    in_graph = tf.function(lambda seed: layer_at(layer, seed, x))(tf.constant([3, 5]))
+    np.testing.assert_array_equal(in_graph, outputs)
+    for other, seed in ((layer, [3, 6]), (Dropout(0.3, "two"), [3, 5])):
+        assert 0.38 < np.mean((dropped(other, seed, x) != 0) != kept) < 0.46  # 0.42 for independent masks
+    assert np.isfinite(dropped(Dropout(0.9999999, "one"), [3, 5], x)).all()
+
+
+def layer_at(layer, seed, x):
+    with random_step(seed):
+        return layer(x, training=True)
 
 
 def test_nothing_is_dropped_outside_of_training_or_at_rate_zero():

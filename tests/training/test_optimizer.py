@@ -6,11 +6,19 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
+from mmtrans.layers.wide import WIDE
 from mmtrans.models.pieces import PieceColumns, find_text_encoder
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
-from mmtrans.training.optimizer import FusedAdamW, RampSchedule, TwoOptimizers, build_optimizer, make_optimizer
+from mmtrans.training.optimizer import (
+    FusedAdamW,
+    RampSchedule,
+    TwoOptimizers,
+    WideAdam,
+    build_optimizer,
+    make_optimizer,
+)
 from mmtrans.words.settings import EncoderSettings
 
 SIZES = {"width": 4, "num_layers": 2, "num_heads": 2, "inner": 6, "places": 8, "first_place": 0, "vocabulary": 9}
@@ -41,7 +49,7 @@ def test_a_rate_that_only_falls_or_only_rises(warmup):
 
 def test_without_layers_that_move_there_is_one_adam():
     config, model = make_model()
-    assert type(build_optimizer(config, model, 3)) is keras.optimizers.Adam
+    assert type(build_optimizer(config, model, 3)) is WideAdam
 
 
 def test_each_group_steps_by_its_own_rule():
@@ -94,6 +102,27 @@ def test_the_fused_step_is_that_of_keras():
     decayed, other = moved(FusedAdamW)
     assert np.abs(decayed - other).max() > 1e-3
     np.testing.assert_allclose([decayed, other], moved(keras.optimizers.AdamW), rtol=1e-5, atol=1e-7)
+
+
+def test_kernels_of_wide_inputs_are_moved_as_kerass_own_and_others_bit_for_bit():
+    rng = np.random.default_rng(0)
+    starts = [rng.normal(size=shape).astype(np.float32) for shape in ((WIDE, 2), (WIDE - 1, 2), (WIDE,))]
+
+    def moved(kind):
+        variables = [keras.Variable(start) if hasattr(keras, "Variable") else tf.Variable(start) for start in starts]
+        optimizer = kind(RampSchedule(0.01, 20, 0.5))
+        optimizer.build(variables)
+        step = tf.function(lambda given: optimizer.apply_gradients(zip(given, variables, strict=True)))
+        rng = np.random.default_rng(1)
+        for _ in range(5):
+            step([tf.constant(rng.normal(size=start.shape), tf.float32) for start in starts])
+        return [np.array(variable) for variable in variables]
+
+    ours, theirs = moved(WideAdam), moved(keras.optimizers.Adam)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5, atol=1e-6)
+    assert np.abs(ours[0] - starts[0]).min() > 0
+    for value, expected in zip(ours[1:], theirs[1:], strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
 def dense_of(block):
