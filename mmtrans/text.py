@@ -10,10 +10,10 @@ from mmtrans.inference.predict import Prediction, Scorer, predict
 from mmtrans.runs.run import Run
 from mmtrans.sources.account import Noted, note
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.format import SourceOptions
+from mmtrans.sources.format import NO_CACHE, SourceOptions
 from mmtrans.sources.glove import open_glove
 from mmtrans.sources.glove_index import find_file
-from mmtrans.sources.text.encoding import NO_CACHE, encode_words
+from mmtrans.sources.text.encoding import encode_words
 from mmtrans.sources.text.lookup import look_up_words
 from mmtrans.sources.text.utterances import Utterance, numbered, open_utterances
 from mmtrans.words.folder import open_folder

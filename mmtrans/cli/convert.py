@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mmtrans.cli.parser import add_number
+from mmtrans.cli.engine import add_engine_flags, engine_options
+from mmtrans.cli.parser import Parser, add_number
 from mmtrans.cli.source import add_source_arguments, add_text_arguments, corpus_from
 from mmtrans.system.console import say, warn
 
 if TYPE_CHECKING:
+    from mmtrans.conversion.convert import Prepare
     from mmtrans.conversion.inspect import Description
+    from mmtrans.engine.options import EngineOptions
+    from mmtrans.sources.corpus import Corpus
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     add_source_arguments(parser)
     add_text_arguments(parser)
@@ -24,15 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", metavar="FILE", help="JSON or CSV file of videos by split")
     add_number(parser, "--seed", int, {"low": 0}, default=0, help="seed of random folds, where there are none")
     parser.add_argument("--overwrite", action="store_true", help="replace records that exist")
+    add_engine_flags(parser, "parts of a .csd corpus")
 
 
 def run(arguments: argparse.Namespace) -> Description:
     """Converts, shows the account, and returns it."""
     from mmtrans.cli.reading import with_progress
     from mmtrans.cli.show import show_records
-    from mmtrans.conversion.convert import convert, parse_max_steps, prepare_here
+    from mmtrans.conversion.convert import convert, parse_max_steps
     from mmtrans.conversion.inspect import describe
 
+    if arguments.workers is not None:
+        warn("Note: --workers is now called --jobs.")
+        arguments.jobs = arguments.jobs or arguments.workers
+    options = engine_options(arguments)
     max_steps = parse_max_steps(arguments.max_steps)
     corpus = corpus_from(arguments)
     manifest = convert(
@@ -42,7 +51,7 @@ def run(arguments: argparse.Namespace) -> Description:
         folds_path=arguments.folds,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
-        prepare=with_progress(prepare_here),
+        prepare=with_progress(_way_to_prepare(corpus, options)),
     )
     for line in corpus.trouble:
         warn(f"Note: {line}")
@@ -60,3 +69,16 @@ def _show_cache(folder: str | None) -> None:
     cache = cache_of(folder)
     if cache is not None and cache.bytes:
         say(f"Vectors are kept for the next conversion: {cache.bytes / 1e6:.1f} MB. Remove {cache.path} at any time.")
+
+
+def _way_to_prepare(corpus: Corpus, options: EngineOptions) -> Prepare:
+    """In this process or in others, as the options say; a corpus that does not come in units is read here."""
+    if not options.is_here and corpus.opening is not None:
+        from mmtrans.conversion.parts import InParts
+
+        return InParts(options)
+    if not options.is_here:
+        warn(f"Note: the {corpus.format} format is read in one go, by this process.")
+    from mmtrans.conversion.convert import prepare_here
+
+    return prepare_here

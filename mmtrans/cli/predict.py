@@ -137,6 +137,8 @@ def read_stdin() -> str:
 
 def source_of(arguments: argparse.Namespace, scorer):
     """The corpus at SOURCE; where an encoder gave the model's words their vectors, it gives these theirs."""
+    if arguments.workers is not None:
+        warn("Note: --workers changes nothing: one process reads what is scored.")
     if scorer.text is None or "text" not in scorer.modalities:
         return corpus_from(arguments, labelled=False)
     from mmtrans.text import vectors_for

@@ -8,7 +8,6 @@ from typing import Any
 
 from mmtrans.bounds import LABEL_SHIFT
 from mmtrans.cli.parser import add_number
-from mmtrans.system.console import warn
 
 #: No encoder has a layer whose number is longer.
 MOST_DIGITS = 4
@@ -45,7 +44,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
         "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
     )
     parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
-    add_number(parser, "--workers", int, {"low": 1}, default=None, help="changes nothing any more")
+    add_number(parser, "--workers", int, {"low": 1}, default=None, help="an earlier name of convert's --jobs")
 
 
 def add_text_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,8 +105,6 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True, vectors
     from mmtrans.sources.labels import ANY_LABEL, parse_label_range
     from mmtrans.sources.open import open_corpus
 
-    if arguments.workers is not None:
-        warn("Note: --workers changes nothing: one process reads.")
     names = ("format", "glove", "label", "label_shift", "select", "compat")
     options = {name: getattr(arguments, name) for name in names}
     options |= {name: getattr(arguments, name, None) for name in ("text_encoder", "text_layers", "text_cache")}

@@ -12,6 +12,9 @@ from mmtrans.sources.labels import ANY_LABEL, stated_scale
 from mmtrans.sources.seen import Seen
 from tfrecords.precision import DTYPES, Dtype
 
+#: In place of a folder: no cache.
+NO_CACHE = "off"
+
 #: In place of a number of columns: as many as there are pieces.
 AS_MANY = "as many"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mmtrans.sources.account import Noted, note
 from mmtrans.sources.columns import select_columns
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.format import FORMAT as CSD
-from mmtrans.sources.format import OWN_OPTIONS, Format, SourceOptions
+from mmtrans.sources.format import NO_CACHE, OWN_OPTIONS, Format, SourceOptions
 from mmtrans.sources.labels import Labels, stated_scale
 from mmtrans.sources.misa.format import FORMAT as MISA
 from mmtrans.sources.neutral.format import FORMAT as NEUTRAL
@@ -71,7 +72,51 @@ def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
     elif options.glove is not None and not corpus.takes_glove:
         vectors, reason = str(options.glove), OWN_OPTIONS["glove"]
         corpus.noted.append(note(Noted.VECTORS_NOT_TAKEN, vectors=vectors, format=format.name, reason=reason))
-    return corpus if options.select is None else select_columns(corpus, options.select)
+    if options.select is not None:
+        corpus = select_columns(corpus, options.select)
+    if corpus.num_units:
+        corpus.opening = Opening(path, format.name, options, Path.cwd(), socket.gethostname())
+    return corpus
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Opens a source again, in a process that may have another working directory and be on another machine.
+
+    Args:
+        path, name, options: the arguments of `open_source`.
+        folder: the working directory that relative paths count from.
+        host: name of the machine where the source was opened.
+    """
+
+    path: Path
+    name: str
+    options: SourceOptions
+    folder: Path
+    host: str
+
+    def __call__(self) -> Corpus:
+        path, options = self.path, self.options
+        if Path.cwd() != self.folder:
+            # Only where it must be: messages show the paths as they were given.
+            path = self.folder / path
+            named = {name: getattr(options, name) for name in ("glove", "text_encoder", "text_cache")}
+            options = replace(options, **{name: self._anchored(name, value) for name, value in named.items()})
+        if socket.gethostname() != self.host and options.text_encoder is not None:
+            from mmtrans.sources.text.cache import folder_of_this_machine
+
+            cache = options.text_cache
+            if cache != NO_CACHE:
+                options = replace(options, text_cache=folder_of_this_machine(None if cache is None else Path(cache)))
+        return open_source(path, self.name, options)
+
+    def _anchored(self, name: str, value: str | Path | None) -> str | Path | None:
+        """An option's path, from the root on; what is no path stays what it is."""
+        if value is None or (name == "text_cache" and value == NO_CACHE):
+            return value
+        path = self.folder / value
+        # An encoder may have the name of a package or of a hub's model.
+        return path if name != "text_encoder" or path.exists() else value
 
 
 def needs() -> str:

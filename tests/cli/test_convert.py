@@ -160,3 +160,32 @@ def test_a_shift_that_is_no_number_is_refused(corpus_dir, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["convert", str(corpus_dir), str(tmp_path / "r"), "--label-shift", "1_0"])
     assert "--label-shift: invalid float value: '1_0'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--jobs", "2"], ["--workers", "2"], ["--scheduler", "tcp://127.0.0.1:9"]])
+def test_a_format_that_is_read_in_one_go_is_converted_here(flags, tmp_path, capsys):
+    source = format_files.neutral(tmp_path / "source")
+    assert main(["convert", str(source), str(tmp_path / "records"), *flags]) == 0
+    notes = ["Note: --workers is now called --jobs."] * (flags[0] == "--workers")
+    notes.append("Note: the neutral format is read in one go, by this process.")
+    assert capsys.readouterr().err == "".join(f"mmtrans: {note}\n" for note in notes)
+
+
+@pytest.mark.slow
+def test_jobs_convert_as_one_does_and_say_where_the_cluster_is(corpus_dir, tmp_path, capsys):
+    shown = []
+    for name, flags in (("one", []), ("two", ["--jobs", "2"])):
+        assert main(["convert", str(corpus_dir), str(tmp_path / name), *flags]) == 0
+        shown.append(capsys.readouterr())
+    assert shown[0].out == shown[1].out
+    assert shown[1].err.startswith("2 workers. ")
+    assert shown[1].err.count("\n") == 1
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_no_scheduler_is_one_sentence(corpus_dir, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://nowhere.invalid:8786")
+    assert main(["convert", str(corpus_dir), str(tmp_path / "records")]) == 2
+    assert "No scheduler answers. Expected the address of one" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

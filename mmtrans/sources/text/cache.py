@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import socket
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,19 @@ _CHECK_BYTES = 16
 _WAIT_SECONDS = 10.0
 
 _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL)"
+
+
+def folder_of_this_machine(folder: Path | None) -> Path | None:
+    """In a folder that several machines may share, that of this one: SQLite is not safe on a network drive.
+
+    Args:
+        folder: the shared folder; the user's own without it.
+    """
+    try:
+        return (cache_folder("text") if folder is None else folder) / socket.gethostname()
+    except RuntimeError:
+        # There is no user's own; the cache will say so.
+        return folder
 
 
 class VectorCache:

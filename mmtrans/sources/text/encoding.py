@@ -14,7 +14,7 @@ import numpy as np
 
 from mmtrans.sources.account import Account, Cleaned
 from mmtrans.sources.corpus import Corpus
-from mmtrans.sources.format import AS_MANY, SourceOptions
+from mmtrans.sources.format import AS_MANY, NO_CACHE, SourceOptions
 from mmtrans.sources.text.cache import VectorCache
 from mmtrans.sources.text.lookup import WordVectors
 from mmtrans.sources.text.pieces import count_columns, count_left_out, cut, piece_columns
@@ -34,9 +34,6 @@ _SEGMENTS_AT_ONCE = 256
 
 #: Part of the cache's keys: another one where words get other vectors of the same encoder.
 _VERSION = 1
-
-#: In place of a folder: no cache.
-NO_CACHE = "off"
 
 
 class _Encoder:
