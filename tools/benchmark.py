@@ -121,7 +121,7 @@ def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Sum
         # Read by libraries when they are loaded, which is not yet.
         os.environ.update(thread_variables(options.threads))
         if arguments.what in ("train", "columns", "finetune"):
-            os.environ["TF_NUM_INTRAOP_THREADS"] = str(operation_threads(options.threads))
+            os.environ["TF_NUM_INTRAOP_THREADS"] = str(operation_threads(options.threads, arguments.what == "finetune"))
         yield measure(arguments.what, options)
         return
     own_command = [sys.executable, "-m", "tools.benchmark", arguments.what, *options.flags()]

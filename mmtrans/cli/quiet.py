@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["import_devices", "import_for_tasks", "import_tensorflow"]
 
 
-def import_devices(execution: Execution) -> Devices:
-    """Imports TensorFlow and creates the devices of a training; raises as `open_devices` does."""
+def import_devices(execution: Execution, tunes_text: bool = False) -> Devices:
+    """Imports TensorFlow and creates the devices of a training, in which a text encoder may move; raises as
+    `open_devices` does."""
     from mmtrans.training.execution import set_operation_threads
 
-    set_operation_threads()
+    set_operation_threads(tunes_text)
     with silent_stderr():
         import tensorflow as tf
 

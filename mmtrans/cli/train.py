@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
         return None
     from mmtrans.cli.quiet import import_devices
 
-    devices = import_devices(execution)
+    devices = import_devices(execution, config.text.tune_text_encoder != "0")
     handle_again()
     for line in notes if devices.is_chief else ():
         warn(line)

@@ -105,12 +105,13 @@ def cluster_of(environment: Mapping[str, str], execution: Execution) -> Cluster 
     return cluster
 
 
-def operation_threads(cores: int) -> int:
+def operation_threads(cores: int, tunes_text: bool = False) -> int:
     """Threads of one operation: half of the cores, since training runs two loops at a time, those of an encoder's
-    directions or of the halves of a decoder's batch."""
-    return max(1, cores // 2)
+    directions or of the halves of a decoder's batch. Where a text encoder moves, all of them: its products, which are
+    most of the work, come one after another."""
+    return cores if tunes_text else max(1, cores // 2)
 
 
-def set_operation_threads() -> None:
+def set_operation_threads(tunes_text: bool = False) -> None:
     """Gives `TF_NUM_INTRAOP_THREADS` that value unless it has one. Call it before TensorFlow makes its devices."""
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(operation_threads(os.cpu_count() or 1)))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(operation_threads(os.cpu_count() or 1, tunes_text)))
