@@ -53,9 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--influence",
         action="store_true",
-        help="tell of each word how much of the score goes when it is left out; its neighbours' vectors stay, but "
-        "where the model itself reads pieces of words, its text encoder reads them anew. Scores each segment as often "
-        "as it has words",
+        help="tell of each word how much of the score goes when it is left out, its neighbours' vectors unchanged; "
+        "scores each segment as often as it has words",
     )
     parser.add_argument(
         "--out",

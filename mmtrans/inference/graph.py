@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from mmtrans.bounds import SEARCH
 from mmtrans.data.codebook import Codebook
 from mmtrans.decoding.options import SearchOptions
+from mmtrans.inference.influence import Parts
+from mmtrans.inference.inputs import check_options, clean_source, lost_cells, with_a_row
 from mmtrans.layers.encoder import Encoder
+from mmtrans.models.parts import after_features, features_model
 from mmtrans.models.regressor import Regressor
-from mmtrans.models.statistics import Statistics
 from mmtrans.models.translator import Translator
-from mmtrans.recipe import Features
 from mmtrans.runs.environment import halves_of
 from mmtrans.runs.run import Run
 from tfrecords.reader import parse_batch
-from tfrecords.schema import NO_PIECE
 
 #: Name of a scalar input → its dtype, and the default of `mmtrans translate`.
 Scalars = Mapping[str, tuple[tf.DType, bool | int | float]]
@@ -39,9 +38,15 @@ SEARCH_INPUTS: Scalars = {
 Functions = dict[str, tf.types.experimental.ConcreteFunction]
 
 
-def sentiment_function(run: Run):
-    """The signature `sentiment` alone: `(**features, length)` → `{"score", "attention_weights"}`."""
-    return _traced(run, _sentiment(portable(run.load_regressor().model)))
+def open_sentiment(run: Run) -> tuple[Callable, Parts | None]:
+    """The signature `sentiment` alone, `(**features, length)` → `{"score", "attention_weights"}`; and its parts, traced
+    when they are first asked for."""
+    regressor = portable(run.load_regressor().model)
+    sentiment = _traced(run, _sentiment(regressor))
+    if not _has_parts(run):
+        return sentiment, None
+    features, rest = (functools.cache(partial(make, run, regressor)) for make in (_features, _rest))
+    return sentiment, Parts(lambda **inputs: features()(**inputs), lambda **inputs: rest()[0](**inputs))
 
 
 def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
@@ -52,7 +57,8 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
 
     Returns:
         `sentiment`, which is `serving_default` too, `encode`, and for a translation `translate`; for each of them also
-        `<name>_from_examples`. And the variables, which whoever saves the functions must hold.
+        `<name>_from_examples`. Where the model holds a text encoder, also the two parts of `sentiment`, `features` and
+        `sentiment_of_features`. And the variables, which whoever saves the functions must hold.
     """
     regressor = run.load_regressor()
     models = [portable(regressor.model)]
@@ -68,74 +74,11 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
     for name, (head, options) in heads.items():
         functions[name] = _traced(run, head, options)
         functions[f"{name}_from_examples"] = _from_examples(run, functions[name], options)
+    if _has_parts(run):
+        functions[Parts.FEATURES] = _features(run, regressor.model)
+        functions[Parts.REST], rest = _rest(run, regressor.model)
+        models.append(rest)
     return {"serving_default": functions["sentiment"], **functions}, _variables(models)
-
-
-def clean_source(features: list[tf.Tensor], length: tf.Tensor, lost: np.ndarray | float = 0.0) -> tf.Tensor:
-    """The source of a model, given what a client sends: nothing but finite values at valid steps gets through.
-
-    Args:
-        features: `(batch, steps, dim)` float32 of each modality, raw; non-finite cells become 0, as in conversion, or
-            what `lost` says.
-        length: `(batch,)` int32; whatever stands beyond it becomes 0.
-        lost: `(sum of dims,)` float32, what a non-finite cell of each column becomes in place of 0.
-
-    Returns:
-        `(batch, steps, sum of dims)` float32. Running it raises an InvalidArgumentError where there is not one length a
-        segment, or a length is under 1 or over `steps`.
-    """
-    source = tf.concat(features, -1)
-    segments, steps = tf.unstack(tf.shape(source)[:2])
-    message = "Lengths and features differ in segments. Expected one length a segment. Received: lengths, segments"
-    number = tf.size(length)
-    # A single segment would be taken for as many as there are lengths.
-    with tf.control_dependencies([tf.debugging.Assert(number == segments, [message, number, segments])]):
-        length = tf.identity(length)
-    message = "A length is out of range. Expected 1 up to the steps of the features. Received: length, steps"
-    tf.debugging.Assert(tf.reduce_all((length >= 1) & (length <= steps)), [message, length, steps])
-    valid = tf.sequence_mask(length, steps)[:, :, None]
-    return tf.where(valid, tf.where(tf.math.is_finite(source), source, lost), 0.0)
-
-
-def lost_cells(statistics: Statistics, features: Features) -> np.ndarray:
-    """What stands for a lost cell of each column of some features: 0, and of pieces of words -1, which is none."""
-    lost = np.zeros(statistics.dim(features), np.float32)
-    if statistics.pieces is not None and "text" in features.modalities:
-        start = statistics.blocks(features)["text"][0]
-        lost[start : start + statistics.pieces.columns] = NO_PIECE
-    return lost
-
-
-def check_options(options: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The scalar inputs of a search as they are. Running it raises an InvalidArgumentError where one is out of range.
-
-    What reads them waits for that, or the graph would fail elsewhere, and less clearly.
-    """
-    checks = []
-    for name in options.keys() & SEARCH.keys():
-        low, high = SEARCH[name]["low"], SEARCH[name].get("high", SEARCH[name].get("most"))
-        message = f"{name} is out of range. Expected {low} to {high}. Received: {name}"
-        # NaN is within no bounds.
-        checks.append(tf.debugging.Assert((options[name] >= low) & (options[name] <= high), [message, options[name]]))
-    if "n_best" in options:
-        message = "A search returns at most its width. Expected n_best up to beam_width. Received: n_best, beam_width"
-        numbers = [options[name] for name in ("n_best", "beam_width")]
-        checks.append(tf.debugging.Assert(numbers[0] <= numbers[1], [message, *numbers]))
-    with tf.control_dependencies(checks):
-        return {name: tf.identity(value) for name, value in options.items()}
-
-
-def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Source `(batch, steps, dim)` and length; in place of an empty batch one of a single segment of zeros.
-
-    Models and searches then need no care for empty batches; the caller takes the row off again.
-    """
-    segments, steps = tf.unstack(tf.shape(source)[:2])
-    added = tf.cast(segments == 0, tf.int32)
-    dim = source.shape[-1]
-    steps = tf.maximum(steps, added)
-    source = tf.concat([tf.reshape(source, [segments, steps, dim]), tf.zeros([added, steps, dim])], 0)
-    return source, tf.concat([length, tf.ones([added], tf.int32)], 0)
 
 
 def _traced(run: Run, head: Callable, options: Scalars | None = None):
@@ -193,6 +136,35 @@ def _sentiment(regressor: keras.Model) -> Callable:
     return lambda source, length: regressor({"source": source, "source_length": length}, training=False)
 
 
+def _has_parts(run: Run) -> bool:
+    return run.statistics.pieces is not None and "text" in run.recipe.inputs.modalities
+
+
+def _features(run: Run, regressor: keras.Model):
+    """`(**features, length)` → `{"features": (batch, steps, width)}`, see `Parts`."""
+    model = features_model(regressor)
+    return _traced(run, lambda source, length: {"features": _memory(model, source, length)})
+
+
+def _rest(run: Run, regressor: keras.Model):
+    """`(features, length)` → `{"score", "attention_weights"}`, see `Parts`; and the model, to be held."""
+    model = portable(after_features(regressor, run.recipe, run.config, run.statistics, run.run_format))
+
+    @partial(tf.function, autograph=False)
+    def function(features, length):
+        source = clean_source([features], length)
+        outputs = _sentiment(model)(*with_a_row(source, length))
+        return {name: value[: tf.shape(source)[0]] for name, value in outputs.items()}
+
+    dim = model.input["source"].shape[-1]
+    specs = {"features": tf.TensorSpec([None, None, dim], tf.float32), "length": tf.TensorSpec([None], tf.int32)}
+    return _concrete(function, specs, {}), model
+
+
+def _memory(model: keras.Model, source: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    return model({"source": source, "source_length": length}, training=False)["memory"]
+
+
 def _encode(run: Run, regressor: Regressor) -> Callable:
     """`(source, length)` → what the regressor reads, and the vector that its score is linear in."""
     model: Any = keras.Model(regressor.model.input, {"sequence": regressor.sequence, "pooled": regressor.pooled})
@@ -203,7 +175,7 @@ def _encode(run: Run, regressor: Regressor) -> Callable:
         inputs = {"source": source, "source_length": length}
         encoded = model(inputs, training=False)
         if is_final:  # the regressor reads one step; the sequence that it ends is of more use
-            encoded["sequence"] = representation(inputs, training=False)["memory"]
+            encoded["sequence"] = _memory(representation, source, length)
         valid = tf.sequence_mask(length, tf.shape(encoded["sequence"])[1])[:, :, None]
         return {"sequence": tf.where(valid, encoded["sequence"], 0.0), "pooled": encoded["pooled"]}
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
+from mmtrans.inference.influence import Parts
 from mmtrans.inference.operations import check_graph
 from mmtrans.inference.signature import Signature, load_signature
 from tfrecords.manifest import file_sha256
@@ -25,7 +27,12 @@ _NEEDED = (GRAPH_NAME, "variables/variables.index")
 _READ_BY_TENSORFLOW = {".": "saved_model", "variables": "", "debug": "", "assets": ""}
 
 #: What is read of the outputs → their type and rank.
-_OUTPUTS = {"score": ("float32", 1), "attention_weights": ("float32", 2)}
+Kinds = Mapping[str, tuple[str, int]]
+_OUTPUTS: Kinds = {"score": ("float32", 1), "attention_weights": ("float32", 2)}
+_FEATURES = ("float32", 3)
+
+#: The signature that scores.
+_SENTIMENT = "serving_default"
 
 #: What TensorFlow raises on graphs and variables that do not fit together.
 _LOAD_ERRORS = (tf.errors.OpError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError)
@@ -41,15 +48,16 @@ def is_export(directory: Path) -> bool:
     return (directory / GRAPH_NAME).is_file() and not (directory / "environment.json").is_file()
 
 
-def open_export(directory: Path) -> tuple[Signature, Callable]:
+def open_export(directory: Path) -> tuple[Signature, Callable, Parts | None]:
     """Checks and loads what `mmtrans export` made.
 
     Args:
         directory: the directory of the SavedModel.
 
     Returns:
-        the content of `signature.json`, and its function `serving_default`: `(**features, length)` →
-        `{"score", "attention_weights"}`.
+        the content of `signature.json`; its function `serving_default`: `(**features, length)` →
+        `{"score", "attention_weights"}`; and its parts, where it holds a text encoder and an earlier version did not
+        make it.
 
     Raises:
         FileNotFoundError: there is no `signature.json`.
@@ -61,36 +69,63 @@ def open_export(directory: Path) -> tuple[Signature, Callable]:
     check_graph(directory / GRAPH_NAME)
     try:
         loaded = tf.saved_model.load(str(directory))
-        function = loaded.signatures["serving_default"]
-        _, inputs = function.structured_input_signature
-        columns = {name: spec.shape[-1] for name, spec in inputs.items() if name != "length"}
-        outputs = dict(function.structured_outputs)
-        kinds = {name: (spec.dtype.name, spec.shape.rank) for name, spec in (*inputs.items(), *outputs.items())}
+        found = {name: _specs(loaded.signatures[name]) for name in _served(loaded)}
     except _LOAD_ERRORS as error:
         raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
+    inputs, outputs = found[_SENTIMENT]
+    columns = {name: spec.shape[-1] for name, spec in inputs.items() if name != "length"}
     if columns != {name: info["dim"] for name, info in signature["reads"].items()} or "length" not in inputs:
         raise _unusable(directory, f"inputs={columns}")
     if not _OUTPUTS.keys() <= outputs.keys():
         raise _unusable(directory, f"outputs={sorted(outputs)}")
-    expected = dict.fromkeys(columns, ("float32", 3)) | {"length": ("int32", 1)} | _OUTPUTS
-    others = {name: kinds[name] for name in expected if kinds[name] != expected[name]}
+    _check_kinds(directory, found[_SENTIMENT], dict.fromkeys(columns, _FEATURES), _OUTPUTS)
+    if len(found) == 1:
+        return signature, _server(loaded, _SENTIMENT, _OUTPUTS, directory), None
+    of_features = {Parts.FEATURES: _FEATURES}
+    _check_kinds(directory, found[Parts.FEATURES], dict.fromkeys(columns, _FEATURES), of_features)
+    _check_kinds(directory, found[Parts.REST], of_features, _OUTPUTS)
+    parts = Parts(
+        _server(loaded, Parts.FEATURES, of_features, directory), _server(loaded, Parts.REST, _OUTPUTS, directory)
+    )
+    return signature, _server(loaded, _SENTIMENT, _OUTPUTS, directory), parts
+
+
+def _served(loaded: Any) -> tuple[str, ...]:
+    """Names of the signatures that are called."""
+    parts = (Parts.FEATURES, Parts.REST)
+    return (_SENTIMENT, *parts) if all(name in loaded.signatures for name in parts) else (_SENTIMENT,)
+
+
+def _specs(function: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a signature reads and gives, by name."""
+    return function.structured_input_signature[1], dict(function.structured_outputs)
+
+
+def _check_kinds(directory: Path, specs: tuple[dict[str, Any], dict[str, Any]], reads: Kinds, gives: Kinds) -> None:
+    kinds = {name: (spec.dtype.name, spec.shape.rank) for part in specs for name, spec in part.items()}
+    expected = {**reads, "length": ("int32", 1), **gives}
+    others = {name: kinds.get(name, ("nothing", 0)) for name in expected if kinds.get(name) != expected[name]}
     if others:
         raise _unusable(
             directory, ", ".join(f"{name} as {dtype} of rank {rank}" for name, (dtype, rank) in others.items())
         )
 
+
+def _server(loaded: Any, name: str, gives: Kinds, directory: Path) -> Callable:
+    """A signature, whose errors are those of the export."""
+
     def serve(**inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
         try:
             # TensorFlow's function holds its variables by weak references only: the model must live as long.
-            outputs = _interruptible(loaded.signatures["serving_default"], inputs)
+            outputs = _interruptible(loaded.signatures[name], inputs)
         except _RUN_ERRORS as error:
             raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
-        rows = {name: len(outputs[name]) for name in _OUTPUTS}
+        rows = {output: len(outputs[output]) for output in gives}
         if set(rows.values()) != {len(inputs["length"])}:
             raise _unusable(directory, f"rows={rows} of {len(inputs['length'])} segments")
         return outputs
 
-    return signature, serve
+    return serve
 
 
 def _interruptible(function: Callable, inputs: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:

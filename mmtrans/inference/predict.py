@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from mmtrans.evaluation.suitability import STEPS, check_names, check_text, other_rates
-from mmtrans.inference.graph import sentiment_function
-from mmtrans.inference.influence import influence_of
+from mmtrans.inference.graph import open_sentiment
+from mmtrans.inference.influence import READ_ANEW, Parts, influence_of
 from mmtrans.inference.opening import is_export, open_export
 from mmtrans.inference.signature import Read
 from mmtrans.runs.environment import Columns, label_of, source_files, text_of
@@ -94,6 +94,7 @@ class Scorer:
         steps_per_word: modality with steps at its own rate → its mean steps a word in training, where that is known.
         text: the encoder that gave the words their vectors in training, if one did.
         source_files: sha256 of the files that the training records were made of, where they are known.
+        parts: of a model that holds its text encoder, `function` in two parts.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Scorer:
     steps_per_word: Mapping[str, float] = field(default_factory=dict)
     text: TextColumns | None = None
     source_files: frozenset[str] | None = None
+    parts: Parts | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Scorer:
@@ -116,18 +118,18 @@ class Scorer:
         """
         path = Path(path)
         if is_export(path):
-            signature, function = open_export(path)
+            signature, function, parts = open_export(path)
             modalities, data = signature["reads"], signature
             files = frozenset(signature["files"]) if "files" in signature else None
         else:
             run = Run.open(path)
             check_finished(run)
-            function, data = sentiment_function(run), run.data
+            (function, parts), data = open_sentiment(run), run.data
             modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
             files = source_files(data, run.records_path, run.manifest_hash)
         label, text = label_of(data), text_of(data)
         rates = data.get("steps_per_word", {})
-        return cls(str(path), function, modalities, data["max_steps"], label, rates, text, files)
+        return cls(str(path), function, modalities, data["max_steps"], label, rates, text, files, parts)
 
     def score(self, features: Sequence[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
@@ -155,6 +157,16 @@ class Scorer:
                 f"Received: score={scores[~np.isfinite(scores)][0]} ({self.name}). Train it again."
             )
         return scores, outputs["attention_weights"].numpy()
+
+    def influence(self, features: Mapping[str, np.ndarray], whole: float) -> np.ndarray:
+        """The influence of each step of a segment, see `influence_of`. `features` are its own, `whole` its score."""
+        if self.parts is None:
+            return influence_of(self.score, features, whole)
+        vectors = self.parts.vectors(features)
+        rest = replace(
+            self, function=self.parts.rest, modalities={"features": {"dim": vectors.shape[1], "aligned": True}}
+        )
+        return influence_of(rest.score, {"features": vectors}, whole)
 
     def polarity(self, score: float) -> str:
         """`negative`, `neutral` or `positive`, by the label's neutral point."""
@@ -194,10 +206,12 @@ def predict(
             steps = len(next(iter(arrays.values())))
             words = segment.tokens[: scorer.max_steps.get("aligned")]
             name = segment.video_id if corpus.ids_are_videos else segment.id
-            shares = influence_of(scorer.score, arrays, score) if influence else None
+            shares = scorer.influence(arrays, score) if influence else None
             yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps], shares)
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
+    if influence and scorer.parts is None and scorer.text is not None and scorer.text.pieces:
+        corpus.trouble.append(READ_ANEW)
     corpus.trouble.extend(_compare_rates(scorer, lengths))
 
 

@@ -127,6 +127,7 @@ MEANINGS = {
     "coverage_penalty": "beta of the same, -100 to 100",
     "free_length": "false: as many steps as the source has, times the mean step_ratio and rounded where there is one; "
     "true: the model decides, up to 2 length + 10, 2 largest step_ratio length + 10 where there is one",
+    "features": "vectors of the words by the text encoder inside, with the other features, standardised, beside them",
     "score": "sentiment on the scale of the label",
     "sequence": "joint representation of each step, which the regressor reads; zero after the length; "
     "one step where a latent of the whole is all that passes",

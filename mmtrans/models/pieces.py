@@ -75,7 +75,7 @@ def free_layers(encoder: TextEncoder, tuned: str) -> None:
 
 def find_text_encoder(model: keras.Model) -> TextEncoder | None:
     """The text encoder within a model, however deep; `None` where it has none."""
-    found: Any = next(_text_encoders(model), None)
+    found: Any = next(models_named(model, TEXT_ENCODER), None)
     if found is None:
         return None
     blocks = [layer for layer in found.layers if isinstance(layer, TransformerBlock)]
@@ -83,9 +83,10 @@ def find_text_encoder(model: keras.Model) -> TextEncoder | None:
     return TextEncoder(found, embeddings, tuple(sorted(blocks, key=lambda block: int(block.name.split("_")[1]))))
 
 
-def _text_encoders(model: Any) -> Iterator[keras.Model]:
+def models_named(model: Any, name: str) -> Iterator[keras.Model]:
+    """The models of this name within a model, however deep."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            if layer.name == TEXT_ENCODER:
+            if layer.name == name:
                 yield layer
-            yield from _text_encoders(layer)
+            yield from models_named(layer, name)

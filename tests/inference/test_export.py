@@ -79,13 +79,19 @@ def runs(small_dir, tiny, tmp_path_factory):
     """A run of random weights for each case; finished, as its files say."""
     directory, made = tmp_path_factory.mktemp("export"), {}
     for name, fields in CASES.items():
-        made[name] = run = make_random_run(directory / name / "run", tiny(**fields), small_records(small_dir))
-        for phase in run.phases:
-            status = {"finished": True, "stopped_by": "patience", "key": phase.key, "epochs": 2, "epoch": 2}
-            status |= {"best_loss": 0.5, "history": []}
-            status["inherited"] = parent_weights_hash(run, phase)
-            (run.phase_dir(phase) / "phase.json").write_text(json.dumps(status))
+        made[name] = finished_run(directory / name / "run", tiny(**fields), small_records(small_dir))
     return made
+
+
+def finished_run(path, config, records):
+    """A run of random weights, whose files say that it is trained."""
+    run = make_random_run(path, config, records)
+    for phase in run.phases:
+        status = {"finished": True, "stopped_by": "patience", "key": phase.key, "epochs": 2, "epoch": 2}
+        status |= {"best_loss": 0.5, "history": []}
+        status["inherited"] = parent_weights_hash(run, phase)
+        (run.phase_dir(phase) / "phase.json").write_text(json.dumps(status))
+    return run
 
 
 @pytest.fixture(scope="module")

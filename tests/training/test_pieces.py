@@ -93,7 +93,7 @@ def test_the_encoder_moves_and_scores_come_without_its_folder(tuned_run, encoder
     assert 0 < result["mae"] < 3
 
     # The exported graph reads ids, and its operations are those of exports.
-    _, serve = open_export(tmp_path / "export")
+    _, serve, _ = open_export(tmp_path / "export")
     scores = {}
     for batch in _batches(run):
         found = serve(text=batch["source"], length=batch["source_length"])["score"].numpy()
