@@ -112,12 +112,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     inits = open_inits(grid.path, {made.plan.init for made in configs if made.plan.init})
     for made in configs:
         prepare_phases(made, records, init=inits.get(made.plan.init))
-    with locked_grid(grid.path):
+    with locked_grid(grid.path) as era:
         grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
         grid.save()
         for reason, names in outdated_runs(grid).items():
             warn(f"These runs are trained anew, since {reason}: {', '.join(names)}.")
-        failures = run_grid(grid, options, arguments.quiet)
+        failures = run_grid(grid, options, arguments.quiet, era)
         rows = summarize(grid)
     _show(grid, rows, failures)
     return {"split": grid.metric_split, "rows": rows, "failures": failures}

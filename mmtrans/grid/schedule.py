@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mmtrans.config import RUN_FORMAT
+from mmtrans.engine.engine import Engine
 from mmtrans.engine.opening import opened
 from mmtrans.engine.options import EngineOptions, Needs
 from mmtrans.grid.description import Failure
@@ -17,7 +17,7 @@ from mmtrans.grid.inits import INITS, copy_path
 from mmtrans.grid.plan import Grid, Task
 from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
-from mmtrans.grid.work import Workplace, log_name
+from mmtrans.grid.work import ATTEMPTS, Workplace, log_name
 from mmtrans.runs.environment import versions
 from mmtrans.runs.phases import Phase, learned_otherwise
 from mmtrans.runs.run import Run
@@ -27,8 +27,11 @@ from tfrecords.manifest import MANIFEST_NAME
 
 
 @contextlib.contextmanager
-def locked_grid(path: Path) -> Iterator[None]:
+def locked_grid(path: Path) -> Iterator[int]:
     """Makes a grid's directory, and keeps other commands from working there within the context.
+
+    Yields:
+        the lease's token.
 
     Raises:
         ValueError: another command works there, or something else is there.
@@ -37,8 +40,8 @@ def locked_grid(path: Path) -> Iterator[None]:
         raise ValueError(
             f"No grid there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
         )
-    with held(path, "out"):
-        yield
+    with held(path, "out") as token:
+        yield token or 0
 
 
 def _is_unstarted(path: Path) -> bool:
@@ -93,59 +96,61 @@ def outdated_runs(grid: Grid) -> dict[str, list[str]]:
     return outdated
 
 
-def run_grid(grid: Grid, options: EngineOptions, quiet: bool = False) -> dict[str, Failure]:
+def run_grid(grid: Grid, options: EngineOptions, quiet: bool = False, era: int = 0) -> dict[str, Failure]:
     """Trains and evaluates what a grid lacks, and keeps `failures.json`.
 
     Args:
         grid: a saved grid, in a directory that is locked.
         options: where the phases are trained.
         quiet: no progress on the terminal.
+        era: token of the grid's lease.
 
     Returns:
         the content of `failures.json`: run that failed → its `reason`, one line, and the `log` to read.
     """
-    for name in ("phases", "runs", "work", "logs"):
+    for name in ("phases", "runs", "logs"):
         (grid.path / name).mkdir(exist_ok=True)
     todo = pending_tasks(grid)
     failures: dict[str, Failure] = {}
     _save(grid, failures)
+    work = _workplace(grid, options, era)
+    work.clear()
     if todo:
-        _run(grid, todo, options, quiet, failures)
+        with (
+            opened(options, work, _needs(grid), lambda task: display.start(task), quiet) as engine,
+            Display(len(todo), quiet) as display,
+        ):
+            _submit(todo, engine)
+            for outcome in engine.outcomes():
+                if outcome.reason is None:
+                    work.publish(outcome.task)
+                    display.end(outcome.task, outcome.result)
+                elif not outcome.is_lost:
+                    lost = [task for task in todo if _builds_on(task.phase, outcome.task.phase)]
+                    failure: Failure = {"reason": outcome.reason, "log": log_name(outcome.task)}
+                    failures |= {task.name: failure for task in (outcome.task, *lost) if task.completes_run}
+                    _save(grid, failures)
+                    display.fail(outcome.task, len(lost), failure)
     if not failures:
-        shutil.rmtree(grid.path / "work")
+        work.forget()
     return failures
 
 
-def _run(grid: Grid, todo: Sequence[Task], options: EngineOptions, quiet: bool, failures: dict[str, Failure]) -> None:
-    """Has tasks done, takes over what they make, and notes what fails."""
-    work = _workplace(grid, options)
-    lengths = chain_lengths(todo)
-    with (
-        opened(options, work, _needs(grid), lambda task: display.start(task), quiet) as engine,
-        Display(len(todo), quiet) as display,
-    ):
-        for task in todo:
-            parent = task.phase.parent
-            after = [parent.key] if parent is not None and parent.key in lengths else []
-            engine.submit(task, task.phase.key, after, lengths[task.phase.key])
-        for outcome in engine.outcomes():
-            if outcome.reason is None:
-                work.publish(outcome.task)
-                display.end(outcome.task, outcome.result)
-            elif not outcome.is_lost:
-                lost = [task for task in todo if _builds_on(task.phase, outcome.task.phase)]
-                failure: Failure = {"reason": outcome.reason, "log": log_name(outcome.task)}
-                failures |= {task.name: failure for task in (outcome.task, *lost) if task.completes_run}
-                _save(grid, failures)
-                display.fail(outcome.task, len(lost), failure)
+def _submit(tasks: Sequence[Task], engine: Engine) -> None:
+    """Gives all tasks to an engine: the longest chains first, each after the one that it builds on."""
+    lengths = chain_lengths(tasks)
+    for task in tasks:
+        parent = task.phase.parent
+        after = [parent.key] if parent is not None and parent.key in lengths else []
+        engine.submit(task, task.phase.key, after, lengths[task.phase.key])
 
 
-def _workplace(grid: Grid, options: EngineOptions) -> Workplace:
+def _workplace(grid: Grid, options: EngineOptions, era: int) -> Workplace:
     # Threads of one operation help little where other processes keep the cores busy. A cluster's workers know theirs.
     threads = 1 if options.jobs > 1 else None
     path = grid.path.resolve()
     init_paths = {init: copy_path(path, init_hash) for init, init_hash in grid.inits.items()}
-    return Workplace(path, grid.records_path, grid.splits, threads, init_paths, grid.text_encoder)
+    return Workplace(path, grid.records_path, grid.splits, threads, era, init_paths, grid.text_encoder)
 
 
 def _needs(grid: Grid) -> Needs:
@@ -153,7 +158,7 @@ def _needs(grid: Grid) -> Needs:
     return Needs(
         versions={name: version for name, version in versions().items() if name in ("mmtrans", "tensorflow", "keras")},
         files=(grid.records_path / MANIFEST_NAME,),
-        directories=(grid.path / "work",),
+        directories=(grid.path / ATTEMPTS,),
     )
 
 

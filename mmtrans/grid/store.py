@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_done, read_phase_file, weights_hash
+from mmtrans.system.files import link_tree
 from tfrecords.directories import new_directory
 
 _LOGS = "logs"
@@ -60,16 +60,3 @@ class Store:
 
 def _logs_dir(run: Run, phase: Phase) -> Path:
     return run.path / "logs" / phase.name
-
-
-def link_tree(source: Path, target: Path, without: str = "") -> None:
-    """Copies a directory by hard links; nothing where there is none. Files in a run are replaced, never written to."""
-    if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(without), dirs_exist_ok=True)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links
-        shutil.copy2(source, target)

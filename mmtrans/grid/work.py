@@ -9,11 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from mmtrans.grid.plan import Task
+from mmtrans.runs.copy import copy_run
+from mmtrans.system.attempts import attempt, finished, remove_superseded
+from mmtrans.system.files import link_tree
+from mmtrans.system.lease import LeaseLostError, check_held
 from mmtrans.training.process import forget_models, set_up_tensorflow
-from tfrecords.directories import new_directory
+from tfrecords.directories import new_directory, remove
 
 if TYPE_CHECKING:
     from mmtrans.runs.run import Run
+
+#: In a grid's directory, the attempts at its tasks.
+ATTEMPTS = "attempts"
+
+#: The run directories in which earlier versions did tasks.
+FORMER_ATTEMPTS = "work"
+
+#: In an attempt, the run directory.
+_RUN = "run"
 
 
 class Trained(TypedDict):
@@ -38,6 +51,7 @@ class Workplace:
         records_path: the records.
         splits: the splits that a completed run is evaluated on.
         num_threads: threads of one operation; `None` for training's default.
+        era: token of the lease under which the tasks are asked for.
         init_paths: `init` of a configuration → the grid's copy of that run.
         text_encoder: where the encoder of the records' pieces of words is; empty for where it was in conversion.
     """
@@ -46,6 +60,7 @@ class Workplace:
     records_path: Path
     splits: tuple[str, ...]
     num_threads: int | None = None
+    era: int = 0
     init_paths: Mapping[str, Path] = field(default_factory=dict)
     text_encoder: str = ""
 
@@ -57,17 +72,24 @@ class Workplace:
         """File that receives what is printed while a task is done."""
         return self.path / log_name(task)
 
-    def directory(self, task: Task) -> Path:
-        """The run directory that a task is done in."""
-        return self.path / "work" / task.name
+    def place(self, task: Task) -> Path:
+        """Directory of the attempts at a task."""
+        return self.path / ATTEMPTS / task.name
 
     def __call__(self, task: Task) -> Trained | Completed:
-        """Does a task, in a directory of its own, from the newest checkpoint there.
+        """Does a task in an attempt of its own, from what an earlier one has made safe.
 
         Raises:
             ValueError: records that lack what the phase needs, or are corrupt.
             FloatingPointError: a loss is not finite.
         """
+        forget_models()
+        with attempt(self.place(task), self.era, _take_over) as path:
+            if not (path / _RUN).exists():
+                _copy(self.path / FORMER_ATTEMPTS / task.name, path / _RUN)
+            return self._train(task, path / _RUN)
+
+    def _train(self, task: Task, directory: Path) -> Trained | Completed:
         from mmtrans.data.records import Records, reporting_corruption
         from mmtrans.grid.store import Store
         from mmtrans.runs.run import Run
@@ -77,11 +99,9 @@ class Workplace:
         from mmtrans.training.prepare import prepare
         from mmtrans.training.train import train_phase
 
-        forget_models()
         records = Records.open(self.records_path, splits=("train", "valid"))
         records, store = replace(records, text_encoder=self.text_encoder), Store(self.path / "phases")
         init = Run.open(self.init_paths[task.config.plan.init]) if task.config.plan.init else None
-        directory = self.directory(task)
         run = Run.open_or_create(directory, task.config, records, init)
         if task.phase.key not in (phase.key for phase in run.phases):
             # An earlier version began it, and it learns something else now.
@@ -115,16 +135,47 @@ class Workplace:
         return {"split": self.splits[-1], "mae": result["mae"]}
 
     def publish(self, task: Task) -> None:
-        """Puts what a task has made where others find it. Only who holds the grid's lease does so."""
-        from mmtrans.grid.store import Store, link_tree
+        """Puts what a task has made where others find it. Only who holds the grid's lease does so.
+
+        Raises:
+            LeaseLostError: another command has asked for the task meanwhile.
+        """
+        from mmtrans.grid.store import Store
         from mmtrans.runs.run import Run
 
-        run = Run.open(self.directory(task))
+        path = finished(self.place(task), self.era)
+        if path is None:
+            raise LeaseLostError(self.path)
+        check_held()
+        run = Run.open(path / _RUN)
         Store(self.path / "phases").put(task.phase, run)
         if task.completes_run:
             with new_directory(self.path / "runs" / task.name, overwrite=True) as partial:
                 link_tree(run.path, partial)
-        shutil.rmtree(run.path)
+        remove(self.place(task))
+
+    def clear(self) -> None:
+        """Makes the directory of attempts, and removes those of earlier commands that nobody goes on from."""
+        attempts = self.path / ATTEMPTS
+        attempts.mkdir(exist_ok=True)
+        for place in attempts.iterdir():
+            remove_superseded(place)
+
+    def forget(self) -> None:
+        """Removes all attempts, when nothing is left to do."""
+        for name in (ATTEMPTS, FORMER_ATTEMPTS):
+            remove(self.path / name)
+
+
+def _take_over(earlier: Path, new: Path) -> None:
+    _copy(earlier / _RUN, new / _RUN)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a run directory, whole or not at all; nothing where there is none."""
+    if source.is_dir():
+        with new_directory(target) as partial:
+            copy_run(source, partial)
 
 
 def log_name(task: Task) -> str:

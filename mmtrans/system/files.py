@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,21 @@ def new_file(path: Path) -> Iterator[Path]:
     finally:
         # Gone already after the rename.
         partial.unlink(missing_ok=True)
+
+
+def link_tree(source: Path, target: Path, without: str = "") -> None:
+    """Copies a directory by hard links; nothing where there is none. Files in a run are replaced, never written to."""
+    if source.is_dir():
+        ignore = shutil.ignore_patterns(without)
+        shutil.copytree(source, target, copy_function=link_file, ignore=ignore, dirs_exist_ok=True)
+
+
+def link_file(source: str | Path, target: str | Path) -> None:
+    """Copies a file by a hard link."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
 
 
 def check_new_file(path: str | Path, flag: str) -> None:

@@ -35,10 +35,10 @@ def grid(command):
     out = Path(command[command.index("--out") + 1])
     with subprocess.Popen([sys.executable, "-m", "mmtrans.cli.main", *command], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 300
-        while not list(out.glob("work/*/phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
+        while not list(out.glob("attempts/*/*/run/phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-    assert list(out.glob("work/*"))
+    assert list(out.glob("attempts/*"))
     assert not list(out.glob("runs/*/metrics.json"))
     assert main(command) == 0
     return out
@@ -135,7 +135,7 @@ def test_variants_are_added_to_a_grid(grid, command, tmp_path, capsys):
 def test_label_fractions_add_a_run_each(small_dir, tmp_path, capsys, monkeypatch):
     planned = []
 
-    def plan_only(grid, options, quiet):
+    def plan_only(grid, options, quiet, era):
         planned.append({row.run_name(0): grid.config_of(row).plan.label_fraction for row in grid.rows()})
         return {}
 

@@ -12,6 +12,7 @@ from mmtrans.grid.schedule import locked_grid, pending_tasks, run_grid
 from mmtrans.grid.store import Store
 from mmtrans.grid.work import Workplace
 from mmtrans.runs.run import Run
+from mmtrans.system.attempts import attempt
 from tests.grid.test_store import finish
 from tfrecords.schema import LabelScale
 
@@ -43,7 +44,11 @@ def trained(monkeypatch):
             Leaving.done += (task.name,)
             if task.name in Leaving.failing:
                 raise ValueError("It broke.")
-            run = Run(self.directory(task), task.config, self.path / "records", "abc")
+            with attempt(self.place(task), self.era) as path:
+                return self.leave(task, path / "run")
+
+        def leave(self, task, path):
+            run = Run(path, task.config, self.path / "records", "abc")
             store = Store(self.path / "phases")
             for phase in run.phases[: task.phase.index - 1]:
                 store.place(phase, run)
@@ -73,7 +78,7 @@ def test_everything_is_done_once_and_then_nothing(grid, trained):
     assert run_grid(grid, HERE, quiet=True) == {}
     assert sorted(trained.done) == sorted(names(grid.tasks()))
     assert json.loads((grid.path / "failures.json").read_text()) == {}
-    assert not (grid.path / "work").exists()
+    assert not (grid.path / "attempts").exists()
     trained.done = ()
     assert run_grid(grid, HERE, quiet=True) == {}
     assert trained.done == ()

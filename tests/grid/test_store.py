@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 from mmtrans.config import Config
-from mmtrans.grid.store import Store, link_tree
+from mmtrans.grid.store import Store
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import weights_hash
+from mmtrans.system.files import link_tree
 
 
 def finish(run, phase, weights=b"w", epochs=2, stopped_by="epochs"):

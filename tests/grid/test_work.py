@@ -53,7 +53,7 @@ def test_an_untrained_run_is_a_run_with_its_initial_encoder(untrained, small):
         np.testing.assert_array_equal(weights, expected)
     # The regressor was trained, on top of that very encoder, from half of the labels.
     assert json.loads((run.phase_dir(sentiment) / "phase.json").read_text())["step"] == 2  # 10 of 20 by 7
-    assert not list(path.glob("work/*"))
+    assert not list(path.glob("attempts/*"))
     assert not list(run.path.rglob("checkpoints"))
 
 
@@ -76,8 +76,8 @@ def test_records_that_were_replaced_meanwhile_train_nothing(tiny, tmp_path):
     convert(make_corpus(make_segments(36)), records, overwrite=True)
     with pytest.raises(ValueError, match=r"The grid's records are others by now\..*Put them back"):
         Workplace(grid.path, records, grid.splits)(task)
-    assert not [path for path in grid.path.rglob("*") if path.is_file()]
-    assert not list((grid.path / "work").iterdir())
+    assert not [path for path in grid.path.rglob("*") if path.is_file() and path.name != "begun"]
+    assert not list(grid.path.glob("attempts/*/*/run"))
 
 
 def test_records_that_are_replaced_before_the_evaluation_are_refused(tiny, tmp_path, monkeypatch):
