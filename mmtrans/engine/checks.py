@@ -9,8 +9,9 @@ from typing import Any
 
 from distributed import Client
 
+import mmtrans
 from mmtrans.engine import worker
-from mmtrans.engine.fitness import Fitness
+from mmtrans.engine.fitness import Fitness, another_version
 from mmtrans.system.console import warn
 
 #: Between two looks at whether a worker has come.
@@ -50,17 +51,23 @@ def check_workers(client: Client, fitness: Fitness, resources: Mapping[str, floa
         )
     # By the name of a function that every Python has: there may be no mmtrans to find our own in.
     for address, found in _ask(client, pkgutil.resolve_name, "mmtrans:__version__").items():
+        place = _name(address, workers.get(address, {}))
         if isinstance(found, Exception):
-            raise ValueError(
-                f"A worker cannot import mmtrans. Expected it to be installed there. "
-                f"Received: {type(found).__name__}: {found} ({_name(address, workers.get(address, {}))}). "
-                f"Install it in the environment of that worker."
-            )
-    for difference in _ask(client, worker.difference, fitness).values():
+            raise ValueError(_no_import(found, place))
+        if found != mmtrans.__version__:
+            raise ValueError(another_version("mmtrans", mmtrans.__version__, found, place))
+    for address, difference in _ask(client, worker.difference, fitness).items():
         if isinstance(difference, Exception):
-            raise difference
+            raise ValueError(_no_import(difference, _name(address, workers.get(address, {}))))
         if difference is not None:
             raise ValueError(difference)
+
+
+def _no_import(error: Exception, place: str) -> str:
+    return (
+        f"A worker cannot import mmtrans. Expected it to be installed there. "
+        f"Received: {type(error).__name__}: {error} ({place}). Install it in the environment of that worker."
+    )
 
 
 def address_of(client: Client) -> str:

@@ -78,6 +78,8 @@ class Cluster(Engine):
         self._deaths: Counter[str] = Counter()
         self._unfit: set[str] = set()
         self._looks_without_workers = 0
+        #: Those of the last look.
+        self._slots = 0
         #: What the client's threads have heard: `(key, future)` of a task that ended, `(key, None)` of one that begins.
         self._news: queue.SimpleQueue[tuple[str, Future | None]] = queue.SimpleQueue()
         client.subscribe_topic(self._job.name, lambda event: self._news.put((event[1], None)))
@@ -137,8 +139,17 @@ class Cluster(Engine):
         self._looks_without_workers = 0 if slots else self._looks_without_workers + 1
         if self._looks_without_workers == _LOOKS_BEFORE_WARNING:
             warn("No worker is there now that can do the tasks. Waits for one.")
+        if self._unfit and slots > self._slots:
+            self._offer_again()
+        self._slots = slots
         if len(self._futures) < slots:
             self.on_room()
+
+    def _offer_again(self) -> None:
+        """Lets workers that have joined do what was kept from those that are not fit."""
+        for key in [key for key in self._futures if not self._begun[key]]:
+            self._futures.pop(key).release()
+            self._begin(self._entries[key])
 
     def _outcome(self, entry: Entry, future: Future) -> Outcome | None:
         """What became of a task, or `None` where it is to be done again, and is on its way."""

@@ -33,10 +33,7 @@ class Fitness:
         for name, version in self.versions.items():
             found = platform.python_version() if name == "python" else _version_of(name)
             if not _same_version(name, version, found):
-                return (
-                    f"A worker has another version. Expected {name} {version}. Received: {found} ({place}). Install "
-                    f"that version where the worker runs."
-                )
+                return another_version(name, version, found, place)
         for path, expected in self.files.items():
             found = hash_of(path)
             if found != expected:
@@ -51,6 +48,14 @@ class Fitness:
                 f"Received: {_mib(free)} ({place}). Start fewer workers there, or choose a smaller --batch-size."
             )
         return None
+
+
+def another_version(name: str, expected: str, found: str, place: str) -> str:
+    """The sentence of a worker, named by `place`, that has another version of a module."""
+    return (
+        f"A worker has another version. Expected {name} {expected}. Received: {found} ({place}). Install that version "
+        f"where the worker runs."
+    )
 
 
 def _version_of(name: str) -> str:

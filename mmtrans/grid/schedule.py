@@ -23,7 +23,8 @@ from mmtrans.runs.phases import Phase, learned_otherwise
 from mmtrans.runs.run import Run
 from mmtrans.system.files import write_atomically
 from mmtrans.system.lease import held
-from tfrecords.manifest import MANIFEST_NAME
+from mmtrans.training.memory import phase_memory
+from tfrecords.manifest import MANIFEST_NAME, Manifest
 
 
 @contextlib.contextmanager
@@ -155,10 +156,13 @@ def _workplace(grid: Grid, options: EngineOptions, era: int) -> Workplace:
 
 def _needs(grid: Grid) -> Needs:
     """What a worker must have for the grid's tasks."""
+    manifest = Manifest.load(grid.records_path)
+    batch_sizes = {grid.config_of(row).optimisation.batch_size for row in grid.rows()}
     return Needs(
         versions={name: version for name, version in versions().items() if name in ("mmtrans", "tensorflow", "keras")},
         files=(grid.records_path / MANIFEST_NAME,),
         directories=(grid.path / ATTEMPTS,),
+        memory=max(phase_memory(manifest, size) for size in batch_sizes),
     )
 
 

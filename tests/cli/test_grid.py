@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 
@@ -29,14 +30,25 @@ def command(records_dir, flags, tmp_path_factory):
     return ["grid", "--data", str(records_dir), "--out", out, "--recipes", rows, "--seeds", "1", "--jobs", "2", *flags]
 
 
+def await_files(directory, pattern):
+    """Waits until there are files of that pattern."""
+    deadline = time.monotonic() + 300
+    while not list(directory.glob(pattern)):
+        assert time.monotonic() < deadline, pattern
+        time.sleep(0.02)
+
+
 @pytest.fixture(scope="module")
 def grid(command):
-    """A grid whose command was killed in the middle of a phase, and given again."""
+    """A grid whose workers were killed in the middle of a phase, and then the command, which was given again."""
     out = Path(command[command.index("--out") + 1])
     with subprocess.Popen([sys.executable, "-m", "mmtrans.cli.main", *command], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 300
-        while not list(out.glob("attempts/*/*/run/phases/*/checkpoints/step-*")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        await_files(out, "attempts/*/*.000001/run/phases/*/checkpoints/step-*")
+        for worker in psutil.Process(process.pid).children(recursive=True):
+            if "spawn_main" in " ".join(worker.cmdline()):
+                worker.kill()
+        # Others have taken over, and go on from the checkpoint.
+        await_files(out, "attempts/*/*.000002/run/phases/*/checkpoints/step-*")
         process.send_signal(signal.SIGKILL)
     assert list(out.glob("attempts/*"))
     assert not list(out.glob("runs/*/metrics.json"))

@@ -32,7 +32,7 @@ def made(request, monkeypatch):
     """What a commit made; workers and plots, which read none of it, are left out."""
     monkeypatch.setattr("mmtrans.search.tuner.Pool", InlinePool)
     monkeypatch.setattr("mmtrans.search.importance.plot_parameters", lambda search, trials: None)
-    monkeypatch.setattr("mmtrans.evaluation.plots.save", lambda figure, path: None)
+    monkeypatch.setattr("mmtrans.evaluation.plots.saved", lambda figure, path: figure)
     return SETS[request.param]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmtrans.system import interrupts
+from mmtrans.system.attempts import attempt
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Deeds:
                 random.seed(7)
                 time.sleep(1.2)
                 return random.random()
+            case "attempt":
+                with attempt(self.path / "attempts") as path:
+                    # Whoever begins first is stopped here.
+                    time.sleep(3 if path.name.endswith("1") else 0)
+                    (path / "result").write_text(str(os.getpid()), encoding="utf-8")
             case "train":
                 self.train(task)
         return f"{task}: {os.getpid()}"

@@ -1,0 +1,97 @@
+"""Clusters as somebody else would start them: `dask scheduler` and `dask worker` on the loopback."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: The time that anything here may take.
+PATIENCE = 60
+
+
+def wait_until(is_so, what):
+    """Waits until something is so, or fails."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
+def living(group):
+    """Numbers of the processes of a group that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, member_of = path.read_text().rpartition(")")[2].split()[:3]
+            if int(member_of) == group and state not in "ZX":
+                found.append(int(path.parent.name))
+    return found
+
+
+class Machines:
+    """The processes of a cluster. Use it as a context manager: it leaves none behind.
+
+    Args:
+        path: directory for the processes' own files.
+        environment: variables of the environment, beside those of this process.
+    """
+
+    def __init__(self, path, **environment):
+        self.path = path
+        self.environment = {"DASK_LOGGING__DISTRIBUTED": "critical", **environment}
+        self.processes = []
+
+    def __enter__(self):
+        self.scheduler = self.start("dask_scheduler", "--port", "0", "--no-dashboard")
+        wait_until(self.file.is_file, "scheduler")
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+    @property
+    def file(self):
+        return self.path / "scheduler.json"
+
+    @property
+    def address(self):
+        """Address of the scheduler."""
+        text = self.file.read_text(encoding="utf-8")
+        return text.partition('"address": "')[2].partition('"')[0]
+
+    def start(self, program, *arguments, before=(), **environment):
+        """Starts a program of dask."""
+        command = [*before, sys.executable, "-m", f"distributed.cli.{program}", "--host", "127.0.0.1"]
+        process = subprocess.Popen(
+            [*command, "--scheduler-file", str(self.file), *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment, **environment},
+            cwd=self.path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.append(process)
+        return process
+
+    def worker(self, *arguments, before=(), **environment):
+        """Starts a worker of one thread, without a nanny: its process is the one that does tasks."""
+        arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", *arguments)
+        local = ("--local-directory", str(self.path))
+        return self.start("dask_worker", *arguments, *local, before=before, **environment)
+
+
+@contextlib.contextmanager
+def cluster(path, workers=1, **environment):
+    """A cluster with so many workers."""
+    path.mkdir(exist_ok=True)
+    with Machines(path, **environment) as machines:
+        for _ in range(workers):
+            machines.worker()
+        yield machines
