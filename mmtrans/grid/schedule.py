@@ -117,8 +117,9 @@ def run_grid(grid: Grid, options: EngineOptions, quiet: bool = False, era: int =
     work = _workplace(grid, options, era)
     work.clear()
     if todo:
+        needs = None if options.is_here else _needs(grid)
         with (
-            opened(options, work, _needs(grid), lambda task: display.start(task), quiet) as engine,
+            opened(options, work, needs, lambda task: display.start(task), quiet) as engine,
             Display(len(todo), quiet) as display,
         ):
             _submit(todo, engine)
