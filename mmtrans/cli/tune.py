@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtrans.bounds import check_number
+from mmtrans.cli.engine import add_engine_flags, engine_options
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle
 from mmtrans.cli.parser import HelpAsWritten, Parser, add_config_flags, add_number, add_text_encoder, config_from
@@ -28,7 +29,7 @@ on valid; the test split cannot be read. The same command goes on where it was
 stopped; --trials may change. DIR/best.yaml is the winner, for `mmtrans train
 --config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their
 runs, and DIR/plots/parameters.png what mattered; `tensorboard --logdir
-DIR/trials` compares them."""
+DIR/trials` compares them (until a training has ended it is in DIR/work)."""
 
 SPACE = """\
 space file: what it names is searched in place of the default, the rest is as
@@ -39,8 +40,15 @@ flags and --config say.
   dropout: 0.3                                          # fixed"""
 
 CLUSTER = """\
-several processes or hosts: give the same command to each, with a folder that
-they share as DIR, and set
+several trainings at a time (--jobs, --scheduler): first the seeds and folds of
+a trial, then more trials. random and grid propose the same for any number, and
+hyperband gives the same trials more epochs, while its next bracket begins.
+bayesian takes trials at work for ended ones, each with what its Gaussian
+process predicts from those that have ended (the mean and a standard deviation
+for the worse): what it proposes depends on which have ended.
+
+several commands, without a cluster of dask: give the same command to each, with
+a folder that they share as DIR, and set
   KERASTUNER_TUNER_ID=chief in one of them, which trains nothing, and tuner1,
     tuner2, … in the others;
   KERASTUNER_ORACLE_PORT=PORT in all;
@@ -97,8 +105,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--space", metavar="FILE.yaml", help="what to search (default: see --print-space)")
     parser.add_argument("--print-space", action="store_true", help="print the space as YAML and stop")
-    jobs = {"low": 1, "most": 1000}
-    add_number(parser, "--jobs", int, jobs, default=1, help="trainings of a trial at a time (default: 1)")
+    add_engine_flags(parser, "trainings")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
     objective = {"action": _Objective, "choices": None, "metavar": f"{{{','.join(FIELDS['objective'].choices)}}}"}
     fixed = [field.name for field in FIELDS.values() if field.search == "fixed"]
@@ -116,14 +123,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             say(line)
         return specs
     _check(arguments)
+    options = engine_options(arguments)
     for line in _notes(arguments, config, specs):
         warn(line)
     member = join_cluster(os.environ)
     if member.is_exposed:
         warn(f"{member.address} is no loopback address, and the chief has no password.")
-    from mmtrans.cli.quiet import import_tensorflow
+    from mmtrans.cli.quiet import import_for_tasks
 
-    import_tensorflow()
+    import_for_tasks(options)
     from mmtrans.conversion.refold import refold
     from mmtrans.data.records import Records
     from mmtrans.search.folds import fold_videos
@@ -151,7 +159,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if (worker_id := member.worker_id) is not None:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
         with joined(search, worker_id):
-            run_search(search, trials, member, arguments.jobs, arguments.quiet)
+            run_search(search, trials, member, options, quiet=arguments.quiet)
         return {"objective": search.objective, "worker": worker_id}
     folds = fold_videos(records, search.num_folds) if search.num_folds else []
     if not folds:
@@ -162,7 +170,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             refold(records.directory, valid, search.fold_path(fold))
             of_fold = Records.open(search.fold_path(fold), splits=("train", "valid"))
             prepare_phases(search.base, dataclasses.replace(of_fold, text_encoder=records.text_encoder))
-        ended = run_search(search, trials, member, arguments.jobs, arguments.quiet)
+        ended = run_search(search, trials, member, options, quiet=arguments.quiet)
         plot_parameters(search, ended)
     return _show(search, ended, arguments.data)
 

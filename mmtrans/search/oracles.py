@@ -112,6 +112,8 @@ class Durable(keras_tuner.Oracle):
         try:
             super().reload()
             self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+            # Taken from its end: those that were being tried, in the order in which they were begun.
+            self._retry_queue = sorted(set(self._retry_queue), key=self.start_order.index, reverse=True)
         except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise damage(path, "keras-tuner's state", f"{type(error).__name__} {error}", REMEDY) from error
 
@@ -121,7 +123,12 @@ class RandomOracle(Durable, keras_tuner.oracles.RandomSearchOracle):
 
 
 class BayesianOracle(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
-    """Fits a Gaussian process to the trials so far, after some random ones."""
+    """Fits a Gaussian process to the trials so far, after some random ones.
+
+    Trials that are being tried count as ended, with what the process predicts of them from those that have ended: its
+    mean and a standard deviation for the worse (the kriging believer of Ginsbourger et al. 2010, a pessimist). So what
+    is tried at the same time lies apart.
+    """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """What to try in a trial: nothing that was tried before, which would but give the same again."""
@@ -134,13 +141,31 @@ class BayesianOracle(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
             return self._populate_untried()
         return proposal
 
+    def _vectorize_trials(self) -> tuple[np.ndarray, np.ndarray]:
+        """What keras-tuner fits the process to: places of trials `(trials, parameters)`, and scores, less is better.
+
+        Its own guesses at scores by the process as it was last fitted, if ever: in a search that goes on it was not.
+        """
+        sign = -1 if self.objective.direction == "max" else 1
+        ended = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
+        places = self._places([trial.hyperparameters.values for trial in ended])
+        scores = np.array([sign * trial.score for trial in ended])
+        if not self.ongoing_trials:
+            return places, scores
+        guessed = self._places([trial.hyperparameters.values for trial in self.ongoing_trials.values()])
+        mean, deviation = np.asarray(self.gpr.fit(places, scores).predict(guessed, return_std=True))
+        return np.concatenate([places, guessed]), np.concatenate([scores, mean + deviation])
+
+    def _places(self, listed: list[dict[str, Any]]) -> np.ndarray:
+        """Points of the unit cube: `(trials, parameters)`."""
+        return np.array([[hp.value_to_prob(values[hp.name]) for hp in self.hyperparameters.space] for values in listed])
+
     def _populate_untried(self) -> dict[str, Any]:
         """The most promising of some random draws that were not tried."""
         draws = [values for values in (self._random_values() for _ in range(DRAWS)) if values is not None]
         if not draws:
             return {"status": "STOPPED", "values": None}
-        places = [[hp.value_to_prob(values[hp.name]) for hp in self.hyperparameters.space] for values in draws]
-        mean, deviation = np.asarray(self.gpr.predict(np.array(places), return_std=True))
+        mean, deviation = np.asarray(self.gpr.predict(self._places(draws), return_std=True))
         return {"status": "RUNNING", "values": draws[int(np.argmin(mean - self.beta * deviation))]}
 
 

@@ -1,28 +1,31 @@
-"""Our training loop inside keras-tuner's search."""
+"""keras-tuner's search, whose trainings an engine does."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import time
-from pathlib import Path
 
 import keras_tuner
 
+from mmtrans.engine.engine import Engine, Outcome
+from mmtrans.engine.opening import opened
+from mmtrans.engine.options import EngineOptions, Needs
+from mmtrans.runs.environment import versions
 from mmtrans.search.cluster import Member
+from mmtrans.search.ongoing import Ongoing
 from mmtrans.search.oracles import make_oracle
 from mmtrans.search.plan import Search, Training
-from mmtrans.search.results import Score, Trial, best_first, load_trials, write_results
-from mmtrans.search.space import from_keras_tuner
-from mmtrans.search.work import Trained, Trainer
-from mmtrans.system import errors as system_errors
+from mmtrans.search.results import Trial, best_first, load_trials, write_results
+from mmtrans.search.work import Trainer
 from mmtrans.system.console import Console
 from mmtrans.system.files import write_atomically
-from mmtrans.workers.pool import WORKERS, Outcome, Pool, signed_in
+from tfrecords.manifest import MANIFEST_NAME
 
 
 class Tuner(keras_tuner.Tuner):
-    """Runs the trials that an oracle proposes, in worker processes.
+    """Asks an oracle for trials while an engine has room for their trainings, and tells it how they ended.
 
     A trial's runs are `DIR/trials/<trial>/seed-<k>[-fold-<f>]`; those of a trial that hyperband gives more epochs are
     its first one's, which go on. What became of it is in `DIR/trials/<trial>/trial.json`.
@@ -30,19 +33,23 @@ class Tuner(keras_tuner.Tuner):
     Args:
         search: a saved search, in a directory that is locked.
         trials: number of trials at most, or `None`.
-        member: what this process is in a cluster.
-        pool: pool of `Trainer`s.
-        jobs: number of trainings of a trial that run at a time.
+        member: what this process is in a cluster. A worker has one trial at a time: its chief knows it by one id.
+        engine: engine that does the trainer's work.
+        trainer: the trainer.
         quiet: no output to the terminal.
     """
 
-    def __init__(self, search: Search, trials: int | None, member: Member, pool: Pool, jobs: int, quiet: bool = False):
+    def __init__(
+        self, search: Search, trials: int | None, member: Member, engine: Engine, trainer: Trainer, quiet: bool = False
+    ):
         self.plan = search
         self.member = member
-        self.pool = pool
-        self.jobs = jobs
+        self.engine = engine
+        self.engine.on_room = self._begin
+        self.trainer = trainer
         self.console = Console(stderr=True, quiet=quiet)
-        self._is_idle = False
+        self._ongoing: list[Ongoing] = []
+        self._is_exhausted = False
         project = search.path / "tuner"
         if (project / "oracle.json").is_file():
             # keras-tuner reads its state back only where this file is, and writes it only after the first trial.
@@ -50,74 +57,83 @@ class Tuner(keras_tuner.Tuner):
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(make_oracle(search, trials), directory=str(search.path), project_name=project.name)
 
-    def pre_create_trial(self) -> None:
-        """Waits a little where the oracle had nothing to do at present: keras-tuner asks again at once."""
-        if self._is_idle:
-            time.sleep(1)
-        self._is_idle = True
+    def run_trial(self, *_: object) -> None:
+        """Nothing: keras-tuner takes a tuner without it for one that has a model to build."""
 
-    def on_trial_begin(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Announces a trial."""
-        self._is_idle = False
-        fields = from_keras_tuner(self.plan.space, trial.hyperparameters.values)
-        listed = ", ".join(f"{name} {value}" for name, value in fields.items())
-        self.console.print(f"trial {_name(trial.trial_id)}: {listed}", soft_wrap=True)
+    def search(self) -> None:
+        """Searches until the oracle has nothing more to propose and all trials have ended; a chief serves its workers.
 
-    def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
-        """Does the trainings of a trial, and returns the objective.
-
-        Raises:
-            keras_tuner.errors.FailedTrialError: one of them failed.
-            keras_tuner.errors.FatalValueError: the operating system refuses something, which is no fault of the trial:
-                the search ends, and the trial is still to be run.
+        keras-tuner's own loop tries one trial at a time.
         """
-        try:
-            ended = self._run(trial)
-        except system_errors.SystemRefusalError as error:
-            raise keras_tuner.errors.FatalValueError(str(error)) from error
-        except OSError as error:
-            if not system_errors.is_refusal(error):
-                raise
-            raise keras_tuner.errors.FatalValueError(system_errors.sentence_of(error)) from error
-        if ended.value is None:
-            raise keras_tuner.errors.FailedTrialError(ended.reason)
-        return {self.plan.objective: ended.value}
+        if self.member.is_chief:
+            super().search()
+            return
+        self._begin()
+        while self._ongoing or not self._is_exhausted:
+            for outcome in self.engine.outcomes():
+                self._take(outcome)
+                self._begin()
+            if not self._ongoing and not self._is_exhausted:
+                # What is proposed next depends on trials of other workers of the cluster.
+                time.sleep(1)
+                self._begin()
 
-    def _run(self, trial: keras_tuner.engine.trial.Trial) -> Trial:
-        """Does the trainings of a trial, and writes and reports what became of it."""
-        started = time.monotonic()
-        origin, values = trial.trial_id, trial.hyperparameters.values
-        while "tuner/trial_id" in values:
-            origin = values["tuner/trial_id"]
-            values = self.oracle.get_trial(origin).hyperparameters.values
-        fields = from_keras_tuner(self.plan.space, trial.hyperparameters.values)
-        trainings = self.plan.trainings(_name(origin), fields, trial.hyperparameters.values.get("tuner/epochs"))
-        outcomes = sorted(self._outcomes(trainings), key=lambda outcome: trainings.index(outcome.task))
-        reasons = [outcome.reason for outcome in outcomes if outcome.reason]
-        ended = Trial(
-            _name(trial.trial_id),
-            _name(origin),
-            fields,
-            trainings[0].config.optimisation.epochs,
-            tuple(_score(outcome) for outcome in outcomes if not outcome.reason),
-            time.monotonic() - started,
-            reasons[0] if reasons else None,
-        )
-        ended.save(self.plan.path / "trials")
-        self._report(ended)
-        return ended
+    def _begin(self) -> None:
+        """Begins trainings while the engine has room."""
+        while self.engine.num_waiting < max(1, self.engine.slots):
+            training = self._next_training()
+            if training is None:
+                return
+            # The budget tells trials of hyperband apart that train in one directory.
+            self.engine.submit(training, f"{training.name}-{training.config.optimisation.epochs}")
 
-    def _outcomes(self, trainings: list[Training]) -> list[Outcome]:
-        """What became of trainings; after a failure no more are begun."""
-        todo, outcomes = list(trainings), []
-        while todo or self.pool.num_busy:
-            while todo and self.pool.num_busy < self.jobs:
-                self.pool.submit(todo.pop(0))
-            for outcome in self.pool.outcomes():
-                outcomes.append(outcome)
-                if outcome.reason:
-                    todo.clear()
-        return outcomes
+    def _next_training(self) -> Training | None:
+        """A training of the trials that are being tried, the first before others, or else of a new one."""
+        for ongoing in self._ongoing:
+            if (training := ongoing.next_training()) is not None:
+                return training
+        ongoing = self._next_trial()
+        return ongoing.next_training() if ongoing else None
+
+    def _next_trial(self) -> Ongoing | None:
+        """A trial that the oracle proposes; `None` where it has nothing to propose at present, or at all."""
+        if self._is_exhausted or (self.member.is_worker and self._ongoing):
+            return None
+        # By the id the oracle tells apart who asks: it proposes nothing more to one that has a trial.
+        taken = {ongoing.tuner_id for ongoing in self._ongoing}
+        free = (name for name in map("tuner{}".format, itertools.count()) if name not in taken)
+        tuner_id = self.member.worker_id or next(free)
+        trial = self.oracle.create_trial(tuner_id)
+        self._is_exhausted = trial.status == "STOPPED"
+        if trial.status != "RUNNING":
+            return None
+        ongoing = Ongoing(self.plan, trial, tuner_id, self.oracle.get_trial)
+        self._ongoing.append(ongoing)
+        listed = ", ".join(f"{name} {value}" for name, value in ongoing.fields.items())
+        self.console.print(f"trial {ongoing.name}: {listed}", soft_wrap=True)
+        return ongoing
+
+    def _take(self, outcome: Outcome) -> None:
+        """Notes what became of a training, and ends its trial with the last one."""
+        if not outcome.reason:
+            self.trainer.publish(outcome.task)
+        ongoing = next(ongoing for ongoing in self._ongoing if ongoing.take(outcome))
+        if not ongoing.has_ended:
+            return
+        result = ongoing.result()
+        result.save(self.plan.path / "trials")
+        self._report(result)
+        trial = ongoing.trial
+        if result.value is None:
+            trial.status, trial.message = "FAILED", result.reason
+        else:
+            self.oracle.update_trial(trial.trial_id, {self.plan.objective: result.value})
+            trial.status = "COMPLETED"
+        self.oracle.end_trial(trial)
+        self.save()
+        self._ongoing.remove(ongoing)
+        if not self.member.is_worker:
+            write_results(self.plan)
 
     def _report(self, trial: Trial) -> None:
         if trial.reason:
@@ -129,39 +145,18 @@ class Tuner(keras_tuner.Tuner):
             f"trial {trial.name}: {figure}, {trial.seconds:.0f} s (best so far: {best.value:.4f} of trial {best.name})"
         )
 
-    def on_trial_end(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        """Tells the oracle of a trial that completed or failed.
 
-        Raises:
-            RuntimeError: something else happened, with its traceback: keras-tuner would call that a failure too, and
-                go on.
-        """
-        if trial.status == "INVALID":
-            raise RuntimeError(f"Trial {trial.trial_id} could not be run:\n{trial.message}")
-        super().on_trial_end(trial)
-        if not self.member.is_worker:
-            write_results(self.plan)
-
-
-def _name(trial_id: str) -> str:
-    """A trial's number in four digits: keras-tuner's has as many as that of all trials, which may change."""
-    return f"{int(trial_id):04d}"
-
-
-def _score(outcome: Outcome) -> Score:
-    training: Training = outcome.task
-    trained: Trained = outcome.result
-    return Score(training.name, training.config.plan.seed, training.fold, **trained)
-
-
-def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1, quiet: bool = False) -> list[Trial]:
+def run_search(
+    search: Search, trials: int | None, member: Member, options: EngineOptions, era: int = 0, quiet: bool = False
+) -> list[Trial]:
     """Searches to the end, or until a cluster's chief has nothing more to do.
 
     Args:
         search: a saved search, in a directory that is locked; with its folds.
         trials: number of trials at most, those of earlier commands included; `None` for all there are.
         member: what this process is in a cluster. A chief trains nothing: it waits for its workers to end.
-        jobs: trainings of a trial at a time, each in a process.
+        options: where trainings are done.
+        era: token of the lease of the directory.
         quiet: no output to the terminal.
 
     Returns:
@@ -171,19 +166,30 @@ def run_search(search: Search, trials: int | None, member: Member, jobs: int = 1
         ValueError: the directory holds another search.
     """
     (search.path / "logs").mkdir(exist_ok=True)
-    # Threads of one operation help little where other processes keep the cores busy.
-    num_threads = 1 if jobs > 1 else None
-    # Those of a cluster sign in apart: a worker that is started again does not wait for the others.
-    workers = f"{WORKERS}-{member.tuner_id}" if member.is_worker else WORKERS
-    resumable = search.tuner == "hyperband"
-    place = search.path / "trials"
     trainer = Trainer(
-        place, search.objective, resumable, num_threads, workers, search.manifest_hash, search.text_encoder
+        search.path.resolve(),
+        search.objective,
+        resumable=search.tuner == "hyperband",
+        manifest_hash=search.manifest_hash,
+        # Threads of one operation help little where other processes keep the cores busy.
+        num_threads=1 if options.jobs > 1 else None,
+        era=era,
+        member=member.worker_id,
+        text_encoder=search.text_encoder,
     )
-    with signed_in(search.path / workers), Pool(trainer, lambda training: _log_path(search.path, training)) as pool:
-        Tuner(search, trials, member, pool, jobs, quiet).search()
+    trainer.clear()
+    # A chief has nothing done, so it needs no processes.
+    options = EngineOptions() if member.is_chief else options
+    with opened(options, trainer, _needs(search, trainer), quiet=quiet) as engine:
+        Tuner(search, trials, member, engine, trainer, quiet).search()
+    trainer.forget()
     return load_trials(search) if member.is_worker else write_results(search)
 
 
-def _log_path(path: Path, training: Training) -> Path:
-    return path / "logs" / f"{training.name.replace('/', '-')}.log"
+def _needs(search: Search, trainer: Trainer) -> Needs:
+    """What a worker must have for the search's trainings."""
+    return Needs(
+        versions={name: version for name, version in versions().items() if name in ("mmtrans", "tensorflow", "keras")},
+        files=(search.records_path / MANIFEST_NAME,),
+        directories=(trainer.work_path,),
+    )

@@ -12,25 +12,13 @@ from mmtrans.cli.main import main
 from mmtrans.config.files import load_yaml
 from mmtrans.evaluation import evaluate as evaluation
 from mmtrans.runs.run import Run
-from mmtrans.search import tuner
 from mmtrans.search.work import Trainer, Training
 from mmtrans.system.lease import held
 from tests.cli.test_train import refused
 from tests.search.test_cluster import free_port
-from tests.workers.pools import InlinePool
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = {"regressor_units": [4, 6], "learning_rate": {"low": 1e-3, "high": 3e-2, "sampling": "log"}}
-
-#: The command, whose trainings start no further process.
-WORKER = """
-from mmtrans.cli.main import main
-from mmtrans.search import tuner
-from tests.workers.pools import InlinePool
-
-tuner.Pool = InlinePool
-raise SystemExit(main())
-"""
 
 
 @pytest.fixture
@@ -45,7 +33,6 @@ def command(small_dir, baseline_flags, tmp_path):
 
 @pytest.mark.slow
 def test_the_best_configuration_gives_its_value_again(command, small_dir, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(tuner, "Pool", InlinePool)
     for name in ("plot_split", "_plot_history"):
         monkeypatch.setattr(evaluation, name, lambda *_: None)
     # 3 trials of 1 epoch, of which the best goes on for 3.
@@ -81,7 +68,6 @@ def test_the_test_split_cannot_be_read(command, tmp_path, capsys, monkeypatch):
         asked.append(records.splits)
         records.labels("test")
 
-    monkeypatch.setattr(tuner, "Pool", InlinePool)
     monkeypatch.setattr("mmtrans.training.train.train", train)
     assert main([*command, "--tuner", "random", "--trials", "2", "--json"]) == 1
     assert asked == [("train", "valid")] * 2
@@ -111,7 +97,7 @@ def test_records_that_were_replaced_meanwhile_train_nothing(small_dir, tiny, tmp
     trainer = Trainer(tmp_path, "mae", manifest_hash="ab" * 32)
     with pytest.raises(ValueError, match=r"The search's records are others by now\. Expected manifest abababababab\."):
         trainer(Training("0000/seed-0", tiny(), small_dir, None))
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("config.yaml"))
 
 
 @pytest.mark.slow
@@ -122,7 +108,7 @@ def test_a_chief_and_two_workers_do_each_trial_once(command, tmp_path, capsys, m
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, *argv],
+            [sys.executable, "-m", "mmtrans.cli.main", *argv],
             cwd=ROOT,
             env={**os.environ, "KERASTUNER_TUNER_ID": name},
             stderr=subprocess.PIPE,

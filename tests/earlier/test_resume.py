@@ -13,7 +13,6 @@ import tensorflow as tf
 from mmtrans.cli.main import main
 from mmtrans.engine.engine import Engine
 from tests.earlier import EARLIER, SETS
-from tests.workers.pools import InlinePool
 
 SIZES = ["--units", "3", "--attention-units", "2", "--decoder-units", "4", "--regressor-units", "5"]
 SIZES += ["--no-bidirectional", "--quiet"]
@@ -30,7 +29,6 @@ of_keras_3 = pytest.mark.skipif(keras.__version__ < "3", reason="the checkpoints
 @pytest.fixture(params=SETS)
 def made(request, monkeypatch):
     """What a commit made; workers and plots, which read none of it, are left out."""
-    monkeypatch.setattr("mmtrans.search.tuner.Pool", InlinePool)
     monkeypatch.setattr("mmtrans.search.importance.plot_parameters", lambda search, trials: None)
     monkeypatch.setattr("mmtrans.evaluation.plots.saved", lambda figure, path: figure)
     return SETS[request.param]

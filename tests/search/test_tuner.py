@@ -8,61 +8,10 @@ import keras_tuner
 import pytest
 import yaml
 
-from mmtrans.config import Config
 from mmtrans.config.files import load_yaml
-from mmtrans.search import tuner
-from mmtrans.search.cluster import Member
 from mmtrans.search.oracles import Durable
-from mmtrans.search.plan import Search
 from mmtrans.search.results import best_first, load_trials
-from tests.workers.pools import InlinePool
-
-SPACE = {"units": [2, 4, 6, 8], "dropout": {"low": 0.1, "high": 0.3, "step": 0.1}}
-
-
-@pytest.fixture
-def search(tmp_path):
-    config = Config(recipe="T->A", seed=3, epochs=9)
-    search = Search(tmp_path / "out", tmp_path / "records", "abc", config, SPACE, "random", "mae")
-    search.path.mkdir()
-    search.save()
-    return search
-
-
-@pytest.fixture
-def work(monkeypatch):
-    """Trainings that give |units - 6| + dropout + seed / 100 + 1 / epochs, and fail where `work.fails` says so."""
-
-    class Work:
-        def __init__(self):
-            self.done = []
-            self.fails = lambda config: False
-
-        def __call__(self, training):
-            self.done.append((training.name, training.config.optimisation.epochs))
-            config = training.config
-            if self.fails(config):
-                raise FloatingPointError(f"Broke with {config.encoder.units} units.")
-            value = (
-                abs(config.encoder.units - 6)
-                + config.encoder.dropout
-                + config.plan.seed / 100
-                + 1 / config.optimisation.epochs
-            )
-            return {"value": value, "epochs": config.optimisation.epochs}
-
-    work = Work()
-    monkeypatch.setattr(tuner, "Pool", InlinePool)
-    monkeypatch.setattr(tuner, "Trainer", lambda *_: work)
-    return work
-
-
-def run(search, trials, quiet=True):
-    return tuner.run_search(search, trials, Member(), quiet=quiet)
-
-
-def facts(trials):
-    return [(trial.name, trial.origin, trial.parameters, trial.max_epochs, trial.value) for trial in trials]
+from tests.search.formula import SPACE, facts, run
 
 
 def test_the_best_trial_is_kept_with_all_that_it_takes_to_repeat_it(search, work):
@@ -221,7 +170,7 @@ def test_what_is_no_failure_of_a_trial_stops_the_search(search, work):
         raise OSError("disk full")
 
     work.fails = break_down
-    with pytest.raises(RuntimeError, match=r"(?s)Trial 0 could not be run:.*OSError: disk full"):
+    with pytest.raises(OSError, match="disk full"):
         run(search, 3)
     assert load_trials(search) == []
     work.fails = lambda config: False
@@ -269,5 +218,6 @@ def test_a_space_must_leave_something_to_search(search):
 def test_keras_tuner_still_has_what_is_overridden():
     for name in ("save", "reload", "_save_trial", "_get_trial_dir", "_get_oracle_fname"):
         assert callable(getattr(keras_tuner.Oracle, name))
-    for name in ("pre_create_trial", "on_trial_begin", "on_trial_end", "run_trial"):
+    assert callable(keras_tuner.oracles.BayesianOptimizationOracle._vectorize_trials)
+    for name in ("search", "run_trial"):
         assert callable(getattr(keras_tuner.Tuner, name))

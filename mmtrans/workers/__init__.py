@@ -1,1 +1,0 @@
-"""Worker processes, which grids and searches share."""
