@@ -214,6 +214,7 @@ class Manifest:
         notes: sentences for the user.
         summary: split → what its segments are like; empty in records of the first releases.
         text: what the columns of text are, where an encoder of words gave them.
+        extraction: `settings` and `packages` by which `mmtrans extract` measured clips, if it did.
         format_version: version of the record format.
 
     Raises:
@@ -232,6 +233,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     summary: Mapping[str, Summary] = field(default_factory=dict)
     text: TextColumns | None = field(default=None, metadata=ADDED)
+    extraction: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata=ADDED)
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

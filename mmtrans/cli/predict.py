@@ -10,28 +10,36 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mmtrans.cli.clip import Times, extracted, is_clips
 from mmtrans.cli.source import add_source_arguments, corpus_from
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_json, for_terminal
 from mmtrans.system.files import check_new_file, new_file
 
+if TYPE_CHECKING:
+    from mmtrans.inference.predict import Scorer
+
 HEADER = ("id", "score", "polarity", "words", "attention")
 
 INFLUENCE = "influence"
+
+#: Of the segments of clips, seconds in the recording.
+TIMES = ("start", "end")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
-        "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`; or of text alone: "
-        "--text, --text-file, or a CSV file with a column text, for models that read words alone. Rows have "
-        "id (as records have it, v[2]; of no known style as the file has it), score, polarity, words, and the "
-        "attention of each word. A run directory is data. A SAVED_MODEL is a "
-        "program: its files are compared with their checksums, and operations that `mmtrans export` does not write are "
-        "refused; it may still compute without end, until Ctrl-C or SIGTERM: run none that comes from somebody whom "
-        "you do not trust."
+        "Sentiment of the segments of a source, labelled or not, in any format of `mmtrans convert`; of clips (video "
+        "or sound files, a folder of such, clips.csv), for models that learned from clips or read words alone; or of "
+        "text alone: --text, --text-file, or a CSV file with a column text, for models that read words alone. Rows "
+        "have id (as records have it, v[2]; of no known style as the file has it), score, polarity, words, and the "
+        "attention of each word; of clips start and end, too. A run directory is data. A SAVED_MODEL is a program: "
+        "its files are compared with their checksums, and operations that `mmtrans export` does not write are refused; "
+        "it may still compute without end, until Ctrl-C or SIGTERM: run none that comes from somebody whom you do not "
+        "trust."
     )
     parser.add_argument(
         "model", metavar="RUN|SAVED_MODEL", help="directory made by `mmtrans train` or `mmtrans export`"
@@ -67,19 +75,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality or of words;
     of texts of the command line the predictions, too."""
-    suffix = check_out(arguments.out)
+    check_out(arguments.out)
     text = text_from(arguments)
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.inference.predict import Scorer, predict
+    from mmtrans.inference.predict import Scorer
 
     scorer = Scorer.open(arguments.model)
+    with extracted(arguments, scorer) if text is None and is_clips(arguments) else contextlib.nullcontext() as times:
+        return _predict(arguments, scorer, text, times)
+
+
+def _predict(
+    arguments: argparse.Namespace, scorer: Scorer, text: tuple[list[Any], str] | None, times: Times | None
+) -> dict[str, Any]:
+    """Predicts what was given, and says what became of it."""
+    from mmtrans.inference.predict import predict
+
+    suffix = check_out(arguments.out)
     corpus = source_of(arguments, scorer) if text is None else spoken_by(arguments, scorer, *text)
     is_shown = arguments.text is not None and arguments.out is None
     influence = arguments.influence or is_shown
     counts, shown = Counter(predicted=0, cut=0), []
-    with contextlib.nullcontext(shown.append) if is_shown else rows_to(arguments.out, suffix, influence) as write:
+    with (
+        contextlib.nullcontext(shown.append) if is_shown else rows_to(arguments.out, suffix, influence, times) as write
+    ):
         for prediction in predict(scorer, corpus, counts, influence=influence):
             write(prediction)
     if is_shown:
@@ -118,7 +139,7 @@ def text_from(arguments: argparse.Namespace) -> tuple[list[Any], str] | None:
         return lines_of(read_stdin()), "standard input"
     if arguments.text_file is not None:
         return read_lines(arguments.text_file), arguments.text_file
-    if arguments.format == "auto" and is_table_of_text(Path(arguments.source)):
+    if not is_clips(arguments) and arguments.format == "auto" and is_table_of_text(Path(arguments.source)):
         return read_rows(Path(arguments.source)), arguments.source
     return None
 
@@ -164,18 +185,20 @@ def check_out(out: str | None) -> str:
 
 
 @contextlib.contextmanager
-def rows_to(out: str | None, suffix: str, influence: bool = False) -> Iterator[Callable]:
+def rows_to(out: str | None, suffix: str, influence: bool = False, times: Times | None = None) -> Iterator[Callable]:
     """Yields what writes one prediction; a file appears whole or not at all."""
     if out is None:
-        yield writer_of(sys.stdout, suffix, influence, for_terminal)
+        yield writer_of(sys.stdout, suffix, influence, for_terminal, times)
         return
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        yield writer_of(file, suffix, influence)
+        yield writer_of(file, suffix, influence, times=times)
 
 
-def writer_of(file, suffix: str, influence: bool = False, shown: Callable[[str], str] = str) -> Callable:
+def writer_of(
+    file, suffix: str, influence: bool = False, shown: Callable[[str], str] = str, times: Times | None = None
+) -> Callable:
     """`write(prediction)` for an open text file: CSV after a header, words and weights parted by spaces, or JSON.
 
     Args:
@@ -184,22 +207,27 @@ def writer_of(file, suffix: str, influence: bool = False, shown: Callable[[str],
         influence: whether rows of CSV have a column of influences, which predictions then tell.
         shown: what a cell of CSV becomes. A file is for programs, and keeps ids and words as they are; JSON has escapes
             of its own.
+        times: when the segments of clips begin and end, for columns of their own.
     """
+    more = (*([INFLUENCE] if influence else []), *(TIMES if times is not None else []))
     if suffix == ".jsonl":
-        return lambda prediction: file.write(for_json(json.dumps(to_json(prediction), ensure_ascii=False)) + "\n")
+        return lambda prediction: file.write(
+            for_json(json.dumps(to_json(prediction, times), ensure_ascii=False)) + "\n"
+        )
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow([*HEADER, INFLUENCE] if influence else HEADER)
+    rows.writerow([*HEADER, *more])
 
     def write(prediction) -> None:
         words = shown(" ".join(prediction.words))
         row = [shown(prediction.id), f"{prediction.score:.8g}", prediction.polarity, words]
         columns = [prediction.attention_weights, prediction.influence] if influence else [prediction.attention_weights]
-        rows.writerow([*row, *(" ".join(f"{value:.6g}" for value in column) for column in columns)])
+        cells = [" ".join(f"{value:.6g}" for value in column) for column in columns]
+        rows.writerow([*row, *cells, *(f"{time:g}" for time in (times or {}).get(prediction.id, ()))])
 
     return write
 
 
-def to_json(prediction) -> dict[str, Any]:
+def to_json(prediction, times: Times | None = None) -> dict[str, Any]:
     """What one JSON line says."""
     weights = [round(float(weight), 7) for weight in prediction.attention_weights]
     told = {
@@ -209,6 +237,8 @@ def to_json(prediction) -> dict[str, Any]:
         "words": list(prediction.words),
         "attention": weights,
     }
+    if times is not None:
+        told.update(zip(TIMES, times[prediction.id], strict=True))
     if prediction.influence is None:
         return told
     return {**told, INFLUENCE: [None if value != value else round(value, 7) for value in prediction.influence.tolist()]}

@@ -51,10 +51,11 @@ class ExtractAccount(TypedDict):
 
 @dataclass(frozen=True)
 class Extraction:
-    """A corpus that was made: where it is, and the account."""
+    """A corpus that was made: where it is, the account, and when each segment begins and ends, by its id."""
 
     corpus: Path
     account: ExtractAccount
+    times: Mapping[str, tuple[float, float]]
 
 
 def extract(
@@ -107,7 +108,13 @@ def extract(
             raise _nothing_left(account, Path(clips))
         lease.check_held()
         store.write_corpus(receipts, _final_arrays(store, receipts, settings), _settings_json(settings, account))
-    return Extraction(Path(corpus), account)
+    segments = [segment for receipt in receipts for segment in receipt["segments"]]
+    return Extraction(Path(corpus), account, {each["id"]: (each["start"], each["end"]) for each in segments})
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide what comes out, of those that are installed."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES if importlib.util.find_spec(name)}
 
 
 def _check_packages(listing: Listing) -> None:
@@ -182,7 +189,6 @@ def _sample(store: ClipStore, receipts: Sequence[Receipt], speakers: set[str], t
 
 
 def _settings_json(settings: ExtractSettings, account: ExtractAccount) -> dict[str, object]:
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES if importlib.util.find_spec(name)}
     unit = UNITS if settings.normalise == "none" else dict.fromkeys(COLUMNS, "spreads from the speaker's median")
     return {
         "columns": {"audio": list(COLUMNS)},
@@ -190,7 +196,7 @@ def _settings_json(settings: ExtractSettings, account: ExtractAccount) -> dict[s
         "extraction": {
             "settings": settings.to_json(),
             "mmtrans": __version__,
-            "packages": versions,
+            "packages": versions(),
             "sound_hz": RATE_HZ,
             "frame_seconds": FRAME_SECONDS,
             "steps": {"audio": "a word" if settings.steps == "words" else f"{FRAME_SECONDS:g} s"},

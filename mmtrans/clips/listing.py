@@ -113,6 +113,13 @@ def list_clips(path: str | Path) -> Listing:
     return Listing(_by_file(_with_own_ids(listed, account), account), account, aside)
 
 
+def holds_clips(path: Path) -> bool:
+    """Whether a path is of clips, and nothing else tells of it: by names alone."""
+    if not path.is_dir():
+        return path.name == TABLE or _ENDING.fullmatch(path.suffix) is not None
+    return (path / TABLE).is_file() or any(_ENDING.fullmatch(file.suffix) for file in files_within(path))
+
+
 def _name_of(file: Path, folder: Path) -> str:
     return _text(file.relative_to(folder).as_posix())
 

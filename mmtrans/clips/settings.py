@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from mmtrans.bounds import CLIP_SHIFT, SEGMENT_SECONDS, check_number
 
@@ -40,6 +42,22 @@ class ExtractSettings:
                 )
         check_number("--segment-seconds", self.segment_seconds, **SEGMENT_SECONDS)
         check_number("--clip-shift", self.clip_shift, **CLIP_SHIFT)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> ExtractSettings:
+        """The settings that a corpus tells of itself.
+
+        Raises:
+            ValueError: they are others than those that there are.
+        """
+        known = {field.name: type(field.default) for field in fields(cls)}
+        is_known = settings.keys() <= known.keys()
+        if not is_known or any(not isinstance(value, (known[name], int)) for name, value in settings.items()):
+            raise ValueError(
+                f"The settings of the clips are not understood. Expected {', '.join(known)}. "
+                f"Received: {', '.join(sorted(settings))}. Extract them again, and train anew."
+            )
+        return cls(**settings)
 
     def to_json(self) -> dict[str, object]:
         """The settings as JSON has them."""

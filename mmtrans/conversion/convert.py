@@ -134,6 +134,7 @@ def convert(
             notes=tuple(each.words for each in noted),
             summary=merging.summary(),
             text=corpus.text,
+            extraction=corpus.extraction,
         )
         manifest.save(directory)
     return manifest

@@ -44,6 +44,7 @@ def refold(directory: Path, valid: Collection[str], target: Path, test: Collecti
         folds={"train": sorted(videos - set(valid) - set(test)), "valid": sorted(valid), "test": sorted(test)},
         aligned={name: info.aligned for name, info in manifest.modalities.items()},
         text=manifest.text,
+        extraction=manifest.extraction,
         text_dtype=manifest.modalities["text"].dtype if "text" in manifest.modalities else "float32",
     )
     convert(corpus, target, max_steps=manifest.max_steps)

@@ -95,6 +95,7 @@ class Scorer:
         text: the encoder that gave the words their vectors in training, if one did.
         source_files: sha256 of the files that the training records were made of, where they are known.
         parts: of a model that holds its text encoder, `function` in two parts.
+        extraction: `settings` and `packages` by which its clips were extracted, where it learned from clips.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Scorer:
     text: TextColumns | None = None
     source_files: frozenset[str] | None = None
     parts: Parts | None = None
+    extraction: Mapping[str, Mapping[str, Any]] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Scorer:
@@ -121,15 +123,17 @@ class Scorer:
             signature, function, parts = open_export(path)
             modalities, data = signature["reads"], signature
             files = frozenset(signature["files"]) if "files" in signature else None
+            extraction = None
         else:
             run = Run.open(path)
             check_finished(run)
             (function, parts), data = open_sentiment(run), run.data
             modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
             files = source_files(data, run.records_path, run.manifest_hash)
+            extraction = run.data.get("extraction")
         label, text = label_of(data), text_of(data)
         rates = data.get("steps_per_word", {})
-        return cls(str(path), function, modalities, data["max_steps"], label, rates, text, files, parts)
+        return cls(str(path), function, modalities, data["max_steps"], label, rates, text, files, parts, extraction)
 
     def score(self, features: Sequence[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.

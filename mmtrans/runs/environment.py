@@ -52,9 +52,10 @@ class Data(_AlwaysData, total=False):
     steps_per_word: dict[str, Finite]
     text: TextColumns | None
     files: list[str]
+    extraction: dict[str, dict[str, Any]]
 
 
-class DataDescription(TypedDict):
+class _AlwaysDescribed(TypedDict):
     """What `describe_data` gives, as JSON will have it: `Data` with the fields of label and text in their places."""
 
     label: ScaleFields
@@ -63,6 +64,12 @@ class DataDescription(TypedDict):
     steps_per_word: dict[str, float]
     text: TextFields | None
     files: list[str]
+
+
+class DataDescription(_AlwaysDescribed, total=False):
+    """The same, with how clips were extracted where the records are of clips."""
+
+    extraction: dict[str, dict[str, Any]]
 
 
 class _Always(TypedDict):
@@ -87,9 +94,9 @@ class Environment(_Always, total=False):
 
 def describe_data(manifest: Manifest) -> DataDescription:
     """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, how
-    many steps a word those have that are not aligned to the words, the encoder that gave `text` its columns, and the
-    sha256 of the `files` that the records were made of."""
-    return {
+    many steps a word those have that are not aligned to the words, the encoder that gave `text` its columns, the
+    sha256 of the `files` that the records were made of, and how they were extracted from clips, if they were."""
+    description: DataDescription = {
         "label": manifest.label.to_json(),
         "max_steps": dict(manifest.max_steps),
         "modalities": {name: _columns_of(info) for name, info in manifest.modalities.items()},
@@ -97,6 +104,9 @@ def describe_data(manifest: Manifest) -> DataDescription:
         "text": None if manifest.text is None else manifest.text.to_json(),
         "files": sorted({file.sha256 for file in manifest.source.files}),
     }
+    if manifest.extraction is not None:
+        description["extraction"] = {name: dict(part) for name, part in manifest.extraction.items()}
+    return description
 
 
 def _columns_of(info: ModalityInfo) -> Columns:

@@ -38,6 +38,7 @@ class Corpus:
         vocabulary: the words in lower case, where something is to give them their vectors.
         text: what the columns of text are, where an encoder of words gives them.
         text_dtype: the type that text is to be stored in, one of `tfrecords.precision.DTYPES`.
+        extraction: `settings` and `packages` by which `mmtrans extract` measured clips, if it did.
         account: the account of what was treated and left out so far.
         noted: what the user is to know about the files as a whole (warnings of the conversion).
         trouble: sentences for the user about what went wrong here and changed no segment.
@@ -60,6 +61,7 @@ class Corpus:
     vocabulary: Collection[str] = ()
     text: TextColumns | None = None
     text_dtype: Dtype = "float32"
+    extraction: Mapping[str, Mapping[str, Any]] | None = None
     account: Account = field(default_factory=Account)
     noted: list[Note] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)

@@ -12,8 +12,7 @@ A folder holds:
   begin anew in each split, as `mmtrans.sources.segment_names` tells by the labels. A segment without an array lacks the
   modality. Files hold no Python objects: they are read with `allow_pickle=False`.
 - optionally `corpus.json`: `{"label": {"name", "low", "high", "neutral"}, "columns": {"audio": [names], …},
-  "aligned": {"audio": true, …}}`, each part optional. `extraction`, by which `mmtrans extract` tells how it made the
-  corpus, is not read.
+  "aligned": {"audio": true, …}}`, each part optional; `extraction` is how `mmtrans extract` made the corpus.
 
 Without `aligned`, a modality is aligned where it has one step a word in every segment (without words: where all
 modalities of every segment have equal steps); the words then are the tokens. With `aligned`, segments that break it are
@@ -88,6 +87,7 @@ def open_neutral(path: str | Path, *, vectors_from: str | None = None) -> Corpus
         read=lambda: _read(corpus, rows, places, found),
         video_ids=list(dict.fromkeys(row.video_id for row in rows)),
         feature_names=settings.columns,
+        extraction=settings.extraction,
         folds=folds,
         ids_are_videos=are_videos([row.spelling for row in rows], [(row.video_id, row.index) for row in rows]),
         aligned=aligned,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmtrans.sources.labels import stated_scale
 from mmtrans.sources.modalities import modality_of
@@ -24,13 +24,14 @@ class Settings:
     label: LabelScale | None = None
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     aligned: Mapping[str, bool] = field(default_factory=dict)
+    extraction: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def read_settings(path: Path) -> Settings:
     """Reads `{"label": {name, low, high, neutral}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
 
-    Modalities go by any of their names, as those of the arrays do. `extraction`, which tells how a corpus of clips was
-    made, is not read.
+    Modalities go by any of their names, as those of the arrays do. Of `extraction`, by which `mmtrans extract` tells
+    how it made the corpus, `settings` and `packages` are kept.
 
     Returns:
         The settings; empty ones where there is no file.
@@ -52,7 +53,15 @@ def read_settings(path: Path) -> Settings:
         if not all(isinstance(column, str) for column in names):
             raise _refusal(path, f"columns of {name} that are no text")
     label = _read_scale(content["label"], path) if "label" in content else None
-    return Settings(label, {name: tuple(map(storable_text, names)) for name, names in columns.items()}, aligned)
+    stored = {name: tuple(map(storable_text, names)) for name, names in columns.items()}
+    return Settings(label, stored, aligned, _read_extraction(content.get("extraction")))
+
+
+def _read_extraction(part: object) -> dict[str, dict[str, Any]] | None:
+    """What is kept of how clips were extracted; nothing where it is not what `mmtrans extract` writes."""
+    kept = {name: part.get(name) for name in ("settings", "packages")} if isinstance(part, dict) else {}
+    found = {name: value for name, value in kept.items() if isinstance(value, dict)}
+    return found if len(found) == 2 else None
 
 
 def _by_modality(part: object, kind: type[Part], path: Path) -> dict[str, Part]:

@@ -1,0 +1,113 @@
+"""From clips to scores: extract, convert, train, and predict of another clip."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mmtrans.cli.clip import _settings_of
+from mmtrans.cli.main import main
+from mmtrans.clips.settings import ExtractSettings
+from tests.clips.signals import SPEECH, chirp, noise, write_wav
+from tests.words.tiny import make_tiny_encoder
+from tfrecords.manifest import Manifest
+
+pytest.importorskip("av")
+pytest.importorskip("pocketsphinx")
+
+#: Settings other than the usual ones.
+FLAGS = ["--normalise", "speaker", "--segment-seconds", "15"]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Records of eight short clips with labels, whose words have vectors of a tiny encoder."""
+    folder = tmp_path_factory.mktemp("clips")
+    rows = ["file,id,label,split,transcript"]
+    for number in range(8):
+        mood = "good" if number % 2 else "bad"
+        sound = chirp(100 + 10 * number, 150 + 10 * number, 1.0) + noise(1.0, 0.01, number)
+        write_wav(folder / "clips" / f"{number}.wav", sound)
+        words = [{"word": word, "start": at, "end": at + 0.2} for word, at in [("a", 0.1), (mood, 0.4), ("movie", 0.7)]]
+        (folder / "clips" / f"{number}.json").write_text(json.dumps(words))
+        rows.append(f"{number}.wav,v{number}[0],{2 * (number % 2) - 1},{'valid' if number > 5 else 'train'},")
+    (folder / "clips" / "clips.csv").write_text("\n".join(rows))
+    assert main(["extract", str(folder / "clips"), str(folder / "corpus"), *FLAGS]) == 0
+    encoder = make_tiny_encoder(folder / "encoder")
+    text = ["--text-encoder", str(encoder), "--text-cache", "off"]
+    assert main(["convert", str(folder / "corpus"), str(folder / "records"), *text]) == 0
+    return folder / "records"
+
+
+@pytest.fixture(scope="module")
+def run(records, flags, tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "run"
+    assert main(["train", "--data", str(records), "--recipe", "T->A", "--run", str(path), *flags]) == 0
+    return path
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_records_tell_how_clips_were_extracted(records):
+    extraction = Manifest.load(records).extraction
+    assert extraction["settings"] == ExtractSettings(normalise="speaker", segment_seconds=15).to_json()
+    assert set(extraction["packages"]) == {"av", "numpy", "scipy", "pocketsphinx"}
+
+
+@pytest.mark.slow
+def test_a_clip_has_a_score_as_its_corpus_has(run, tmp_path, capsys):
+    assert main(["predict", str(run), str(SPEECH / "loved.ogg"), "--out", str(tmp_path / "clip.csv")]) == 0
+    (row,) = rows_of(tmp_path / "clip.csv")
+    assert list(row) == ["id", "score", "polarity", "words", "attention", "start", "end"]
+    assert row["id"] == "loved[0]"
+    assert row["words"].startswith("I really loved this movie")
+    assert (float(row["start"]), float(row["end"])) == (0.0, pytest.approx(6.08))
+    assert main(["extract", str(SPEECH / "loved.ogg"), str(tmp_path / "corpus"), *FLAGS]) == 0
+    assert main(["predict", str(run), str(tmp_path / "corpus"), "--out", str(tmp_path / "corpus.csv")]) == 0
+    (same,) = rows_of(tmp_path / "corpus.csv")
+    assert {**same, "start": row["start"], "end": row["end"]} == row
+    # A folder, as JSON; nothing stays of it.
+    capsys.readouterr()
+    assert main(["predict", str(run), str(SPEECH), "--out", str(tmp_path / "all.jsonl")]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(line["id"], line["start"]) for line in lines] == [("bored[0]", 0.0), ("loved[0]", 0.0)]
+    assert lines[1]["score"] == pytest.approx(float(row["score"]), rel=1e-6)
+    assert "measured with" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_other_versions_are_noted_and_clips_that_cannot_be_are_named(run, tmp_path, capsys):
+    environment = run / "environment.json"
+    content = json.loads(environment.read_text(encoding="utf-8"))
+    content["data"]["extraction"]["packages"]["av"] = "1.2.3"
+    whole = environment.read_bytes()
+    environment.write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "clips").mkdir()
+    write_wav(tmp_path / "clips" / "mute.wav", np.zeros(8000))
+    (tmp_path / "clips" / "no.mp4").write_text("x")
+    try:
+        assert main(["predict", str(run), str(tmp_path / "clips")]) == 2
+    finally:
+        environment.write_bytes(whole)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "mmtrans: Note: The clips that the model learned from were measured with av 1.2.3."
+    assert last.startswith("mmtrans: Of the clips no segment is left. ")
+
+
+def test_a_model_of_other_columns_reads_no_clips():
+    scorer = SimpleNamespace(extraction=None, modalities={"text": {}, "audio": {}}, name="run")
+    with pytest.raises(ValueError, match=r"^The model has not learned from clips\. .*a model of other text and audio"):
+        _settings_of(scorer)
+    scorer.modalities = {"text": {}}
+    assert _settings_of(scorer) == ExtractSettings()
+
+
+@pytest.mark.parametrize("settings", [{"steps": "words", "face": 3}, {"segment_seconds": "x"}, {"steps": None}])
+def test_settings_of_another_version_are_one_sentence(settings):
+    with pytest.raises(ValueError, match=r"^The settings of the clips are not understood\. Expected steps, normalise"):
+        ExtractSettings.of(settings)
