@@ -205,7 +205,8 @@ def _results(labels: Mapping[str, float], scores: Mapping[str, Scores], scale: L
     return {"segments": len(labels), "videos": len(set(videos)), "against": against, "ways": ways}
 
 
-def _table(results: Mapping) -> str:
+def table_lines(results: Mapping) -> list[str]:
+    """The table of `results.json`, in Markdown."""
     head = ["", "models", *_SHOWN.values(), f"MAE against {results['against']}"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, way in results["ways"].items():
@@ -214,7 +215,11 @@ def _table(results: Mapping) -> str:
         cells += [_cell(way[metric]["value"], *way[metric]["interval"]) for metric in _SHOWN]
         cells.append("" if difference is None else _cell(difference["mean"], difference["low"], difference["high"]))
         lines.append("| " + " | ".join(cells) + " |")
-    return f"{results['segments']} segments of {results['videos']} videos.\n\n" + "\n".join(lines) + "\n"
+    return lines
+
+
+def _table(results: Mapping) -> str:
+    return f"{results['segments']} segments of {results['videos']} videos.\n\n" + "\n".join(table_lines(results)) + "\n"
 
 
 def _cell(value: float | None, low: float | None, high: float | None) -> str:

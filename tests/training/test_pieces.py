@@ -118,6 +118,23 @@ def test_history_has_the_rate_of_the_encoder_beside_the_others(tuned_run):
     assert float(rows[0]["learning_rate"]) > 1e-3
 
 
+@pytest.mark.slow
+def test_tuned_runs_are_an_ensemble(tuned_run, pieces_dir, tmp_path):
+    command = ["train", "--data", str(pieces_dir), "--recipe", "T", "--run", str(tmp_path / "other"), *BASELINE_FLAGS]
+    assert main([*command, *TUNED_FLAGS, "--seed", "1"]) == 0
+    both = [str(tuned_run), str(tmp_path / "other")]
+    assert main(["evaluate", *both, "--split", "valid", "--out", str(tmp_path / "both")]) == 0
+    files = [tuned_run, tmp_path / "other", tmp_path / "both"]
+    first, second, together = (_predictions(place / "predictions.csv") for place in files)
+    assert together == pytest.approx({id_: (first[id_] + second[id_]) / 2 for id_ in first}, abs=1e-5)
+    assert max(abs(first[id_] - second[id_]) for id_ in first) > 1e-4
+
+
+def _predictions(path):
+    with open(path, encoding="utf-8") as file:
+        return {row["id"]: float(row["prediction"]) for row in csv.DictReader(file) if row["split"] == "valid"}
+
+
 def _batches(run):
     return make_batches(Records.open(run.records_path), Selection("valid", ("text",), labelled=True), batch_size=4)
 
