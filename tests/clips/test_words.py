@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -194,6 +195,10 @@ def test_json_without_words_is_told(text):
 def test_the_file_of_the_same_name_with_the_most_exact_times_counts(tmp_path):
     clip = tmp_path / "a.b.mp4"
     assert words_beside(clip) is None
+    (tmp_path / "a.b.TextGrid").mkdir()
+    os.mkfifo(tmp_path / "a.b.json")
+    assert words_beside(clip) is None
+    (tmp_path / "a.b.json").unlink()
     for ending, text in [(".txt", "x y"), (".srt", SRT), (".vtt", VTT), (".json", '[{"word":"w","start":0,"end":1}]')]:
         (tmp_path / f"a.b{ending}").write_text(text)
         assert words_beside(clip) == tmp_path / f"a.b{ending}"

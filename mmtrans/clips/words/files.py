@@ -9,7 +9,7 @@ from mmtrans.clips.words.listed import read_listed
 from mmtrans.clips.words.subtitles import read_subtitles
 from mmtrans.clips.words.textgrid import read_textgrid
 from mmtrans.clips.words.timed import TimedWord
-from mmtrans.system.user_files import has_file, read_text
+from mmtrans.system.user_files import read_text
 
 #: Ending → reader; the first that there is counts.
 READERS: dict[str, Callable[[str], list[TimedWord]]] = {
@@ -24,9 +24,9 @@ TRANSCRIPT = ".txt"
 
 
 def words_beside(recording: Path) -> Path | None:
-    """The file with timed words, or else the transcript, that lies beside a recording."""
+    """The file with timed words, or else the transcript, that lies beside a recording; no folder and no pipe."""
     places = [recording.with_suffix(ending) for ending in (*READERS, TRANSCRIPT)]
-    return next((place for place in places if has_file(place, "file of words")), None)
+    return next((place for place in places if place.is_file()), None)
 
 
 def read_words_file(path: Path) -> list[TimedWord] | str:
