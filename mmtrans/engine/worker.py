@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
+import os
 import random
 import sys
 import threading
@@ -29,11 +30,23 @@ from mmtrans.system import interrupts
 #: Between two looks of a worker at whether somebody still waits for the task that it does.
 _SECONDS_BETWEEN_LOOKS = 0.5
 
+#: The client has so long to fetch what a worker has done that gives way to another.
+_SECONDS_TO_FETCH = 5
+
 #: Jobs that this process has been found fit for, and has prepared itself for.
 _started: set[str] = set()
 
 #: Key of a task that is being done → its job.
 _running: dict[str, str] = {}
+
+
+class _Ended:
+    """How many tasks this process has done."""
+
+    count = 0
+
+
+_ended = _Ended()
 
 
 @dataclass(frozen=True)
@@ -43,10 +56,13 @@ class Job:
     Args:
         name: name that no other command's job has; also of the topic of the cluster where beginnings of tasks are told.
         fitness: what a worker must have.
+        tasks_per_process: after so many tasks a worker's process gives way to a new one, as its memory grows with each;
+            where a nanny starts it.
     """
 
     name: str
     fitness: Fitness
+    tasks_per_process: int = 25
 
 
 @dataclass(frozen=True)
@@ -77,14 +93,29 @@ def do(job: Job, order: Order) -> Answer:
         difference = job.fitness.difference(worker.address)
         if difference is not None:
             return Answer("unfit", worker.address, difference)
+    if _ended.count >= job.tasks_per_process and worker.nanny:
+        _give_way(worker)
     worker.log_event(job.name, order.key)
     with _stopping(worker, job):
         try:
             answer = answer_of(lambda: _logged(job, order))
         except KeyboardInterrupt:
             return Answer("stopped")
+        finally:
+            _ended.count += 1
     # The log itself may be what is refused.
     return answer.result if answer.kind == "done" else answer
+
+
+def _give_way(worker: Worker) -> None:
+    """Ends this process when the client has fetched what was done here: the nanny starts another, which does the task.
+
+    To the scheduler it is a worker that died. Dask's own way to restart one loses what it is about to do.
+    """
+    deadline = time.monotonic() + _SECONDS_TO_FETCH
+    while worker.data and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os._exit(0)
 
 
 @functools.cache

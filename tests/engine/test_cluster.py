@@ -1,5 +1,6 @@
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +67,19 @@ def test_a_task_of_which_workers_die_fails(work, capfd):
     assert failed.reason == lost.reason == "3 workers died of it, one after another. The memory may have run out."
     assert (lost.is_lost, good.reason) == (True, None)
     assert work.done() == ["kill", "kill", "kill", "a"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_gives_way_to_another_after_its_share_of_tasks(work, capfd):
+    with opened(TWO, work, quiet=True) as engine:
+        engine._job = replace(engine._job, tasks_per_process=2)
+        for number in range(7):
+            engine.submit(f"task {number}", str(number))
+        outcomes = list(engine.outcomes())
+    pids = [outcome.result.split(": ")[1] for outcome in outcomes]
+    assert [outcome.reason for outcome in outcomes] == [None] * 7
+    assert sorted(work.done()) == [f"task {number}" for number in range(7)]
+    assert max(pids.count(pid) for pid in pids) <= 2
     assert capfd.readouterr() == ("", "")
 
 
