@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmtrans.config import FIELDS, Config
 from mmtrans.runs.seen import SEEN
+from mmtrans.system.fence import TOKENS
 from mmtrans.system.lease import LEASE
 from mmtrans.system.paths import same_place
 from tfrecords.directories import is_leftover
@@ -25,7 +26,7 @@ def check_place(path: Path) -> None:
 
 def _is_unstarted(path: Path) -> bool:
     """Whether a directory is empty, or holds only what making a run leaves when it is interrupted."""
-    left = ("config.yaml", "statistics.npz", SEEN, INIT, LEASE)
+    left = ("config.yaml", "statistics.npz", SEEN, INIT, LEASE, TOKENS)
     return all(entry.name in left or is_leftover(entry.name) for entry in path.iterdir())
 
 

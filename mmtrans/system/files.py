@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mmtrans.system.lease import fence_of
 from tfrecords.directories import named, partial_path, recover
 
 
@@ -22,14 +23,19 @@ def new_file(path: Path) -> Iterator[Path]:
     """A file that appears whole or not at all, in place of one that is there.
 
     The body writes the file that it is given, which lies beside `path` and is renamed at the end, or removed after an
-    error or Ctrl-C. Its name is this process' own, so that several may write at a time: the last one wins.
+    error or Ctrl-C. Its name is this process' own, so that several may write at a time: the last one wins. In a
+    directory that this process holds it lies behind the fence, and only the latest holder can rename it.
+
+    Raises:
+        LeaseLostError: another process holds the directory by now.
     """
     recover(path)
-    partial = partial_path(path)
+    fence = fence_of(path)
+    partial = fence.staged(path) if fence else partial_path(path)
     try:
         with named(partial, path):
             yield partial
-            os.replace(partial, path)
+            (fence.replace if fence else os.replace)(partial, path)
     finally:
         # Gone already after the rename.
         partial.unlink(missing_ok=True)

@@ -3,6 +3,9 @@
 The holder writes who it is, a random token and a count, and renews the count every few seconds. Nothing else is needed:
 no lock of the file system, which may have none, and no clocks that agree. A holder of this machine is asked for by its
 process number. One of another machine is watched: if the file does not change for a while, it is gone.
+
+A holder that is believed gone may wake. So the lease keeps out those that are awake, and a fence those that were not:
+each holder has a token that is higher than all before, see `mmtrans.system.fence`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from mmtrans.system import interrupts
 from mmtrans.system.console import warn
+from mmtrans.system.fence import TOKENS, Fence, LeaseLostError
 from tfrecords.directories import remove
 from tfrecords.processes import Process
 
@@ -38,24 +42,18 @@ GRACE_SECONDS = 2.0
 _held: dict[Path, _Lease] = {}
 
 
-class LeaseLostError(ValueError):
-    """Another process has taken a directory over, so this one must not go on writing there."""
-
-    def __init__(self, directory: Path):
-        super().__init__(
-            f"Another process has taken the directory over, or it was removed. Expected to be the only one that writes "
-            f"there. Received: directory={str(directory)!r}. What was written until then is kept."
-        )
-
-
 @contextlib.contextmanager
-def held(directory: str | Path, what: str = "directory", name: str = LEASE) -> Iterator[None]:
+def held(directory: str | Path, what: str = "directory", name: str = LEASE) -> Iterator[int]:
     """Makes a directory if there is none, and keeps other processes from working there within the context.
 
     Args:
         directory: the directory.
         what: what the directory is called in the message.
-        name: name of the lease's file, where several processes may work on different parts of the directory.
+        name: name of the lease's file, where several processes may work on different parts of the directory. It ends
+            with `LEASE`.
+
+    Yields:
+        the holder's token, which is higher than that of each that has held the directory before.
 
     Raises:
         ValueError: another process works there; the message names it.
@@ -67,20 +65,24 @@ def held(directory: str | Path, what: str = "directory", name: str = LEASE) -> I
     directory.mkdir(parents=True, exist_ok=True)
     lease = _Lease(path, what)
     lease.acquire()
-    _held[path] = lease
     try:
-        yield
+        lease.check()
+        lease.fence = Fence(directory / f"{name.removesuffix(LEASE)}{TOKENS}")
+        _held[path] = lease
+        yield lease.fence.token
         lease.check()
     except KeyboardInterrupt:
         if lease.is_lost:
             raise LeaseLostError(directory) from None
         raise
     finally:
-        del _held[path]
+        _held.pop(path, None)
         lease.release()
-        if is_new:
-            # Nothing has come into it.
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            # Where nothing has come into it.
+            if lease.fence is not None and os.listdir(directory) == [lease.fence.directory.name]:
+                lease.fence.forget()
+            if is_new:
                 directory.rmdir()
 
 
@@ -96,8 +98,17 @@ def check_held() -> None:
         lease.check()
 
 
+def fence_of(path: Path) -> Fence | None:
+    """The fence of the innermost directory around `path` that this process holds, or `None`."""
+    parents = [parent := Path(os.path.realpath(path.parent)), *parent.parents]
+    leases = [lease for place, lease in list(_held.items()) if place.parent in parents]
+    return max(leases, key=lambda lease: len(lease.path.parts)).fence if leases else None
+
+
 class _Lease:
     """The file of one holder."""
+
+    fence: Fence | None = None
 
     def __init__(self, path: Path, what: str) -> None:
         self.path = path

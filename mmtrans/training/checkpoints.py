@@ -1,8 +1,15 @@
-"""Checkpoints of a phase, whole or absent: written under a temporary name, then renamed."""
+"""Checkpoints of a phase, whole or absent: written under a temporary name, then renamed.
+
+The name of one also bears the token of who holds the directory (`mmtrans.system.fence`), who begins with links to those
+of the holder before. So one that was believed dead, and lives, writes none that is read from then on, and removes none.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
 import shutil
 import time
 from dataclasses import asdict
@@ -13,10 +20,10 @@ import tensorflow as tf
 
 from mmtrans.runs.weights import PHASE_REMEDY, save_weights
 from mmtrans.system.console import warn
-from mmtrans.system.files import new_file
-from mmtrans.system.lease import check_held
+from mmtrans.system.files import link_tree, new_file
+from mmtrans.system.lease import check_held, fence_of
 from mmtrans.training.progress import Progress
-from tfrecords.directories import new_directory, partial_path
+from tfrecords.directories import new_directory, partial_path, remove
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import read_json
 
@@ -28,6 +35,8 @@ CHECKSUMS = "checksums.json"
 
 #: The best weights so far. A checkpoint holds them too: after a fall back they are those of its own past.
 BEST = "best.npz"
+
+_NAME = re.compile(r"step-\d+(-\d+)?")
 
 
 class CheckpointManager:
@@ -46,6 +55,9 @@ class CheckpointManager:
         self.tracked = tracked
         self.seconds = 60.0 * minutes
         self.writes = writes
+        fence = fence_of(self.directory)
+        # Who holds nothing goes on with the names that are there.
+        self.token = fence.token if fence else max(map(_token_of, _checkpoints(self.directory)), default=0)
         self.saved = time.monotonic()
 
     def is_due(self) -> bool:
@@ -68,7 +80,7 @@ class CheckpointManager:
         if not self.writes:
             return
         check_held()
-        target = self.directory / f"step-{progress.step:08d}"
+        target = self._path(progress.step)
         self._clear()
         with new_directory(target, overwrite=True) as partial:
             self.tracked.write(str(partial / "state"))
@@ -77,12 +89,11 @@ class CheckpointManager:
                 shutil.copyfile(self.best_path, partial / BEST)
             checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
             (partial / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
-        saved = sorted(self.directory.glob("step-*"))
+        saved = _checkpoints(self.directory, self.token)
         newest = saved.index(target) + 1
         # Those after it were found damaged, else training would have gone on from them.
         for other in saved[: max(0, newest - KEEP)] + saved[newest:]:
-            # Under a name of no checkpoint, since a kill may come while it is removed.
-            shutil.rmtree(other.rename(partial_path(other)))
+            _drop(other)
         self.saved = time.monotonic()
 
     def restore(self) -> Progress | None:
@@ -99,9 +110,11 @@ class CheckpointManager:
         """
         if self.writes:
             self._clear()
-        for path in sorted(self.directory.glob("step-*"), reverse=True):
+            self._take_over()
+        found = _checkpoints(self.directory)
+        for path in reversed([path for path in found if _token_of(path) == _token_of(found[-1])]):
             if not is_whole(path):
-                warn(f"A checkpoint is damaged; training goes on from before it ({path}).")
+                _warn_of_damage(path)
                 continue
             self._read(path)
             if self.writes and (path / BEST).is_file():
@@ -109,15 +122,51 @@ class CheckpointManager:
             return read_json(path / "progress.json", Progress, PHASE_REMEDY)
         return None
 
+    def _path(self, step: int) -> Path:
+        return self.directory / (f"step-{step:08d}" + (f"-{self.token:06d}" if self.token else ""))
+
+    def _take_over(self) -> None:
+        """Links to the checkpoints of the latest of the holders before who has one that is whole."""
+        taken = False
+        while not taken:
+            earlier = _checkpoints(self.directory, self.token)
+            tokens = {_token_of(path) for path in earlier if is_whole(path)}
+            if not tokens or max(tokens) == self.token:
+                return
+            # One who still writes drops the older ones.
+            for path in reversed(earlier):
+                if _token_of(path) == max(tokens):
+                    taken |= self._take(path)
+
+    def _take(self, path: Path) -> bool:
+        """Links to a checkpoint of an earlier holder; returns whether it was whole, and there to the end."""
+        target = self._path(_step_of(path))
+        try:
+            with new_directory(target, overwrite=True) as partial:
+                link_tree(path, partial)
+        except OSError:
+            if path.name in os.listdir(self.directory):
+                raise
+            return False
+        if is_whole(target):
+            return True
+        if path.name in os.listdir(self.directory):
+            _warn_of_damage(path)
+        _drop(target)
+        return False
+
     def _clear(self) -> None:
-        """Removes what kills have left, of all steps, since nobody else writes here. A kill between the two renames of
+        """Removes what kills have left, of all steps, but nothing of a later holder. A kill between the two renames of
         a replacement leaves a checkpoint's only copy under the name of an old one: it is put back."""
         for left in sorted(self.directory.glob(".step-*")):
             name, kind = left.name[1:].split(".")[:2]
+            if _token_of(self.directory / name) > self.token:
+                continue
             if kind.startswith("old") and not (self.directory / name).exists():
-                left.rename(self.directory / name)
+                with contextlib.suppress(FileNotFoundError):
+                    left.rename(self.directory / name)
             else:
-                shutil.rmtree(left)
+                remove(left)
 
     def _read(self, path: Path) -> None:
         status = self.tracked.read(str(path / "state"))
@@ -135,6 +184,42 @@ class CheckpointManager:
         self.best_path.parent.mkdir(exist_ok=True)
         with new_file(self.best_path) as partial:
             shutil.copyfile(kept, partial)
+
+
+def discard_checkpoints(phase_dir: Path) -> None:
+    """Removes the checkpoints of a phase, but none of a later holder of its run."""
+    directory = phase_dir / "checkpoints"
+    fence = fence_of(directory)
+    for path in _checkpoints(directory, fence.token if fence else None):
+        _drop(path)
+
+
+def _checkpoints(directory: Path, token: int | None = None) -> list[Path]:
+    """The checkpoints there, by holder and step; those of holders up to one, or of all."""
+    found = [path for path in directory.glob("step-*") if _NAME.fullmatch(path.name)]
+    return sorted(
+        (path for path in found if token is None or _token_of(path) <= token),
+        key=lambda path: (_token_of(path), _step_of(path)),
+    )
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.split("-")[1])
+
+
+def _token_of(path: Path) -> int:
+    """The token in a checkpoint's name; 0 of one that was written by an earlier version, or where none is held."""
+    return int(path.name.split("-")[2]) if path.name.count("-") == 2 else 0
+
+
+def _warn_of_damage(path: Path) -> None:
+    warn(f"A checkpoint is damaged; training goes on from before it ({path}).")
+
+
+def _drop(path: Path) -> None:
+    """Removes a checkpoint, under a name of none, since a kill may come meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path.rename(partial_path(path)))
 
 
 def is_whole(path: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,6 +26,7 @@ from mmtrans.runs.text_encoder import fill_text_encoder
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights, save_weights
 from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.lease import held, is_held
+from mmtrans.training.checkpoints import discard_checkpoints
 from mmtrans.training.devices import Devices
 from mmtrans.training.execution import Execution
 from mmtrans.training.init import copy_initial_weights
@@ -205,11 +205,10 @@ def begin_phase(run: Run, phase: Phase, writes: bool) -> PhaseStatus:
         return found
     status = PhaseStatus(phase.key, inherited)
     if writes:
-        if not is_begun(found, phase, inherited) and directory.exists():
-            # Its parent was trained on, so what was learned here rests on old weights. Without a phase.json a kill
-            # came while this was removed.
-            shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        if not is_begun(found, phase, inherited):
+            # Its parent was trained on, so what was learned here rests on old weights. A codebook rests on none.
+            discard_checkpoints(directory)
         write_status(run, phase, status)
     return status
 

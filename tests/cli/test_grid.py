@@ -17,6 +17,7 @@ from mmtrans.cli.main import main
 from mmtrans.grid import schedule
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished
+from mmtrans.system.fence import TOKENS
 from tests.cli.test_train import refused
 
 
@@ -86,7 +87,7 @@ def test_a_killed_grid_ends_as_train_would(grid, translation_run, baseline_run):
 @pytest.mark.slow
 def test_a_grid_directory_is_complete(grid, records_dir):
     assert {entry.name for entry in grid.iterdir()} == {
-        *("grid.json", "failures.json", "phases", "runs", "logs"),
+        *("grid.json", "failures.json", "phases", "runs", "logs", TOKENS),
     }
     description = json.loads((grid / "grid.json").read_text())
     assert (description["recipes"], description["seeds"], description["metric_split"]) == (["T", "T->A"], [0], "test")

@@ -18,6 +18,7 @@ from mmtrans.cli.train import is_demo
 from mmtrans.config import Config
 from mmtrans.config.files import load_yaml
 from mmtrans.conversion.convert import convert
+from mmtrans.system.fence import TOKENS
 from mmtrans.system.lease import held
 from tests.tfrecords.segments import make_corpus, make_segment
 from tfrecords.manifest import Manifest
@@ -42,7 +43,7 @@ def corrupt(path):
 def test_a_run_directory_is_complete(translation_run):
     assert {path.name for path in translation_run.iterdir()} == {
         *("config.yaml", "environment.json", "segments.json", "statistics.npz", "history.csv", "metrics.json"),
-        *("predictions.csv", "phases", "logs", "plots"),
+        *("predictions.csv", "phases", "logs", "plots", TOKENS),
     }
     phases = sorted((translation_run / "phases").iterdir())
     assert [phase.name for phase in phases] == ["1-translation-T_to_A", "2-sentiment-T_to_A"]

@@ -19,6 +19,7 @@ from mmtrans.evaluation.predictions import Predictions
 from mmtrans.evaluation.results import check_results_place, csv_text, save_results
 from mmtrans.evaluation.shapes import read_splits
 from mmtrans.runs.run import Run
+from mmtrans.system.fence import TOKENS
 from mmtrans.system.lease import held
 from mmtrans.training.train import train
 from tests.tfrecords.segments import make_corpus, make_segment
@@ -82,7 +83,7 @@ def test_all_of_a_run_goes_to_out_and_the_run_stays_as_it_is(run, records_dir, t
         result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert files_of(run.path) == before
     written = {path.name for path in out.iterdir()}
-    assert written == {"metrics.json", "predictions.csv", "robustness.json", "robustness.csv", "plots", "logs"}
+    assert written == {"metrics.json", "predictions.csv", "robustness.json", "robustness.csv", "plots", "logs", TOKENS}
     assert {path.name for path in (out / "logs").iterdir()} == {"evaluation", "projector"}
     metrics = json.loads((out / "metrics.json").read_text())
     assert list(metrics) == ["test", "valid"]

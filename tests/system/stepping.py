@@ -53,7 +53,7 @@ class Actor:
         self._stopped.release()
 
     def _before_operation(self):
-        if self._left == 0 and not self._is_killed:
+        while self._left == 0 and not self._is_killed:
             self._stopped.release()
             self._go.acquire()
         if self._is_killed:

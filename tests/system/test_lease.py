@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from mmtrans.system import lease
+from mmtrans.system.fence import TOKENS
 from mmtrans.system.lease import LEASE, LeaseLostError, check_held, held, is_held
 from tfrecords.processes import Process
 
@@ -65,9 +66,9 @@ def test_the_second_is_told_of_the_first(tmp_path):
             pass
         first.kill()
         # Its parent has not asked for its exit code: it is gone all the same, and at once.
-        with held(tmp_path, "run"):
-            pass
-    assert os.listdir(tmp_path) == []
+        with held(tmp_path, "run") as token:
+            assert token == 2
+    assert os.listdir(tmp_path) == [TOKENS]
 
 
 def test_a_thread_that_holds_it_is_at_work_too(tmp_path):

@@ -1,6 +1,7 @@
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.runs.weights import load_weights, save_weights
-from mmtrans.training.checkpoints import KEEP, CheckpointManager
+from mmtrans.system.fence import TOKENS, Fence
+from mmtrans.system.lease import held
+from mmtrans.training.checkpoints import KEEP, CheckpointManager, discard_checkpoints
 from mmtrans.training.progress import Progress
+from tests.system.stepping import Actor, count
 
 
 def make_model(units=2):
@@ -244,3 +248,104 @@ def test_weights_that_are_missing_or_do_not_fit_are_refused(tmp_path):
         load_weights(path, "model", make_model(5))
     with pytest.raises(ValueError, match=r"do not fit the model.*Received: \[\]"):
         load_weights(path, "representation", make_model())
+
+
+def names_in(directory):
+    return sorted(path.name for path in (directory / "checkpoints").iterdir())
+
+
+def test_a_holder_goes_on_from_the_one_before_and_drops_its_checkpoints(tmp_path):
+    """The first ones are of an earlier version, without a token."""
+    value = tf.Variable(0)
+    for step in (3, 4):
+        value.assign(step)
+        keep(tmp_path, value).save(Progress(step=step))
+    for token in (1, 2):
+        with held(tmp_path):
+            manager = keep(tmp_path, value)
+            assert manager.restore() == Progress(step=token + 3)
+            assert value.numpy() == token + 3
+            value.assign(token + 4)
+            manager.save(Progress(step=token + 4))
+            assert names_in(tmp_path) == [f"step-{step:08d}-{token:06d}" for step in (token + 3, token + 4)]
+    # Who holds nothing goes on with the same names.
+    manager = keep(tmp_path, value)
+    assert manager.restore() == Progress(step=6)
+    manager.save(Progress(step=7))
+    assert names_in(tmp_path) == ["step-00000006-000002", "step-00000007-000002"]
+
+
+def test_a_zombie_neither_adds_to_the_checkpoints_nor_removes_any(tmp_path, monkeypatch):
+    """It is farther than the one who has taken the run over, and has looked whether it holds the run just before."""
+    monkeypatch.setattr("mmtrans.training.checkpoints.check_held", lambda: None)
+    with held(tmp_path / "zombie"):
+        zombie = keep(tmp_path / "zombie", tf.Variable(1))
+        for step in (1, 2):
+            zombie.save(Progress(step=step))
+        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(token=2))
+        value = tf.Variable(0)
+        later = keep(tmp_path / "zombie", value)
+        assert later.restore() == Progress(step=2)
+        value.assign(30)
+        later.save(Progress(step=3))
+        (tmp_path / "zombie" / "checkpoints" / ".step-00000004-000002.partial-1-00000000-1-0").mkdir()
+        zombie.save(Progress(step=90))
+        assert names_in(tmp_path / "zombie") == [
+            *(".step-00000004-000002.partial-1-00000000-1-0", "step-00000002-000002"),
+            *("step-00000003-000002", "step-00000090-000001"),
+        ]
+        value.assign(0)
+        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(token=3))
+        latest = keep(tmp_path / "zombie", value)
+        assert latest.restore() == Progress(step=3)
+        assert value.numpy() == 30
+        latest.save(Progress(step=4))
+        assert names_in(tmp_path / "zombie") == ["step-00000003-000003", "step-00000004-000003"]
+        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(token=2))
+        discard_checkpoints(tmp_path / "zombie")
+        assert names_in(tmp_path / "zombie") == ["step-00000003-000003", "step-00000004-000003"]
+
+
+def test_a_holder_that_was_killed_as_it_began_is_passed_over(tmp_path, capsys):
+    for step in (1, 2):
+        keep(tmp_path, tf.Variable(1)).save(Progress(step=step))
+    # It had linked to one, which the world outside has damaged since.
+    checkpoints = tmp_path / "checkpoints"
+    shutil.copytree(checkpoints / "step-00000002", checkpoints / "step-00000002-000001")
+    truncate(checkpoints / "step-00000002-000001" / "progress.json")
+    Fence(tmp_path / TOKENS)
+    with held(tmp_path) as token:
+        assert token == 2
+        assert keep(tmp_path, tf.Variable(1)).restore() == Progress(step=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_one_that_still_writes_is_taken_over_at_any_moment(tmp_path):
+    """It drops its older checkpoints while links are made to them: what is taken is whole."""
+
+    def take_over(place):
+        manager = keep(place, tf.Variable(0))
+        manager.token = 2
+        return manager.restore()
+
+    saved = tmp_path / "saved"
+    for step in (5, 6):
+        keep(saved, tf.Variable(step)).save(Progress(step=step))
+    shutil.copytree(saved, tmp_path / "count")
+    total = count(lambda: take_over(tmp_path / "count"))
+    found = set()
+    for stop in range(0, total, 3):
+        place = tmp_path / str(stop)
+        shutil.copytree(saved, place)
+        later = Actor(lambda place=place: take_over(place))
+        later.advance(stop)
+        zombie = keep(place, tf.Variable(0))
+        zombie.token = 0
+        for step in (7, 8):
+            zombie.save(Progress(step=step))
+        later.advance()
+        assert later.error is None, (stop, later.error)
+        assert later.result.step in (6, 8)
+        assert names_in(place)[-1] != "step-00000008-000002" or later.result.step == 8
+        found.add(later.result.step)
+    assert found == {6, 8}

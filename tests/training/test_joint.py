@@ -65,7 +65,7 @@ def test_a_killed_joint_phase_ends_as_an_undisturbed_one(tiny, small, tmp_path, 
     """Killed in the second epoch: what is left is the checkpoint of the first."""
     (phase,), path = undisturbed.phases, tmp_path / "run"
     shutil.copytree(undisturbed.path, path)
-    shutil.rmtree(path / "phases" / phase.name / "checkpoints" / "step-00000008")
+    shutil.rmtree(path / "phases" / phase.name / "checkpoints" / "step-00000008-000001")
     (path / "history.csv").unlink()
     status = path / "phases" / phase.name / "phase.json"
     status.write_text(json.dumps({**json.loads(status.read_text()), "finished": False}))

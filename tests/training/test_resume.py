@@ -20,3 +20,15 @@ def test_a_run_killed_five_times_equals_an_undisturbed_one(small_dir, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": -9") == 5
     assert_equal_runs(Run.open(tmp_path / "undisturbed"), Run.open(tmp_path / "killed"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="fork after the import of TensorFlow is tried on Linux only")
+def test_a_training_that_is_believed_dead_and_wakes_changes_nothing(small_dir, tmp_path):
+    command = [sys.executable, "-m", "tests.training.zombie", str(small_dir), str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    moments = ("weights.npz", "phase.json")
+    assert done.stdout.splitlines() == [f"{name} stopped 0 3 True" for name in moments], done.stderr
+    for name in moments:
+        assert_equal_runs(Run.open(tmp_path / "undisturbed"), Run.open(tmp_path / name))
