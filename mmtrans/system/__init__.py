@@ -1,1 +1,1 @@
-"""What meets the operating system and the terminal: files, leases, interrupts, errors, escaped text."""
+"""What meets the operating system and the terminal: files, leases, fences, interrupts, errors, escaped text."""
