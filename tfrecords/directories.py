@@ -95,7 +95,11 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def new_directory(
-    directory: str | Path, check: Callable[[Path], None] | None = None, *, overwrite: bool = False
+    directory: str | Path,
+    check: Callable[[Path], None] | None = None,
+    *,
+    overwrite: bool = False,
+    partial: Path | None = None,
 ) -> Iterator[Path]:
     """A directory that appears whole or not at all.
 
@@ -110,6 +114,7 @@ def new_directory(
         check: `check(target)` raises a ValueError where something is in the way. It is called before the body, and
             again where something has come in the way by then.
         overwrite: replace what is there.
+        partial: where the new one is made, in place of a directory beside it.
 
     Raises:
         ValueError: `check` raises one.
@@ -120,7 +125,7 @@ def new_directory(
     recover(target)
     if check is not None:
         check(target)
-    partial = partial_path(target)
+    partial = partial or partial_path(target)
     try:
         with named(partial, target):
             partial.mkdir()
@@ -158,11 +163,10 @@ def _rename(partial: Path, target: Path, overwrite: bool) -> None:
             target.rmdir()
         # Onto one that holds something the rename fails: nobody's work is lost.
         partial.rename(target)
-    finally:
-        if partial.exists():
-            _put_back(old, target)
-        else:
-            remove(old)
+    except BaseException:
+        _put_back(old, target)
+        raise
+    remove(old)
 
 
 def _put_back(old: Path, target: Path) -> None:

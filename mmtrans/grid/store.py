@@ -9,8 +9,7 @@ from pathlib import Path
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_done, read_phase_file, weights_hash
-from mmtrans.system.files import link_tree
-from tfrecords.directories import new_directory
+from mmtrans.system.files import link_tree, replaced_directory
 
 _LOGS = "logs"
 
@@ -42,7 +41,7 @@ class Store:
     def put(self, phase: Phase, run: Run) -> None:
         """Takes over a finished phase of a run, in place of an older one."""
         target = self.directory(phase)
-        with new_directory(target, overwrite=True) as partial:
+        with replaced_directory(target) as partial:
             link_tree(run.phase_dir(phase), partial, without="checkpoints")
             link_tree(_logs_dir(run, phase), partial / _LOGS)
 

@@ -33,8 +33,7 @@ from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_
 from mmtrans.runs.statistics import statistics_of
 from mmtrans.runs.weights import PHASE_REMEDY, load_weights
 from mmtrans.system.escape import for_shell
-from mmtrans.system.files import new_file, write_atomically
-from tfrecords.directories import new_directory
+from mmtrans.system.files import new_file, replaced_directory, write_atomically
 from tfrecords.manifest import file_sha256
 from tfrecords.stored import damage, read_json
 
@@ -232,7 +231,7 @@ class Run:
     def copy_translations(self, target: Path) -> None:
         """Writes what another run needs of this one's trained translations: a run directory with nothing else in it."""
         names = ["config.yaml", "environment.json", "statistics.npz"]
-        with new_directory(target, overwrite=True) as partial:
+        with replaced_directory(target) as partial:
             for name in [*names, SEEN] if (self.path / SEEN).is_file() else names:
                 shutil.copyfile(self.path / name, partial / name)
             for phase in self.translations:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmtrans.system.lease import fence_of
-from tfrecords.directories import named, partial_path, recover
+from tfrecords.directories import named, new_directory, partial_path, recover
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -39,6 +39,26 @@ def new_file(path: Path) -> Iterator[Path]:
     finally:
         # Gone already after the rename.
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_directory(path: Path) -> Iterator[Path]:
+    """A directory that appears whole or not at all, in place of one that is there; behind the fence as `new_file`.
+
+    Raises:
+        LeaseLostError: another process holds the directory around it by now.
+    """
+    fence = fence_of(path)
+    if fence is None:
+        with new_directory(path, overwrite=True) as partial:
+            yield partial
+        return
+    try:
+        with new_directory(path, lambda _: fence.check(), overwrite=True, partial=fence.staged(path)) as partial:
+            yield partial
+    except FileNotFoundError:
+        fence.check()
+        raise
 
 
 def link_tree(source: Path, target: Path, without: str = "") -> None:

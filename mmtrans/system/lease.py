@@ -68,6 +68,8 @@ def held(directory: str | Path, what: str = "directory", name: str = LEASE) -> I
     try:
         lease.check()
         lease.fence = Fence(directory / f"{name.removesuffix(LEASE)}{TOKENS}")
+        # One that slept in between has the highest token, and no right to it.
+        lease.check()
         _held[path] = lease
         yield lease.fence.token
         lease.check()

@@ -5,7 +5,7 @@ import pytest
 
 from mmtrans.system import lease
 from mmtrans.system.fence import TOKENS, Fence, LeaseLostError
-from mmtrans.system.files import new_file, write_atomically
+from mmtrans.system.files import new_file, replaced_directory, write_atomically
 from mmtrans.system.lease import LEASE, fence_of, held
 from tests.system.stepping import Actor, Killed, count
 
@@ -133,6 +133,34 @@ def test_files_in_a_directory_that_is_held_are_behind_its_fence(tmp_path):
             Fence(fence.directory)
     assert path.read_text() == "kept"
     assert os.listdir(tmp_path / "run" / TOKENS) == ["000002"]
+
+
+def put(place, text):
+    """Puts a directory in place of another, as one who holds what is around it."""
+    with held(place), replaced_directory(place / "target") as partial:
+        (partial / "deep").mkdir()
+        (partial / "deep" / "file").write_text(text)
+
+
+def test_a_directory_of_a_zombie_is_never_put_in_place(tmp_path, monkeypatch):
+    """It may move aside what is there, and puts it back."""
+    monkeypatch.setattr(lease, "_clear", lambda path, _: path.unlink(missing_ok=True))
+    put(tmp_path / "count", "x")
+    total, kept = count(lambda: put(tmp_path / "count", "y")), []
+    for stop in range(total):
+        place = tmp_path / str(stop)
+        put(place, "old")
+        zombie = Actor(lambda place=place: put(place, "zombie"))
+        zombie.advance(stop)
+        put(place, "later")
+        zombie.advance()
+        kept.append((place / "target" / "deep" / "file").read_text())
+        assert zombie.error is None or isinstance(zombie.error, LeaseLostError), stop
+        assert zombie.error is None or kept[-1] == "later", stop
+        assert [name for name in os.listdir(place) if name not in (TOKENS, LEASE)] == ["target"], stop
+    # The zombie's is there only where it came later itself: it was stopped before it had the lease.
+    assert kept == ["zombie"] * kept.index("later") + ["later"] * (total - kept.index("later"))
+    assert kept.index("later") < 4
 
 
 def test_an_error_names_the_file_and_not_what_is_behind_the_fence(tmp_path):
