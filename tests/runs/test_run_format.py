@@ -114,6 +114,7 @@ def test_a_grid_does_not_go_on_with_what_is_to_be_trained_anew(grid):
     workplace = Workplace(grid.path, grid.records_path, grid.splits)
     for task in grid.tasks()[1:]:
         workplace(task)
+        workplace.publish(task)
     run = Run.open(grid.path / "runs" / "T_to_A-seed-0")
     assert run.run_format == 2
     assert np.shape(run.load_regressor().model.get_layer("regressor").get_weights()[0])[0] == 2
