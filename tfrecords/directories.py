@@ -153,7 +153,7 @@ def _put_in_place(partial: Path, target: Path, check: Callable[[Path], None] | N
 
 
 def _rename(partial: Path, target: Path, overwrite: bool) -> None:
-    old = _beside(target, "old")
+    old, is_put = _beside(target, "old"), False
     try:
         if overwrite:
             with contextlib.suppress(FileNotFoundError):
@@ -163,10 +163,12 @@ def _rename(partial: Path, target: Path, overwrite: bool) -> None:
             target.rmdir()
         # Onto one that holds something the rename fails: nobody's work is lost.
         partial.rename(target)
-    except BaseException:
-        _put_back(old, target)
-        raise
-    remove(old)
+        is_put = True
+    finally:
+        if is_put:
+            remove(old)
+        else:
+            _put_back(old, target)
 
 
 def _put_back(old: Path, target: Path) -> None:
