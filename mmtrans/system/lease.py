@@ -143,7 +143,13 @@ class _Lease:
     def release(self) -> None:
         """Removes the file, unless it is another's by now."""
         self._ended.set()
-        self._thread.join()
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            # From that thread, where the loss was found out here too.
+            if not self.is_lost:
+                raise
+            self._thread.join()
         if self._is_ours():
             with contextlib.suppress(OSError):
                 self.path.unlink()
