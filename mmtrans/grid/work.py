@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 from mmtrans.grid.plan import Task
 from mmtrans.runs.copy import copy_run
 from mmtrans.system.attempts import attempt, finished, remove_superseded
-from mmtrans.system.files import link_tree
+from mmtrans.system.files import link_tree, replaced_directory
 from mmtrans.system.lease import LeaseLostError, check_held
 from mmtrans.training.process import forget_models, set_up_tensorflow
 from tfrecords.directories import new_directory, remove
@@ -150,7 +150,7 @@ class Workplace:
         run = Run.open(path / _RUN)
         Store(self.path / "phases").put(task.phase, run)
         if task.completes_run:
-            with new_directory(self.path / "runs" / task.name, overwrite=True) as partial:
+            with replaced_directory(self.path / "runs" / task.name) as partial:
                 link_tree(run.path, partial)
         remove(self.place(task))
 

@@ -9,7 +9,7 @@ from typing import TypedDict
 from mmtrans.runs.copy import copy_run
 from mmtrans.search.plan import Training
 from mmtrans.system.attempts import attempt, finished, remove_superseded
-from mmtrans.system.files import link_tree
+from mmtrans.system.files import link_tree, replaced_directory
 from mmtrans.system.lease import LeaseLostError, check_held
 from mmtrans.training.process import forget_models, set_up_tensorflow
 from tfrecords.directories import new_directory, remove
@@ -83,7 +83,7 @@ class Trainer:
         if path is None:
             raise LeaseLostError(self.path)
         check_held()
-        with new_directory(self._run_path(training), overwrite=True) as partial:
+        with replaced_directory(self._run_path(training)) as partial:
             link_tree(path / _RUN, partial)
         remove(place)
 
