@@ -158,19 +158,19 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     trials = arguments.trials or TRIALS.get(arguments.tuner)
     if (worker_id := member.worker_id) is not None:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
-        with joined(search, worker_id):
-            run_search(search, trials, member, options, quiet=arguments.quiet)
+        with joined(search, worker_id) as token:
+            run_search(search, trials, member, options, token, arguments.quiet)
         return {"objective": search.objective, "worker": worker_id}
     folds = fold_videos(records, search.num_folds) if search.num_folds else []
     if not folds:
         prepare_phases(search.base, records)
-    with locked_search(search.path):
+    with locked_search(search.path) as token:
         search.save()
         for fold, valid in enumerate(folds):
             refold(records.directory, valid, search.fold_path(fold))
             of_fold = Records.open(search.fold_path(fold), splits=("train", "valid"))
             prepare_phases(search.base, dataclasses.replace(of_fold, text_encoder=records.text_encoder))
-        ended = run_search(search, trials, member, options, quiet=arguments.quiet)
+        ended = run_search(search, trials, member, options, token, arguments.quiet)
         plot_parameters(search, ended)
     return _show(search, ended, arguments.data)
 

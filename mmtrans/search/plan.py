@@ -199,8 +199,11 @@ def begun(path: Path) -> SearchDescription | None:
 
 
 @contextlib.contextmanager
-def locked_search(path: Path) -> Iterator[None]:
+def locked_search(path: Path) -> Iterator[int]:
     """Makes a search's directory, and keeps other commands from proposing there within the context.
+
+    Yields:
+        the token of the lease.
 
     Raises:
         ValueError: another command works there, or something else is there.
@@ -210,13 +213,16 @@ def locked_search(path: Path) -> Iterator[None]:
         raise ValueError(
             f"No search there, and not empty. Expected a new directory. Received: out={path}. Choose another --out."
         )
-    with held(path, "out"):
-        yield
+    with held(path, "out") as token:
+        yield token
 
 
 @contextlib.contextmanager
-def joined(search: Search, tuner_id: str) -> Iterator[None]:
+def joined(search: Search, tuner_id: str) -> Iterator[int]:
     """Waits for the chief to make a search's directory, and keeps other workers of this id away within the context.
+
+    Yields:
+        the token of the lease.
 
     Raises:
         ValueError: another worker has the id, or the chief's search is another.
@@ -224,5 +230,5 @@ def joined(search: Search, tuner_id: str) -> Iterator[None]:
     while not (search.path / "search.json").is_file():
         time.sleep(1)
     search.save()
-    with held(search.path, "out", f".{tuner_id}{LEASE}"):
-        yield
+    with held(search.path, "out", f".{tuner_id}{LEASE}") as token:
+        yield token
