@@ -24,20 +24,19 @@ def add_engine_flags(parser: Parser, what: str) -> None:
         "--jobs",
         int,
         {"low": 1, "most": MOST_JOBS},
-        help=f"{what} at a time, each in a process of this machine (default: 1, in this process)",
+        help=f"{what} at a time, in processes (default: 1)",
     )
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help=f"the scheduler of a dask cluster that does the {what}, e.g. tcp://host:8786 (default: {SCHEDULER}, where "
-        "it is set and there is no --jobs); see docs/cluster.md",
+        help=f"or on a dask cluster, see docs/cluster.md (default: {SCHEDULER})",
     )
     parser.add_argument(
         "--resources",
         type=_resources,
         default={},
-        metavar="NAME=X,NAME=X",
-        help="what each takes of that which the cluster's workers declare, e.g. GPU=1",
+        metavar="NAME=X,…",
+        help="what each takes of a cluster's worker: GPU=1",
     )
 
 

@@ -46,6 +46,13 @@ class _PrintCompletion(argparse.Action):
         parser.exit()
 
 
+#: Commands that go on where they were stopped → from the last of which.
+_GOES_ON_FROM: dict[str | None, str] = {
+    **dict.fromkeys(("train", "tune", "grid"), "checkpoint"),
+    "extract": "whole recording",
+}
+
+
 def build_parser(*loaded: str) -> Parser:
     """The parser; only the arguments of the `loaded` commands are there, for speed."""
     parser = Parser(
@@ -133,9 +140,7 @@ def _run(command: str | None, argv: list[str]) -> int:
 def _stop(command: str | None, interrupt: KeyboardInterrupt) -> int:
     """Says that a signal has ended a command, and returns the exit code that a shell would give."""
     terminated = isinstance(interrupt, interrupts.Terminated)
-    last = {"train": "checkpoint", "tune": "checkpoint", "grid": "checkpoint", "extract": "whole recording"}.get(
-        command or ""
-    )
+    last = _GOES_ON_FROM.get(command)
     goes_on = f" The same command goes on from the last {last}." if last else ""
     return fail(f"{'Terminated' if terminated else 'Interrupted'}.{goes_on}", 143 if terminated else 130)
 

@@ -29,7 +29,7 @@ on valid; the test split cannot be read. The same command goes on where it was
 stopped; --trials may change. DIR/best.yaml is the winner, for `mmtrans train
 --config`; DIR/trials.csv has all trials, DIR/trials/<trial>/seed-<k> their
 runs, and DIR/plots/parameters.png what mattered; `tensorboard --logdir
-DIR/trials` compares them (until a training has ended it is in DIR/work)."""
+DIR/trials` compares them; what is at work is in DIR/work."""
 
 SPACE = """\
 space file: what it names is searched in place of the default, the rest is as
@@ -83,7 +83,7 @@ def add_arguments(parser: Parser) -> None:
         "--trials",
         int,
         {"low": 1, "most": 1_000_000},
-        help="most trials of all commands (default: 20; of a grid all; of hyperband one sweep of at most --epochs)",
+        help="most trials of all commands (default: 20; of a grid all; of hyperband one sweep)",
     )
     add_number(
         parser,
@@ -94,7 +94,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="K",
         help="trainings of a trial, from --seed on; their mean counts (default: 1)",
     )
-    parser.add_argument("--metric", default="mae", help="metric of the valid split that decides (default: mae)")
+    parser.add_argument("--metric", default="mae", help="metric of valid that decides (default: mae)")
     add_number(
         parser,
         "--folds-cv",

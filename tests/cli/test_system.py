@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = {
     **{"synthesize": ["x"], "convert": ["x", "y"], "inspect": ["x"], "train": [], "tune": [], "translate": ["x"]},
     **{"grid": ["--data", "x", "--out", "y"], "evaluate": ["x"], "predict": ["x", "y"], "report": ["x"]},
-    "export": ["x", "y"],
+    **{"export": ["x", "y"], "extract": ["x", "y"]},
 }
 
 
@@ -67,7 +67,8 @@ def test_every_command_ends_by_sigterm_with_a_sentence(monkeypatch, capsys, comm
 
     monkeypatch.setattr(f"mmtrans.cli.{command}.run", run)
     assert main([command, *ARGUMENTS[command]]) == 143
-    goes_on = " The same command goes on from the last checkpoint." if command in ("train", "tune", "grid") else ""
+    last = {**dict.fromkeys(("train", "tune", "grid"), "checkpoint"), "extract": "whole recording"}.get(command)
+    goes_on = f" The same command goes on from the last {last}." if last else ""
     assert capsys.readouterr().err == f"mmtrans: Terminated.{goes_on}\n"
 
 
