@@ -4,6 +4,8 @@
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
 JOBS ?= 2
+# Files in their own order: by the number of their tests, the few slow ones come last, and one process is left alone.
+PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # The first interpreter on PATH whose version is between the two given ones.
 find_python = $(shell for python in python3 python3.13 python3.12 python3.11 python3.10 $$(ls -d $$HOME/.pyenv/versions/3.1[0-3]*/bin/python 2>/dev/null); do \
@@ -30,7 +32,7 @@ encoder: $(VENV)/.installed ## fetch the recommended text encoder
 COVERAGE ?= $(shell $(VENV)/bin/python -c 'import sys; print("--cov" * (sys.version_info >= (3, 12)))')
 
 test: $(VENV)/.installed ## run the whole test suite
-	COVERAGE_CORE=sysmon $(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(COVERAGE)
+	COVERAGE_CORE=sysmon $(VENV)/bin/python -m pytest $(PARALLEL) $(COVERAGE)
 
 lint: $(VENV)/.installed ## check style, types and spelling
 	@# pre-commit asks git which files there are; a copy without a repository gets one for the moment, elsewhere.
@@ -49,10 +51,10 @@ test-addons smoke-addons test-lanes:
 	@echo "$@: skipped, it needs Python 3.10 or 3.11 on PATH; set PYTHON_ADDONS=/path/to/python"
 else
 test-addons: $(VENV_ADDONS)/.installed ## the same tests beside TensorFlow 2.15 and tensorflow-addons
-	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile
+	$(VENV_ADDONS)/bin/python -m pytest $(PARALLEL)
 
 smoke-addons: $(VENV_ADDONS)/.installed ## a minute of them
-	$(VENV_ADDONS)/bin/python -m pytest -n $(JOBS) --dist loadfile -m smoke
+	$(VENV_ADDONS)/bin/python -m pytest $(PARALLEL) -m smoke
 
 # Records, runs and exports of each lane, read in the other.
 test-lanes: $(VENV)/.installed $(VENV_ADDONS)/.installed ## read what each lane writes in the other

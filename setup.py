@@ -43,7 +43,7 @@ CLASSIFIERS = [
 ]
 
 EXTRAS = {
-    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "pandas>=2.2"],
+    "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100", "pandas>=2.2"],
     "dev": [
         "ruff>=0.6",
         "basedpyright>=1.40",
