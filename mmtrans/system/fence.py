@@ -44,10 +44,12 @@ class Fence:
 
     Attributes:
         token: the holder's token, from 1.
+        is_used: whether something was to be put in place.
     """
 
     def __init__(self, directory: Path):
         self.directory = directory
+        self.is_used = False
         self.token = self._claim()
         for name in self._names():
             if _token_of(name) < self.token:
@@ -55,6 +57,7 @@ class Fence:
 
     def staged(self, path: Path) -> Path:
         """A new name for what is to be put at `path`."""
+        self.is_used = True
         return self.directory / f"{self.token:06d}{partial_path(path).name}"
 
     def check(self) -> None:

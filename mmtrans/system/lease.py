@@ -81,9 +81,10 @@ def held(directory: str | Path, what: str = "directory", name: str = LEASE) -> I
         _held.pop(path, None)
         lease.release()
         with contextlib.suppress(OSError):
-            # Where nothing has come into it.
-            if lease.fence is not None and os.listdir(directory) == [lease.fence.directory.name]:
-                lease.fence.forget()
+            # Where nothing of this holder has come into it, as where it was refused.
+            fence = lease.fence
+            if fence is not None and (not fence.is_used or os.listdir(directory) == [fence.directory.name]):
+                fence.forget()
             if is_new:
                 directory.rmdir()
 

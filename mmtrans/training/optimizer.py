@@ -143,8 +143,9 @@ class TwoOptimizers(tf.Module):
 
     @property
     def text_learning_rate(self) -> Any:
-        """The rate of the text encoder."""
-        return tf.convert_to_tensor(self.text.learning_rate)
+        """The rate of the text encoder's next step; what Keras 2.15 gives is that of the last one."""
+        rate = self.text._learning_rate
+        return tf.convert_to_tensor(rate(self.text.iterations) if callable(rate) else rate)
 
     def build(self, variables: Sequence[Any]) -> None:
         """Makes the state for these variables."""
