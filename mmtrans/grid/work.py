@@ -14,7 +14,7 @@ from mmtrans.system.attempts import attempt, finished, remove_superseded
 from mmtrans.system.files import link_tree, replaced_directory
 from mmtrans.system.lease import LeaseLostError, check_held
 from mmtrans.training.process import forget_models, set_up_tensorflow
-from tfrecords.directories import new_directory, remove
+from tfrecords.directories import remove
 
 if TYPE_CHECKING:
     from mmtrans.runs.run import Run
@@ -86,7 +86,7 @@ class Workplace:
         forget_models()
         with attempt(self.place(task), self.era, _take_over) as path:
             if not (path / _RUN).exists():
-                _copy(self.path / FORMER_ATTEMPTS / task.name, path / _RUN)
+                copy_run(self.path / FORMER_ATTEMPTS / task.name, path / _RUN)
             return self._train(task, path / _RUN)
 
     def _train(self, task: Task, directory: Path) -> Trained | Completed:
@@ -168,14 +168,7 @@ class Workplace:
 
 
 def _take_over(earlier: Path, new: Path) -> None:
-    _copy(earlier / _RUN, new / _RUN)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies a run directory, whole or not at all; nothing where there is none."""
-    if source.is_dir():
-        with new_directory(target) as partial:
-            copy_run(source, partial)
+    copy_run(earlier / _RUN, new / _RUN)
 
 
 def log_name(task: Task) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmtrans.system.files import link_file
+from tfrecords.directories import new_directory
 
 
 def copy_run(source: Path, target: Path) -> None:
@@ -20,8 +21,14 @@ def copy_run(source: Path, target: Path) -> None:
 
     Args:
         source: the run directory.
-        target: an empty directory.
+        target: the directory to make, which appears whole or not at all; none where there is no `source`.
     """
+    if source.is_dir():
+        with new_directory(target) as partial:
+            _copy_files(source, partial)
+
+
+def _copy_files(source: Path, target: Path) -> None:
     # Before the weights: where it tells that a phase is finished, they are the last ones.
     for path in source.glob("phases/*/phase.json"):
         _copy(path, source, target)

@@ -12,7 +12,7 @@ from mmtrans.system.attempts import attempt, finished, remove_superseded
 from mmtrans.system.files import link_tree, replaced_directory
 from mmtrans.system.lease import LeaseLostError, check_held
 from mmtrans.training.process import forget_models, set_up_tensorflow
-from tfrecords.directories import new_directory, remove
+from tfrecords.directories import remove
 
 #: In an attempt, the run directory.
 _RUN = "run"
@@ -69,7 +69,7 @@ class Trainer:
         forget_models()
         with attempt(self._place(task), self.era, _take_over) as path:
             if not (path / _RUN).exists():
-                _copy(self._run_path(task), path / _RUN)
+                copy_run(self._run_path(task), path / _RUN)
             return self._train(task, path / _RUN)
 
     def publish(self, training: Training) -> None:
@@ -143,11 +143,4 @@ def _flat(training: Training) -> str:
 
 
 def _take_over(earlier: Path, new: Path) -> None:
-    _copy(earlier / _RUN, new / _RUN)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies a run directory, whole or not at all; nothing where there is none."""
-    if source.is_dir():
-        with new_directory(target) as partial:
-            copy_run(source, partial)
+    copy_run(earlier / _RUN, new / _RUN)

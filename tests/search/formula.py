@@ -3,6 +3,7 @@
 from mmtrans.engine.options import EngineOptions
 from mmtrans.search import tuner
 from mmtrans.search.cluster import Member
+from mmtrans.search.oracles import Durable
 
 SPACE = {"units": [2, 4, 6, 8], "dropout": {"low": 0.1, "high": 0.3, "step": 0.1}}
 
@@ -55,3 +56,19 @@ def run(search, trials, quiet=True, member=Member()):  # noqa: B008
 
 def facts(trials):
     return [(trial.name, trial.origin, trial.parameters, trial.max_epochs, trial.value) for trial in trials]
+
+
+def interrupt_writes(monkeypatch, writes):
+    """Has each write of an oracle count `writes["left"]` down; at 0 it raises KeyboardInterrupt in place of writing."""
+
+    def dying(method):
+        def call(self, *arguments):
+            writes["left"] -= 1
+            if not writes["left"]:
+                raise KeyboardInterrupt
+            return method(self, *arguments)
+
+        return call
+
+    for name in ("save", "_save_trial"):
+        monkeypatch.setattr(Durable, name, dying(getattr(Durable, name)))

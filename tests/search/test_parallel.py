@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mmtrans.search.cluster import Member
-from mmtrans.search.oracles import BayesianOracle, Durable, RandomOracle, make_oracle
+from mmtrans.search.oracles import BayesianOracle, RandomOracle, make_oracle
 from mmtrans.search.results import load_trials
-from tests.search.formula import facts, run
+from tests.search.formula import facts, interrupt_writes, run
 
 #: With an interval, so that random draws never run out.
 WIDE = {"units": {"low": 2, "high": 200}, "learning_rate": {"low": 1e-3, "high": 1e-1, "sampling": "log"}}
@@ -130,18 +130,7 @@ def test_a_kill_at_any_write_loses_nothing_of_four_workers(search, work, monkeyp
     work.slots, work.seconds = 4, uneven
     expected = facts(run(made(search, kind, "whole", specs), number))
     killed = made(search, kind, "killed", specs)
-
-    def dying(method):
-        def call(self, *arguments):
-            writes["left"] -= 1
-            if not writes["left"]:
-                raise KeyboardInterrupt
-            return method(self, *arguments)
-
-        return call
-
-    for name in ("save", "_save_trial"):
-        monkeypatch.setattr(Durable, name, dying(getattr(Durable, name)))
+    interrupt_writes(monkeypatch, writes)
     kills, known = 0, {}
     for nth in range(1, 60):
         writes["left"] = 5 + nth % 11

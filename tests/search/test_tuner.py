@@ -9,9 +9,8 @@ import pytest
 import yaml
 
 from mmtrans.config.files import load_yaml
-from mmtrans.search.oracles import Durable
 from mmtrans.search.results import best_first, load_trials
-from tests.search.formula import SPACE, facts, run
+from tests.search.formula import SPACE, facts, interrupt_writes, run
 
 
 def test_the_best_trial_is_kept_with_all_that_it_takes_to_repeat_it(search, work):
@@ -99,18 +98,7 @@ def test_a_kill_at_any_write_loses_nothing(search, work, monkeypatch, kind, numb
         each.save()
     expected = facts(run(whole, number))
     writes = {"left": 0}
-
-    def dying(method):
-        def call(self, *arguments):
-            writes["left"] -= 1
-            if not writes["left"]:
-                raise KeyboardInterrupt
-            return method(self, *arguments)
-
-        return call
-
-    for name in ("save", "_save_trial"):
-        monkeypatch.setattr(Durable, name, dying(getattr(Durable, name)))
+    interrupt_writes(monkeypatch, writes)
     kills = 0
     for nth in range(1, 60):
         writes["left"] = 1 + nth % 7
