@@ -44,7 +44,7 @@ class Fence:
 
     Attributes:
         token: the holder's token, from 1.
-        is_used: whether something was to be put in place.
+        is_used: whether a name that bears the token was made: then the token must not be given out again.
     """
 
     def __init__(self, directory: Path):

@@ -55,7 +55,7 @@ class CheckpointManager:
         self.tracked = tracked
         self.seconds = 60.0 * minutes
         self.writes = writes
-        fence = fence_of(self.directory)
+        self.fence = fence = fence_of(self.directory)
         # Who holds nothing goes on with the names that are there.
         self.token = fence.token if fence else max(map(_token_of, _checkpoints(self.directory)), default=0)
         self.saved = time.monotonic()
@@ -123,6 +123,8 @@ class CheckpointManager:
         return None
 
     def _path(self, step: int) -> Path:
+        if self.fence:
+            self.fence.is_used = True
         return self.directory / (f"step-{step:08d}" + (f"-{self.token:06d}" if self.token else ""))
 
     def _take_over(self) -> None:

@@ -282,7 +282,7 @@ def test_a_zombie_neither_adds_to_the_checkpoints_nor_removes_any(tmp_path, monk
         zombie = keep(tmp_path / "zombie", tf.Variable(1))
         for step in (1, 2):
             zombie.save(Progress(step=step))
-        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(token=2))
+        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(is_used=False, token=2))
         value = tf.Variable(0)
         later = keep(tmp_path / "zombie", value)
         assert later.restore() == Progress(step=2)
@@ -295,13 +295,13 @@ def test_a_zombie_neither_adds_to_the_checkpoints_nor_removes_any(tmp_path, monk
             *("step-00000003-000002", "step-00000090-000001"),
         ]
         value.assign(0)
-        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(token=3))
+        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(is_used=False, token=3))
         latest = keep(tmp_path / "zombie", value)
         assert latest.restore() == Progress(step=3)
         assert value.numpy() == 30
         latest.save(Progress(step=4))
         assert names_in(tmp_path / "zombie") == ["step-00000003-000003", "step-00000004-000003"]
-        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(token=2))
+        monkeypatch.setattr("mmtrans.training.checkpoints.fence_of", lambda _: SimpleNamespace(is_used=False, token=2))
         discard_checkpoints(tmp_path / "zombie")
         assert names_in(tmp_path / "zombie") == ["step-00000003-000003", "step-00000004-000003"]
 
