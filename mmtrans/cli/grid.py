@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,15 @@ from mmtrans.cli.engine import add_engine_flags, engine_options
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle, find_idle, note
 from mmtrans.cli.parser import Parser, add_config_flags, add_number, add_text_encoder, config_from, number_type
-from mmtrans.config import FIELDS, Config
+from mmtrans.config import Config
 from mmtrans.config.effect import changed
-from mmtrans.grid.description import Failure, read_description
-from mmtrans.grid.variants import Variant, config_of, read_variants, rows_of
+from mmtrans.grid.description import read_description
+from mmtrans.grid.variants import OWN, Variant, config_of, read_variants, rows_of
 from mmtrans.system.console import warn
 from mmtrans.system.escape import for_shell
 
 if TYPE_CHECKING:
-    from mmtrans.grid.plan import Grid
-    from mmtrans.grid.summary import RowSummary
-
-#: Fields of the configuration that are the grid's own.
-OWN = {name: field.default for name, field in FIELDS.items() if field.grid in ("varied", "fixed")}
+    from mmtrans.grid.complete import Completed
 
 
 def add_arguments(parser: Parser) -> None:
@@ -85,42 +81,22 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         warn(line)
     import_for_tasks(options)
     from mmtrans.data.records import Records
-    from mmtrans.grid.inits import keep_inits, open_inits, spelled_as_known
-    from mmtrans.grid.plan import Grid
-    from mmtrans.grid.schedule import locked_grid, outdated_runs, run_grid
-    from mmtrans.grid.summary import summarize
-    from mmtrans.training.prepare import prepare_phases
+    from mmtrans.grid.complete import complete_grid, plan_grid
 
     records = dataclasses.replace(Records.open(arguments.data), text_encoder=arguments.text_encoder or "")
-    config = Config(**spelled_as_known(Path(arguments.out), config.to_dict()))
-    variants = {name: spelled_as_known(Path(arguments.out), fields) for name, fields in variants.items()}
-    grid = Grid(
-        path=Path(arguments.out),
-        records_path=records.directory.resolve(),
-        manifest_hash=records.manifest.manifest_hash,
+    grid = plan_grid(
+        Path(arguments.out),
+        records,
+        config,
+        variants,
         recipes=recipes,
         seeds=tuple(range(arguments.seeds)),
         controls=arguments.controls,
         label_fractions=tuple(share for share in fractions if share < 1),
-        config=config,
-        metric_split="test" if records.count("test", labelled=True) else "valid",
-        variants=variants,
-        unaligned=records.unaligned,
-        text_encoder=records.text_encoder,
     )
-    configs = [grid.config_of(row) for row in grid.rows() if row.label_fraction == 1]
-    inits = open_inits(grid.path, {made.plan.init for made in configs if made.plan.init})
-    for made in configs:
-        prepare_phases(made, records, init=inits.get(made.plan.init))
-    with locked_grid(grid.path) as era:
-        grid = dataclasses.replace(grid, inits=keep_inits(grid.path, inits)).merged()
-        grid.save()
-        for reason, names in outdated_runs(grid).items():
-            warn(f"These runs are trained anew, since {reason}: {', '.join(names)}.")
-        failures = run_grid(grid, options, arguments.quiet, era)
-        rows = summarize(grid)
-    _show(grid, rows, failures)
-    return {"split": grid.metric_split, "rows": rows, "failures": failures}
+    done = complete_grid(grid, records, options, arguments.quiet)
+    _show(done)
+    return {"split": done.grid.metric_split, "rows": done.rows, "failures": done.failures}
 
 
 def _notes(
@@ -149,23 +125,23 @@ def _fractions(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"expected shares such as 0.1,0.25, received {text!r}") from error
 
 
-def _show(grid: Grid, rows: Sequence[RowSummary], failures: Mapping[str, Failure]) -> None:
+def _show(done: Completed) -> None:
     """Prints the table of a grid, and what failed."""
     from rich.table import Table
 
     from mmtrans.cli.show import console, format_number, heading_of
 
-    out, metrics = console(), ("mae", "acc2_non0", "f1_non0")
+    out, metrics, grid = console(), ("mae", "acc2_non0", "f1_non0"), done.grid
     table = Table(title=f"{grid.metric_split} split of {grid.records_path}, means over seeds", title_justify="left")
     table.add_column("recipe", no_wrap=True)
     for heading in ("seeds", *map(heading_of, metrics), "collapsed"):
         table.add_column(heading, justify="right")
-    for variant, row in zip(grid.rows(), rows, strict=True):
+    for variant, row in zip(grid.rows(), done.rows, strict=True):
         figures = [format_number(row[name]) for name in metrics]
         table.add_row(variant.title, str(row["seeds"]), *figures, str(row["collapsed"]))
     out.print(table)
-    for name, failure in failures.items():
+    for name, failure in done.failures.items():
         out.print(f"Failed: {name}: {failure['reason']} See {grid.path}/{failure['log']}.", soft_wrap=True)
-    if failures:
+    if done.failures:
         out.print("The same command tries again what failed.")
     out.print(f"Grid: {grid.path}. Next: {program()} report {for_shell(grid.path)}", soft_wrap=True)

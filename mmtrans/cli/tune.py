@@ -20,9 +20,6 @@ from mmtrans.search import TUNERS
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
 
-#: Trials of the tuners that have no end of their own.
-TRIALS = {"random": 20, "bayesian": 20}
-
 DESCRIPTION = """\
 Search hyper-parameters with keras-tuner. Trials train on train and are judged
 on valid; the test split cannot be read. The same command goes on where it was
@@ -132,13 +129,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from mmtrans.cli.quiet import import_for_tasks
 
     import_for_tasks(options)
-    from mmtrans.conversion.refold import refold
     from mmtrans.data.records import Records
-    from mmtrans.search.folds import fold_videos
-    from mmtrans.search.importance import plot_parameters
-    from mmtrans.search.plan import Search, joined, locked_search
-    from mmtrans.search.tuner import run_search
-    from mmtrans.training.prepare import prepare_phases
+    from mmtrans.search.complete import complete_search
+    from mmtrans.search.plan import Search
 
     records = Records.open(arguments.data, splits=("train", "valid"))
     records = dataclasses.replace(records, text_encoder=arguments.text_encoder or "")
@@ -154,24 +147,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         num_folds=arguments.folds_cv,
         text_encoder=records.text_encoder,
     )
-    _check_metric(search, records)
-    trials = arguments.trials or TRIALS.get(arguments.tuner)
-    if (worker_id := member.worker_id) is not None:
+    if member.is_worker:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
-        with joined(search, worker_id) as token:
-            run_search(search, trials, member, options, token, arguments.quiet)
-        return {"objective": search.objective, "worker": worker_id}
-    folds = fold_videos(records, search.num_folds) if search.num_folds else []
-    if not folds:
-        prepare_phases(search.base, records)
-    with locked_search(search.path) as token:
-        search.save()
-        for fold, valid in enumerate(folds):
-            refold(records.directory, valid, search.fold_path(fold))
-            of_fold = Records.open(search.fold_path(fold), splits=("train", "valid"))
-            prepare_phases(search.base, dataclasses.replace(of_fold, text_encoder=records.text_encoder))
-        ended = run_search(search, trials, member, options, token, arguments.quiet)
-        plot_parameters(search, ended)
+    ended = complete_search(search, records, arguments.trials, options, member, arguments.quiet)
+    if member.is_worker:
+        return {"objective": search.objective, "worker": member.worker_id}
     return _show(search, ended, arguments.data)
 
 
@@ -221,19 +201,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"Flags are missing. Expected --data RECORDS and --out DIR. Received: none of {missing}.")
     if arguments.folds_cv:
         check_number("--folds-cv", arguments.folds_cv, low=2)
-
-
-def _check_metric(search, records) -> None:
-    """Raises a ValueError where what decides is no metric, or one that is undefined on the records' labels."""
-    from mmtrans.evaluation.metrics import METRICS, SEVEN_CLASS_METRICS, has_seven_classes
-
-    label = records.manifest.label
-    usable = [name for name in METRICS if has_seven_classes(label) or name not in SEVEN_CLASS_METRICS]
-    if search.objective not in usable:
-        raise ValueError(
-            f"No such metric. Expected one of {usable}, for labels from {label.low:g} to {label.high:g}. "
-            f"Received: metric={search.objective}. Choose one of these."
-        )
 
 
 def _show(search, ended: list, data: str) -> dict[str, Any]:

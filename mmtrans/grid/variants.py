@@ -21,6 +21,9 @@ VARIED = {name for name, field in FIELDS.items() if field.grid == "varied"}
 #: Fields that a variant cannot change.
 RESERVED = {name for name, field in FIELDS.items() if field.grid != "free"}
 
+#: Fields that a grid sets itself, at the defaults that its own configuration has.
+OWN = {name: field.default for name, field in FIELDS.items() if field.grid in ("varied", "fixed")}
+
 #: Most bytes of the name of a run or a training: its log is `<name>.log`, and file systems take 255.
 MOST_NAME = 251
 
