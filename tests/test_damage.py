@@ -214,7 +214,7 @@ def test_a_card_tells_of_collapse_and_of_intervals():
     "file", ["search.json", "trials/0001/trial.json", "tuner/oracle.json", "tuner/trial_1/trial.json"]
 )
 def test_a_search(file, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("mmtrans.search.importance.plot_parameters", lambda search, trials: None)
+    monkeypatch.setattr("mmtrans.search.complete.plot_parameters", lambda search, trials: None)
     # Nothing is left to train, unless a damage has it so.
     monkeypatch.setattr("mmtrans.search.tuner.Tuner.run_trial", lambda self, trial: {"mae": 1.0})
     search = shutil.copytree(EARLIER / "search", tmp_path / "search")

@@ -152,7 +152,7 @@ def test_label_fractions_add_a_run_each(small_dir, tmp_path, capsys, monkeypatch
         planned.append({row.run_name(0): grid.config_of(row).plan.label_fraction for row in grid.rows()})
         return {}
 
-    monkeypatch.setattr(schedule, "run_grid", plan_only)
+    monkeypatch.setattr("mmtrans.grid.complete.run_grid", plan_only)
     (tmp_path / "rows.txt").write_text("T\n")
     command = [
         "grid",

@@ -71,7 +71,7 @@ def test_an_earlier_grid_is_reported(made, tmp_path):
 
 
 def test_an_earlier_search_is_finished(made, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("mmtrans.search.importance.plot_parameters", lambda search, trials: None)
+    monkeypatch.setattr("mmtrans.search.complete.plot_parameters", lambda search, trials: None)
     monkeypatch.setattr("mmtrans.search.tuner.Tuner.run_trial", lambda self, trial: pytest.fail("A trial was run."))
     search = shutil.copytree(made / "search", tmp_path / "search")
     argv = ["tune", "--data", str(made / "records-aligned"), "--out", str(search), "--trials", "2", *SEARCH, "--json"]

@@ -29,7 +29,7 @@ of_keras_3 = pytest.mark.skipif(keras.__version__ < "3", reason="the checkpoints
 @pytest.fixture(params=SETS)
 def made(request, monkeypatch):
     """What a commit made; workers and plots, which read none of it, are left out."""
-    monkeypatch.setattr("mmtrans.search.importance.plot_parameters", lambda search, trials: None)
+    monkeypatch.setattr("mmtrans.search.complete.plot_parameters", lambda search, trials: None)
     monkeypatch.setattr("mmtrans.evaluation.plots.saved", lambda figure, path: figure)
     return SETS[request.param]
 
