@@ -129,6 +129,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from mmtrans.cli.quiet import import_for_tasks
 
     import_for_tasks(options)
+    from mmtrans.conversion.refold import refold
     from mmtrans.data.records import Records
     from mmtrans.search.complete import complete_search
     from mmtrans.search.plan import Search
@@ -149,7 +150,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     if member.is_worker:
         warn(f"Waits for the chief at {member.address}:{member.port}, and for {search.path}.")
-    ended = complete_search(search, records, arguments.trials, options, member, arguments.quiet)
+    ended = complete_search(search, records, arguments.trials, options, refold, member, arguments.quiet)
     if member.is_worker:
         return {"objective": search.objective, "worker": member.worker_id}
     return _show(search, ended, arguments.data)

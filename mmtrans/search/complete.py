@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from dataclasses import replace
+from pathlib import Path
 
-from mmtrans.conversion.refold import refold
 from mmtrans.data.records import Records
 from mmtrans.engine.options import EngineOptions
 from mmtrans.evaluation.metrics import METRICS, SEVEN_CLASS_METRICS, has_seven_classes
@@ -36,6 +37,7 @@ def complete_search(
     records: Records,
     trials: int | None,
     options: EngineOptions,
+    refold: Callable[[Path, Set[str], Path], object],
     member: Member | None = None,
     quiet: bool = False,
 ) -> list[Trial]:
@@ -46,6 +48,7 @@ def complete_search(
         records: its records, opened without a test split.
         trials: most trials, those of earlier commands included; `None` for the tuner's default.
         options: where trainings are done.
+        refold: `refold(records, videos, new)` makes records whose valid split has these videos, for cross-validation.
         member: what this process is in keras-tuner's own cluster, or `None`.
         quiet: no progress on the terminal.
 
