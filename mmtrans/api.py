@@ -43,6 +43,7 @@ from mmtrans.system.quiet import silent_stderr
 with silent_stderr():
     import tensorflow  # noqa: F401
 
+from mmtrans.clip import ClipPrediction, predict_clip
 from mmtrans.config import Config
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records
@@ -65,6 +66,7 @@ from mmtrans.text import predict_text
 from mmtrans.training.train import train
 
 __all__ = [
+    "ClipPrediction",
     "Config",
     "Fitted",
     "Records",
@@ -85,6 +87,7 @@ __all__ = [
     "open_run",
     "parse",
     "predict",
+    "predict_clip",
     "predict_text",
     "synthesize",
     "train",

@@ -25,7 +25,7 @@ RANKS = (
     {"mmtrans.inference"},
     {"mmtrans.grid", "mmtrans.search"},
     {"mmtrans.report", "mmtrans.text"},
-    {"mmtrans.notebook"},
+    {"mmtrans.clip", "mmtrans.notebook"},
     {"mmtrans.api", "mmtrans.cli"},
     {"tools"},
 )

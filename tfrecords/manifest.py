@@ -214,7 +214,7 @@ class Manifest:
         notes: sentences for the user.
         summary: split → what its segments are like; empty in records of the first releases.
         text: what the columns of text are, where an encoder of words gave them.
-        extraction: `settings` and `packages` by which `mmtrans extract` measured clips, if it did.
+        extraction: `settings`, `packages` and `models` by which `mmtrans extract` measured clips, if it did.
         format_version: version of the record format.
 
     Raises:

@@ -1,22 +1,23 @@
-"""Clips as a source of `mmtrans predict`: extracted for the moment, as the clips that the model learned from were."""
+"""Clips as a source of `mmtrans predict`: when their segments are spoken, and the plot of their course."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmtrans.system.console import warn
+from mmtrans.system.files import check_new_file
 
 if TYPE_CHECKING:
-    from mmtrans.clips.settings import ExtractSettings
-    from mmtrans.inference.predict import Scorer
+    from mmtrans.inference.predict import Prediction, Scorer
 
 #: Id of a segment → when it begins and ends in its recording, in seconds.
 Times = Mapping[str, tuple[float, float]]
+
+_IMAGES = (".png", ".svg", ".pdf")
 
 
 def is_clips(arguments: argparse.Namespace) -> bool:
@@ -28,6 +29,23 @@ def is_clips(arguments: argparse.Namespace) -> bool:
     return holds_clips(Path(arguments.source))
 
 
+def check_plot(arguments: argparse.Namespace) -> None:
+    """Raises a ValueError where --plot names no image, or what is scored has no times."""
+    if arguments.plot is None:
+        return
+    if Path(arguments.plot).suffix not in _IMAGES:
+        raise ValueError(
+            f"The plot is an image. Expected --plot FILE.png, FILE.svg or FILE.pdf. Received: plot={arguments.plot}. "
+            f"Rename it."
+        )
+    if not is_clips(arguments):
+        raise ValueError(
+            f"Only of clips is it known when each segment is spoken. Expected a video or sound file, a folder of such, "
+            f"or clips.csv, for --plot. Received: source={arguments.source}. Leave --plot out."
+        )
+    check_new_file(arguments.plot, "--plot")
+
+
 @contextlib.contextmanager
 def extracted(arguments: argparse.Namespace, scorer: Scorer) -> Iterator[Times]:
     """A context in which SOURCE is a corpus that is made of its clips, and removed at the end.
@@ -36,35 +54,42 @@ def extracted(arguments: argparse.Namespace, scorer: Scorer) -> Iterator[Times]:
         when each segment begins and ends.
 
     Raises:
-        ValueError: the model reads more than words, and learned from no clips; or `extract` raises one.
+        ValueError: as of `mmtrans.clip.extracted`.
     """
-    from mmtrans.clips.extract import extract, versions
+    from mmtrans import clip
 
-    settings = _settings_of(scorer)
-    learned = (scorer.extraction or {}).get("packages", {})
-    others = [
-        f"{name} {learned[name]}" for name, version in versions().items() if learned.get(name, version) != version
-    ]
-    if others:
-        warn(f"Note: The clips that the model learned from were measured with {', '.join(others)}.")
-    with tempfile.TemporaryDirectory(prefix="mmtrans-") as folder:
-        extraction = extract(arguments.source, Path(folder) / "corpus", settings)
-        for left in extraction.account["left_out"]:
-            warn(f"Left out: {left['clip']}: {left['reason']}.")
+    with clip.extracted(scorer, arguments.source) as extraction:
         arguments.source = str(extraction.corpus)
         yield extraction.times
 
 
-def _settings_of(scorer: Scorer) -> ExtractSettings:
-    """How clips are extracted for a model."""
-    from mmtrans.clips.settings import ExtractSettings
+class Course:
+    """Gathers what is predicted of clips, and draws it over their time.
 
-    if scorer.extraction is not None:
-        return ExtractSettings.of(scorer.extraction["settings"])
-    if set(scorer.modalities) != {"text"}:
-        raise ValueError(
-            f"The model has not learned from clips. Expected one whose corpus `mmtrans extract` made, or one that "
-            f"reads words alone. Received: a model of other {' and '.join(scorer.modalities)} ({scorer.name}). "
-            f"Train one on records of clips."
-        )
-    return ExtractSettings()
+    Args:
+        path: the image; `None` where none is wanted.
+        times: when each segment is spoken.
+    """
+
+    def __init__(self, path: str | None, times: Times | None) -> None:
+        self._path, self._times = path, times or {}
+        self._recordings: dict[str, list[tuple[float, float, float]]] = {}
+
+    def add(self, prediction: Prediction) -> None:
+        """Takes what a segment got."""
+        if self._path is not None:
+            from tfrecords.schema import video_of
+
+            segment = (*self._times[prediction.id], prediction.score)
+            self._recordings.setdefault(video_of(prediction.id), []).append(segment)
+
+    def draw(self, scorer: Scorer) -> None:
+        """Writes the image, where one is wanted."""
+        if self._path is None:
+            return
+        from mmtrans.inference.course import MOST_RECORDINGS, plot_course
+
+        segments = {name: sorted(each) for name, each in self._recordings.items()}
+        plot_course(Path(self._path), segments, scorer.label)
+        if len(segments) > MOST_RECORDINGS:
+            warn(f"Note: The plot has the first {MOST_RECORDINGS} of {len(segments)} recordings.")

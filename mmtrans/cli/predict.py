@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmtrans.cli.clip import Times, extracted, is_clips
+from mmtrans.cli.clip import Course, Times, check_plot, extracted, is_clips
 from mmtrans.cli.source import add_source_arguments, corpus_from
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_json, for_terminal
@@ -65,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scores each segment as often as it has words",
     )
     parser.add_argument(
+        "--plot", metavar="FILE.png|.svg|.pdf", help="of clips: draw the scores of each recording over its time"
+    )
+    parser.add_argument(
         "--out",
         metavar="FILE.csv|FILE.jsonl",
         help="where the rows go (default: CSV on stdout). A file holds ids and words as they are: a spreadsheet takes "
@@ -76,6 +79,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Predicts, and returns how many segments were predicted, cut, and passed over for want of a modality or of words;
     of texts of the command line the predictions, too."""
     check_out(arguments.out)
+    check_plot(arguments)
     text = text_from(arguments)
     from mmtrans.cli.quiet import import_tensorflow
 
@@ -98,11 +102,14 @@ def _predict(
     is_shown = arguments.text is not None and arguments.out is None
     influence = arguments.influence or is_shown
     counts, shown = Counter(predicted=0, cut=0), []
+    course = Course(arguments.plot, times)
     with (
         contextlib.nullcontext(shown.append) if is_shown else rows_to(arguments.out, suffix, influence, times) as write
     ):
         for prediction in predict(scorer, corpus, counts, influence=influence):
             write(prediction)
+            course.add(prediction)
+    course.draw(scorer)
     if is_shown:
         from mmtrans.cli.scored import show_scored
 

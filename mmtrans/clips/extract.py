@@ -15,7 +15,8 @@ import numpy as np
 from mmtrans import __version__
 from mmtrans.clips.account import LeftOut, add_counts
 from mmtrans.clips.listing import Listing, list_clips
-from mmtrans.clips.recordings import extract_recording, needs_aligner, request_of
+from mmtrans.clips.models import models_for, needs_aligner
+from mmtrans.clips.recordings import extract_recording, request_of
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.steps import normalised, statistics_of
 from mmtrans.clips.store import ClipStore, Receipt
@@ -86,8 +87,9 @@ def extract(
     _check_packages(listing)
     with lease.held(corpus, "corpus"):
         store = ClipStore(Path(corpus))
-        store.begin(settings.to_json())
         recordings = listing.recordings
+        models = models_for(recordings)
+        store.begin(settings.to_json(), models)
         store.forget_others(recording.name for recording in recordings)
         receipts: list[Receipt] = []
         done_before = 0
@@ -107,7 +109,8 @@ def extract(
             store.abandon()
             raise _nothing_left(account, Path(clips))
         lease.check_held()
-        store.write_corpus(receipts, _final_arrays(store, receipts, settings), _settings_json(settings, account))
+        told = _settings_json(settings, models, account)
+        store.write_corpus(receipts, _final_arrays(store, receipts, settings), told)
     segments = [segment for receipt in receipts for segment in receipt["segments"]]
     return Extraction(Path(corpus), account, {each["id"]: (each["start"], each["end"]) for each in segments})
 
@@ -118,7 +121,7 @@ def versions() -> dict[str, str]:
 
 
 def _check_packages(listing: Listing) -> None:
-    names = ["av", *(["pocketsphinx"] if any(map(needs_aligner, listing.recordings)) else [])]
+    names = ["av", *(["pocketsphinx"] if needs_aligner(listing.recordings) else [])]
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(
@@ -188,7 +191,7 @@ def _sample(store: ClipStore, receipts: Sequence[Receipt], speakers: set[str], t
     return np.concatenate([array[::every] for segment, array in pairs if segment["speaker"] in speakers])
 
 
-def _settings_json(settings: ExtractSettings, account: ExtractAccount) -> dict[str, object]:
+def _settings_json(settings: ExtractSettings, models: Mapping[str, str], account: ExtractAccount) -> dict[str, object]:
     unit = UNITS if settings.normalise == "none" else dict.fromkeys(COLUMNS, "spreads from the speaker's median")
     return {
         "columns": {"audio": list(COLUMNS)},
@@ -197,6 +200,7 @@ def _settings_json(settings: ExtractSettings, account: ExtractAccount) -> dict[s
             "settings": settings.to_json(),
             "mmtrans": __version__,
             "packages": versions(),
+            "models": dict(models),
             "sound_hz": RATE_HZ,
             "frame_seconds": FRAME_SECONDS,
             "steps": {"audio": "a word" if settings.steps == "words" else f"{FRAME_SECONDS:g} s"},

@@ -16,7 +16,7 @@ from mmtrans.clips.steps import mean_of_words
 from mmtrans.clips.store import ArrayWriter, ClipStore, Receipt, SegmentReceipt
 from mmtrans.clips.voice.columns import FRAME_SECONDS
 from mmtrans.clips.voice.stream import VoiceStream
-from mmtrans.clips.words.files import TRANSCRIPT, read_words_file, words_beside
+from mmtrans.clips.words.files import read_words_file, words_beside
 from mmtrans.clips.words.timed import TimedWord, moved
 from mmtrans.sources.words import storable_text
 from tfrecords.manifest import file_sha256
@@ -31,13 +31,6 @@ def request_of(recording: Recording) -> dict[str, object]:
         "wanted": [asdict(wanted) for wanted in recording.wanted],
         "files": [[storable_text(file.name), found.st_size, found.st_mtime_ns] for file, found in stats],
     }
-
-
-def needs_aligner(recording: Recording) -> bool:
-    """Whether a transcript of it has to be aligned."""
-    beside = words_beside(recording.path)
-    is_transcript = beside is not None and beside.suffix == TRANSCRIPT
-    return is_transcript or (beside is None and any(wanted.transcript for wanted in recording.wanted))
 
 
 def extract_recording(

@@ -15,9 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+import msgspec
 import numpy as np
 
 from mmtrans.clips.account import LeftOut
+from mmtrans.clips.settings import ExtractSettings
 from mmtrans.sources.untrusted.npz import open_npz, read_array
 from mmtrans.system.escape import for_file_name
 from mmtrans.system.files import new_file, write_atomically
@@ -58,44 +60,53 @@ class Receipt(TypedDict):
     left_out: list[LeftOut]
 
 
+class Begun(TypedDict):
+    """What a corpus was begun with: settings, and sha256 of models."""
+
+    settings: Mapping[str, object]
+    models: Mapping[str, str]
+
+
 class ClipStore:
     """The directory of a corpus that is being made, or is whole."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def begin(self, settings: Mapping[str, object]) -> None:
-        """Makes the directory that of an extraction with these settings.
+    def begin(self, settings: Mapping[str, object], models: Mapping[str, str]) -> None:
+        """Makes the directory that of an extraction with these settings, and models of these sha256 by name.
 
         Raises:
-            ValueError: it holds something else, or was begun with other settings.
+            ValueError: it holds something else, or was begun with other settings or another model.
         """
         names = {path.name for path in self.directory.iterdir() if not path.name.startswith(".")}
-        begun = self._settings() if SETTINGS in names else None
+        begun = self._begun() if SETTINGS in names else None
         if names and (begun is None or names - set(_OWN)):
             others = sorted(names - set(_OWN)) or sorted(names)
             raise ValueError(
                 f"Something else is in the directory. Expected a new one, or one that this command began. "
                 f"Received: {', '.join(others[:3])} ({self.directory}). Choose another."
             )
-        if begun is not None and begun != settings:
-            differing = sorted(name for name in {*begun, *settings} if begun.get(name) != settings.get(name))
-            told = ", ".join(f"{name}={settings.get(name)!r} after {begun.get(name)!r}" for name in differing)
+        differing = _differing(begun, Begun(settings=settings, models=models)) if begun is not None else []
+        if differing:
+            told = ", ".join(f"{name}={given!r} after {before!r}" for name, given, before in differing)
             raise ValueError(
                 f"The corpus was begun with other settings. Expected the same. Received: {told} ({self.directory}). "
                 f"Choose another directory, or remove this one."
             )
         (self.directory / CLIPS).mkdir(exist_ok=True)
         if begun is None:
-            write_atomically(self.directory / SETTINGS, json.dumps({"extraction": {"settings": settings}}))
+            told = {"extraction": {"settings": settings, "models": models}}
+            write_atomically(self.directory / SETTINGS, json.dumps(told))
 
-    def _settings(self) -> dict[str, object] | None:
+    def _begun(self) -> Begun | None:
+        """What `corpus.json` tells of how the corpus was begun; an earlier version told no models."""
         try:
             content = json.loads((self.directory / SETTINGS).read_text(encoding="utf-8"))
-            settings = content["extraction"]["settings"]
-        except (ValueError, KeyError, TypeError):
+            told = {name: content["extraction"].get(name, {}) for name in ("settings", "models")}
+            return msgspec.convert(told, Begun)
+        except (ValueError, KeyError, AttributeError, TypeError):
             return None
-        return settings if isinstance(settings, dict) else None
 
     def abandon(self) -> None:
         """Removes all that this command has made."""
@@ -168,6 +179,15 @@ class ClipStore:
     def _arrays_of(self, recording: str) -> Path:
         place = self._place(recording)
         return place.with_name(f"{place.name}.npz")
+
+
+def _differing(begun: Begun, given: Begun) -> list[tuple[str, object, object]]:
+    """Name, value and value before of each setting that differs, and of each model that both name."""
+    before, now = ExtractSettings.of(begun["settings"]).to_json(), given["settings"]
+    settings = [(name, now[name], before[name]) for name in sorted(now) if now[name] != before[name]]
+    shared = sorted(begun["models"].keys() & given["models"].keys())
+    pairs = [(name, given["models"][name][:12], begun["models"][name][:12]) for name in shared]
+    return settings + [(name, model, other) for name, model, other in pairs if model != other]
 
 
 class ArrayWriter:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mmtrans.evaluation.metrics import FIELD_METRICS
 from mmtrans.evaluation.shapes import Shown
+from mmtrans.inference.card_clips import clips_section
 from mmtrans.inference.card_text import text_section
 from mmtrans.inference.signature import Described, ExportDescription, FunctionDescription, StreamDescription
 from mmtrans.system.escape import for_markdown
@@ -84,6 +85,7 @@ def model_card(description: ExportDescription) -> str:
         *_signatures(description["signatures"]),
         _RUN.format(arguments=arguments),
         *text_section(description),
+        *clips_section(description),
         _INSIDE.format(alignment=alignment, max_steps=limits or "longest"),
         _LIMITS.format(intervals=_INTERVALS if _has_intervals(description["metrics"]) else _NO_INTERVALS),
         "## Where it comes from",

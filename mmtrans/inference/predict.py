@@ -95,7 +95,7 @@ class Scorer:
         text: the encoder that gave the words their vectors in training, if one did.
         source_files: sha256 of the files that the training records were made of, where they are known.
         parts: of a model that holds its text encoder, `function` in two parts.
-        extraction: `settings` and `packages` by which its clips were extracted, where it learned from clips.
+        extraction: `settings`, `packages` and `models` by which its clips were extracted, where it learned from clips.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Scorer:
             signature, function, parts = open_export(path)
             modalities, data = signature["reads"], signature
             files = frozenset(signature["files"]) if "files" in signature else None
-            extraction = None
+            extraction = signature.get("extraction")
         else:
             run = Run.open(path)
             check_finished(run)

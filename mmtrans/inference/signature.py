@@ -50,6 +50,7 @@ class Signature(_Always, total=False):
     steps_per_word: dict[str, Finite]
     text: TextColumns | None
     files: list[str]
+    extraction: dict[str, dict[str, Any]]
 
 
 class _Described(TypedDict):
@@ -94,11 +95,16 @@ class _WordVectors(TypedDict, total=False):
     files: list[str]
 
 
-class ExportDescription(_Checksums, _WordVectors):
+class _Extraction(TypedDict, total=False):
+    extraction: dict[str, dict[str, Any]]
+
+
+class ExportDescription(_Checksums, _WordVectors, _Extraction):
     """The content of `signature.json`; the checksums come when the files are written.
 
     `text` tells the encoder that gave the words their vectors, and `files` the sha256 of what the records were made of,
-    word vectors among them; a model that reads no text has neither.
+    word vectors among them; a model that reads no text has neither. `extraction` tells how clips were measured, of a
+    model that learned from clips.
 
     `target` and `step_ratio` are `None` where nothing is written, or where a target's steps are its source's.
     """
@@ -163,6 +169,7 @@ def describe_export(run: Run, functions: Mapping[str, Any]) -> ExportDescription
         "max_steps": run.data["max_steps"],
         "steps_per_word": run.data.get("steps_per_word", {}),
         **_describe_text(run),
+        **_describe_extraction(run),
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
         "metrics": _own_metrics(run),
         "provenance": {
@@ -183,6 +190,12 @@ def _describe_text(run: Run) -> _WordVectors:
     if files is not None:
         described["files"] = sorted(files)
     return described
+
+
+def _describe_extraction(run: Run) -> _Extraction:
+    """How the clips were measured that the run learned from."""
+    extraction = run.data.get("extraction")
+    return {} if extraction is None else {"extraction": extraction}
 
 
 def load_signature(directory: str | Path) -> Signature:

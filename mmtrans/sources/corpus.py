@@ -38,7 +38,7 @@ class Corpus:
         vocabulary: the words in lower case, where something is to give them their vectors.
         text: what the columns of text are, where an encoder of words gives them.
         text_dtype: the type that text is to be stored in, one of `tfrecords.precision.DTYPES`.
-        extraction: `settings` and `packages` by which `mmtrans extract` measured clips, if it did.
+        extraction: `settings`, `packages` and `models` by which `mmtrans extract` measured clips, if it did.
         account: the account of what was treated and left out so far.
         noted: what the user is to know about the files as a whole (warnings of the conversion).
         trouble: sentences for the user about what went wrong here and changed no segment.

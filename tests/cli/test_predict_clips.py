@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmtrans.cli.clip import _settings_of
 from mmtrans.cli.main import main
+from mmtrans.clip import predict_clip, settings_of
+from mmtrans.clips.models import ALIGNER, check_models
 from mmtrans.clips.settings import ExtractSettings
 from tests.clips.signals import SPEECH, chirp, noise, write_wav
 from tests.words.tiny import make_tiny_encoder
@@ -78,6 +79,59 @@ def test_a_clip_has_a_score_as_its_corpus_has(run, tmp_path, capsys):
     assert [(line["id"], line["start"]) for line in lines] == [("bored[0]", 0.0), ("loved[0]", 0.0)]
     assert lines[1]["score"] == pytest.approx(float(row["score"]), rel=1e-6)
     assert "measured with" not in capsys.readouterr().err
+    (spoken,) = predict_clip(run, SPEECH / "loved.ogg")
+    assert (spoken.id, spoken.start, spoken.end) == ("loved[0]", 0.0, pytest.approx(6.08))
+    assert spoken.score == pytest.approx(float(row["score"]), rel=1e-6)
+    assert " ".join(spoken.words) == row["words"]
+
+
+@pytest.mark.slow
+def test_the_course_of_clips_is_drawn(run, tmp_path, capsys):
+    plot, out = tmp_path / "course.svg", str(tmp_path / "rows.csv")
+    assert main(["predict", str(run), str(SPEECH), "--plot", str(plot), "--out", out]) == 0
+    assert all(f"<!-- {name} -->" in plot.read_text() for name in ("bored", "loved"))
+    for flags, match in (
+        ([str(SPEECH), "--plot", "course.txt"], "The plot is an image. Expected --plot FILE.png"),
+        (["--text", "good", "--plot", "course.png"], "Only of clips is it known when each segment is spoken."),
+    ):
+        assert main(["predict", str(run), *flags]) == 2
+        assert match in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_export_tells_how_its_clips_are_measured(run, tmp_path):
+    exported = tmp_path / "exported"
+    assert main(["export", str(run), str(exported)]) == 0
+    extraction = json.loads((exported / "signature.json").read_text(encoding="utf-8"))["extraction"]
+    assert extraction["settings"] == ExtractSettings(normalise="speaker", segment_seconds=15).to_json()
+    card = (exported / "model_card.md").read_text(encoding="utf-8")
+    assert "- `normalise`: speaker\n" in card
+    (by_run,) = predict_clip(run, SPEECH / "loved.ogg")
+    (by_export,) = predict_clip(exported, SPEECH / "loved.ogg")
+    assert by_export.score == pytest.approx(by_run.score, rel=1e-5)
+    assert (by_export.start, by_export.end, by_export.words) == (by_run.start, by_run.end, by_run.words)
+
+
+@pytest.mark.slow
+def test_another_model_file_is_refused(run, capsys):
+    environment = run / "environment.json"
+    whole = environment.read_bytes()
+    content = json.loads(whole)
+    content["data"]["extraction"]["models"] = {ALIGNER: "0" * 64}
+    environment.write_text(json.dumps(content), encoding="utf-8")
+    try:
+        assert main(["predict", str(run), str(SPEECH)]) == 2
+    finally:
+        environment.write_bytes(whole)
+    error = capsys.readouterr().err
+    assert "measured with another model than in training. Expected files of the same sha256." in error
+    assert "Received: aligner=" in error
+    assert " after 000000000000 (" in error
+
+
+def test_models_that_only_one_side_names_are_not_compared():
+    check_models({}, {"aligner": "a"}, "run")
+    check_models({"aligner": "a", "face": "b"}, {"aligner": "a"}, "run")
 
 
 @pytest.mark.slow
@@ -102,9 +156,9 @@ def test_other_versions_are_noted_and_clips_that_cannot_be_are_named(run, tmp_pa
 def test_a_model_of_other_columns_reads_no_clips():
     scorer = SimpleNamespace(extraction=None, modalities={"text": {}, "audio": {}}, name="run")
     with pytest.raises(ValueError, match=r"^The model has not learned from clips\. .*a model of other text and audio"):
-        _settings_of(scorer)
+        settings_of(scorer)
     scorer.modalities = {"text": {}}
-    assert _settings_of(scorer) == ExtractSettings()
+    assert settings_of(scorer) == ExtractSettings()
 
 
 @pytest.mark.parametrize("settings", [{"steps": "words", "face": 3}, {"segment_seconds": "x"}, {"steps": None}])

@@ -211,6 +211,18 @@ def test_speech_is_aligned_to_its_transcript(tmp_path):
     assert list(segments["bored[0]"].tokens) == spoken
     assert segments["loved[0]"].features["audio"].shape == (14, 40)
     assert extraction.account["counts"] == {"words aligned to the sound": 24}
+    made = json.loads((tmp_path / "corpus/corpus.json").read_text())
+    (name,) = made["extraction"]["models"]
+    assert (name, len(made["extraction"]["models"][name])) == ("aligner", 64)
+    # Another model makes no part of the same corpus.
+    made["extraction"]["models"][name] = "0" * 64
+    (tmp_path / "corpus/corpus.json").write_text(json.dumps(made))
+    with pytest.raises(ValueError, match=r"Received: aligner='[0-9a-f]{12}' after '000000000000' "):
+        extract(SPEECH, tmp_path / "corpus")
+    # Corpora of earlier versions tell none.
+    del made["extraction"]["models"]
+    (tmp_path / "corpus/corpus.json").write_text(json.dumps(made))
+    assert extract(SPEECH, tmp_path / "corpus").account["done_before"] == 2
 
 
 def test_missing_packages_are_one_sentence(clips, tmp_path, monkeypatch):

@@ -18,6 +18,23 @@ MAX_SECONDS = 120.0
 #: Frames a second of the aligner.
 _FRAMES = 100
 
+#: What it ships and reads, in its folder of models.
+MODEL_FILES = (
+    "en-us/cmudict-en-us.dict",
+    *(
+        f"en-us/en-us/{name}"
+        for name in (
+            "feat.params",
+            "mdef",
+            "means",
+            "noisedict",
+            "sendump",
+            "transition_matrices",
+            "variances",
+        )
+    ),
+)
+
 #: Beams that are tried one after the other: the aligner's own, which is the most exact, and a wide one.
 _BEAMS = ({}, {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80})
 

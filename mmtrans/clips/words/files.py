@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmtrans.clips.words.listed import read_listed
@@ -27,6 +27,18 @@ def words_beside(recording: Path) -> Path | None:
     """The file with timed words, or else the transcript, that lies beside a recording; no folder and no pipe."""
     places = [recording.with_suffix(ending) for ending in (*READERS, TRANSCRIPT)]
     return next((place for place in places if place.is_file()), None)
+
+
+def has_transcript(recording: Path, transcripts: Sequence[str | None]) -> bool:
+    """Whether what tells the words of a recording is a transcript, without times.
+
+    Args:
+        recording: the file.
+        transcripts: what the table tells of what is said in it.
+    """
+    beside = words_beside(recording)
+    is_transcript = beside is not None and beside.suffix == TRANSCRIPT
+    return is_transcript or (beside is None and any(transcripts))
 
 
 def read_words_file(path: Path) -> list[TimedWord] | str:

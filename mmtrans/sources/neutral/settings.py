@@ -31,7 +31,7 @@ def read_settings(path: Path) -> Settings:
     """Reads `{"label": {name, low, high, neutral}, "columns": {modality: [names]}, "aligned": {modality: bool}}`.
 
     Modalities go by any of their names, as those of the arrays do. Of `extraction`, by which `mmtrans extract` tells
-    how it made the corpus, `settings` and `packages` are kept.
+    how it made the corpus, `settings`, `packages` and `models` are kept.
 
     Returns:
         The settings; empty ones where there is no file.
@@ -59,9 +59,11 @@ def read_settings(path: Path) -> Settings:
 
 def _read_extraction(part: object) -> dict[str, dict[str, Any]] | None:
     """What is kept of how clips were extracted; nothing where it is not what `mmtrans extract` writes."""
-    kept = {name: part.get(name) for name in ("settings", "packages")} if isinstance(part, dict) else {}
+    kept = {name: part.get(name) for name in ("settings", "packages", "models")} if isinstance(part, dict) else {}
     found = {name: value for name, value in kept.items() if isinstance(value, dict)}
-    return found if len(found) == 2 else None
+    if not all(isinstance(value, str) for name in ("packages", "models") for value in found.get(name, {}).values()):
+        return None
+    return found if {"settings", "packages"} <= found.keys() else None
 
 
 def _by_modality(part: object, kind: type[Part], path: Path) -> dict[str, Part]:

@@ -1,0 +1,113 @@
+"""From a clip to scores: it is extracted for the moment, as the clips that a model learned from were, and scored."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmtrans.clips.extract import Extraction, extract, versions
+from mmtrans.clips.listing import list_clips
+from mmtrans.clips.models import check_models, models_for
+from mmtrans.clips.settings import ExtractSettings
+from mmtrans.inference.predict import Prediction, Scorer, predict
+from mmtrans.runs.run import Run
+from mmtrans.sources.labels import ANY_LABEL
+from mmtrans.sources.open import open_corpus
+from mmtrans.system.console import warn
+from mmtrans.text import vectors_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipPrediction(Prediction):
+    """What a segment of a clip got, which is spoken from `start` to `end`, in seconds of the recording."""
+
+    start: float
+    end: float
+
+
+def predict_clip(
+    model: Run | Scorer | str | Path,
+    clips: str | Path,
+    *,
+    text_encoder: str | Path | None = None,
+    glove: str | Path | None = None,
+    influence: bool = False,
+) -> list[ClipPrediction]:
+    """Scores what is said in clips with a run, or an exported model, that learned from clips or reads words alone.
+
+    Example:
+
+    ```python
+    for spoken in api.predict_clip("run", "talk.mp4"):
+        print(spoken.start, spoken.end, spoken.score, " ".join(spoken.words))
+    ```
+
+    Args:
+        model: a run, an opened model, or the directory of either.
+        clips: a video or sound file, a folder of such, or a table of clips.
+        text_encoder: where the run's encoder of words lies now; where it was at conversion without it.
+        glove: where the run's file of word vectors lies now; needed unless it is a large one that was read here.
+        influence: whether each step's influence is told.
+
+    Returns:
+        a prediction for each segment, in the order of the clips.
+
+    Raises:
+        FileNotFoundError: there is no such model, clip, encoder or file.
+        ValueError: the model reads what clips do not give, or learned from clips that were measured with another model
+            file; or nothing is said in the clips.
+    """
+    scorer = model if isinstance(model, Scorer) else Scorer.open(model.path if isinstance(model, Run) else model)
+    reads_text = "text" in scorer.modalities
+    vectors = vectors_for(scorer, text_encoder=text_encoder, glove=glove) if reads_text else {}
+    with extracted(scorer, clips) as extraction:
+        corpus = open_corpus(extraction.corpus, label=ANY_LABEL, **vectors)
+        found = list(predict(scorer, corpus, influence=influence))
+    spoken = []
+    for each in found:
+        start, end = extraction.times[each.id]
+        spoken.append(ClipPrediction(**vars(each), start=start, end=end))
+    return spoken
+
+
+@contextlib.contextmanager
+def extracted(scorer: Scorer, clips: str | Path) -> Iterator[Extraction]:
+    """A context in which there is a corpus of clips, extracted as those that a model learned from were.
+
+    Raises:
+        ValueError: as `predict_clip`; or `extract` raises one.
+    """
+    settings = settings_of(scorer)
+    extraction = scorer.extraction or {}
+    check_models(extraction.get("models", {}), models_for(list_clips(clips).recordings), scorer.name)
+    learned = extraction.get("packages", {})
+    others = [
+        f"{name} {learned[name]}" for name, version in versions().items() if learned.get(name, version) != version
+    ]
+    if others:
+        warn(f"Note: The clips that the model learned from were measured with {', '.join(others)}.")
+    with tempfile.TemporaryDirectory(prefix="mmtrans-") as folder:
+        found = extract(clips, Path(folder) / "corpus", settings)
+        for left in found.account["left_out"]:
+            warn(f"Left out: {left['clip']}: {left['reason']}.")
+        yield found
+
+
+def settings_of(scorer: Scorer) -> ExtractSettings:
+    """How clips are extracted for a model.
+
+    Raises:
+        ValueError: the model reads more than words, and learned from no clips, or from those of another version.
+    """
+    if scorer.extraction is not None:
+        return ExtractSettings.of(scorer.extraction["settings"])
+    if set(scorer.modalities) != {"text"}:
+        raise ValueError(
+            f"The model has not learned from clips. Expected one whose corpus `mmtrans extract` made, or one that "
+            f"reads words alone. Received: a model of other {' and '.join(scorer.modalities)} ({scorer.name}). "
+            f"Train one on records of clips."
+        )
+    return ExtractSettings()

@@ -1,0 +1,58 @@
+"""The files of models by which clips are measured: they are told by their sha256, as others give other numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from mmtrans.clips.listing import Recording
+from mmtrans.clips.words.align import MODEL_FILES
+from mmtrans.clips.words.files import has_transcript
+from tfrecords.manifest import file_sha256
+
+ALIGNER = "aligner"
+
+
+def models_for(recordings: Sequence[Recording]) -> dict[str, str]:
+    """Name of each model that recordings are measured with → sha256 of its files; nothing of what is not installed."""
+    found = {ALIGNER: _aligner()} if needs_aligner(recordings) else {}
+    return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
+
+
+def needs_aligner(recordings: Sequence[Recording]) -> bool:
+    """Whether a transcript of one of them has to be aligned."""
+    return any(has_transcript(each.path, [wanted.transcript for wanted in each.wanted]) for each in recordings)
+
+
+def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str) -> None:
+    """Raises a ValueError where clips would be measured with another model than those that a run learned from.
+
+    Args:
+        learned: name → sha256 of the models in training; one that is not named there is not compared.
+        found: the same of those here.
+        name: the run, for the message.
+    """
+    others = [each for each in found if learned.get(each, found[each]) != found[each]]
+    if others:
+        told = ", ".join(f"{each}={found[each][:12]} after {learned[each][:12]}" for each in others)
+        raise ValueError(
+            f"The clips would be measured with another model than in training. Expected files of the same sha256. "
+            f"Received: {told} ({name}). Install what the clips of training were measured with, or train anew."
+        )
+
+
+@cache
+def _aligner() -> str | None:
+    if importlib.util.find_spec("pocketsphinx") is None:
+        return None
+    import pocketsphinx
+
+    return sha256_of(Path(pocketsphinx.get_model_path(name)) for name in MODEL_FILES)
+
+
+def sha256_of(files: Iterable[Path]) -> str:
+    """One sha256 of several files, in their order."""
+    return hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
