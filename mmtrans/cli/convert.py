@@ -11,10 +11,7 @@ from mmtrans.cli.source import add_source_arguments, add_text_arguments, corpus_
 from mmtrans.system.console import say, warn
 
 if TYPE_CHECKING:
-    from mmtrans.conversion.convert import Prepare
     from mmtrans.conversion.inspect import Description
-    from mmtrans.engine.options import EngineOptions
-    from mmtrans.sources.corpus import Corpus
 
 
 def add_arguments(parser: Parser) -> None:
@@ -37,6 +34,7 @@ def run(arguments: argparse.Namespace) -> Description:
     from mmtrans.cli.show import show_records
     from mmtrans.conversion.convert import convert, parse_max_steps
     from mmtrans.conversion.inspect import describe
+    from mmtrans.conversion.parts import way_to_prepare
 
     if arguments.workers is not None:
         warn("Note: --workers is now called --jobs.")
@@ -51,7 +49,7 @@ def run(arguments: argparse.Namespace) -> Description:
         folds_path=arguments.folds,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
-        prepare=with_progress(_way_to_prepare(corpus, options)),
+        prepare=with_progress(way_to_prepare(corpus, options)),
     )
     for line in corpus.trouble:
         warn(f"Note: {line}")
@@ -69,16 +67,3 @@ def _show_cache(folder: str | None) -> None:
     cache = cache_of(folder)
     if cache is not None and cache.bytes:
         say(f"Vectors are kept for the next conversion: {cache.bytes / 1e6:.1f} MB. Remove {cache.path} at any time.")
-
-
-def _way_to_prepare(corpus: Corpus, options: EngineOptions) -> Prepare:
-    """In this process or in others, as the options say; a corpus that does not come in units is read here."""
-    if not options.is_here and corpus.opening is not None:
-        from mmtrans.conversion.parts import InParts
-
-        return InParts(options)
-    if not options.is_here:
-        warn(f"Note: the {corpus.format} format is read in one go, by this process.")
-    from mmtrans.conversion.convert import prepare_here
-
-    return prepare_here

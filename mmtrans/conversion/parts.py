@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmtrans import __version__
+from mmtrans.conversion.convert import Prepare, prepare_here
 from mmtrans.conversion.part_file import read_part
 from mmtrans.conversion.part_work import Part, PartWork, Written, fingerprint_of, log_of
 from mmtrans.conversion.prepare import Preparation, Prepared
@@ -36,6 +37,16 @@ _AHEAD = 3
 
 #: Bytes that a worker and its child take; with an encoder of words TensorFlow's and the encoder's besides.
 _MEMORY, _MEMORY_OF_ENCODER = 256 << 20, 1 << 30
+
+
+def way_to_prepare(corpus: Corpus, options: EngineOptions) -> Prepare:
+    """In this process or in others, as the options say; a corpus that does not come in units is read here."""
+    if options.is_here:
+        return prepare_here
+    if corpus.opening is None:
+        warn(f"Note: the {corpus.format} format is read in one go, by this process.")
+        return prepare_here
+    return InParts(options)
 
 
 @dataclass(frozen=True)

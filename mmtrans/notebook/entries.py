@@ -10,7 +10,9 @@ from typing import Any, overload
 from mmtrans.config import Config
 from mmtrans.config.files import load_yaml
 from mmtrans.conversion import convert as conversion
+from mmtrans.conversion.parts import way_to_prepare
 from mmtrans.data.records import Records
+from mmtrans.engine.options import EngineOptions
 from mmtrans.notebook.fitted import Fitted
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
@@ -33,6 +35,9 @@ def convert(
     folds_path: str | Path | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    resources: Mapping[str, float] | None = None,
     **options: Any,
 ) -> Manifest | Records:
     """Converts a corpus into records.
@@ -51,6 +56,10 @@ def convert(
         folds_path: the same.
         seed: seed of random folds, where there are none.
         overwrite: replace records that exist.
+        jobs: worker processes that read parts of a `.csd` corpus. A script that asks for several calls this below
+            `if __name__ == "__main__":`, as each of them imports the script.
+        scheduler: or the address of a dask cluster's scheduler, e.g. `tcp://host:8786`; the environment names none.
+        resources: what a part takes of that which the cluster's workers declare: `{"GPU": 1}`.
         options: of `api.open_corpus`, where `source` is a path: `glove`, `text_encoder`, `label`, …
 
     Returns:
@@ -64,10 +73,17 @@ def convert(
         raise TypeError(
             f"An opened corpus takes no more options. Expected them in open_corpus. Received: {', '.join(options)}."
         )
+    where = EngineOptions(jobs, scheduler, resources or {})
     corpus = source if isinstance(source, Corpus) else open_corpus(source, **options)
     limits = max_steps if isinstance(max_steps, Mapping) else conversion.parse_max_steps(str(max_steps))
     manifest = conversion.convert(
-        corpus, records_dir, max_steps=limits, folds_path=folds or folds_path, seed=seed, overwrite=overwrite
+        corpus,
+        records_dir,
+        max_steps=limits,
+        folds_path=folds or folds_path,
+        seed=seed,
+        overwrite=overwrite,
+        prepare=way_to_prepare(corpus, where),
     )
     return manifest if isinstance(source, Corpus) else Records.open(records_dir)
 

@@ -1,13 +1,18 @@
 """What a notebook gets of a run equals what the commands write."""
 
+import contextlib
 import csv
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from mmtrans import api
+from mmtrans.engine.here import Here
+from mmtrans.engine.options import EngineOptions
 from mmtrans.notebook.tables import Columns, table
+from tests.conversion.test_convert import write_videos
 
 
 @pytest.fixture
@@ -104,6 +109,34 @@ def test_convert_takes_a_path_and_options(corpus_dir, tmp_path):
     assert manifest.manifest_hash == records.manifest.manifest_hash
     with pytest.raises(TypeError, match="Received: glove"):
         api.convert(api.open_corpus(corpus_dir), tmp_path / "third", glove="x")
+
+
+def test_convert_is_done_where_it_is_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    @contextlib.contextmanager
+    def opened(options, work, needs):
+        asked.append(options)
+        yield Here(work, lambda task: None)
+
+    monkeypatch.setattr("mmtrans.conversion.parts.opened", opened)
+    write_videos(tmp_path / "source")
+    (tmp_path / "glove.txt").write_text("good 1 2\n")
+    corpus = api.open_corpus(tmp_path / "source", glove=tmp_path / "glove.txt")
+    expected = api.convert(corpus, tmp_path / "here")
+    assert asked == []
+    records = api.convert(tmp_path / "source", tmp_path / "two", glove=tmp_path / "glove.txt", jobs=2)
+    manifest = api.convert(corpus, tmp_path / "cluster", scheduler="tcp://host:8786", resources={"GPU": 1})
+    assert records.manifest.manifest_hash == manifest.manifest_hash == expected.manifest_hash
+    assert asked == [EngineOptions(jobs=2), EngineOptions(scheduler="tcp://host:8786", resources={"GPU": 1})]
+    with pytest.raises(ValueError, match=r"Expected --jobs or a scheduler, not both\."):
+        api.convert(corpus, tmp_path / "both", jobs=2, scheduler="tcp://host:8786")
+
+
+def test_convert_by_several_of_a_format_without_units(tmp_path, capsys):
+    corpus = dataclasses.replace(api.open_corpus(write_videos(tmp_path / "source")), opening=None)
+    api.convert(corpus, tmp_path / "records", jobs=2)
+    assert "Note: the csd format is read in one go, by this process." in capsys.readouterr().err
 
 
 def test_a_table_without_pandas(without_pandas):
