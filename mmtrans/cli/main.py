@@ -31,6 +31,8 @@ COMMANDS = {
     "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
     "predict": "sentiment of new, unlabelled segments in any known format",
+    "runs": "a table of the runs in a directory: what they are, how they ended, how good they are",
+    "compare": "hold two runs against each other, over videos and seeds",
     "report": "report a grid: the paper beside measured, with intervals and tests",
     "export": "write a SavedModel that plain TensorFlow runs",
 }

@@ -6,9 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmtrans.runs.phase_file import read_phase_file
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import is_done, read_phase_file, weights_hash
+from mmtrans.runs.status import is_done, weights_hash
 from mmtrans.system.files import link_tree, replaced_directory
 
 _LOGS = "logs"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,33 +10,11 @@ import keras
 from mmtrans.config.text import ALL, TextConfig
 from mmtrans.layers.pieces import Columns, PieceSequence, WordMeans
 from mmtrans.layers.transformer import PieceEmbeddings, TransformerBlock
+from mmtrans.words.columns import PieceColumns
 from mmtrans.words.model import TextEncoder, build_text_encoder
-from mmtrans.words.settings import EncoderSettings
 
 #: Name of the encoder's model within others.
 TEXT_ENCODER = "text_encoder"
-
-
-@dataclass(frozen=True)
-class PieceColumns:
-    """The columns of pieces in text, and the encoder that reads them.
-
-    Args:
-        columns: number of columns, from the first.
-        begin: id of the mark that begins a sentence.
-        end: id of the mark that ends it.
-        settings: the encoder's sizes.
-    """
-
-    columns: int
-    begin: int
-    end: int
-    settings: EncoderSettings
-
-    @property
-    def most(self) -> int:
-        """Most pieces of a segment that are read."""
-        return self.settings.most_pieces - 2
 
 
 def read_pieces(pieces: PieceColumns, block: tuple[int, int], config: TextConfig, source: Any, mask: Any) -> Any:

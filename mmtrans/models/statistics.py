@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmtrans.models.pieces import PieceColumns
 from mmtrans.recipe import Features, Translation
+from mmtrans.words.columns import PieceColumns
 from tfrecords.stored import damage, read_npz
 
 

@@ -1,1 +1,1 @@
-"""The report of a grid: tables, comparisons, plots, one page."""
+"""The report of a grid, the table of runs, and two of them in comparison."""

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-import keras
 import msgspec
 import numpy as np
-import tensorflow as tf
 
 import mmtrans
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import load_yaml
-from mmtrans.models.pieces import PieceColumns
+from mmtrans.runs.corpus import CorpusFacts, describe_corpus
+from mmtrans.words.columns import PieceColumns
 from tfrecords.manifest import Dim, Manifest, ModalityInfo, TextColumns, TextFields
 from tfrecords.precision import Dtype, halves
 from tfrecords.schema import SPLITS, LabelScale, ScaleFields
@@ -53,6 +52,7 @@ class Data(_AlwaysData, total=False):
     text: TextColumns | None
     files: list[str]
     extraction: dict[str, dict[str, Any]]
+    corpus: CorpusFacts
 
 
 class _AlwaysDescribed(TypedDict):
@@ -64,6 +64,7 @@ class _AlwaysDescribed(TypedDict):
     steps_per_word: dict[str, float]
     text: TextFields | None
     files: list[str]
+    corpus: CorpusFacts
 
 
 class DataDescription(_AlwaysDescribed, total=False):
@@ -95,7 +96,8 @@ class Environment(_Always, total=False):
 def describe_data(manifest: Manifest) -> DataDescription:
     """What must be known of a run's records without having them: `label`, `max_steps`, each modality's columns, how
     many steps a word those have that are not aligned to the words, the encoder that gave `text` its columns, the
-    sha256 of the `files` that the records were made of, and how they were extracted from clips, if they were."""
+    sha256 of the `files` that the records were made of, their `corpus`, and how they were extracted from clips, if they
+    were."""
     description: DataDescription = {
         "label": manifest.label.to_json(),
         "max_steps": dict(manifest.max_steps),
@@ -103,6 +105,7 @@ def describe_data(manifest: Manifest) -> DataDescription:
         "steps_per_word": steps_per_word(manifest),
         "text": None if manifest.text is None else manifest.text.to_json(),
         "files": sorted({file.sha256 for file in manifest.source.files}),
+        "corpus": describe_corpus(manifest),
     }
     if manifest.extraction is not None:
         description["extraction"] = {name: dict(part) for name, part in manifest.extraction.items()}
@@ -163,6 +166,8 @@ def steps_per_word(manifest: Manifest) -> dict[str, float]:
 
 def describe_environment(config: Config) -> dict[str, int | str | list[str] | None]:
     """What a run depends on besides its records: code, versions, devices; and what tells its configuration."""
+    import tensorflow as tf
+
     try:
         answer = subprocess.run(
             ["git", "-C", str(Path(mmtrans.__file__).parent), "rev-parse", "HEAD"],
@@ -184,6 +189,9 @@ def describe_environment(config: Config) -> dict[str, int | str | list[str] | No
 
 def versions() -> dict[str, str]:
     """Versions of what computes the numbers."""
+    import keras
+    import tensorflow as tf
+
     return {
         "mmtrans": mmtrans.__version__,
         "python": platform.python_version(),

@@ -27,11 +27,12 @@ from mmtrans.runs.environment import (
     pieces_of,
     read_config,
 )
+from mmtrans.runs.phase_file import PHASE_REMEDY
 from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
 from mmtrans.runs.place import INIT, check_place, check_unchanged
 from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
 from mmtrans.runs.statistics import statistics_of
-from mmtrans.runs.weights import PHASE_REMEDY, load_weights
+from mmtrans.runs.weights import load_weights
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import new_file, replaced_directory, write_atomically
 from tfrecords.manifest import file_sha256

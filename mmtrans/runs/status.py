@@ -1,89 +1,26 @@
-"""What `phase.json` says of a phase: whether it is trained to its end, and on which weights of its parent."""
+"""Whether the phases of a run are trained to their end, and on which weights of their parents."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypedDict
 
 from mmtrans.config import Config, digest
 from mmtrans.runs.environment import REMEDY
+from mmtrans.runs.phase_file import Outcome, PhaseStatus, read_phase_file
 from mmtrans.runs.phases import Phase
 from mmtrans.runs.place import check_unchanged
 from mmtrans.runs.run import Run
-from mmtrans.runs.weights import PHASE_REMEDY, check_weights, read_weights
+from mmtrans.runs.weights import check_weights, read_weights
 from mmtrans.system.files import write_atomically
-from tfrecords.stored import Count, damage, read_json, shaped
-
-#: A row of history.csv: `epoch`, and floats.
-HistoryRow = dict[str, int | float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a phase that was trained to its end has come to.
-
-    Args:
-        epochs: number of epochs that the phase might be trained for at most.
-        stopped_by: `epochs`, `patience` or `untrained`.
-        epoch: number of epochs that the phase was trained for.
-        step: optimiser steps that were done.
-        best_loss: best valid loss; `None` if untrained.
-        best_epoch: the epoch that brought it; 0 if untrained.
-        history: a row of history.csv for each epoch.
-    """
-
-    epochs: Count
-    stopped_by: str
-    epoch: Count
-    step: Count = 0
-    best_loss: float | None
-    best_epoch: Count = 0
-    history: list[HistoryRow]
-
-
-@dataclass(frozen=True)
-class PhaseStatus:
-    """How far a phase is, and what it rests on.
-
-    Args:
-        key: key of the phase when it was begun, see `Phase`.
-        inherited: hash of its parent's weights at that time; `None` without a parent.
-        outcome: what the phase has come to; `None` before its end.
-    """
-
-    key: str
-    inherited: str | None
-    outcome: Outcome | None = None
-
-
-class _Stored(TypedDict):
-    """What `phase.json` always has; from the phase's end also the fields of its `Outcome`."""
-
-    key: str
-    inherited: str | None
-    finished: bool
+from tfrecords.stored import damage
 
 
 def read_status(run: Run, phase: Phase) -> PhaseStatus | None:
     """A phase's `phase.json`, or `None` before it was started."""
     return read_phase_file(run.phase_dir(phase))
-
-
-def read_phase_file(directory: Path) -> PhaseStatus | None:
-    """The `phase.json` of a phase's directory, or `None` where there is none.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    path = directory / "phase.json"
-    if not path.is_file():
-        return None
-    stored = read_json(path, _Stored, PHASE_REMEDY)
-    outcome = shaped(stored, Outcome, path, PHASE_REMEDY) if stored["finished"] else None
-    return PhaseStatus(stored["key"], stored["inherited"], outcome)
 
 
 def read_outcome(run: Run, phase: Phase) -> Outcome:

@@ -7,8 +7,9 @@ from typing import Any
 from mmtrans.config import Config
 from mmtrans.config.text import ALL
 from mmtrans.data.records import Records
-from mmtrans.models.pieces import PieceColumns, find_text_encoder
+from mmtrans.models.pieces import find_text_encoder
 from mmtrans.recipe import parse
+from mmtrans.words.columns import PieceColumns
 from mmtrans.words.folder import EncoderFolder, open_folder
 from mmtrans.words.pieces import PieceReader
 from mmtrans.words.weights import load_weights

@@ -7,11 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mmtrans.runs.phase_file import PHASE_REMEDY
 from mmtrans.system.files import new_file
 from tfrecords.stored import read_npz
-
-#: What to do about a damaged file of a trained phase.
-PHASE_REMEDY = "Remove the phase's directory, and give the command that trained it again, which trains it anew."
 
 
 def save_weights(path: Path, groups: dict[str, keras.Model]) -> None:

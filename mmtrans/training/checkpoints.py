@@ -18,7 +18,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from mmtrans.runs.weights import PHASE_REMEDY, save_weights
+from mmtrans.runs.phase_file import PHASE_REMEDY
+from mmtrans.runs.weights import save_weights
 from mmtrans.system.console import warn
 from mmtrans.system.files import link_tree, new_file
 from mmtrans.system.lease import check_held, fence_of

@@ -17,7 +17,7 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.config.sections import OptimisationConfig
 from mmtrans.layers.dropout import random_step
-from mmtrans.runs.status import HistoryRow
+from mmtrans.runs.phase_file import HistoryRow
 from mmtrans.system.interrupts import Terminated, deferred, held_back
 from mmtrans.training.averages import Averages
 from mmtrans.training.checkpoints import CheckpointManager

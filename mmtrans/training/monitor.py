@@ -10,7 +10,7 @@ import rich.progress
 import tensorflow as tf
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from mmtrans.runs.status import HistoryRow
+from mmtrans.runs.phase_file import HistoryRow
 from mmtrans.system.cell import CellLine, in_notebook
 from mmtrans.system.console import Console
 from mmtrans.training.progress import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from mmtrans.runs.status import HistoryRow, Outcome
+from mmtrans.runs.phase_file import HistoryRow, Outcome
 
 
 @dataclass

@@ -19,11 +19,12 @@ from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import Regressor, own_representation
+from mmtrans.runs.phase_file import PHASE_REMEDY, PhaseStatus
 from mmtrans.runs.phases import Phase, TranslationPhase
 from mmtrans.runs.run import Run
-from mmtrans.runs.status import PhaseStatus, is_begun, is_done, parent_weights_hash, read_status, write_status
+from mmtrans.runs.status import is_begun, is_done, parent_weights_hash, read_status, write_status
 from mmtrans.runs.text_encoder import fill_text_encoder
-from mmtrans.runs.weights import PHASE_REMEDY, load_weights, save_weights
+from mmtrans.runs.weights import load_weights, save_weights
 from mmtrans.system.files import new_file, write_atomically
 from mmtrans.system.lease import held, is_held
 from mmtrans.training.checkpoints import discard_checkpoints

@@ -6,12 +6,13 @@ import pytest
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.build import build_translator
-from mmtrans.models.pieces import PieceColumns, find_text_encoder
+from mmtrans.models.pieces import find_text_encoder
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.representation import build_representation
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
 from mmtrans.sources.text.pieces import piece_columns
+from mmtrans.words.columns import PieceColumns
 from mmtrans.words.folder import open_folder
 from mmtrans.words.pieces import PieceReader
 from mmtrans.words.vectors import WordEncoder

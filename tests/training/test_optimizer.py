@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.layers.wide import WIDE
-from mmtrans.models.pieces import PieceColumns, find_text_encoder
+from mmtrans.models.pieces import find_text_encoder
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
@@ -19,6 +19,7 @@ from mmtrans.training.optimizer import (
     build_optimizer,
     make_optimizer,
 )
+from mmtrans.words.columns import PieceColumns
 from mmtrans.words.settings import EncoderSettings
 
 SIZES = {"width": 4, "num_layers": 2, "num_heads": 2, "inner": 6, "places": 8, "first_place": 0, "vocabulary": 9}
