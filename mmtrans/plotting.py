@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from mmtrans.system.escape import for_plot
 from mmtrans.system.files import new_file
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -49,6 +50,15 @@ def tidy(axes: Axes, *, label_size: int = 9, grid: Literal["both", "x", "y"] = "
     axes.tick_params(colors=INK, labelsize=label_size, length=3)
     axes.grid(axis=grid, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def heading(axes: Axes, title: str, subtitle: str) -> None:
+    """Puts a title above a panel, and beneath it in grey what its numbers are."""
+    title = for_plot(title)
+    axes.annotate(
+        title, (0, 1), (0, 22), "axes fraction", "offset points", fontsize=12, fontweight="bold", color=INK, va="bottom"
+    )
+    axes.annotate(subtitle, (0, 1), (0, 7), "axes fraction", "offset points", fontsize=9.5, color=MUTED, va="bottom")
 
 
 def saved(figure: Figure, path: Path | None) -> Figure:

@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--features", metavar="FILE.npz", help="also write the decoded features")
     add_number(parser, "--plot-attention", int, {"low": 0}, default=0, help="draw the attention of N segments")
+    parser.add_argument("--segments", type=_ids, default=(), metavar="ID,ID", help="draw that of these segments")
+    add_number(parser, "--worst", int, {"low": 0}, default=0, help="draw that of the N that are translated worst")
     parser.add_argument("--plots", metavar="DIR", help="where it is drawn (default: plots/ beside the run's results)")
 
 
@@ -85,7 +87,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     records = open_records(trained, arguments.data)
     check_features(trained, records)
     plots = Path(arguments.plots) if arguments.plots else place_of(trained, records) / "plots"
-    if arguments.plot_attention:
+    if arguments.plot_attention or arguments.segments or arguments.worst:
         check_directory(plots, "--plots")
     split = arguments.split
     if split == "test" and not records.count("test"):
@@ -104,15 +106,21 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for note in chosen.notes:
         warn(note)
     translated = list(translate(trained, chosen.records, split, options, arguments.length, arguments.latent))
+    chosen_plots = drawn(trained, translated, arguments)
     lines = (json.dumps(item.to_json(), ensure_ascii=False, allow_nan=False) for item in translated)
     write_lines(arguments.out, list(map(for_json, lines)))
     if arguments.features:
         save_features(Path(arguments.features), translated)
-    if arguments.plot_attention:
-        plot(plots, translated[: arguments.plot_attention])
+    if chosen_plots:
+        plot(plots, trained, chosen_plots)
     counts = {"segments": len(translated), "left_out": chosen.left_out}
     figures = {**chrf(trained, translated), **frames_r2(trained, translated, arguments)}
     return {"split": split, "records": records.manifest.manifest_hash, **counts, **figures}
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    """The type of a list of ids."""
+    return tuple(filter(None, text.split(",")))
 
 
 def name_of(flag: str) -> str:
@@ -174,13 +182,31 @@ def frames_r2(trained, translated, arguments: argparse.Namespace) -> dict[str, f
     return {"r2": r2}
 
 
-def plot(directory: Path, translated) -> None:
+def drawn(trained, translated, arguments: argparse.Namespace) -> list:
+    """The segments whose attention is drawn: the first ones, those that are named, and the worst, each once.
+
+    Raises:
+        ValueError: an id that no segment has.
+    """
+    from mmtrans.inference.attention import worst
+
+    by_id = {item.id: item for item in translated}
+    missing = [id_ for id_ in arguments.segments if id_ not in by_id]
+    if missing:
+        raise ValueError(
+            f"No such segments. Expected ids of the {arguments.split} split. Received: --segments {','.join(missing)}. "
+            f"The lines of JSON have the ids."
+        )
+    chosen = [*translated[: arguments.plot_attention], *(by_id[id_] for id_ in arguments.segments)]
+    chosen += worst(trained, translated, arguments.worst) if arguments.worst else []
+    return list({item.id: item for item in chosen}.values())
+
+
+def plot(directory: Path, trained, translated) -> None:
     """Draws attention weights of segments, and says where."""
-    from mmtrans.evaluation.plots import plot_attention
+    from mmtrans.inference.attention import draw_attention
 
     directory.mkdir(parents=True, exist_ok=True)
     for item in translated:
-        best = item.hypotheses[0]
-        path = directory / f"attention-{for_file_name(item.id)}.png"
-        plot_attention(path, best.attention_weights, item.words, best.tokens, item.id)
+        draw_attention(directory / f"attention-{for_file_name(item.id)}.png", trained, item)
     warn(f"Drew the attention of {len(translated)} segments in {directory}.")

@@ -11,12 +11,25 @@ from mmtrans.evaluation.translation_quality import valid_steps
 _ROUNDING = 1e-12
 
 
+def prior_weights(position, is_source: np.ndarray) -> np.ndarray:
+    """What the attention is before it learns: `exp(-|p - s|)` at source step `s`, over its sum over the source steps.
+
+    Args:
+        position: `(batch or 1, target_steps)` integer, `p`, the source steps on which the target steps fall.
+        is_source: `(batch, 1, source_steps)` bool, the steps of each segment.
+
+    Returns:
+        `(batch, target_steps, source_steps)` float64.
+    """
+    distance = np.abs(np.asarray(position)[:, :, None] - np.arange(is_source.shape[2]))
+    return softmax(np.where(is_source, -distance, -np.inf), axis=-1)
+
+
 class PriorCorrelation:
     """Accumulates Pearson's correlation between attention weights and their prior over the steps of many batches.
 
-    The prior of a target step, which falls on source step `p`, is `exp(-|p - s|)` at source step `s`, over its sum over
-    the segment's source steps: what the attention is before it learns. The correlation is over all pairs of a decoded
-    and a source step of all segments. Near 1 the attention says where a step is, and nothing of its content.
+    The prior is that of `prior_weights`. The correlation is over all pairs of a decoded and a source step of all
+    segments. Near 1 the attention says where a step is, and nothing of its content.
     """
 
     def __init__(self) -> None:
@@ -39,8 +52,7 @@ class PriorCorrelation:
         weights = np.asarray(attention_weights, np.float64)
         is_source = valid_steps(source_length, weights.transpose(0, 2, 1))[:, None, :]
         mask = valid_steps(target_length, weights)[:, :, None] & is_source
-        distance = np.abs(np.asarray(position)[:, :, None] - np.arange(weights.shape[2]))
-        prior = softmax(np.where(is_source, -distance, -np.inf), axis=-1)
+        prior = prior_weights(position, is_source)
         pairs = np.stack([weights[mask], np.broadcast_to(prior, weights.shape)[mask]])
         self._count += pairs.shape[1]
         self._sums += pairs.sum(1)

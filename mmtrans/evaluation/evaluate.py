@@ -162,18 +162,21 @@ def _no_translation(run: Run, split: str, misfit: str | None) -> str:
 def plot_split(directory: Path, split: str, predictions: Predictions, scale: LabelScale, name: str) -> None:
     """Draws a split into the `plots` of a directory; `name` says what predicted."""
     from mmtrans.evaluation.metrics import has_seven_classes
-    from mmtrans.evaluation.plots import plot_confusion, plot_predictions
+    from mmtrans.evaluation.plots.scores import plot_confusion, plot_predictions
 
     plots, title = directory / "plots", f"{name}, {split}"
     plots.mkdir(exist_ok=True)
     scores, labels = predictions.scores, predictions.labels
-    plot_predictions(plots / f"predictions-{split}.png", scores, labels, predictions.videos, title)
+    plot_predictions(
+        plots / f"predictions-{split}.png", scores, labels, predictions.videos, title, neutral=scale.neutral
+    )
     if has_seven_classes(scale):
         plot_confusion(plots / f"confusion-{split}.png", scores, labels, scale, title)
 
 
 def _plot_history(run: Run, place: Path) -> None:
-    from mmtrans.evaluation.plots import plot_history
+    from mmtrans.evaluation.plots.history import loss_names, plot_history
 
     remedy = "Give the same `mmtrans train` command again, which writes it anew."
-    plot_history(place / "plots" / "history.png", read_csv(run.path / "history.csv", HISTORY, remedy))
+    rows = read_csv(run.path / "history.csv", HISTORY, remedy)
+    plot_history(place / "plots" / "history.png", rows, loss_names(run.phases, run.config))

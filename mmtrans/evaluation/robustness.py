@@ -14,9 +14,9 @@ from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.corruptions import LEVELS, SourceModality, corrupt
 from mmtrans.evaluation.evaluate import SEED, check_records, notes_on, place_for, provenance_of
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
+from mmtrans.evaluation.plots.robustness import plot_robustness
 from mmtrans.evaluation.predictions import make_scorer
 from mmtrans.evaluation.results import csv_text, json_text
-from mmtrans.evaluation.robustness_plot import plot_robustness
 from mmtrans.evaluation.shapes import CurveFigures, Curves, RobustnessResult, read_splits
 from mmtrans.evaluation.suitability import unseen
 from mmtrans.runs.run import Run

@@ -56,6 +56,8 @@ class Translated:
         reference: the words as spoken, or codewords, of the true target; empty for a features target, and where the
             segment has none.
         target: `(steps, dim)` float32 raw features of the true target; `None` for tokens, and where there is none.
+        positions: `(steps,)` the source step on which each target step falls, from which the attention's distance
+            counts; `None` where it has no distance bias.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Translated:
     hypotheses: tuple[Hypothesis, ...]
     reference: tuple[str, ...] = field(default=())
     target: np.ndarray | None = None
+    positions: np.ndarray | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What one line of `mmtrans translate` says; the frames of a features target have six digits."""
@@ -116,6 +119,7 @@ def translate(
     signature = [seeds_spec, *source_specs, source_specs[1]]
     decode = tf.function(_decoder(translator, options, length == "free"), input_signature=signature, autograph=False)
     mean, std = run.statistics.target(recipe.target)
+    has_distance = run.config.decoder.attention != "none" and run.config.decoder.max_distance > 0
     with reporting_corruption(records):
         for batch in itertools.chain.from_iterable(parts):
             seeds = segment_seeds(options.seed[0], batch["id"].numpy())
@@ -131,7 +135,12 @@ def translate(
                 if codebook is not None and codebook.is_words:
                     reference = _texts(words)  # as spoken, in the vocabulary or not
                 target = _true_frames(batch, row) if codebook is None else None
-                yield Translated(batch["id"][row].numpy().decode(), _texts(words), tuple(hypotheses), reference, target)
+                id_, positions = batch["id"][row].numpy().decode(), None
+                if has_distance:
+                    longest = max(len(hypothesis.attention_weights) for hypothesis in hypotheses)
+                    lengths = (each[row : row + 1] for each in (batch["source_length"], steps))
+                    positions = translator.positions(longest, *lengths).numpy()[0]
+                yield Translated(id_, _texts(words), tuple(hypotheses), reference, target, positions)
 
 
 def features_r2(run: Run, translated: Sequence[Translated]) -> float | None:

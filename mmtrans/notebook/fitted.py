@@ -13,14 +13,17 @@ from mmtrans.config import Config
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.evaluate import evaluate_sentiment
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.evaluation.plots import plot_attention, plot_confusion, plot_history, plot_predictions
+from mmtrans.evaluation.plots.history import loss_names, plot_history
+from mmtrans.evaluation.plots.scores import plot_confusion, plot_predictions
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict_split
 from mmtrans.evaluation.shapes import SentimentResult
 from mmtrans.evaluation.suitability import open_records
+from mmtrans.inference.attention import draw_attention
 from mmtrans.inference.export import export
 from mmtrans.inference.predict import Prediction, Scorer, predict
 from mmtrans.inference.translate import Translated, translate
 from mmtrans.notebook.tables import table
+from mmtrans.runs.environment import label_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished, read_outcome
 from mmtrans.sources.open import open_corpus
@@ -193,7 +196,8 @@ class Plots:
     def scatter(self, split: str = "valid") -> Figure:
         """Predicted against true sentiment of a split."""
         found = self.of._predicted(split)
-        return plot_predictions(None, found.scores, found.labels, found.videos, self._title(split))
+        neutral = label_of(self.of.run.data).neutral
+        return plot_predictions(None, found.scores, found.labels, found.videos, self._title(split), neutral=neutral)
 
     def confusion(self, split: str = "valid") -> Figure:
         """The seven classes, predicted against true; a ValueError where the label has none."""
@@ -205,7 +209,7 @@ class Plots:
         """Train and valid loss by epoch, a panel a phase."""
         run = self.of.run
         rows = [{"phase": phase.name, **row} for phase in run.phases for row in read_outcome(run, phase).history]
-        return plot_history(None, rows)
+        return plot_history(None, rows, loss_names(run.phases, run.config))
 
     def attention(self, id: str | None = None, split: str = "valid") -> Figure:
         """Where the decoder looked for a segment; the first of the split unless `id` names one.
@@ -215,8 +219,7 @@ class Plots:
         """
         for item in self.of.translate(split):
             if id in (None, item.id):
-                best = item.hypotheses[0]
-                return plot_attention(None, best.attention_weights, item.words, best.tokens, item.id)
+                return draw_attention(None, self.of.run, item)
         raise ValueError(
             f"No such segment. Expected the id of one of the {split} split. Received: id={id!r} ({self.of.path}). "
             f"See the column id of predictions({split!r})."

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mmtrans.evaluation.robustness_plot import CURVE_STYLES, PANELS
+from mmtrans.evaluation.plots.robustness import CURVE_STYLES, PANELS
 from mmtrans.grid.variants import Variant
 from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, save, tidy
 from mmtrans.recipe import Translation, parse

@@ -5,6 +5,12 @@ import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
+from mmtrans.decoding.options import SearchOptions
+from mmtrans.evaluation.attention_prior import prior_weights
+from mmtrans.evaluation.suitability import open_records
+from mmtrans.inference.translate import features_r2, translate
+from mmtrans.runs.run import Run
+from mmtrans.system.escape import for_file_name
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +179,31 @@ def test_a_place_for_no_file_is_refused_before_the_work(flag, tmp_path, capsys):
 )
 def test_numbers_out_of_range_are_refused(flag, value, expected, capsys):
     assert refused(["translate", "nowhere", flag, value], capsys) == f"mmtrans: {flag} is out of range. {expected}"
+
+
+def test_named_and_worst_segments_are_drawn(translation_run, tmp_path, capsys):
+    out, features = tmp_path / "out.jsonl", tmp_path / "f.npz"
+    command = ["translate", translation_run, "--split", "valid", "--out", out]
+    assert main([str(argument) for argument in [*command, "--features", features]]) == 0
+    ids = [line["id"] for line in lines_of(out)]
+    plots = tmp_path / "plots"
+    chosen = [*command, "--plots", plots, "--segments", f"{ids[4]},{ids[2]}", "--worst", "3"]
+    assert main([str(argument) for argument in chosen]) == 0
+    run = Run.open(translation_run)
+    translated = list(translate(run, open_records(run), "valid", SearchOptions()))
+    order = sorted(translated, key=lambda item: features_r2(run, [item]))
+    wanted = {ids[4], ids[2], *(item.id for item in order[:3])}
+    assert {path.name for path in plots.iterdir()} == {f"attention-{for_file_name(id_)}.png" for id_ in wanted}
+    assert f"Drew the attention of {len(wanted)} segments in {plots}." in capsys.readouterr().err
+    error = refused([*command, "--segments", "nobody[7]"], capsys)
+    assert "No such segments. Expected ids of the valid split. Received: --segments nobody[7]." in error
+
+
+def test_positions_of_a_translation_give_the_prior_of_its_attention(translation_run):
+    run = Run.open(translation_run)
+    item = next(translate(run, open_records(run), "valid", SearchOptions()))
+    steps, source_steps = item.hypotheses[0].attention_weights.shape
+    assert item.positions.tolist() == list(range(steps))
+    prior = prior_weights(item.positions[None], np.ones((1, 1, source_steps), bool))[0]
+    assert prior.sum(1) == pytest.approx(1)
+    assert prior.argmax(1).tolist() == list(range(steps))

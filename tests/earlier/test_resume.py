@@ -30,7 +30,8 @@ of_keras_3 = pytest.mark.skipif(keras.__version__ < "3", reason="the checkpoints
 def made(request, monkeypatch):
     """What a commit made; workers and plots, which read none of it, are left out."""
     monkeypatch.setattr("mmtrans.search.complete.plot_parameters", lambda search, trials: None)
-    monkeypatch.setattr("mmtrans.evaluation.plots.saved", lambda figure, path: figure)
+    for kind in ("scores", "history"):
+        monkeypatch.setattr(f"mmtrans.evaluation.plots.{kind}.saved", lambda figure, path: figure)
     return SETS[request.param]
 
 

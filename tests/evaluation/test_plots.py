@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from mmtrans.config import Config
 from mmtrans.evaluation.metrics import sentiment_metrics
-from mmtrans.evaluation.plots import (
-    plot_attention,
-    plot_confusion,
-    plot_history,
-    plot_predictions,
-)
+from mmtrans.evaluation.plots.attention import plot_attention
+from mmtrans.evaluation.plots.history import loss_names, plot_history
+from mmtrans.evaluation.plots.scores import lattice_step, plot_confusion, plot_predictions
 from mmtrans.plotting import new_figure, save
+from mmtrans.runs.phases import phases_of
 from tfrecords.schema import LabelScale
 
 MOSI = LabelScale("sentiment", -3.0, 3.0, 0.0)
@@ -151,7 +150,7 @@ def test_bad_input_is_refused_and_writes_nothing(tmp_path):
 def test_drawing_never_loads_pyplot(tmp_path):
     code = (
         "import sys, numpy as np\n"
-        "from mmtrans.evaluation.plots import plot_predictions\n"
+        "from mmtrans.evaluation.plots.scores import plot_predictions\n"
         f"plot_predictions({str(tmp_path / 'p.png')!r}, np.arange(3.), np.arange(3.), ['a'] * 3, 'T, test')\n"
         "print('matplotlib.pyplot' in sys.modules)"
     )
@@ -198,3 +197,80 @@ def test_attention_over_thousands_of_steps_is_drawn(tmp_path, drawn):
 def test_a_history_of_a_stranger_is_text(tmp_path, drawn):
     plot_history(tmp_path / "h.png", [{"phase": "$\\x{$\n", "epoch": 1, "loss": 0.5}])
     assert texts(drawn[0].axes[0])[0] == r"\$\x{\$\n"
+
+
+def test_attention_stands_beside_what_is_left_without_its_prior(tmp_path, drawn):
+    weights = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]])
+    prior = np.array([[0.6, 0.3, 0.1], [0.2, 0.6, 0.2]])
+    plot_attention(tmp_path / "a.png", weights, "abc", (), "v[0]", prior=prior, r2=-0.1234)
+    first, second = drawn[0].axes[:2]
+    np.testing.assert_allclose(first.images[0].get_array(), weights)
+    np.testing.assert_allclose(second.images[0].get_array(), weights - prior)
+    low, high = second.images[0].get_clim()
+    assert high == -low == pytest.approx(0.1)
+    correlation = np.corrcoef(weights.ravel(), prior.ravel())[0, 1]
+    assert texts(first) == ["v[0]", "2 target by 3 source steps    R² -0.123"]
+    assert texts(second) == ["less the distance", f"r = {correlation:.3f} with the distance alone"]
+
+
+def test_attention_that_is_its_prior_leaves_nothing(tmp_path, drawn):
+    prior = np.array([[0.6, 0.3, 0.1], [0.2, 0.6, 0.2]])
+    plot_attention(tmp_path / "a.png", prior, "abc", (), "v[0]", prior=prior)
+    second = drawn[0].axes[1].images[0]
+    assert not np.any(second.get_array())
+    assert second.get_clim() == (-0.05, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("labels", "step"),
+    [
+        ([-3, 2, 1, 0], 1.0),
+        ([-2.4, 0.2, 1.0, 2.8], 0.2),
+        ([1 / 3, 2 / 3, -1, 2], 1 / 3),
+        (np.linspace(0, 1, 7919), None),
+        # Means over five people, and one over three.
+        ([*np.arange(-15, 15) / 5, 1 / 3], 0.2),
+    ],
+)
+def test_the_lattice_of_labels_is_found(labels, step):
+    assert lattice_step(np.array(labels, dtype=np.float64)) == step
+
+
+def test_bins_lie_on_the_lattice_of_the_labels_and_lines_at_the_neutral_point(tmp_path, drawn):
+    labels = np.array([3.2, 3.4, 4.0, 6.8])
+    plot_predictions(tmp_path / "p.png", labels + 0.05, labels, list("abcd"), "T, test", neutral=4.0)
+    top, main, _ = drawn[0].axes
+    edges = np.array([bar.get_x() for bar in top.patches])
+    np.testing.assert_allclose((edges + 0.1) / 0.2, np.round((edges + 0.1) / 0.2), atol=1e-9)
+    assert [line.get_ydata()[0] for line in main.lines[1:2]] == [4.0]
+    assert [line.get_xdata()[0] for line in main.lines[2:3]] == [4.0]
+    offset = np.abs(main.collections[0].get_offsets()[:, 0] - labels).max()
+    assert 0 < offset < 0.03
+    assert "points spread sideways by up to 0.022" in main.get_xlabel()
+
+
+def test_labels_on_no_lattice_are_not_spread(tmp_path, drawn):
+    labels = np.linspace(0, 1, 97) ** 2
+    plot_predictions(tmp_path / "p.png", labels, labels, ["a"] * 97, "T, test")
+    main = drawn[0].axes[1]
+    np.testing.assert_array_equal(main.collections[0].get_offsets()[:, 0], labels)
+    assert main.get_xlabel() == "true sentiment (label units)"
+
+
+def test_curves_name_their_loss(tmp_path, drawn):
+    plot_history(tmp_path / "h.png", history("1-x", [1.0]) + history("2-y", [1.0]), {"1-x": "cross-entropy"})
+    assert [axes.get_ylabel() for axes in drawn[0].axes] == ["mean loss (cross-entropy)", "mean loss"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ["mse", "mae"]),
+        ({"target": "tokens", "sentiment_loss": "huber"}, ["cross-entropy", "huber"]),
+        ({"translation_loss": "cosine", "cycle_weight": 0.5}, ["cosine, with its way back", "mae"]),
+        ({"objective": "joint"}, ["mse and mae, weighted"]),
+    ],
+)
+def test_losses_of_phases(fields, expected):
+    config = Config(recipe="T->A", **fields)
+    assert list(loss_names(phases_of(config, "hash"), config).values()) == expected

@@ -13,9 +13,9 @@ from mmtrans.data.records import Records
 from mmtrans.evaluation.corruptions import LEVELS
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
+from mmtrans.evaluation.plots.robustness import plot_robustness
 from mmtrans.evaluation.predictions import make_scorer
 from mmtrans.evaluation.robustness import evaluate_robustness, normalized_area
-from mmtrans.evaluation.robustness_plot import plot_robustness
 from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 

@@ -1,0 +1,1 @@
+"""Pictures of a run: its scores, the course of its training, its attention, its curves."""
