@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from mmtrans.bounds import CLIP_SHIFT, SEGMENT_SECONDS
-from mmtrans.cli.parser import add_number
+from mmtrans.cli.engine import add_engine_flags, engine_options
+from mmtrans.cli.parser import Parser, add_number
 from mmtrans.system.console import Console, say, warn
 from mmtrans.system.escape import for_shell
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("clips", metavar="CLIPS", help="video or sound file, folder of such, or table of clips (.csv)")
     parser.add_argument("corpus", metavar="CORPUS", help="directory to make, for `mmtrans convert`")
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="seconds added to the times of words in files beside the clips (default: 0)",
     )
+    add_engine_flags(parser, "clips")
 
 
 def run(arguments: argparse.Namespace) -> ExtractAccount:
@@ -64,8 +66,9 @@ def run(arguments: argparse.Namespace) -> ExtractAccount:
         segment_seconds=arguments.segment_seconds,
         clip_shift=arguments.clip_shift,
     )
+    options = engine_options(arguments)
     with _progress() as progress:
-        extraction = extract(arguments.clips, arguments.corpus, settings, progress=progress)
+        extraction = extract(arguments.clips, arguments.corpus, settings, options=options, progress=progress)
     _show(extraction.account)
     say(f"Next: mmtrans convert {for_shell(arguments.corpus)} RECORDS")
     return extraction.account
@@ -76,11 +79,20 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr, where that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("recordings", markup=False), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with ExitStack() as end:
+        bars: list[Progress] = []
+
+        def show(done: int, total: int) -> None:
+            if not bars:
+                # Only now is it known where stderr goes while the tasks print into their log.
+                console = Console(stderr=True)
+                bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+                bar.add_task("")
+                bars.append(end.enter_context(bar))
+            bars[0].update(bars[0].task_ids[0], completed=done, total=total)
+
+        yield show
 
 
 def _show(account: ExtractAccount) -> None:

@@ -17,6 +17,7 @@ class Reason(Enum):
     NOT_MEDIA = "FFmpeg cannot open it: {}"
     NO_SOUND = "it has no sound"
     NOT_DECODED = "decoding it failed: {}"
+    NOT_MEASURED = "measuring it failed: {}"
     NOTHING_DECODED = "nothing of its sound can be decoded"
     TOO_SHORT = "it has less than 10 ms of sound"
     END_BEFORE_START = "it ends before it begins"

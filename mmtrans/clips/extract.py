@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 from collections import Counter
@@ -15,12 +16,14 @@ import numpy as np
 from mmtrans import __version__
 from mmtrans.clips.account import LeftOut, add_counts
 from mmtrans.clips.listing import Listing, list_clips
-from mmtrans.clips.models import models_for, needs_aligner
-from mmtrans.clips.recordings import extract_recording, request_of
+from mmtrans.clips.models import check_packages, models_for
+from mmtrans.clips.recordings import request_of
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.steps import normalised, statistics_of
 from mmtrans.clips.store import ClipStore, Receipt
 from mmtrans.clips.voice.columns import COLUMNS, FRAME_SECONDS, RATE_HZ, UNITS
+from mmtrans.clips.work import measure
+from mmtrans.engine.options import EngineOptions
 from mmtrans.system import lease
 
 #: So many steps of a speaker tell the median, taken evenly from all.
@@ -64,6 +67,7 @@ def extract(
     corpus: str | Path,
     settings: ExtractSettings | None = None,
     *,
+    options: EngineOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extraction:
     """Measures clips, and writes a corpus that `mmtrans convert` reads.
@@ -74,7 +78,8 @@ def extract(
         clips: a video or sound file, a folder of such, or a table of clips.
         corpus: the directory to make.
         settings: how clips are extracted.
-        progress: is called with the number of recordings that are done, and of all.
+        options: where recordings are measured; in this process by default. What comes out is the same.
+        progress: is called with the number of recordings that are done, and of all that are not done yet.
 
     Raises:
         FileNotFoundError: there is nothing at `clips`.
@@ -84,27 +89,22 @@ def extract(
     settings = settings or ExtractSettings()
     progress = progress or (lambda done, total: None)
     listing = list_clips(clips)
-    _check_packages(listing)
+    check_packages(listing.recordings)
     with lease.held(corpus, "corpus"):
         store = ClipStore(Path(corpus))
         recordings = listing.recordings
         models = models_for(recordings)
         store.begin(settings.to_json(), models)
         store.forget_others(recording.name for recording in recordings)
-        receipts: list[Receipt] = []
-        done_before = 0
-        for number, recording in enumerate(recordings):
-            progress(number, len(recordings))
-            request = request_of(recording)
-            receipt = store.receipt(recording.name)
-            if receipt is None or receipt["request"] != request:
-                store.forget_corpus()
-                receipt = extract_recording(recording, request, store, settings)
-            else:
-                done_before += 1
-            receipts.append(receipt)
-        progress(len(recordings), len(recordings))
-        account = _account(listing, receipts, done_before)
+        found = {recording.name: store.receipt(recording.name, request_of(recording)) for recording in recordings}
+        missing = [recording for recording in recordings if found[recording.name] is None]
+        if missing:
+            store.forget_corpus()
+            measured = measure(missing, store, settings, options or EngineOptions(), progress)
+            with contextlib.closing(measured):
+                found.update((receipt["recording"], receipt) for receipt in measured)
+        receipts = [receipt for recording in recordings if (receipt := found[recording.name]) is not None]
+        account = _account(listing, receipts, len(recordings) - len(missing))
         if not account["segments"]:
             store.abandon()
             raise _nothing_left(account, Path(clips))
@@ -118,16 +118,6 @@ def extract(
 def versions() -> dict[str, str]:
     """Versions of the packages that decide what comes out, of those that are installed."""
     return {name: importlib.metadata.version(name) for name in _PACKAGES if importlib.util.find_spec(name)}
-
-
-def _check_packages(listing: Listing) -> None:
-    names = ["av", *(["pocketsphinx"] if needs_aligner(listing.recordings) else [])]
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(
-            f"Packages that clips need are not installed. Expected {' and '.join(names)}. "
-            f"Received: no {' and no '.join(missing)}. Install them with `pip install 'mmtrans[clips]'`."
-        )
 
 
 def _account(listing: Listing, receipts: Sequence[Receipt], done_before: int) -> ExtractAccount:

@@ -28,19 +28,30 @@ def needs_aligner(recordings: Sequence[Recording]) -> bool:
 
 
 def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str) -> None:
-    """Raises a ValueError where clips would be measured with another model than those that a run learned from.
+    """Raises a ValueError where clips would be measured with another model than others, as those of training, were.
 
     Args:
-        learned: name → sha256 of the models in training; one that is not named there is not compared.
+        learned: name → sha256 of the models then; one that is not named there is not compared.
         found: the same of those here.
-        name: the run, for the message.
+        name: whose models these are, for the message.
     """
     others = [each for each in found if learned.get(each, found[each]) != found[each]]
     if others:
         told = ", ".join(f"{each}={found[each][:12]} after {learned[each][:12]}" for each in others)
         raise ValueError(
-            f"The clips would be measured with another model than in training. Expected files of the same sha256. "
-            f"Received: {told} ({name}). Install what the clips of training were measured with, or train anew."
+            f"The clips would be measured with another model than those before. Expected files of the same sha256. "
+            f"Received: {told} ({name}). Install what those were measured with, or begin anew."
+        )
+
+
+def check_packages(recordings: Sequence[Recording]) -> None:
+    """Raises a ValueError where a package is not installed that recordings are measured with."""
+    names = ["av", *(["pocketsphinx"] if needs_aligner(recordings) else [])]
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            f"Packages that clips need are not installed. Expected {' and '.join(names)}. "
+            f"Received: no {' and no '.join(missing)}. Install them with `pip install 'mmtrans[clips]'`."
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from mmtrans.clips.account import ClipAccount, Counted, Reason
+from mmtrans.clips.account import ClipAccount, Counted, LeftOut, Reason
 from mmtrans.clips.listing import Recording
 from mmtrans.clips.pieces import Piece, Span
 from mmtrans.clips.settings import ExtractSettings
@@ -19,6 +19,7 @@ from mmtrans.clips.voice.stream import VoiceStream
 from mmtrans.clips.words.files import read_words_file, words_beside
 from mmtrans.clips.words.timed import TimedWord, moved
 from mmtrans.sources.words import storable_text
+from mmtrans.system import interrupts
 from tfrecords.manifest import file_sha256
 from tfrecords.schema import segment_id
 
@@ -68,19 +69,34 @@ def extract_recording(
             # What came before a failure is no recording.
             segments, may_go_better = [], error.reason is Reason.NOT_DECODED
             account.leave(recording.name, error.reason, error.detail)
-    receipt: Receipt = {
-        "recording": recording.name,
-        "request": request,
-        "sha256": sha256,
-        "sound": dict(sound.known),
-        "seconds": sound.seconds,
-        "segments": segments,
-        "counts": account.in_words(),
-        "left_out": account.left_out(),
-    }
+    receipt = Receipt(
+        recording=recording.name,
+        request=request,
+        sha256=sha256,
+        sound=dict(sound.known),
+        seconds=sound.seconds,
+        segments=segments,
+        counts=account.in_words(),
+        left_out=account.left_out(),
+    )
     if not may_go_better:
         store.keep(receipt)
     return receipt
+
+
+def failed(recording: Recording, reason: Reason, detail: str) -> Receipt:
+    """What became of a recording of which nothing is known but why it is left out."""
+    left = [LeftOut(clip=recording.name, reason=reason.value.format(detail))]
+    return Receipt(
+        recording=recording.name,
+        request={},
+        sha256=None,
+        sound={},
+        seconds=0.0,
+        segments=[],
+        counts={},
+        left_out=left,
+    )
 
 
 def _spans(
@@ -112,6 +128,7 @@ def _pieces(sound: RecordedSound, spans: Sequence[Span]) -> Iterator[Piece]:
     voice = VoiceStream()
     samples = frames = 0
     for block in sound.blocks():
+        interrupts.raise_held_back()
         measured = voice.push(block)
         for span in spans:
             span.take_samples(block, samples)

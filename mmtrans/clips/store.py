@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -113,14 +114,25 @@ class ClipStore:
         for name in _OWN:
             remove(self.directory / name)
 
-    def receipt(self, recording: str) -> Receipt | None:
-        """What became of a recording that is done."""
+    def receipt(self, recording: str, request: Mapping[str, object] | None = None) -> Receipt | None:
+        """What became of a recording that is done; of another request than this one it is not."""
         place = self._place(recording)
         try:
             receipt: Receipt = json.loads(place.with_name(f"{place.name}.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
-        return receipt if self._arrays_of(recording).is_file() else None
+        is_other = request is not None and receipt["request"] != request
+        return receipt if self._arrays_of(recording).is_file() and not is_other else None
+
+    def take(self, other: ClipStore, recording: str) -> Receipt:
+        """Puts what became of a recording, as another directory has it, in this one."""
+        receipt = other.receipt(recording)
+        if receipt is None:
+            raise FileNotFoundError(f"There is nothing of {recording} in {other.directory}.")
+        with self.new_arrays(recording) as path:
+            os.replace(other._arrays_of(recording), path)
+        self.keep(receipt)
+        return receipt
 
     def forget_others(self, recordings: Iterable[str]) -> None:
         """Removes what became of recordings that are none of these."""
@@ -145,6 +157,9 @@ class ClipStore:
 
     def arrays(self, receipt: Receipt) -> Iterator[tuple[SegmentReceipt, np.ndarray]]:
         """The segments of a recording, and the array `(steps, columns)` of each as it was measured."""
+        if not receipt["segments"]:
+            # What failed has no file.
+            return
         with open_npz(self._arrays_of(receipt["recording"])) as archive:
             for segment in receipt["segments"]:
                 yield segment, read_array(archive, segment["id"])

@@ -84,6 +84,12 @@ def held_back() -> type[KeyboardInterrupt] | None:
     return _Deferral.came
 
 
+def raise_held_back() -> None:
+    """Raises, within `deferred`, what has come: here nothing is lost."""
+    if _Deferral.depth and _Deferral.came is not None:
+        raise _Deferral.came
+
+
 def request_stop() -> None:
     """Lets what is `deferred` in another thread end as SIGTERM would: now, or when something is deferred next."""
     if _Deferral.came is None:

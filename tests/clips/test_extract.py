@@ -130,7 +130,7 @@ def test_what_is_done_is_not_done_again(clips, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(recording, *others)
 
-    monkeypatch.setattr("mmtrans.clips.extract.extract_recording", watched)
+    monkeypatch.setattr("mmtrans.clips.work.extract_recording", watched)
     with pytest.raises(KeyboardInterrupt):
         extract(clips, corpus)
     assert not (corpus / "segments.csv").exists()
