@@ -12,7 +12,7 @@ from tools.cross_validate import main
 
 def test_ways_are_scored_once_a_segment_and_compared(small_dir, tmp_path, capsys):
     config = tmp_path / "tiny.yaml"
-    config.write_text("recipe: T\nunits: 4\nregressor_units: 4\nepochs: 1\n")
+    config.write_text("recipe: T\nrecurrent: false\npooling: mean\nepochs: 1\n")
     ways = ["--way", f"one={small_dir}:{config}", "--mix", "both=one.0,one"]
     command = ["--out", str(tmp_path / "out"), "--folds", "3", *ways]
     assert main(command) == 0

@@ -35,6 +35,10 @@ from tests.words.tiny import make_tiny_encoder
 TUNED = {"tune_text_encoder": "all", "text_learning_rate": 1e-3}
 TUNED_FLAGS = ["--tune-text-encoder", "all", "--text-learning-rate", "0.001"]
 
+#: The least that can stand above an encoder, where a test is about the encoder alone: its graphs are soon made.
+BARE = {"recurrent": False, "pooling": "mean"}
+BARE_FLAGS = ["--no-recurrent", "--pooling", "mean", "--epochs", "1", "--quiet"]
+
 
 @pytest.fixture(scope="module")
 def encoder_dir(tmp_path_factory):
@@ -120,7 +124,7 @@ def test_history_has_the_rate_of_the_encoder_beside_the_others(tuned_run):
 
 @pytest.mark.slow
 def test_tuned_runs_are_an_ensemble(tuned_run, pieces_dir, tmp_path):
-    command = ["train", "--data", str(pieces_dir), "--recipe", "T", "--run", str(tmp_path / "other"), *BASELINE_FLAGS]
+    command = ["train", "--data", str(pieces_dir), "--recipe", "T", "--run", str(tmp_path / "other"), *BARE_FLAGS]
     assert main([*command, *TUNED_FLAGS, "--seed", "1"]) == 0
     both = [str(tuned_run), str(tmp_path / "other")]
     assert main(["evaluate", *both, "--split", "valid", "--out", str(tmp_path / "both")]) == 0
@@ -141,7 +145,7 @@ def _batches(run):
 
 @pytest.mark.slow
 def test_an_interrupted_run_equals_an_undisturbed_one(tiny, pieces, tmp_path, monkeypatch):
-    config = tiny(**TUNED, batch_size=5)
+    config = tiny(**TUNED, **BARE, batch_size=5)
     expected = train_run(tmp_path / "expected", config, pieces)
     with monkeypatch.context() as patch:
         interrupt_at(patch, 4)
@@ -152,13 +156,15 @@ def test_an_interrupted_run_equals_an_undisturbed_one(tiny, pieces, tmp_path, mo
 
 @pytest.mark.slow
 def test_a_translation_moves_the_encoder_and_its_regressor_does_not(tiny, pieces, tmp_path):
-    run = train_run(tmp_path / "run", tiny(recipe="T->A", tune_text_encoder="1", text_learning_rate=1e-3), pieces)
+    run = train_run(
+        tmp_path / "run", tiny(recipe="T->A", tune_text_encoder="1", text_learning_rate=1e-3, epochs=1, **BARE), pieces
+    )
     translated = weights_of(run.load_translator().model)
     assert differing(translated, given_weights(run)) == ["block_2"]
     assert differing(translated, weights_of(run.load_regressor().model)) == []
 
     # Another run starts from its encoder, not from the folder.
-    config = tiny(recipe="T->A", tune_text_encoder="0", init=str(run.path), freeze="encoder")
+    config = tiny(recipe="T->A", tune_text_encoder="0", init=str(run.path), freeze="encoder", epochs=1, **BARE)
     later = train_run(tmp_path / "later", config, pieces)
     assert differing(weights_of(later.load_regressor().model), translated) == []
 
@@ -168,7 +174,7 @@ def test_a_translation_moves_the_encoder_and_its_regressor_does_not(tiny, pieces
 
 
 def test_an_encoder_that_is_left_alone_is_read_all_the_same(tiny, pieces, tmp_path):
-    run = train_run(tmp_path / "run", tiny(recipe="concat(T,A)", epochs=1), pieces)
+    run = train_run(tmp_path / "run", tiny(recipe="concat(T,A)", epochs=1, **BARE), pieces)
     assert differing(weights_of(run.load_regressor().model), given_weights(run)) == []
 
 
@@ -177,7 +183,7 @@ def test_the_folder_may_lie_elsewhere(encoder_dir, tmp_path, capsys):
     here = shutil.copytree(encoder_dir, tmp_path / "encoder")
     data = write_piece_records(here, tmp_path / "records")
     shutil.move(here, tmp_path / "moved")
-    command = ["train", "--data", str(data), "--recipe", "T", "--run", str(tmp_path / "run"), *BASELINE_FLAGS]
+    command = ["train", "--data", str(data), "--recipe", "T", "--run", str(tmp_path / "run"), *BARE_FLAGS]
     assert main([*command, *TUNED_FLAGS]) == 2
     message = capsys.readouterr().err
     assert "There is no text encoder of this name." in message
@@ -194,7 +200,7 @@ def test_grids_and_searches_find_the_folder_elsewhere(encoder_dir, tiny, tmp_pat
     here = shutil.copytree(encoder_dir, tmp_path / "encoder")
     data = write_piece_records(here, tmp_path / "records")
     moved = str(shutil.move(here, tmp_path / "moved"))
-    config, found = tiny(**TUNED, recipe="T", epochs=1), Records.open(data).manifest.manifest_hash
+    config, found = tiny(**TUNED, **BARE, recipe="T", epochs=1), Records.open(data).manifest.manifest_hash
     for name in ("phases", "runs", "work"):
         (tmp_path / "grid" / name).mkdir(parents=True)
     grid = Grid(tmp_path / "grid", data, found, ("T",), (0,), False, (), config, "valid", text_encoder=moved)
