@@ -22,7 +22,8 @@ class Answer:
     Args:
         kind: `done`; `failed`, which is the task's own; `refused` by the operating system, as other tasks would be;
             `unfit`, where the worker lacks what it needs; `stopped` before its end, since nobody waits for it.
-        result: what a task that is done returned; of an unfit worker its address.
+        result: what a task that is done returned; of an unfit worker its address; of one that was refused something
+            what it is called.
         reason: why there is no result, in one line.
     """
 

@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from distributed import Client
+from distributed.comm.core import CommClosedError
+from distributed.security import Security
 
 import mmtrans
 from mmtrans.engine import worker
 from mmtrans.engine.fitness import Fitness, another_version
 from mmtrans.system.console import warn
+
+#: A scheduler that does not answer for so long is none.
+_SECONDS_TO_CONNECT = 10.0
 
 #: Between two looks at whether a worker has come.
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -22,10 +27,15 @@ def connect(address: str) -> Client:
     """A client of the cluster whose scheduler is there.
 
     Raises:
-        ValueError: no scheduler answers there.
+        ValueError: no scheduler answers there; it wants a certificate, and there is none.
     """
+    if address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+        raise ValueError(
+            f"A scheduler with TLS wants a certificate. Expected one in the configuration of dask "
+            f"(distributed.comm.tls.client). Received: none, scheduler={address}. Set it up as docs/cluster.md tells."
+        )
     try:
-        return Client(address, timeout="10s", set_as_default=False)
+        return Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"No scheduler answers. Expected the address of one, e.g. tcp://host:8786. Received: scheduler={address} "
@@ -34,7 +44,10 @@ def connect(address: str) -> Client:
 
 
 def check_workers(client: Client, fitness: Fitness, resources: Mapping[str, float]) -> None:
-    """Waits until there is a worker, and raises a ValueError where one is not as tasks need it."""
+    """Waits until there is a worker, and raises a ValueError where one is not as tasks need it.
+
+    One that leaves meanwhile, or that the scheduler gives up, has nothing to do with it.
+    """
     workers = _await_workers(client)
     for address, told in workers.items():
         if told["nthreads"] != 1:
@@ -76,9 +89,9 @@ def address_of(client: Client) -> str:
 
 
 def _ask(client: Client, question: Callable, *args: Any) -> dict[str, Any]:
-    """Address of each worker → what it answers, which may be an exception."""
+    """Address of each worker that is there at the end → what it answers, which may be an exception."""
     answers: Any = client.run(question, *args, on_error="return")
-    return answers
+    return {address: answer for address, answer in answers.items() if not isinstance(answer, CommClosedError)}
 
 
 def _await_workers(client: Client) -> Mapping[str, Mapping]:

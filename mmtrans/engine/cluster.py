@@ -78,6 +78,7 @@ class Cluster(Engine):
         self._deaths: Counter[str] = Counter()
         self._unfit: set[str] = set()
         self._looks_without_workers = 0
+        self._has_scheduler = True
         #: Those of the last look.
         self._slots = 0
         #: What the client's threads have heard: `(key, future)` of a task that ended, `(key, None)` of one that begins.
@@ -154,13 +155,16 @@ class Cluster(Engine):
     def _outcome(self, entry: Entry, future: Future) -> Outcome | None:
         """What became of a task, or `None` where it is to be done again, and is on its way."""
         if future.status == "cancelled":
+            self._has_scheduler = False
             raise SchedulerLostError(self._address)
         if future.status == "error" and isinstance(future.exception(), KilledWorker):
             return self._death(entry)
         # Raises what dask itself fails of.
         answer: Answer = future.result()
         if answer.kind == "refused":
-            raise SystemRefusalError(answer.reason)
+            # Of many machines it matters which.
+            place = "" if self.client.cluster is not None else f" That was {answer.result}."
+            raise SystemRefusalError(f"{answer.reason}{place}")
         if answer.kind == "unfit":
             self._avoid(answer)
         if answer.kind in ("unfit", "stopped"):
@@ -198,6 +202,8 @@ class Cluster(Engine):
         for future in self._futures.values():
             future.release()
         self._futures.clear()
+        if not self._has_scheduler:
+            return
         # A worker that does not answer is not waited for.
         thread = threading.Thread(target=self._stop_tasks, daemon=True)
         thread.start()

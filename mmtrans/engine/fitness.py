@@ -29,7 +29,7 @@ class Fitness:
 
     def difference(self, address: str) -> str | None:
         """What this process, a worker of that address, lacks, in one sentence, or `None`."""
-        place = f"worker {address} on {socket.gethostname()}"
+        place = place_of(address)
         for name, version in self.versions.items():
             found = platform.python_version() if name == "python" else _version_of(name)
             if not _same_version(name, version, found):
@@ -48,6 +48,11 @@ class Fitness:
                 f"Received: {_mib(free)} ({place}). Start fewer workers there, or choose a smaller --batch-size."
             )
         return None
+
+
+def place_of(address: str) -> str:
+    """What this process, a worker of that address, is called."""
+    return f"worker {address} on {socket.gethostname()}"
 
 
 def another_version(name: str, expected: str, found: str, place: str) -> str:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from distributed.worker import Worker
 
 from mmtrans.engine.answers import Answer, answer_of
 from mmtrans.engine.engine import Work
-from mmtrans.engine.fitness import Fitness
+from mmtrans.engine.fitness import Fitness, place_of
 from mmtrans.engine.logs import printing_to
 from mmtrans.system import interrupts
 
@@ -104,7 +104,8 @@ def do(job: Job, order: Order) -> Answer:
         finally:
             _ended.count += 1
     # The log itself may be what is refused.
-    return answer.result if answer.kind == "done" else answer
+    told: Answer = answer.result if answer.kind == "done" else answer
+    return replace(told, result=place_of(worker.address)) if told.kind == "refused" else told
 
 
 def _give_way(worker: Worker) -> None:

@@ -178,33 +178,6 @@ def test_a_file_of_a_part_that_is_cut_off_is_refused(tmp_path):
             list(read_part(tmp_path / "part", 3))
 
 
-@pytest.mark.slow
-def test_a_command_that_is_killed_leaves_nothing_that_is_read(units, expected, tmp_path):
-    program = (
-        "from pathlib import Path\n"
-        "from mmtrans.conversion.convert import convert\n"
-        "from mmtrans.conversion.parts import InParts\n"
-        "from mmtrans.engine.options import EngineOptions\n"
-        "from tests.conversion.unit_corpora import Units\n"
-        "if __name__ == '__main__':\n"
-        f"    folder, two = Path({str(tmp_path)!r}), InParts(EngineOptions(jobs=2), most_units=2)\n"
-        "    convert(Units(folder, 'sleep', 6)(), folder / 'records', prepare=two)\n"
-    )
-    (tmp_path / "program.py").write_text(program)
-    command = [sys.executable, str(tmp_path / "program.py")]
-    with subprocess.Popen(command, env=child_environment(), stderr=subprocess.DEVNULL) as process:
-        _wait_until((tmp_path / "struck").exists)
-        process.kill()
-    worker = int((tmp_path / "struck").read_text())
-    assert not (tmp_path / "records").exists()
-    assert any(".partial-" in name for name in names_in(tmp_path))
-    # The worker ends when its command is gone.
-    _wait_until(lambda: not Path(f"/proc/{worker}").exists())
-    convert(units()(), tmp_path / "records", prepare=HERE)
-    assert bytes_of(tmp_path / "records") == expected
-    assert names_in(tmp_path) == ["expected", "file", "program.py", "records", "struck"]
-
-
 def _wait_until(holds):
     deadline = time.monotonic() + 60
     while not holds():

@@ -77,4 +77,5 @@ class Units:
             struck.write_text(str(os.getpid()))
             if self.fault == "sleep":
                 time.sleep(5)
-            os.kill(os.getpid(), signal.SIGKILL if self.fault == "kill" else signal.SIGSTOP)
+            else:
+                os.kill(os.getpid(), signal.SIGKILL if self.fault == "kill" else signal.SIGSTOP)

@@ -33,6 +33,27 @@ def living(group):
     return found
 
 
+def start_program(file, body):
+    """Starts a command in a process and a session of its own: lines of Python, which may be interrupted."""
+    lines = "".join(f"            {line}\n" for line in body.splitlines())
+    file.write_text(
+        "import sys\nfrom pathlib import Path\nfrom mmtrans.engine.options import EngineOptions\n"
+        "from mmtrans.system import interrupts\n"
+        "if __name__ == '__main__':\n    try:\n        with interrupts.handled():\n"
+        f"{lines}    except KeyboardInterrupt: sys.exit(130)\n",
+        encoding="utf-8",
+    )
+    return subprocess.Popen(
+        [sys.executable, str(file)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 class Machines:
     """The processes of a cluster. Use it as a context manager: it leaves none behind.
 
@@ -45,10 +66,10 @@ class Machines:
         self.path = path
         self.environment = {"DASK_LOGGING__DISTRIBUTED": "critical", **environment}
         self.processes = []
+        self.workers = []
 
     def __enter__(self):
-        self.scheduler = self.start("dask_scheduler", "--port", "0", "--no-dashboard")
-        wait_until(self.file.is_file, "scheduler")
+        self.start_scheduler()
         return self
 
     def __exit__(self, *_):
@@ -80,11 +101,19 @@ class Machines:
         self.processes.append(process)
         return process
 
+    def start_scheduler(self):
+        """Starts a scheduler, at first or in place of one that has ended."""
+        self.file.unlink(missing_ok=True)
+        self.scheduler = self.start("dask_scheduler", "--port", "0", "--no-dashboard")
+        wait_until(self.file.is_file, "scheduler")
+
     def worker(self, *arguments, before=(), **environment):
         """Starts a worker of one thread, without a nanny: its process is the one that does tasks."""
         arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", *arguments)
         local = ("--local-directory", str(self.path))
-        return self.start("dask_worker", *arguments, *local, before=before, **environment)
+        process = self.start("dask_worker", *arguments, *local, before=before, **environment)
+        self.workers.append(process)
+        return process
 
 
 @contextlib.contextmanager

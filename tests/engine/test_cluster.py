@@ -10,6 +10,8 @@ from mmtrans.system.errors import SystemRefusalError
 from tests.engine.test_here import by_task
 from tests.engine.works import Deeds
 
+pytestmark = pytest.mark.processes
+
 TWO = EngineOptions(jobs=2)
 
 
@@ -73,12 +75,12 @@ def test_a_task_of_which_workers_die_fails(work, capfd):
 def test_a_process_gives_way_to_another_after_its_share_of_tasks(work, capfd):
     with opened(TWO, work, quiet=True) as engine:
         engine._job = replace(engine._job, tasks_per_process=2)
-        for number in range(7):
+        for number in range(5):
             engine.submit(f"task {number}", str(number))
         outcomes = list(engine.outcomes())
     pids = [outcome.result.split(": ")[1] for outcome in outcomes]
-    assert [outcome.reason for outcome in outcomes] == [None] * 7
-    assert sorted(work.done()) == [f"task {number}" for number in range(7)]
+    assert [outcome.reason for outcome in outcomes] == [None] * 5
+    assert sorted(work.done()) == [f"task {number}" for number in range(5)]
     assert max(pids.count(pid) for pid in pids) <= 2
     assert capfd.readouterr() == ("", "")
 

@@ -5,20 +5,22 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
+from mmtrans.engine import checks
 from mmtrans.engine.cluster import SchedulerLostError
 from mmtrans.engine.opening import opened
 from mmtrans.engine.options import EngineOptions, Needs
 from mmtrans.system.attempts import finished
-from tests.engine.clusters import PATIENCE, ROOT, cluster, living, wait_until
+from mmtrans.system.errors import SystemRefusalError
+from tests.engine.clusters import PATIENCE, cluster, living, start_program, wait_until
 from tests.engine.works import Deeds
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 
 def options(machines, **fields):
@@ -44,28 +46,14 @@ def consumed(*engines):
 
 def client(options_text, work, *tasks):
     """A command in a process and a session of its own, which does tasks."""
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom mmtrans.engine.opening import opened\n"
-        "from mmtrans.engine.options import EngineOptions\nfrom mmtrans.system import interrupts\n"
+    return start_program(
+        work.path / "client.py",
+        "from mmtrans.engine.opening import opened\n"
         "from tests.engine.works import Deeds\n"
-        "if __name__ == '__main__':\n"
-        "    try:\n"
-        f"        with interrupts.handled(), opened(EngineOptions({options_text}), Deeds(Path({str(work.path)!r})),"
-        " quiet=True) as engine:\n"
-        f"            for task in {tasks!r}: engine.submit(task, task)\n"
-        "            for outcome in engine.outcomes(): print(outcome.task, outcome.reason)\n"
-        "    except KeyboardInterrupt: sys.exit(130)\n"
-    )
-    file = work.path / "client.py"
-    file.write_text(code, encoding="utf-8")
-    return subprocess.Popen(
-        [sys.executable, str(file)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        f"work = Deeds(Path({str(work.path)!r}))\n"
+        f"with opened(EngineOptions({options_text}), work, quiet=True) as engine:\n"
+        f"    for task in {tasks!r}: engine.submit(task, task)\n"
+        "    for outcome in engine.outcomes(): print(outcome.task, outcome.reason)",
     )
 
 
@@ -110,8 +98,11 @@ def test_the_scheduler_dies_and_the_command_says_so(work, tmp_path, capfd):
             with consumed(engine) as (outcomes,):
                 wait_until(lambda: work.done() == ["train"], "task")
                 machines.scheduler.kill()
+                began = time.monotonic()
                 with pytest.raises(SchedulerLostError, match=r"scheduler is gone\..*the same command goes on"):
                     outcomes.result()
+        # Nobody is left to be asked to stop.
+        assert time.monotonic() - began < 5
         wait_until(lambda: "safe train" in work.done(), "the worker to stop")
     out, err = capfd.readouterr()
     assert out == ""
@@ -126,9 +117,13 @@ def test_what_a_worker_writes_that_was_believed_dead_is_never_read(work, tmp_pat
         engine.submit("attempt", "1")
         with consumed(engine) as (outcomes,):
             wait_until(lambda: work.done() == ["attempt"], "task")
-            (stopped,) = [process for process in machines.processes if process is not machines.scheduler]
+            (stopped,) = machines.workers
             stopped.send_signal(signal.SIGSTOP)
             other = machines.worker()
+            # Another command, which asks the workers before its first task, does not wait for that one.
+            with opened(options(machines), work_in(tmp_path / "second"), quiet=True) as second:
+                second.submit("a", "1")
+                assert [outcome.reason for outcome in second.outcomes()] == [None]
             (outcome,) = outcomes.result()
         assert outcome.result == f"attempt: {other.pid}"
         stopped.send_signal(signal.SIGCONT)
@@ -154,6 +149,16 @@ def test_ctrl_c_stops_a_command_and_all_its_workers(work, times):
     # The one that heeds nothing is waited for once.
     assert time.monotonic() - began < 5
     wait_until(lambda: not living(process.pid), "the workers' end")
+
+
+def test_workers_of_this_machine_end_with_a_command_that_is_killed(work):
+    process = client("jobs=2", work, "sleep 600", "train")
+    wait_until(lambda: sorted(work.done()) == ["sleep 600", "train"], "tasks")
+    process.kill()
+    began = time.monotonic()
+    wait_until(lambda: not living(process.pid), "the workers' end")
+    process.communicate()
+    assert time.monotonic() - began < 5
 
 
 def refused(machines, work, needs=None, **fields):
@@ -201,9 +206,9 @@ def test_a_worker_that_is_not_as_tasks_need_it_is_named(work, tmp_path):
         assert "too little memory. Expected 1048576 MiB free" in refused(machines, work, needs=Needs(memory=2**40))
 
 
-def hides(path):
-    """What is put before a command that is to see nothing at `path`; empty where that needs other rights."""
-    before = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {path} && exec "$@"', "sh"]
+def hides(path, size="1m"):
+    """What is put before a command that is to see an empty disk at `path`; empty where that needs other rights."""
+    before = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size={size} none {path} && exec "$@"', "sh"]
     try:
         can = subprocess.run([*before, "true"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -237,9 +242,42 @@ def test_a_worker_that_does_not_see_the_files_is_named_and_one_that_joins_late_g
     assert "does not see the same files" in capfd.readouterr().err
 
 
-def test_an_address_where_nobody_answers_is_one_sentence(work):
+def test_the_disk_of_one_worker_is_full_and_the_same_command_goes_on_with_another(work, tmp_path):
+    place = rf"worker tcp://127\.0\.0\.1:\d+ on {re.escape(socket.gethostname())}"
+    (work.path / "disk").mkdir()
+    if not (before := hides(work.path / "disk", "64k")):
+        pytest.skip("needs the right to mount")
+    with cluster(tmp_path / "machines") as machines:
+        with opened(options(machines), work, quiet=True) as engine:
+            engine.submit("train", "1")
+            engine.submit("fill", "2")
+            with consumed(engine) as (outcomes,):
+                wait_until(lambda: work.done() == ["train"], "first task")
+                small = machines.worker(before=before)
+                with pytest.raises(SystemRefusalError, match=rf"^The disk is full\. .*\. That was {place}\.$"):
+                    outcomes.result()
+        assert work.done() == ["train", "fill", "safe train"]
+        small.terminate()
+        small.wait()
+        with opened(options(machines), work, quiet=True) as engine:
+            engine.submit("fill", "2")
+            (outcome,) = engine.outcomes()
+    assert outcome.reason is None
+    assert (work.path / "disk" / "file").stat().st_size == 1 << 20
+
+
+def test_an_address_where_nobody_answers_is_one_sentence(work, monkeypatch):
+    monkeypatch.setattr(checks, "_SECONDS_TO_CONNECT", 1.0)
     with (
         pytest.raises(ValueError, match=r"No scheduler answers\..*Received: scheduler=tcp://127\.0\.0\.1:9 "),
         opened(EngineOptions(scheduler="tcp://127.0.0.1:9"), work),
+    ):
+        pass
+
+
+def test_a_scheduler_with_tls_wants_a_certificate(work):
+    with (
+        pytest.raises(ValueError, match=r"wants a certificate\..*Received: none, scheduler=tls://127\.0\.0\.1:9\."),
+        opened(EngineOptions(scheduler="tls://127.0.0.1:9"), work),
     ):
         pass

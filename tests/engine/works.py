@@ -53,6 +53,8 @@ class Deeds:
                 raise ValueError("Two\nlines.")
             case "full":
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+            case "fill":
+                (self.path / "disk" / "file").write_bytes(bytes(1 << 20))
             case "speak":
                 os.write(1, b"by number\n")
                 os.system("echo by a child")
