@@ -43,7 +43,15 @@ CLASSIFIERS = [
 ]
 
 EXTRAS = {
-    "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100", "pandas>=2.2"],
+    "test": [
+        "pytest>=8",
+        "pytest-xdist>=3.7",
+        "hypothesis>=6.100",
+        "pandas>=2.2",
+        "vl-convert-python>=1.9",
+        "playwright>=1.60",
+        "axe-playwright-python>=0.1.8",
+    ],
     "dev": [
         "ruff>=0.6",
         "basedpyright>=1.40",
@@ -53,6 +61,7 @@ EXTRAS = {
         "pytest-cov>=7",
     ],
     "clips": ["av>=17", "pocketsphinx>=5.0.4"],
+    "explore": ["vl-convert-python>=1.9"],
     "notebook": ["pandas>=2.2"],
     "hub": ["huggingface_hub>=0.30"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
@@ -74,7 +83,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["mmtrans", "mmtrans.*", "tfrecords", "tfrecords.*"]),
-    package_data={"mmtrans": ["py.typed"], "mmtrans.report": ["*.j2"], "tfrecords": ["py.typed"]},
+    package_data={
+        "mmtrans": ["py.typed"],
+        "mmtrans.explore": ["assets/*"],
+        "mmtrans.report": ["*.j2"],
+        "tfrecords": ["py.typed"],
+    },
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={

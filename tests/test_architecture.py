@@ -24,7 +24,7 @@ RANKS = (
     {"mmtrans.evaluation", "mmtrans.training"},
     {"mmtrans.inference"},
     {"mmtrans.grid", "mmtrans.search"},
-    {"mmtrans.report", "mmtrans.text"},
+    {"mmtrans.explore", "mmtrans.report", "mmtrans.text"},
     {"mmtrans.clip", "mmtrans.notebook"},
     {"mmtrans.api", "mmtrans.cli"},
     {"tools"},
@@ -34,7 +34,7 @@ RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 #: Two wings that meet at the records: neither imports the other.
 OFFLINE = {"mmtrans.sources", "mmtrans.clips", "mmtrans.conversion", "mmtrans.synthetic"}
 LEARNING = {f"mmtrans.{room}" for room in ("data", "models", "runs", "training", "evaluation", "inference")}
-LEARNING |= {f"mmtrans.{room}" for room in ("grid", "search", "report")}
+LEARNING |= {f"mmtrans.{room}" for room in ("explore", "grid", "search", "report")}
 
 #: What makes `mmtrans --help` slow.
 HEAVY = {"tensorflow", "keras", "keras_tuner", "numpy", "scipy", "sklearn", "h5py", "matplotlib", "pandas", "yaml"}

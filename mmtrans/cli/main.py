@@ -30,6 +30,7 @@ COMMANDS = {
     "grid": "train and evaluate rows of recipes with several seeds each",
     "translate": "decode the target modality of a split",
     "evaluate": "metrics, predictions and plots of a trained run",
+    "explore": "a page to look at the segments of a split: errors, attention, translations",
     "predict": "sentiment of new, unlabelled segments in any known format",
     "runs": "a table of the runs in a directory: what they are, how they ended, how good they are",
     "compare": "hold two runs against each other, over videos and seeds",

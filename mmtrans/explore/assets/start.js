@@ -1,0 +1,33 @@
+// Starts the page, and keeps its parts together.
+
+onChange((what) => {
+  if (what === "filters" || what === "sort" || what === "cleared" || what === "run") showList();
+  if (what === "opened") markOpened();
+  if (what === "run" || what === "cleared") {
+    zoom = null;
+    for (const name of Object.keys(CHARTS)) showChart(name);
+  } else if (what !== "sort") refreshCharts();
+  if (what !== "cleared") showSegment();
+});
+
+/** The segment that the address names, or the first of the list. */
+function segmentOfAddress() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const found = page.segments.findIndex((segment) => segment.id === id);
+  return found >= 0 ? found : state.shown[0];
+}
+
+showRuns();
+showFilters();
+state.shown = sorted(page.segments.map((_, i) => i));
+state.opened = segmentOfAddress();
+showList();
+showSegment();
+makeCharts();
+addEventListener("hashchange", () => open(segmentOfAddress()));
+// Colours are drawn into the charts: they are drawn anew where the scheme changes, and for paper.
+const redraw = () => {
+  for (const name of Object.keys(CHARTS)) showChart(name);
+  showSegment();
+};
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
