@@ -177,7 +177,7 @@ def reporting(monkeypatch):
     results = compare.compute(grid, draws=50)
     report = render.make_report(grid, results)
     monkeypatch.setattr(compare, "compute", lambda grid: results)
-    monkeypatch.setattr(render, "make_report", lambda grid, results: report)
+    monkeypatch.setattr(render, "make_report", lambda *_: report)
 
 
 REPORTED = ("config.yaml", "environment.json", "metrics.json", "predictions.csv")

@@ -11,8 +11,9 @@ from mmtrans.system.console import say
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.description = (
-        "Report a grid, finished or not: the paper's numbers beside the measured ones, intervals and tests over "
-        "videos and seeds, controls, plots. Writes one HTML page, and beside it the same as Markdown and CSV."
+        "Report a grid, finished or not: what was measured, beside the paper's numbers where the corpus is the same, "
+        "intervals and tests over videos and seeds, controls, plots. Writes one HTML page, and beside it the same as "
+        "Markdown, LaTeX tables and CSV."
     )
     parser.add_argument("grid_dir", metavar="DIR", help="directory made by `mmtrans grid`")
     parser.add_argument("--out", metavar="FILE.html", help="the page (default: DIR/report.html)")

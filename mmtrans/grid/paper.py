@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from mmtrans.runs.corpus import Amount
+
 SOURCE = (
     "Pham, Manzini, Liang, Póczos: Seq2Seq2Sentiment: Multimodal Sequence to Sequence Models for Sentiment Analysis. "
     "Challenge-HML at ACL 2018, pp. 53-63, Tables 1-3, CMU-MOSI."
 )
+
+#: The corpus of the published numbers: split → videos and segments.
+CORPUS = {"train": (52, 1284), "valid": (10, 229), "test": (31, 686)}
+
+#: Share of its segments that must be there: copies of the corpus lack a few.
+_MOST = 0.95
 
 #: Names of the values of `PUBLISHED`, as in metrics.json.
 PUBLISHED_METRICS = ("binary_precision", "binary_recall", "binary_f1", "seven_precision", "seven_recall", "seven_f1")
@@ -91,3 +101,21 @@ GENERAL = (
 def remarks_on(recipe: str, task: str) -> list[str]:
     """The remarks on a row of the paper's tables, for `binary` or `seven` classes."""
     return [text for kind, recipes, text in REMARKS if kind == task and recipe in recipes]
+
+
+def is_papers(splits: Mapping[str, Amount]) -> bool:
+    """Whether a corpus has the videos of the paper's in each split, and all but a few of their segments.
+
+    Args:
+        splits: split → `videos` and `segments`.
+    """
+    return set(splits) == set(CORPUS) and all(
+        splits[name]["videos"] == videos and splits[name]["segments"] >= _MOST * segments
+        for name, (videos, segments) in CORPUS.items()
+    )
+
+
+def corpus_line() -> str:
+    """What the paper used, in words."""
+    videos, segments = ([str(CORPUS[name][place]) for name in CORPUS] for place in (0, 1))
+    return f"the whole CMU-MOSI ({'/'.join(videos)} videos and {'/'.join(segments)} segments of train/valid/test)"

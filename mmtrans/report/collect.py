@@ -10,15 +10,46 @@ import numpy as np
 from mmtrans.config import Config
 from mmtrans.evaluation.shapes import COLUMNS, REMEDY, Curves, Evaluated, read_split
 from mmtrans.grid.description import GridDescription, read_description, read_failures
+from mmtrans.grid.paper import is_papers
 from mmtrans.grid.variants import Variant, rows_of, variant_of
 from mmtrans.recipe import Recipe, parse
+from mmtrans.report.listing import PhaseLine, ending_of, read_phases
+from mmtrans.runs.corpus import CorpusFacts, corpus_of
 from mmtrans.runs.environment import Environment, label_of, read_config
+from mmtrans.runs.phase_file import read_phase_file
 from mmtrans.runs.phases import learned_otherwise, phases_of
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 
 #: What to do about a run that does not say what it is.
 _RUN_REMEDY = "Remove the run's directory, and give the same `mmtrans grid` command again."
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the training of a run went.
+
+    Args:
+        path: its directory.
+        seed: its seed.
+        phases: its phases; of one that an earlier version made without their files, they have no end.
+        histories: phase → valid loss of each epoch.
+    """
+
+    path: Path
+    seed: int
+    phases: tuple[PhaseLine, ...]
+    histories: dict[str, list[float]]
+
+    @property
+    def ending(self) -> str:
+        """The epochs of each phase, and what ended it; empty where nobody knows."""
+        return ending_of(self.phases) if all(phase.stopped_by for phase in self.phases) else ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a phase ended at the limit of epochs."""
+        return any(phase.stopped_by == "epochs" for phase in self.phases)
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,7 @@ class Trained:
         predictions: `(k, n)` float64.
         metrics: the split's object in metrics.json, one a seed.
         robustness: the split's curves, one object for each seed that has some.
+        courses: how the training went, one a seed.
     """
 
     variant: Variant
@@ -44,6 +76,7 @@ class Trained:
     predictions: np.ndarray
     metrics: tuple[Evaluated, ...]
     robustness: tuple[Curves, ...]
+    courses: tuple[Course, ...]
 
     @property
     def recipe(self) -> Recipe:
@@ -64,6 +97,7 @@ class CollectedGrid:
         failures: run directory name → reason.
         others: evaluated runs that `grid.json` does not name, and that are left out.
         outdated: runs of an earlier format (`run_format`) which learned something else than newer ones beside them.
+        corpus: the corpus that the runs were trained on; `None` where nobody knows.
     """
 
     path: Path
@@ -74,6 +108,17 @@ class CollectedGrid:
     failures: dict[str, str]
     others: tuple[str, ...]
     outdated: tuple[str, ...] = ()
+    corpus: CorpusFacts | None = None
+
+    @property
+    def is_papers_corpus(self) -> bool:
+        """Whether the corpus is known to be the one that the paper's numbers are of."""
+        return self.corpus is not None and is_papers(self.corpus["splits"])
+
+    @property
+    def courses(self) -> list[Course]:
+        """How the training of each run went."""
+        return [course for trained in self.trained.values() for course in trained.courses]
 
     @property
     def num_expected(self) -> int:
@@ -98,6 +143,8 @@ class _Run:
     robustness: Curves | None
     rows: list[dict[str, str]]
     run_format: int | None
+    corpus: CorpusFacts | None
+    course: Course
 
 
 def collect(path: str | Path) -> CollectedGrid:
@@ -117,7 +164,7 @@ def collect(path: str | Path) -> CollectedGrid:
     failures = read_failures(path)
     expected = expected_variants(description)
     runs: dict[Variant, dict[int, _Run]] = {}
-    scale, others = None, []
+    scale, others, corpus = None, [], None
     for directory in sorted((path / "runs").glob("*")):
         run = _read_run(directory, description)
         if run is None:
@@ -132,6 +179,7 @@ def collect(path: str | Path) -> CollectedGrid:
             )
         seeds[run.seed] = run
         scale = run.scale
+        corpus = corpus or run.corpus
     if scale is None:
         raise ValueError(
             f"The grid has nothing to report yet. Expected at least one run evaluated on "
@@ -141,7 +189,7 @@ def collect(path: str | Path) -> CollectedGrid:
     trained = {variant: _joined(variant, runs[variant]) for variant in expected if variant in runs}
     reasons = {name: failure["reason"] for name, failure in failures.items()}
     outdated = _outdated([run for seeds in runs.values() for run in seeds.values()])
-    return CollectedGrid(path, description, scale, expected, trained, reasons, tuple(others), outdated)
+    return CollectedGrid(path, description, scale, expected, trained, reasons, tuple(others), outdated, corpus)
 
 
 def expected_variants(description: GridDescription) -> tuple[Variant, ...]:
@@ -184,7 +232,19 @@ def _read_run(directory: Path, description: GridDescription) -> _Run | None:
             )
     scale = label_of(environment["data"])
     run_format = environment.get("run_format", 1) if _depends_on_format(config, environment) else None
-    return _Run(directory.name, variant, config.plan.seed, scale, metrics, robustness, rows, run_format)
+    corpus = corpus_of(environment["data"], environment["records"], manifest_hash)
+    course = _course(directory, config, manifest_hash)
+    return _Run(directory.name, variant, config.plan.seed, scale, metrics, robustness, rows, run_format, corpus, course)
+
+
+def _course(directory: Path, config: Config, manifest_hash: str) -> Course:
+    histories = {}
+    for phase in phases_of(config, manifest_hash):
+        status = read_phase_file(directory / "phases" / phase.name)
+        if status is not None and status.outcome is not None:
+            histories[phase.title] = [row["valid_loss"] for row in status.outcome.history]
+    phases = read_phases(directory, config, manifest_hash)
+    return Course(directory, config.plan.seed, phases, histories)
 
 
 def _depends_on_format(config: Config, environment: Environment) -> bool:
@@ -219,4 +279,5 @@ def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
         np.array(predictions),
         tuple(runs[seed].metrics for seed in seeds),
         tuple(curves for seed in seeds if (curves := runs[seed].robustness) is not None),
+        tuple(runs[seed].course for seed in seeds),
     )

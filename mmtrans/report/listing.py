@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -90,17 +90,22 @@ class ListedRun:
 
     @property
     def ending(self) -> str:
-        """The epochs of each phase, and what ended it: `5/5 limit, 4/5 patience`, `5/5, 5/5 limit`."""
-        groups = itertools.groupby(self.phases, lambda phase: phase.ending)
-        return ", ".join(
-            f"{', '.join(f'{phase.epoch}/{phase.limit}' for phase in phases)} {ending}" for ending, phases in groups
-        )
+        """The epochs of each phase, and what ended it."""
+        return ending_of(self.phases)
 
     @property
     def standing(self) -> str:
         """The state, and whether the predictions have collapsed."""
         collapsed = self.metrics is not None and self.metrics["collapsed"]
         return f"{self.state}, collapsed" if collapsed else self.state
+
+
+def ending_of(phases: Iterable[PhaseLine]) -> str:
+    """The epochs of phases, and what ended them: `5/5 limit, 4/5 patience`, `5/5, 5/5 limit`."""
+    groups = itertools.groupby(phases, lambda phase: phase.ending)
+    return ", ".join(
+        f"{', '.join(f'{phase.epoch}/{phase.limit}' for phase in found)} {ending}" for ending, found in groups
+    )
 
 
 def find_runs(directory: str | Path) -> list[Path]:
@@ -134,7 +139,7 @@ def read_listed(path: Path) -> ListedRun:
     """
     environment = read_json(path / "environment.json", Environment, REMEDY)
     config = read_config(path, environment)
-    phases = _phases(path, config, environment)
+    phases = read_phases(path, config, environment["manifest_hash"])
     if all(phase.stopped_by for phase in phases):
         state = "finished"
     else:
@@ -155,11 +160,18 @@ def read_listed(path: Path) -> ListedRun:
     )
 
 
-def _phases(path: Path, config: Config, environment: Environment) -> tuple[PhaseLine, ...]:
+def read_phases(path: Path, config: Config, manifest_hash: str) -> tuple[PhaseLine, ...]:
+    """How the phases of a run ended, or how far they are.
+
+    Args:
+        path: the run's directory.
+        config: its configuration.
+        manifest_hash: hash of its records' manifest.
+    """
     history = path / "history.csv"
     rows = read_csv(history, HISTORY, REMEDY) if history.is_file() else []
     lines = []
-    for phase in phases_of(config, environment["manifest_hash"]):
+    for phase in phases_of(config, manifest_hash):
         status = read_phase_file(path / "phases" / phase.name)
         outcome = None if status is None else status.outcome
         if outcome is None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
+from matplotlib.colors import ListedColormap
 from matplotlib.ticker import MaxNLocator
 
 from mmtrans.evaluation.plots.robustness import CURVE_STYLES, PANELS
 from mmtrans.grid.variants import Variant
-from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, save, tidy
+from mmtrans.plotting import BLUE, INK, MUTED, ORANGE, tidy
 from mmtrans.recipe import Translation, parse
+from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import Comparison, Results, Row
+from mmtrans.report.learning_curves import learning_curves
 from mmtrans.report.numbers import number_text
+from mmtrans.report.svg import Plot, empty_figure, svg_text
 from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
 
@@ -36,17 +36,11 @@ TITLES = {
 CURVES = (("translation", BLUE, "o"), ("untrained encoder", ORANGE, "s"), ("source alone", MUTED, "^"))
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A picture of a page: what it shows, in words, and its SVG text."""
-
-    caption: str
-    svg: str
-
-
-def draw(results: Results) -> dict[str, Plot]:
+def draw(grid: CollectedGrid, results: Results) -> dict[str, Plot]:
     """The plots that the results allow: title of the table that a plot belongs to → plot."""
     plots = {}
+    if any(course.histories for course in grid.courses):
+        plots["Training"] = learning_curves(grid)
     if results.translations:
         plots["Measured, with intervals"] = heat_map(results.whole)
     if any(results.comparisons.values()):
@@ -58,26 +52,12 @@ def draw(results: Results) -> dict[str, Plot]:
     return plots
 
 
-def _svg(figure: Figure) -> str:
-    FigureCanvasSVG(figure)
-    file = io.StringIO()
-    # A fixed salt and no date: the same numbers give the same file.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "mmtrans"}):
-        save(figure, file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :]
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
-
-
 def forest_plot(results: Results) -> Plot:
     """Difference in MAE of each translation to its baselines, with 95 % intervals where there are any."""
     families = {kind: family for kind, family in results.comparisons.items() if family}
     names = [row.variant.recipe for row in results.translations]
     names = [name for name in names if any(name in family for family in families.values())]
-    figure = _figure(2.6 + 3.4 * len(families), 1.6 + 0.3 * len(names))
+    figure = empty_figure(2.6 + 3.4 * len(families), 1.6 + 0.3 * len(names))
     panels = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
     for axes, (kind, family) in zip(panels, families.items(), strict=True):
         axes.axvline(0, color=INK, linewidth=1, zorder=1)
@@ -97,7 +77,7 @@ def forest_plot(results: Results) -> Plot:
             f" Bars are 95 % intervals over videos and seeds; a filled mark is a finding (Holm's p below {LEVEL:g}): "
             "blue disc better, orange square worse."
         )
-    return Plot(caption, _svg(figure))
+    return Plot(caption, svg_text(figure, "Difference in mean absolute error of translations to their baselines"))
 
 
 def _draw_difference(axes: Axes, place: int, comparison: Comparison) -> None:
@@ -130,9 +110,12 @@ def heat_map(rows: Sequence[Row]) -> Plot:
     values = np.full((len(sources), len(targets)), np.nan)
     for (source, target), row in cells.items():
         values[sources.index(source), targets.index(target)] = row.figures["mae"].mean
-    figure = _figure(2.4 + 1.25 * len(targets), 1.6 + 0.42 * len(sources))
+    figure = empty_figure(2.4 + 1.25 * len(targets), 1.6 + 0.42 * len(sources))
     axes = figure.add_subplot()
-    image = axes.imshow(values, cmap="Blues_r", aspect="auto")
+    # No colour of a value is that of an empty cell: the map ends before white, and empty cells are hatched.
+    colors = ListedColormap(matplotlib.colormaps["Blues_r"](np.linspace(0, 0.82, 256)))
+    axes.patch.set(facecolor="#f1f3f5", hatch="////", edgecolor="#c5ccd3", linewidth=0)
+    image = axes.imshow(values, cmap=colors, aspect="auto")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for (source, target), row in cells.items():
         place = targets.index(target), sources.index(source)
@@ -153,10 +136,10 @@ def heat_map(rows: Sequence[Row]) -> Plot:
     bar.ax.tick_params(length=0, labelsize=9, colors=INK)
     bar.set_label("MAE (label units)", color=INK, fontsize=10)
     caption = (
-        "Mean absolute error over seeds, in brackets Acc-2 (≥0). Darker is better. "
+        "Mean absolute error over seeds, in brackets Acc-2 (≥0). Darker is better; a hatched cell has no recipe. "
         "The column “nothing” holds the baselines, which read features and translate nothing."
     )
-    return Plot(caption, _svg(figure))
+    return Plot(caption, svg_text(figure, "Mean absolute error by what is read and what it is translated into"))
 
 
 def label_plot(results: Results) -> Plot:
@@ -164,7 +147,7 @@ def label_plot(results: Results) -> Plot:
     rows = results.translations
     columns = min(3, len(rows))
     lines = ceil_div(len(rows), columns)
-    figure = _figure(3.5 * columns + 0.6, 0.8 + 2.7 * lines)
+    figure = empty_figure(3.5 * columns + 0.6, 0.8 + 2.7 * lines)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     fractions = sorted({variant.label_fraction for variant in results.rows})
     for axes, row in zip(panels[: len(rows)], rows, strict=True):
@@ -190,7 +173,7 @@ def label_plot(results: Results) -> Plot:
         "Mean absolute error over seeds when the sentiment phase sees only a share of the labels; translations are "
         "always trained on all segments. Bars are 95 % intervals over videos and seeds."
     )
-    return Plot(caption, _svg(figure))
+    return Plot(caption, svg_text(figure, "Mean absolute error against the share of labels"))
 
 
 def _draw_curve(axes: Axes, results: Results, variant: Variant, fractions: Sequence[float], curve: tuple) -> None:
@@ -213,7 +196,7 @@ def _draw_curve(axes: Axes, results: Results, variant: Variant, fractions: Seque
 def robustness_curves(results: Results) -> Plot:
     """MAE against the level of each corruption: panels for each variant, with a curve for each modality it reads."""
     rows = [row for row in results.rows.values() if row.curves]
-    figure = _figure(11.4, 0.9 + 2.2 * len(rows))
+    figure = empty_figure(11.4, 0.9 + 2.2 * len(rows))
     panels = figure.subplots(len(rows), len(PANELS), sharex="col", sharey=True, squeeze=False)
     constant = min(metrics["mae"] for metrics in results.trivial.values())
     drawn = {}
@@ -233,4 +216,4 @@ def robustness_curves(results: Results) -> Plot:
     named = {"handles": drawn.values(), "labels": drawn.keys(), "ncols": len(drawn)}
     figure.legend(**named, loc="outside upper center", frameon=False, fontsize=10, labelcolor=INK)
     caption = "Mean absolute error (label units) when one modality that a run reads is corrupted, mean over seeds."
-    return Plot(caption, _svg(figure))
+    return Plot(caption, svg_text(figure, "Mean absolute error against the level of corruption"))

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
@@ -16,33 +17,60 @@ from mmtrans.grid.paper import GENERAL, PUBLISHED, PUBLISHED_METRICS, SOURCE
 from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import KINDS, Comparison, Results
-from mmtrans.report.plots import Plot, draw
-from mmtrans.report.summary import write_summary
-from mmtrans.report.tables import Table, make_tables
+from mmtrans.report.plots import draw
+from mmtrans.report.summary import banner, title_facts, write_summary
+from mmtrans.report.svg import Plot
+from mmtrans.report.table import Table
+from mmtrans.report.tables import make_tables
 from mmtrans.system.escape import for_html, for_markdown
 
-TITLE = "Multimodal translation for sentiment: paper beside measured"
+TITLE = "Multimodal translation for sentiment"
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report before it takes a form: its sentences, its tables, and the plots that belong to some of them."""
+    """A report before it takes a form.
+
+    Args:
+        summary: sentences.
+        tables: tables, in the order of reading.
+        plots: title of a table → the plot that belongs to it.
+        facts: name → what stands beneath the title.
+        banner: what must be known first; empty for nothing.
+    """
 
     summary: list[str]
     tables: list[Table]
     plots: dict[str, Plot]
+    facts: dict[str, str]
+    banner: str = ""
     general: tuple[str, ...] = GENERAL
     source: str = SOURCE
     title: str = TITLE
 
 
-def make_report(grid: CollectedGrid, results: Results) -> Report:
-    """Writes the sentences, fills the tables and draws the plots of computed results."""
-    return Report(write_summary(grid, results), make_tables(grid, results), draw(results))
+def make_report(grid: CollectedGrid, results: Results, out_dir: Path | None = None) -> Report:
+    """Writes the sentences, fills the tables and draws the plots of computed results.
+
+    Args:
+        grid: the runs.
+        results: their numbers.
+        out_dir: directory that the report is for; `None` for the grid's.
+    """
+    tables = make_tables(grid, results, out_dir or grid.path)
+    title = f"{TITLE}: paper beside measured" if grid.is_papers_corpus else f"{TITLE}: measured"
+    return Report(
+        write_summary(grid, results),
+        tables,
+        draw(grid, results),
+        title_facts(grid, results),
+        banner(grid),
+        title=title,
+    )
 
 
 def to_html(report: Report) -> str:
-    """One self-contained page: no script, nothing from elsewhere."""
+    """One self-contained page, nothing from elsewhere; its script sorts tables, and opens all before it is printed."""
     template = resources.files("mmtrans.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     # A line must not break between a number and its unit.
@@ -57,7 +85,9 @@ def _shown(value: object) -> object:
 
 def to_markdown(report: Report) -> str:
     """The same without the plots."""
-    lines = [f"# {report.title}", "", *(f"- {for_markdown(sentence)}" for sentence in report.summary), ""]
+    lines = [f"# {report.title}", "", *(f"> {for_markdown(report.banner)}" for _ in [0] if report.banner), ""]
+    lines += [*(f"- **{for_markdown(name)}**: {for_markdown(fact)}" for name, fact in report.facts.items()), ""]
+    lines += [*(f"- {for_markdown(sentence)}" for sentence in report.summary), ""]
     for table in report.tables:
         lines += [f"## {table.title}", "", for_markdown(table.caption), ""]
         lines += [_row(table.columns), _line([":--"] * table.text_columns + ["--:"] * _numbers(table))]

@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterator
 
 from scipy.stats import spearmanr
 
+from mmtrans.config import Config
 from mmtrans.evaluation.uncertainty.bootstrap import MIN_VIDEOS
-from mmtrans.grid.paper import PUBLISHED
+from mmtrans.grid.paper import PUBLISHED, corpus_line
 from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import KINDS, Comparison, Results
 from mmtrans.report.numbers import number_text
 from mmtrans.report.plots import LEVEL
+from mmtrans.runs.corpus import corpus_text
 
 BASELINES = {
     "concat": "the concatenated features of all its modalities",
@@ -19,13 +21,61 @@ BASELINES = {
     "untrained": "its own encoder left untrained",
 }
 
+#: Share of the runs from which on it matters that they ended at the limit of epochs.
+MANY_LIMITED = 0.25
+
 #: Fewer rows say nothing about an order.
 MIN_RANKED = 5
 
 
 def write_summary(grid: CollectedGrid, results: Results) -> list[str]:
     """Sentences for the top of a report, what limits it first."""
-    return [*_limits(grid, results), *_errors(results), *_findings(results), *_against_paper(results)]
+    against_paper = _against_paper(results) if grid.is_papers_corpus else ()
+    return [*_limits(grid, results), *_errors(results), *_findings(results), *against_paper]
+
+
+def banner(grid: CollectedGrid) -> str:
+    """Why the paper's numbers are no contest here; empty where they are of the same corpus."""
+    if grid.is_papers_corpus:
+        return ""
+    if grid.corpus is None:
+        return (
+            "Nobody knows which corpus this is, as neither the runs nor their records tell: the paper's numbers, of "
+            f"{corpus_line()}, stand at the end, and are no contest."
+        )
+    return (
+        f"This is not the corpus of the paper. The runs here are of {corpus_text(grid.corpus)}. The paper used "
+        f"{corpus_line()}: its numbers stand at the end, and are no contest."
+    )
+
+
+def title_facts(grid: CollectedGrid, results: Results) -> dict[str, str]:
+    """What a page says beneath its title: corpus, what was evaluated, how long the training was, versions."""
+    description, config = grid.description, Config(**grid.description["config"])
+    seeds = description["seeds"]
+    corpus = grid.corpus
+    amounts = corpus_text(corpus).partition(": ")[2] if corpus else corpus_text(None)
+    versions = {name: version for name, version in description["versions"].items() if name != "numpy"}
+    return {
+        "corpus": f"CMU-MOSI, as in the paper; {amounts}" if grid.is_papers_corpus else amounts,
+        "format and folds": f"{corpus['format']}; {corpus['folds']}" if corpus else "unknown",
+        "evaluated on": f"{description['metric_split']}: {results.largest.segments:,} segments of "
+        f"{results.largest.videos:,} videos",
+        "runs": f"{grid.num_finished} of {grid.num_expected}; seeds {', '.join(map(str, seeds))}",
+        "training": f"at most {config.optimisation.epochs} epochs a phase, patience {config.optimisation.patience}; "
+        f"{_length(grid)}",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+
+
+def _length(grid: CollectedGrid) -> str:
+    """How long the phases were trained, and what ended them."""
+    phases = [phase for course in grid.courses for phase in course.phases if phase.epoch and phase.stopped_by]
+    if not phases:
+        return "how long the runs were trained is not known"
+    epochs = sorted(phase.epoch for phase in phases)
+    limited = sum(phase.stopped_by == "epochs" for phase in phases)
+    return f"median {epochs[len(epochs) // 2]} epochs, {limited} of {len(phases)} phases stopped by the limit"
 
 
 def _limits(grid: CollectedGrid, results: Results) -> Iterator[str]:
@@ -39,6 +89,14 @@ def _limits(grid: CollectedGrid, results: Results) -> Iterator[str]:
         yield (
             f"Runs of an earlier version learned something else than newer runs beside them: "
             f"{', '.join(grid.outdated)}. The same `mmtrans grid` command trains them anew."
+        )
+    limited = [course for course in grid.courses if course.is_limited]
+    if limited and len(limited) >= MANY_LIMITED * len(grid.courses):
+        limit = max(phase.limit for course in limited for phase in course.phases)
+        yield (
+            f"Stopped by the epoch limit: {len(limited)} of {len(grid.courses)} runs reached the limit of "
+            f"{limit} epochs, so differences between recipes may be those of their speed. More --epochs go on from "
+            f"there."
         )
     if videos < MIN_VIDEOS:
         yield (

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.grid.paper import PUBLISHED, remarks_on
+from mmtrans.grid.paper import PUBLISHED, PUBLISHED_METRICS, remarks_on
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import LETTER_OF, parse
 from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Results, Row
 from mmtrans.report.numbers import NONE, interval_text, number_text, p_value_text, spread_text
-
-#: Of a single run.
-COLLAPSED = {True: "yes", False: "no", None: NONE}
+from mmtrans.report.run_tables import failures_table, provenance_table, runs_table, training_table
+from mmtrans.report.table import Table
 
 #: The metrics of the table of what was measured.
 MEASURED = ("mae", "pearson", "acc2_has0", "acc2_non0", "acc7", "extreme_recall")
@@ -29,40 +29,33 @@ ROBUSTNESS_HEADINGS = {
     "shuffled": "steps shuffled",
 }
 
+_CLASSES = (
+    "Support-weighted precision, recall and F1; ours are mean ± standard deviation over seeds. “Needs” are the "
+    "modalities that must be there at test time."
+)
+_BENEATH = "Beneath: constant predictors that know the train labels only."
+
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of text.
+def make_tables(grid: CollectedGrid, results: Results, out_dir: Path) -> list[Table]:
+    """All tables, in the order of reading; those that would be empty are left out.
 
     Args:
-        title: title of the table.
-        caption: how to read it.
-        columns: headings; the first `text_columns` hold words, the others numbers.
-        rows: cells; "\\n" breaks a line.
-        beneath: rows of trivial predictors, set off from the others.
-        text_columns: number of leading columns of words.
-        notes: footnotes, numbered from 1 as the superscripts in the cells.
-        folded: shown on demand.
+        grid: the runs.
+        results: their numbers.
+        out_dir: directory of the report, from which links lead on.
     """
-
-    title: str
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    beneath: Sequence[Sequence[str]] = ()
-    text_columns: int = 1
-    notes: Sequence[str] = ()
-    folded: bool = False
-
-
-def make_tables(grid: CollectedGrid, results: Results) -> list[Table]:
-    """All tables, in the order of reading; those that would be empty are left out."""
     seven = any(row.figures["acc7"].mean is not None for row in results.whole)
+    tasks = {"binary": "binary", **({"seven": "seven classes"} if seven else {})}
+    if grid.is_papers_corpus:
+        first = [_paper_table(results, task, f"Paper beside measured: {name}") for task, name in tasks.items()]
+        last = []
+    else:
+        first = [_classes_table(results, task, f"Measured: {name}") for task, name in tasks.items()]
+        last = [_published_table(results)]
     tables = [
-        _paper_table(results, "binary", "Paper beside measured: binary"),
-        *([_paper_table(results, "seven", "Paper beside measured: seven classes")] if seven else []),
+        *first,
         _measured_table(results),
         _comparison_table(results),
         _controls_table(results),
@@ -70,9 +63,11 @@ def make_tables(grid: CollectedGrid, results: Results) -> list[Table]:
         _quality_table(results),
         _robustness_table(results),
         _labels_table(results),
-        _failures_table(grid),
-        _runs_table(grid),
-        _provenance_table(grid, results),
+        training_table(grid),
+        failures_table(grid),
+        runs_table(grid, out_dir),
+        *last,
+        provenance_table(grid, results),
     ]
     return [table for table in tables if table.rows]
 
@@ -106,11 +101,42 @@ def _paper_table(results: Results, task: str, title: str) -> Table:
     ]
     columns = ["recipe", "needs", *(f"{s} {who}" for s in ["P", "R", "F1"] for who in ("paper", "ours"))]
     caption = (
-        "Support-weighted precision, recall and F1; ours are mean ± standard deviation over seeds. “Needs” are the "
-        "modalities that must be there at test time. A collapsed seed's predictions, or their signs, are (almost) "
-        "constant where those of the labels are not. Beneath: constant predictors that know the train labels only."
+        f"{_CLASSES} A collapsed seed's predictions, or their signs, are (almost) constant where those of the labels "
+        f"are not. {_BENEATH}"
     )
     return Table(title, caption, [*columns, "collapsed"], rows, beneath, 2, notes)
+
+
+def _classes_table(results: Results, task: str, title: str) -> Table:
+    """What was measured, where the paper's numbers are of another corpus."""
+    metrics = [f"{task}_{score}" for score in ("precision", "recall", "f1")]
+    rows = [
+        [
+            row.variant.recipe,
+            _needs(row.variant.recipe),
+            *(spread_text(row.figures[m]) for m in metrics),
+            f"{row.collapsed} of {len(row.seeds)}",
+        ]
+        for row in results.whole
+    ]
+    beneath = [
+        [f"constant: {name}", NONE, *(number_text(values[m]) for m in metrics), NONE]
+        for name, values in results.trivial.items()
+    ]
+    caption = f"{_CLASSES} A collapsed seed's predictions, or their signs, are (almost) constant. {_BENEATH}"
+    return Table(title, caption, ["recipe", "needs", "P", "R", "F1", "collapsed"], rows, beneath, 2)
+
+
+def _published_table(results: Results) -> Table:
+    names, notes = _marked(results.whole, "binary")
+    rows = [
+        [name, *(number_text(PUBLISHED[row.variant.recipe].get(metric), 2) for metric in PUBLISHED_METRICS)]
+        for name, row in zip(names, results.whole, strict=True)
+        if row.variant.recipe in PUBLISHED
+    ]
+    caption = "What the paper reports of these recipes, of the whole CMU-MOSI. This grid is of another corpus."
+    columns = ["recipe", *(METRICS[metric].heading for metric in PUBLISHED_METRICS)]
+    return Table("The paper's numbers, of another corpus", caption, columns, rows, notes=notes, folded=True)
 
 
 def _measured_table(results: Results) -> Table:
@@ -238,36 +264,3 @@ def _labels_table(results: Results) -> Table:
         rows.append([variant.title, *(NONE if row is None else spread_text(row.figures["mae"]) for row in found)])
     columns = ["", *(f"{100 * fraction:g} % of labels" for fraction in fractions)]
     return Table("Few labels", "MAE when the sentiment phase sees a share of the train labels.", columns, rows)
-
-
-def _failures_table(grid: CollectedGrid) -> Table:
-    caption = "Runs that failed; they are missing above. The same `mmtrans grid` command tries them again."
-    return Table("Failed runs", caption, ["run", "reason"], sorted(grid.failures.items()), text_columns=2)
-
-
-def _runs_table(grid: CollectedGrid) -> Table:
-    metrics = ("mae", "pearson", "acc2_has0", "binary_f1", "seven_f1")
-    rows = [
-        [variant.title, str(seed), *(number_text(m[name]) for name in metrics), COLLAPSED[m["collapsed"]]]
-        for variant, trained in grid.trained.items()
-        for seed, m in zip(trained.seeds, trained.metrics, strict=True)
-    ]
-    columns = ["run", "seed", *(METRICS[name].heading for name in metrics), "collapsed"]
-    return Table("Every run", "One row a seed.", columns, rows, folded=True)
-
-
-def _provenance_table(grid: CollectedGrid, results: Results) -> Table:
-    description = grid.description
-    facts = {
-        "records": description["records"],
-        "manifest sha256": description["manifest_hash"],
-        "split": description["metric_split"],
-        "segments": str(results.largest.segments),
-        "videos": str(results.largest.videos),
-        "label": f"{grid.scale.name} in [{grid.scale.low:g}, {grid.scale.high:g}], neutral {grid.scale.neutral:g}",
-        "seeds": ", ".join(map(str, description["seeds"])),
-        "runs": f"{grid.num_finished} of {grid.num_expected}",
-        **{f"version of {name}": str(version) for name, version in description["versions"].items()},
-        **{f"--{name.replace('_', '-')}": str(value) for name, value in description["config"].items()},
-    }
-    return Table("Provenance", "What the numbers rest on.", ["", ""], list(facts.items()), text_columns=2, folded=True)

@@ -1,4 +1,4 @@
-"""The report of a grid as files: a page, and beside it the same as Markdown and CSV."""
+"""The report of a grid as files: a page, and beside it the same as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmtrans.report.collect import collect
 from mmtrans.report.compare import compute
+from mmtrans.report.latex import to_latex
 from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
 from mmtrans.system.files import check_new_file, write_atomically
 
@@ -16,14 +17,14 @@ class Written:
     """A report that was written.
 
     Args:
-        paths: the page, the Markdown and the CSV file.
+        paths: the page, the Markdown, the LaTeX and the CSV file.
         summary: its sentences.
         finished: runs of the grid that are finished.
         expected: runs that the grid is to have.
         mae: title of a row → its mean absolute error, mean over seeds, in label units; `None` where there is none.
     """
 
-    paths: tuple[Path, Path, Path]
+    paths: tuple[Path, ...]
     summary: list[str]
     finished: int
     expected: int
@@ -45,12 +46,13 @@ def write_report(grid_dir: str | Path, out: str | Path | None = None) -> Written
         _check_out(Path(out))
     grid = collect(grid_dir)
     page = Path(out or grid.path / "report.html")
-    paths = page, page.with_suffix(".md"), page.with_suffix(".csv")
+    paths = tuple(page.with_suffix(suffix) for suffix in (".html", ".md", ".tex", ".csv"))
     for path in paths:
         check_new_file(path, "--out")
     results = compute(grid)
-    report = make_report(grid, results)
-    for path, text in zip(paths, (to_html(report), to_markdown(report), to_csv(results)), strict=True):
+    report = make_report(grid, results, page.parent)
+    texts = to_html(report), to_markdown(report), to_latex(report.tables), to_csv(results)
+    for path, text in zip(paths, texts, strict=True):
         write_atomically(path, text)
     mae = {variant.title: row.figures["mae"].mean for variant, row in results.rows.items()}
     return Written(paths, report.summary, grid.num_finished, grid.num_expected, mae)
@@ -61,7 +63,7 @@ def _check_out(out: Path) -> None:
     if out.suffix != ".html":
         raise ValueError(
             f"The report is a page. Expected a file that ends in .html. Received: --out={out}. "
-            "The Markdown and CSV files get the same name with .md and .csv."
+            "The Markdown, LaTeX and CSV files get the same name with .md, .tex and .csv."
         )
     if not out.parent.is_dir():
         raise FileNotFoundError(

@@ -26,6 +26,12 @@ _MARKDOWN |= {character: f"\\{character}" for character in "\\`*_[]"}
 #: What begins a heading, a list, a quotation, the line below a heading, or, indented, a block of code.
 _BLOCK = re.compile(r"#|>|[-+=](?=$|[-+= ])| |(?P<number>\d{1,9})(?=[.)]($| ))")
 
+_LATEX = {character: f"\\{character}" for character in "#$%&_{}"}
+_LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
+_LATEX |= {"<": "$<$", ">": "$>$", "-": "{-}", "\N{MINUS SIGN}": "$-$", "\N{EN DASH}": "--", "±": r"$\pm$"}
+_LATEX |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "≥": r"$\geq$", "≠": r"$\neq$", "“": "``", "”": "''"}
+_LATEX |= {character: f"$^{digit}$" for digit, character in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 
 #: A file name that says itself: it means the same to every file system, also to those that ignore case.
@@ -75,6 +81,11 @@ def for_markdown(text: str) -> str:
 def for_html(text: str) -> str:
     """Text of an HTML element, or of an attribute between quotes."""
     return "".join(_HTML.get(character, character) for character in for_terminal(text))
+
+
+def for_latex(text: str) -> str:
+    """Text of LaTeX, whatever engine reads it: no command, and mathematics for signs that not every font has."""
+    return "".join(_LATEX.get(character, character) for character in for_terminal(text))
 
 
 def for_file_name(text: str) -> str:

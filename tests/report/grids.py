@@ -14,6 +14,17 @@ from tfrecords.schema import LabelScale
 SCALE = LabelScale("sentiment", -3.0, 3.0, 0.0)
 HASH = "ab" * 32
 
+#: The corpus of the paper, as a run tells it.
+MOSI = {
+    "format": "csd",
+    "folds": "official MOSI folds",
+    "splits": {
+        "train": {"segments": 1284, "videos": 52},
+        "valid": {"segments": 229, "videos": 10},
+        "test": {"segments": 686, "videos": 31},
+    },
+}
+
 
 def describe(recipes, seeds=(0, 1), controls=False, fractions=(), split="test", variants=None):
     """The content of grid.json."""
@@ -49,7 +60,7 @@ def write_run(path, variant, seed, data, scores, split="test", manifest_hash=HAS
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     label = {"name": SCALE.name, "low": SCALE.low, "high": SCALE.high, "neutral": SCALE.neutral}
     environment = {"records": "records", "manifest_hash": manifest_hash}
-    environment["data"] = {"label": label, "max_steps": {}, "modalities": {}}
+    environment["data"] = {"label": label, "max_steps": {}, "modalities": {}, "corpus": MOSI}
     (path / "environment.json").write_text(json.dumps(environment))
     result = sentiment_metrics(scores, labels, SCALE)
     result |= {"collapsed": is_collapsed(scores, labels, SCALE), "baselines": trivial_baselines(labels, labels, SCALE)}

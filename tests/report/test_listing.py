@@ -9,7 +9,7 @@ from mmtrans.evaluation.metrics import sentiment_metrics
 from mmtrans.grid.variants import Variant
 from mmtrans.report.listing import cells_of, common_differences, differences_text, find_runs, read_listed, sort_key
 from mmtrans.system.lease import held
-from tests.report.grids import SCALE, segments, write_run
+from tests.report.grids import MOSI, SCALE, segments, write_run
 
 DATA = segments(num_videos=3)
 HISTORY = "phase,epoch,loss,valid_loss,learning_rate\n"
@@ -43,7 +43,7 @@ def test_a_finished_run(tmp_path):
     run = read_listed(path)
     assert run.differences == {"units": 8, "cell": "gru"}
     assert run.ending == "5/5 limit, 4/5 patience"
-    assert (run.standing, run.split, run.corpus) == ("finished", "test", None)
+    assert (run.standing, run.split, run.corpus) == ("finished", "test", MOSI)
     cells = cells_of(run)
     assert cells["mae"] == pytest.approx(sentiment_metrics(DATA[2] * 0.5, DATA[2], SCALE)["mae"])
     assert (cells["epochs"], cells["ended_by"], cells["differences"]) == ("5 4", "epochs patience", "cell=gru units=8")

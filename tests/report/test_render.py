@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
+from mmtrans.grid.paper import is_papers
 from mmtrans.report.collect import Variant, collect
 from mmtrans.report.compare import compute
+from mmtrans.report.latex import to_latex
 from mmtrans.report.numbers import NONE, number_text, p_value_text
 from mmtrans.report.render import make_report, to_csv, to_html, to_markdown
-from tests.report.grids import describe, segments, write_grid, write_robustness
+from tests.report.grids import MOSI, describe, segments, write_grid, write_robustness
 
 RECIPES = ("T", "A", "concat(T,A)", "T->A", "A->T")
 
@@ -81,7 +83,8 @@ def test_the_page_is_whole_and_needs_nothing_else(report):
     text = to_html(report)
     page.feed(text)
     assert (page.open, page.outside) == ([], [])
-    assert "script" not in page.tags
+    # One script, which sorts tables: it is in the page, as `outside` says.
+    assert page.tags.count("script") == 1
     assert page.tags.count("svg") == 3
     assert "Loss &lt;nan&gt;" in text
     assert "@import" not in text
@@ -215,11 +218,11 @@ def test_numbers_are_short():
     assert [p_value_text(v) for v in (0.0004, 0.05, 1.0, None)] == ["<.001", ".050", "1.000", NONE]
 
 
-def test_the_command_writes_three_files(grid, tmp_path, capsys):
+def test_the_command_writes_four_files(grid, tmp_path, capsys):
     out = tmp_path / "page.html"
     assert main(["report", str(grid.path), "--out", str(out), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.csv", "page.html", "page.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.csv", "page.html", "page.md", "page.tex"]
     assert (result["runs"], result["expected"]) == (27, 28)
     assert set(result["mae"]) >= {"T->A", "T->A, untrained", "T, 25 % of the labels"}
     assert out.read_text().startswith("<!DOCTYPE html>")
@@ -233,3 +236,124 @@ def test_a_page_that_cannot_be_written_is_refused_first(grid, tmp_path, capsys, 
     assert main(["report", str(grid.path), "--out", str(tmp_path / out)]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def end(run, phases):
+    """Gives a run of a grid the files of its phases: `(name, epochs, limit, stopped_by, valid losses)`."""
+    for name, epoch, limit, stopped_by, losses in phases:
+        rows = [{"epoch": number, "valid_loss": loss} for number, loss in enumerate(losses, 1)]
+        outcome = {"epochs": limit, "stopped_by": stopped_by, "epoch": epoch, "best_loss": min(losses), "history": rows}
+        (run / "phases" / name).mkdir(parents=True)
+        stored = {"key": "k", "inherited": None, "finished": True, **outcome}
+        (run / "phases" / name / "phase.json").write_text(json.dumps(stored))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A grid whose runs tell how they were trained: of four two ended at the limit."""
+    path = write_grid(tmp_path / "grid", describe(["T", "T->A"]), segments(), noise)
+    for seed in (0, 1):
+        end(path / "runs" / f"T-False-1.0-seed-{seed}", [("1-sentiment-T", 4, 5, "patience", [2.0, 1.0, 1.5, 1.25])])
+        phases = [
+            ("1-translation-T_to_A", 5, 5, "epochs", [0.9] * 4 + [0.8]),
+            ("2-sentiment-T_to_A", 2 + seed, 5, "patience", [1.0, 2.0]),
+        ]
+        end(path / "runs" / f"T_to_A-False-1.0-seed-{seed}", phases)
+    return path
+
+
+def test_training_is_told_by_run_by_recipe_and_at_the_top(trained):
+    grid = collect(trained)
+    report = make_report(grid, compute(grid, draws=20))
+    assert report.summary[0].startswith("Stopped by the epoch limit: 2 of 4 runs reached the limit of 5 epochs")
+    assert report.facts["training"] == (
+        "at most 60 epochs a phase, patience 8; median 4 epochs, 2 of 6 phases stopped by the limit"
+    )
+    tables = {table.title: table for table in report.tables}
+    assert tables["Training"].rows == [["T", "4", "0 of 2"], ["T->A", "5, then 2 to 3", "2 of 2"]]
+    runs = tables["Every run"]
+    assert [row[1] for row in runs.rows] == ["4/5 patience"] * 2 + [
+        "5/5 limit, 2/5 patience",
+        "5/5 limit, 3/5 patience",
+    ]
+    svg = report.plots["Training"].svg
+    for title in ("sentiment T", "translation T-&gt;A", "sentiment T-&gt;A"):
+        assert f">{title}<" in svg
+
+
+def test_few_runs_at_the_limit_are_not_at_the_top(trained):
+    for name in ("T_to_A-False-1.0-seed-0", "T_to_A-False-1.0-seed-1"):
+        file = trained / "runs" / name / "phases" / "1-translation-T_to_A" / "phase.json"
+        file.write_text(file.read_text().replace('"epochs", "epoch"', '"patience", "epoch"'))
+    grid = collect(trained)
+    assert not any("epoch limit" in sentence for sentence in make_report(grid, compute(grid, draws=20)).summary)
+
+
+def test_a_run_leads_to_its_explorer_page(trained, tmp_path):
+    (trained / "runs" / "T-False-1.0-seed-1" / "explore-test.html").write_text("<html>")
+    grid = collect(trained)
+    results = compute(grid, draws=20)
+    page = Page()
+    page.feed(to_html(make_report(grid, results)))
+    assert page.outside == ["runs/T-False-1.0-seed-1/explore-test.html"]
+    report = make_report(grid, results, tmp_path / "elsewhere")
+    assert next(t for t in report.tables if t.title == "Every run").links == {
+        1: "../grid/runs/T-False-1.0-seed-1/explore-test.html"
+    }
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_on_another_corpus_the_paper_is_no_contest(tmp_path, known):
+    path = write_grid(tmp_path / "grid", describe(RECIPES), segments(), noise)
+    for file in path.glob("runs/*/environment.json"):
+        content = json.loads(file.read_text())
+        if known:
+            content["data"]["corpus"]["splits"]["train"]["videos"] = 51
+        else:
+            del content["data"]["corpus"]
+        file.write_text(json.dumps(content))
+    grid = collect(path)
+    report = make_report(grid, compute(grid, draws=20))
+    begins = "This is not the corpus of the paper. The runs here are of csd, official MOSI folds: train 51 videos"
+    assert report.banner.startswith(begins if known else "Nobody knows which corpus this is")
+    assert report.title == "Multimodal translation for sentiment: measured"
+    assert not any("paper" in heading for table in report.tables for heading in table.columns)
+    assert [table.title for table in report.tables if "paper" in table.title.lower()] == [
+        "The paper's numbers, of another corpus"
+    ]
+    assert not any("published" in sentence for sentence in report.summary)
+    for text in (to_html(report), to_markdown(report)):
+        assert report.banner[:30] in text
+
+
+def test_the_papers_corpus_has_no_banner(report):
+    assert report.banner == ""
+    assert report.facts["corpus"].startswith("CMU-MOSI, as in the paper; train 52 videos (1,284 segments)")
+    assert report.facts["versions"] == "mmtrans 0.1.0, python 3.11, tensorflow 2.21, keras 3.15"
+    assert [is_papers(splits) for splits in (MOSI["splits"], {"test": MOSI["splits"]["test"]})] == [True, False]
+
+
+def test_plots_are_images_with_titles(report):
+    for plot in report.plots.values():
+        head = plot.svg[: plot.svg.index("</title>")]
+        assert 'role="img" aria-label="' in head
+        assert "<title>" in head
+
+
+def test_empty_cells_of_the_heat_map_have_no_colour_of_a_value(report):
+    svg = report.plots["Measured, with intervals"].svg
+    assert "<pattern" in svg
+    assert "a hatched cell has no recipe" in report.plots["Measured, with intervals"].caption
+
+
+def test_latex_holds_the_tables_that_are_not_folded(report):
+    text = to_latex(report.tables)
+    assert text.count(r"\begin{table}") == sum(not table.folded for table in report.tables)
+    row = next(line for line in text.splitlines() if line.startswith("{T{-}$>$A}"))
+    assert row.endswith(r" \\")
+    assert r"$\pm$" in row
+    environments = re.findall(r"\\(begin|end)\{(\w+)\}", text)
+    opened = []
+    for what, name in environments:
+        opened.append(name) if what == "begin" else opened.remove(name)
+    assert opened == []

@@ -12,6 +12,7 @@ from mmtrans.system.escape import (
     for_file_name,
     for_html,
     for_json,
+    for_latex,
     for_markdown,
     for_plot,
     for_shell,
@@ -198,3 +199,16 @@ def test_a_word_of_a_shell_command_is_that_word(text, word):
     if not text.startswith("-"):
         spoken = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, text=True, check=True)
         assert spoken.stdout == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("50 % of A_1 & {B} #2 $x$", r"50 \% of A\_1 \& \{B\} \#2 \$x\$"),
+        ("\\input{x}", r"\textbackslash{}input\{x\}"),
+        ("T->A ² ± ≥", r"T{-}$>$A $^2$ $\pm$ $\geq$"),
+        ("\x1b[0m", r"\textbackslash{}x1b[0m"),
+    ],
+)
+def test_latex_says_what_the_text_says(text, expected):
+    assert for_latex(text) == expected
