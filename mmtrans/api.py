@@ -38,8 +38,12 @@ frames, attention_weights = translator.rollout(batch["source"], batch["source_le
 Importing this module imports TensorFlow; `import mmtrans` alone imports nothing.
 """
 
+import os
+
 from mmtrans.system.quiet import silent_stderr
 
+# Its start-up lines are none of a notebook's; who wants to see them sets the variable.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with silent_stderr():
     import tensorflow  # noqa: F401
 
@@ -58,6 +62,7 @@ from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import build_regressor
 from mmtrans.notebook.entries import convert, fit, open_run
 from mmtrans.notebook.fitted import Fitted
+from mmtrans.notebook.studies import grid, report, tune
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus
@@ -82,6 +87,7 @@ __all__ = [
     "evaluate_robustness",
     "export",
     "fit",
+    "grid",
     "make_batches",
     "open_corpus",
     "open_run",
@@ -89,7 +95,9 @@ __all__ = [
     "predict",
     "predict_clip",
     "predict_text",
+    "report",
     "synthesize",
     "train",
     "translate",
+    "tune",
 ]

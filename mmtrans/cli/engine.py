@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from mmtrans.cli.parser import Parser, add_number, number_type
-from mmtrans.engine.options import MOST_JOBS, EngineOptions
-
-#: Variable of the environment with the address of a scheduler, as dask's own programs read it.
-SCHEDULER = "DASK_SCHEDULER_ADDRESS"
+from mmtrans.engine.options import MOST_JOBS, SCHEDULER, EngineOptions
 
 
 def add_engine_flags(parser: Parser, what: str) -> None:
@@ -42,10 +38,7 @@ def add_engine_flags(parser: Parser, what: str) -> None:
 
 def engine_options(arguments: argparse.Namespace) -> EngineOptions:
     """Where tasks are done, by the flags and the environment; raises as `EngineOptions` does."""
-    scheduler = arguments.scheduler
-    if scheduler is None and arguments.jobs is None:
-        scheduler = os.environ.get(SCHEDULER) or None
-    return EngineOptions(arguments.jobs or 1, scheduler, arguments.resources)
+    return EngineOptions.chosen(arguments.jobs, arguments.scheduler, arguments.resources)
 
 
 def _resources(text: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle
 from mmtrans.cli.parser import HelpAsWritten, Parser, add_config_flags, add_number, add_text_encoder, config_from
 from mmtrans.config import FIELDS, Config
-from mmtrans.config.files import dump_yaml, read_yaml
+from mmtrans.config.files import dump_yaml
 from mmtrans.search import TUNERS
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
@@ -168,20 +168,9 @@ def _specs(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: a space file that is none, or that names what a flag fixes.
     """
-    from mmtrans.search.space import default_space, parse_space
+    from mmtrans.search.space import chosen_space
 
-    config = _config(arguments)
-    fixed = FIELDS.keys() & vars(arguments).keys()
-    if arguments.space is None:
-        return default_space(config, fixed)
-    specs = read_yaml(arguments.space, "space", "space")
-    parse_space(specs, config, arguments.space)
-    if twice := sorted(fixed & set(specs)):
-        raise ValueError(
-            f"These are both searched and fixed. Expected one of them. Received: {twice} by flags and in the space "
-            f"({arguments.space}). Leave out the flag, or the line."
-        )
-    return specs
+    return chosen_space(arguments.space, _config(arguments), FIELDS.keys() & vars(arguments).keys())
 
 
 def _notes(arguments: argparse.Namespace, config: Config, specs: Mapping[str, Any]) -> list[str]:

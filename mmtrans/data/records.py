@@ -49,6 +49,13 @@ class Records:
     stamp: tuple[int, ...] | None = None
     text_encoder: str = ""
 
+    def __repr__(self) -> str:
+        splits = ", ".join(
+            f"{name} {self.manifest.splits[name].segments}" for name in self.splits if name in self.manifest.splits
+        )
+        columns = ", ".join(f"{name} {info.dim}" for name, info in self.manifest.modalities.items())
+        return f"Records({str(self.directory)!r}, segments: {splits}; columns: {columns})"
+
     @classmethod
     def open(cls, path: str | Path, splits: Sequence[str] = SPLITS) -> Records:
         """Reads the manifest and checks that the shards of `splits` are there, by their sizes.

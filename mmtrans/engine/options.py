@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtrans.bounds import check_number
+
+#: Variable of the environment with the address of a scheduler, as dask's own programs read it.
+SCHEDULER = "DASK_SCHEDULER_ADDRESS"
 
 #: Worker processes of one machine at most.
 MOST_JOBS = 1000
@@ -42,6 +46,18 @@ class EngineOptions:
                 f"Only the workers of a cluster declare resources. Expected --scheduler ADDRESS. "
                 f"Received: resources={listed}. Leave --resources out, or name a scheduler."
             )
+
+    @classmethod
+    def chosen(
+        cls, jobs: int | None = None, scheduler: str | None = None, resources: Mapping[str, float] | None = None
+    ) -> EngineOptions:
+        """Where tasks are done by what a user gave; without jobs or a scheduler, on the one that the environment names.
+
+        Raises as the class does.
+        """
+        if scheduler is None and jobs is None:
+            scheduler = os.environ.get(SCHEDULER) or None
+        return cls(1 if jobs is None else jobs, scheduler, resources or {})
 
     @property
     def is_here(self) -> bool:

@@ -149,40 +149,45 @@ def is_name(text: str) -> bool:
 
 
 def read_variants(path: str | Path, config: Config) -> dict[str, dict[str, Any]]:
-    """The variants of a YAML file, `name: {field: value, …}`: name → its fields.
+    """The variants of a YAML file, as `parse_variants` takes them; a FileNotFoundError where there is no such file."""
+    return parse_variants(read_yaml(path, "variant", "variants"), config, str(path))
+
+
+def parse_variants(specs: Mapping[Any, Any], config: Config, where: str) -> dict[str, dict[str, Any]]:
+    """Variants, `name: {field: value, …}`, checked: name → its fields.
 
     Args:
-        path: the file.
+        specs: the variants, as YAML reads them.
         config: the configuration that the variants change.
+        where: the place that they are from, for the message.
 
     Raises:
-        FileNotFoundError: no such file.
         ValueError: a name that is used twice or is no name, fields that are unknown, reserved or out of range, or a
             variant that is the same as another or as the plain configuration.
     """
     plain = replace(config, init=os.path.realpath(config.plan.init) if config.plan.init else "")
     named, made = {}, {plain: "the plain configuration"}
-    for name, fields in read_yaml(path, "variant", "variants").items():
+    for name, fields in specs.items():
         if not is_name(str(name)) or not isinstance(fields, dict):
             raise ValueError(
                 f"Not a variant. Expected `name: {{field: value, …}}` named by letters, digits, dots, hyphens, "
                 f"at most 100. "
-                f"Received: {name!r}: {fields!r} ({path})."
+                f"Received: {name!r}: {fields!r} ({where})."
             )
-        where = f"variant {name}, {path}"
-        names = flattened(fields, where)
+        place = f"variant {name}, {where}"
+        names = flattened(fields, place)
         if reserved := sorted(RESERVED & set(names)):
             raise ValueError(
                 f"A variant cannot vary these fields. Expected others than {sorted(RESERVED)}. "
-                f"Received: {reserved} ({where}). Leave them out; the flags of the grid say them."
+                f"Received: {reserved} ({place}). Leave them out; the flags of the grid say them."
             )
-        changed = replace(config, **known_fields(fields, where))
+        changed = replace(config, **known_fields(fields, place))
         # However its path is spelled.
         shape = replace(changed, init=os.path.realpath(changed.plan.init) if changed.plan.init else "")
         if shape in made:
             raise ValueError(
                 f"Variants must differ. Expected another configuration than {made[shape]}. "
-                f"Received: {name}: {fields} ({path}). Change a field, or leave the variant out."
+                f"Received: {name}: {fields} ({where}). Change a field, or leave the variant out."
             )
         made[shape] = f"variant {name}"
         values = changed.to_dict()

@@ -18,6 +18,7 @@ from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.open import open_corpus
+from mmtrans.system.quiet import quiet_logger
 from mmtrans.training.train import make_deterministic, train
 from tfrecords.manifest import Manifest
 
@@ -73,7 +74,7 @@ def convert(
         raise TypeError(
             f"An opened corpus takes no more options. Expected them in open_corpus. Received: {', '.join(options)}."
         )
-    where = EngineOptions(jobs, scheduler, resources or {})
+    where = EngineOptions.chosen(jobs, scheduler, resources)
     corpus = source if isinstance(source, Corpus) else open_corpus(source, **options)
     limits = max_steps if isinstance(max_steps, Mapping) else conversion.parse_max_steps(str(max_steps))
     manifest = conversion.convert(
@@ -88,6 +89,7 @@ def convert(
     return manifest if isinstance(source, Corpus) else Records.open(records_dir)
 
 
+@quiet_logger()
 def fit(
     data: Records | str | Path,
     *,
@@ -120,7 +122,7 @@ def fit(
     """
     directory = data.directory if isinstance(data, Records) else data
     records = Records.open(directory, splits=("train", "valid"))
-    chosen = _configuration(config, fields)
+    chosen = configuration(config, fields)
     make_deterministic()
     path = Path(run or chosen.default_run(records.manifest.manifest_hash))
     opened = Run.open_or_create(path, chosen, records)
@@ -128,7 +130,8 @@ def fit(
     return Fitted(opened)
 
 
-def _configuration(config: Config | str | Path | None, fields: Mapping[str, Any]) -> Config:
+def configuration(config: Config | str | Path | None, fields: Mapping[str, Any]) -> Config:
+    """A configuration, or that of a YAML file, or the default for `None`, with some fields changed."""
     if isinstance(config, Config):
         return replace(config, **fields)
     return Config(**{**(load_yaml(config) if config else {}), **fields})

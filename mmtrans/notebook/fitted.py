@@ -28,6 +28,7 @@ from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished, read_outcome
 from mmtrans.sources.open import open_corpus
 from mmtrans.system.escape import for_html
+from mmtrans.system.quiet import quiet_logger
 from mmtrans.text import predict_text
 
 
@@ -155,6 +156,7 @@ class Fitted:
         """Scores utterances; of one, give its text alone. Options as of `api.predict_text`."""
         return predict_text(self.run, [texts] if isinstance(texts, str) else texts, **options)
 
+    @quiet_logger()
     def export(self, directory: str | Path, overwrite: bool = False) -> Path:
         """Writes a SavedModel that plain TensorFlow runs, and returns its directory. Raises as `api.export`."""
         export(self.run, directory, overwrite)
@@ -165,9 +167,11 @@ class Fitted:
         """The run's pictures."""
         return Plots(self)
 
+    @quiet_logger()
     def _evaluated(self, split: str) -> SentimentResult:
         return evaluate_sentiment(self.run, open_records(self.run, splits=tuple({"train", split})), split)
 
+    @quiet_logger()
     def _predicted(self, split: str) -> Predictions:
         check_finished(self.run)
         return predict_split(self.run, open_records(self.run, splits=(split,)), split, make_scorer(self.run))

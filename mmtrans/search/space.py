@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmtrans.bounds import MOST_REAL
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import idle
 from mmtrans.config.fields import Field
-from mmtrans.config.files import flattened, number
+from mmtrans.config.files import flattened, number, read_yaml
 
 #: Field → what is tried unless the user says otherwise.
 DEFAULTS: Mapping[str, Any] = {
@@ -53,6 +54,33 @@ def default_space(config: Config, fixed: Collection[str] = ()) -> dict[str, Any]
     """Field → what is tried of it, in the form of a YAML file: those that the recipe reads and that are not `fixed`."""
     left_out = {*idle(config), *fixed}
     return {name: spec for name, spec in DEFAULTS.items() if name not in left_out}
+
+
+def chosen_space(
+    space: str | Path | Mapping[Any, Any] | None, config: Config, fixed: Collection[str]
+) -> dict[str, Any]:
+    """What a user lets vary, in the form of a YAML file; checked.
+
+    Args:
+        space: a YAML file, or its content; `None` for the default.
+        config: what all trials have in common.
+        fixed: fields that the user has fixed otherwise.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no space, or one that names what is fixed.
+    """
+    if space is None:
+        return default_space(config, fixed)
+    where = "space" if isinstance(space, Mapping) else str(space)
+    specs = dict(space) if isinstance(space, Mapping) else read_yaml(space, "space", "space")
+    parse_space(specs, config, where)
+    if twice := sorted(set(fixed) & set(specs)):
+        raise ValueError(
+            f"These are both searched and fixed. Expected one of them. Received: {twice} by flags and in the space "
+            f"({where}). Leave out the flag, or the line."
+        )
+    return specs
 
 
 def parse_space(specs: Mapping[Any, Any], config: Config, where: str) -> dict[str, Parameter]:

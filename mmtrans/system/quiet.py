@@ -1,8 +1,9 @@
-"""Imports TensorFlow without the lines that its C++ side writes to stderr before Python can ask it not to."""
+"""TensorFlow without its lines: those of its C++ side, which come before Python can ask it not to, and its logger's."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 
@@ -19,6 +20,18 @@ def silent_stderr():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def quiet_logger():
+    """Keeps what is no error of TensorFlow's own logger away within the context; decorates functions too."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def import_tensorflow() -> None:
