@@ -36,7 +36,7 @@ def convert(
     folds_path: str | Path | None = None,
     seed: int = 0,
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
     scheduler: str | None = None,
     resources: Mapping[str, float] | None = None,
     **options: Any,
