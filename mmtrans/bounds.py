@@ -17,6 +17,9 @@ LABEL_SHIFT = {"low": -1e6, "high": 1e6}
 SEGMENT_SECONDS = {"low": 1.0, "high": 120.0}
 CLIP_SHIFT = {"low": -3600.0, "high": 3600.0}
 
+#: Bounds of the pictures a second in which a face is measured; 0 is for none.
+FACE_FPS = {"low": 0.0, "high": 60.0}
+
 #: Bounds of a search's numbers. Beyond them a hypothesis may score below what is forbidden, or be no number.
 SEARCH = {
     "beam_width": {"low": 1, "most": 10_000},

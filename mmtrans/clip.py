@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmtrans.clips.extract import Extraction, extract, versions
@@ -82,7 +82,7 @@ def extracted(scorer: Scorer, clips: str | Path) -> Iterator[Extraction]:
     """
     settings = settings_of(scorer)
     extraction = scorer.extraction or {}
-    check_models(extraction.get("models", {}), models_for(list_clips(clips).recordings), scorer.name)
+    check_models(extraction.get("models", {}), models_for(list_clips(clips).recordings, settings), scorer.name)
     learned = extraction.get("packages", {})
     others = [
         f"{name} {learned[name]}" for name, version in versions().items() if learned.get(name, version) != version
@@ -97,17 +97,18 @@ def extracted(scorer: Scorer, clips: str | Path) -> Iterator[Extraction]:
 
 
 def settings_of(scorer: Scorer) -> ExtractSettings:
-    """How clips are extracted for a model.
+    """How clips are extracted for a model; no face is measured for one that reads none.
 
     Raises:
         ValueError: the model reads more than words, and learned from no clips, or from those of another version.
     """
     if scorer.extraction is not None:
-        return ExtractSettings.of(scorer.extraction["settings"])
+        settings = ExtractSettings.of(scorer.extraction["settings"])
+        return settings if "video" in scorer.modalities else replace(settings, face_fps=0.0)
     if set(scorer.modalities) != {"text"}:
         raise ValueError(
             f"The model has not learned from clips. Expected one whose corpus `mmtrans extract` made, or one that "
             f"reads words alone. Received: a model of other {' and '.join(scorer.modalities)} ({scorer.name}). "
             f"Train one on records of clips."
         )
-    return ExtractSettings()
+    return ExtractSettings(face_fps=0.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from mmtrans.bounds import CLIP_SHIFT, SEGMENT_SECONDS
+from mmtrans.bounds import CLIP_SHIFT, FACE_FPS, SEGMENT_SECONDS
 from mmtrans.cli.engine import add_engine_flags, engine_options
 from mmtrans.cli.parser import Parser, add_number
 from mmtrans.system.console import Console, say, warn
@@ -52,6 +52,19 @@ def add_arguments(parser: Parser) -> None:
         default=0.0,
         help="seconds added to the times of words in files beside the clips (default: 0)",
     )
+    add_number(
+        parser,
+        "--face-fps",
+        float,
+        FACE_FPS,
+        default=10.0,
+        help="pictures a second in which the face is measured; 0: no face (default: 10)",
+    )
+    parser.add_argument(
+        "--expressions",
+        action="store_true",
+        help="seven scores of what an expression looks like, too: columns of video",
+    )
     add_engine_flags(parser, "clips")
 
 
@@ -65,6 +78,8 @@ def run(arguments: argparse.Namespace) -> ExtractAccount:
         normalise=arguments.normalise,
         segment_seconds=arguments.segment_seconds,
         clip_shift=arguments.clip_shift,
+        face_fps=arguments.face_fps,
+        expressions=arguments.expressions,
     )
     options = engine_options(arguments)
     with _progress() as progress:

@@ -22,7 +22,7 @@ from mmtrans.training.execution import WorkerLostError
 #: Command → what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments)`.
 COMMANDS = {
     "synthesize": "write the synthetic corpus, in MOSI's own file format",
-    "extract": "turn clips of people who talk into a corpus: their voice and words",
+    "extract": "turn clips of people who talk into a corpus: their voice, face and words",
     "convert": "turn a corpus of any known format into records",
     "inspect": "show and verify what is inside records",
     "train": "train all phases of a recipe",

@@ -1,1 +1,1 @@
-"""From clips of people who talk to a corpus: sound decoded, voice measured, words timed."""
+"""From clips of people who talk to a corpus: sound and picture decoded, voice and face measured, words timed."""

@@ -23,6 +23,7 @@ class Reason(Enum):
     END_BEFORE_START = "it ends before it begins"
     BEYOND_END = "it begins after the end of the recording"
     TOO_LONG = "it is longer than one segment may be, {} s"
+    NOTHING_MEASURED = "it has neither sound nor a face"
     NO_WORDS = "no word is spoken in it"
     BAD_WORDS = "its words cannot be read: {}"
     ID_TAKEN = "another has its id"
@@ -50,6 +51,18 @@ class Counted(Enum):
     TOO_LONG_TO_READ = "recordings read for their first 12 hours"
     SILENT = "recordings of silence"
     CUT = "recordings cut at pauses"
+    WITHOUT_SOUND = "recordings without sound, of which the picture alone is measured"
+    WITHOUT_PICTURE = "recordings without a picture"
+    FILM_FAILED = "recordings whose picture cannot be decoded"
+    PICTURES = "pictures measured"
+    FACES_MISSING = "of them without a face"
+    FACES_BRIDGED = "of them in gaps of at most half a second, which are bridged"
+    SEVERAL_FACES = "of them with several faces, of which one is followed"
+    OTHER_FACES = "times that another face is followed"
+    WITHOUT_FACE = "segments without a face"
+    DAMAGED_PICTURES = "damaged packets of pictures passed over"
+    BROKEN_PICTURE_STAMPS = "broken time stamps of pictures passed over"
+    FILM_CUT_OFF = "recordings whose picture ends before it should"
 
 
 class LeftOut(TypedDict):

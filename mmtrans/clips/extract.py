@@ -6,34 +6,27 @@ import contextlib
 import importlib.metadata
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-import numpy as np
-
 from mmtrans import __version__
 from mmtrans.clips.account import LeftOut, add_counts
+from mmtrans.clips.face.columns import units_of
 from mmtrans.clips.listing import Listing, list_clips
 from mmtrans.clips.models import check_packages, models_for
 from mmtrans.clips.recordings import request_of
 from mmtrans.clips.settings import ExtractSettings
-from mmtrans.clips.steps import normalised, statistics_of
-from mmtrans.clips.store import ClipStore, Receipt
-from mmtrans.clips.voice.columns import COLUMNS, FRAME_SECONDS, RATE_HZ, UNITS
+from mmtrans.clips.speakers import final_arrays
+from mmtrans.clips.store import ARRAYS, ClipStore, Receipt
+from mmtrans.clips.voice.columns import FRAME_SECONDS, RATE_HZ, UNITS
 from mmtrans.clips.work import measure
 from mmtrans.engine.options import EngineOptions
 from mmtrans.system import lease
 
-#: So many steps of a speaker tell the median, taken evenly from all.
-_MAX_STEPS_OF_SPEAKER = 100_000
-
-#: Of fewer steps the median says little of a speaker.
-MIN_STEPS_OF_SPEAKER = 20
-
 #: Packages that decide what comes out.
-_PACKAGES = ("av", "numpy", "scipy", "pocketsphinx")
+_PACKAGES = ("av", "numpy", "scipy", "pocketsphinx", "ai-edge-litert", "pillow")
 
 
 class ExtractAccount(TypedDict):
@@ -89,11 +82,11 @@ def extract(
     settings = settings or ExtractSettings()
     progress = progress or (lambda done, total: None)
     listing = list_clips(clips)
-    check_packages(listing.recordings)
+    check_packages(listing.recordings, settings)
     with lease.held(corpus, "corpus"):
         store = ClipStore(Path(corpus))
         recordings = listing.recordings
-        models = models_for(recordings)
+        models = models_for(recordings, settings)
         store.begin(settings.to_json(), models)
         store.forget_others(recording.name for recording in recordings)
         found = {recording.name: store.receipt(recording.name, request_of(recording)) for recording in recordings}
@@ -109,15 +102,28 @@ def extract(
             store.abandon()
             raise _nothing_left(account, Path(clips))
         lease.check_held()
-        told = _settings_json(settings, models, account)
-        store.write_corpus(receipts, _final_arrays(store, receipts, settings), told)
+        by_speaker = settings.normalise == "speaker"
+        arrays = {name: final_arrays(store, receipts, name, by_speaker=by_speaker) for name in modalities_of(receipts)}
+        told = _settings_json(settings, models, account, modalities_of(receipts))
+        store.write_corpus(receipts, arrays, told)
     segments = [segment for receipt in receipts for segment in receipt["segments"]]
     return Extraction(Path(corpus), account, {each["id"]: (each["start"], each["end"]) for each in segments})
 
 
+def modalities_of(receipts: Sequence[Receipt]) -> list[str]:
+    """The modalities that some segment has."""
+    return [
+        name for name in ARRAYS if any(name in each["steps"] for receipt in receipts for each in receipt["segments"])
+    ]
+
+
 def versions() -> dict[str, str]:
     """Versions of the packages that decide what comes out, of those that are installed."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES if importlib.util.find_spec(name)}
+    installed = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def _account(listing: Listing, receipts: Sequence[Receipt], done_before: int) -> ExtractAccount:
@@ -146,46 +152,17 @@ def _nothing_left(account: ExtractAccount, clips: Path) -> ValueError:
     )
 
 
-def _final_arrays(
-    store: ClipStore, receipts: Sequence[Receipt], settings: ExtractSettings
-) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays of all segments, relative to their speakers where that is wanted."""
-    statistics = _statistics(store, receipts) if settings.normalise == "speaker" else {}
-    for receipt in receipts:
-        for segment, array in store.arrays(receipt):
-            known = statistics.get(segment["speaker"])
-            yield segment["id"], array if known is None else normalised(array, *known)
-
-
-def _statistics(store: ClipStore, receipts: Sequence[Receipt]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Median and spread of each speaker; those of all where a speaker has few steps."""
-    totals: Counter[str] = Counter()
-    for receipt in receipts:
-        for segment in receipt["segments"]:
-            totals[segment["speaker"]] += segment["steps"]
-    few = [speaker for speaker, total in totals.items() if total < MIN_STEPS_OF_SPEAKER]
-    found = {
-        speaker: statistics_of(_sample(store, receipts, {speaker}, totals)) for speaker in totals.keys() - set(few)
-    }
-    if few:
-        of_all = statistics_of(_sample(store, receipts, set(totals), totals))
-        found.update(dict.fromkeys(few, of_all))
-    return found
-
-
-def _sample(store: ClipStore, receipts: Sequence[Receipt], speakers: set[str], totals: Mapping[str, int]) -> np.ndarray:
-    """Steps `(steps, columns)` of some speakers, taken evenly where they are many."""
-    every = -(-sum(totals[speaker] for speaker in speakers) // _MAX_STEPS_OF_SPEAKER)
-    theirs = [receipt for receipt in receipts if any(segment["speaker"] in speakers for segment in receipt["segments"])]
-    pairs = (pair for receipt in theirs for pair in store.arrays(receipt))
-    return np.concatenate([array[::every] for segment, array in pairs if segment["speaker"] in speakers])
-
-
-def _settings_json(settings: ExtractSettings, models: Mapping[str, str], account: ExtractAccount) -> dict[str, object]:
-    unit = UNITS if settings.normalise == "none" else dict.fromkeys(COLUMNS, "spreads from the speaker's median")
+def _settings_json(
+    settings: ExtractSettings, models: Mapping[str, str], account: ExtractAccount, modalities: Sequence[str]
+) -> dict[str, object]:
+    by_word = settings.steps == "words"
+    seconds = {"audio": FRAME_SECONDS, "video": 1 / settings.face_fps if settings.face_fps else 0.0}
+    units = {"audio": UNITS, "video": units_of(expressions=settings.expressions)}
+    if settings.normalise == "speaker":
+        units = {name: dict.fromkeys(unit, "spreads from the speaker's median") for name, unit in units.items()}
     return {
-        "columns": {"audio": list(COLUMNS)},
-        "aligned": {"audio": settings.steps == "words"},
+        "columns": {name: list(units[name]) for name in modalities},
+        "aligned": dict.fromkeys(modalities, by_word),
         "extraction": {
             "settings": settings.to_json(),
             "mmtrans": __version__,
@@ -193,8 +170,8 @@ def _settings_json(settings: ExtractSettings, models: Mapping[str, str], account
             "models": dict(models),
             "sound_hz": RATE_HZ,
             "frame_seconds": FRAME_SECONDS,
-            "steps": {"audio": "a word" if settings.steps == "words" else f"{FRAME_SECONDS:g} s"},
-            "units": {"audio": unit},
+            "steps": {name: "a word" if by_word else f"{seconds[name]:g} s" for name in modalities},
+            "units": {name: units[name] for name in modalities},
             "account": {name: value for name, value in account.items() if name != "done_before"},
         },
     }

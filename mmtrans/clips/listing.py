@@ -26,6 +26,11 @@ _ENDING = re.compile(
     re.IGNORECASE,
 )
 
+#: Files that have no picture, by their ending.
+_SOUND_ENDING = re.compile(
+    r"\.(m4a|mka|wma|og[ga]|opus|wav|w64|aiff?|caf|au|flac|mp3|aac|ac3|amr|wv|ape|tta)", re.IGNORECASE
+)
+
 _COLUMNS = ("file", "start", "end", "id", "label", "split", "speaker", "transcript")
 
 #: Longer ids are rather something else.
@@ -118,6 +123,11 @@ def holds_clips(path: Path) -> bool:
     if not path.is_dir():
         return path.name == TABLE or _ENDING.fullmatch(path.suffix) is not None
     return (path / TABLE).is_file() or any(_ENDING.fullmatch(file.suffix) for file in files_within(path))
+
+
+def may_have_picture(path: Path) -> bool:
+    """Whether a file may be a film, by its ending."""
+    return _SOUND_ENDING.fullmatch(path.suffix) is None
 
 
 def _name_of(file: Path, folder: Path) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from mmtrans.clips.listing import Recording
+from mmtrans.clips.face.models import check_face_models, face_models
+from mmtrans.clips.listing import Recording, may_have_picture
+from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.words.align import MODEL_FILES
 from mmtrans.clips.words.files import has_transcript
 from tfrecords.manifest import file_sha256
@@ -16,15 +18,22 @@ from tfrecords.manifest import file_sha256
 ALIGNER = "aligner"
 
 
-def models_for(recordings: Sequence[Recording]) -> dict[str, str]:
+def models_for(recordings: Sequence[Recording], settings: ExtractSettings) -> dict[str, str]:
     """Name of each model that recordings are measured with → sha256 of its files; nothing of what is not installed."""
     found = {ALIGNER: _aligner()} if needs_aligner(recordings) else {}
+    if needs_face(recordings, settings):
+        found |= face_models(expressions=settings.expressions)
     return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
 
 
 def needs_aligner(recordings: Sequence[Recording]) -> bool:
     """Whether a transcript of one of them has to be aligned."""
     return any(has_transcript(each.path, [wanted.transcript for wanted in each.wanted]) for each in recordings)
+
+
+def needs_face(recordings: Sequence[Recording], settings: ExtractSettings) -> bool:
+    """Whether the face in one of them has to be measured."""
+    return settings.face_fps > 0 and any(may_have_picture(each.path) for each in recordings)
 
 
 def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str) -> None:
@@ -44,7 +53,7 @@ def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str
         )
 
 
-def check_packages(recordings: Sequence[Recording]) -> None:
+def check_packages(recordings: Sequence[Recording], settings: ExtractSettings) -> None:
     """Raises a ValueError where a package is not installed that recordings are measured with."""
     names = ["av", *(["pocketsphinx"] if needs_aligner(recordings) else [])]
     missing = [name for name in names if importlib.util.find_spec(name) is None]
@@ -53,6 +62,8 @@ def check_packages(recordings: Sequence[Recording]) -> None:
             f"Packages that clips need are not installed. Expected {' and '.join(names)}. "
             f"Received: no {' and no '.join(missing)}. Install them with `pip install 'mmtrans[clips]'`."
         )
+    if needs_face(recordings, settings):
+        check_face_models(expressions=settings.expressions)
 
 
 @cache

@@ -1,20 +1,21 @@
-"""One recording: its sound is decoded once, and measured, cut and written as it comes."""
+"""One recording: its face is watched, then its sound is decoded once, and measured, cut and written as it comes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
 from mmtrans.clips.account import ClipAccount, Counted, LeftOut, Reason
-from mmtrans.clips.listing import Recording
+from mmtrans.clips.face.recording import RecordedFace
+from mmtrans.clips.listing import Recording, may_have_picture
 from mmtrans.clips.pieces import Piece, Span
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.sound.recording import RecordedSound, RecordingError
-from mmtrans.clips.steps import mean_of_words
-from mmtrans.clips.store import ArrayWriter, ClipStore, Receipt, SegmentReceipt
-from mmtrans.clips.voice.columns import FRAME_SECONDS
+from mmtrans.clips.steps import known_means, mean_of_words
+from mmtrans.clips.store import ArrayWriter, ClipStore, Receipt, SegmentReceipt, array_name
+from mmtrans.clips.voice.columns import FRAME_SECONDS, RATE_HZ
 from mmtrans.clips.voice.stream import VoiceStream
 from mmtrans.clips.words.files import read_words_file, words_beside
 from mmtrans.clips.words.timed import TimedWord, moved
@@ -22,6 +23,9 @@ from mmtrans.sources.words import storable_text
 from mmtrans.system import interrupts
 from tfrecords.manifest import file_sha256
 from tfrecords.schema import segment_id
+
+#: Samples of silence that stand for no sound, at a time: ten seconds.
+_SILENT_BLOCK = 10 * RATE_HZ
 
 
 def request_of(recording: Recording) -> dict[str, object]:
@@ -52,16 +56,26 @@ def extract_recording(
     segments: list[SegmentReceipt] = []
     sha256 = None
     may_go_better = False
-    with store.new_arrays(recording.name) as path, ArrayWriter(path) as writer:
+    with (
+        store.new_arrays(recording.name) as path,
+        ArrayWriter(path) as writer,
+        RecordedFace(recording.path, settings, account) as face,
+    ):
         try:
             spans, known = _spans(recording, settings, account)
-            for piece in _pieces(sound, spans):
-                segment, steps = _segment(piece, len(segments), settings)
-                if len(steps):
-                    writer.add(segment["id"], steps)
-                    segments.append(segment)
-                else:
-                    account.leave(f"{recording.name}, from {segment['start']:g} s", Reason.NO_WORDS)
+            if settings.face_fps and may_have_picture(recording.path):
+                face.watch()
+            for piece in _pieces(sound, face, spans, account):
+                segment, arrays = _segment(piece, len(segments), settings, sound, face)
+                reason = _why_not(piece, arrays, settings)
+                if reason is not None:
+                    account.leave(f"{recording.name}, from {segment['start']:g} s", reason)
+                    continue
+                for modality, array in arrays.items():
+                    writer.add(array_name(segment["id"], modality), array)
+                segments.append(segment)
+            if face.steps:
+                account.count(Counted.WITHOUT_FACE, sum("video" not in segment["steps"] for segment in segments))
             _count_words(segments, known, account)
             account.count(Counted.WITHOUT_WORDS, not any(segment["words"] for segment in segments))
             sha256 = file_sha256(recording.path)
@@ -74,7 +88,8 @@ def extract_recording(
         request=request,
         sha256=sha256,
         sound=dict(sound.known),
-        seconds=sound.seconds,
+        picture=dict(face.known),
+        seconds=sound.seconds or face.seconds,
         segments=segments,
         counts=account.in_words(),
         left_out=account.left_out(),
@@ -92,6 +107,7 @@ def failed(recording: Recording, reason: Reason, detail: str) -> Receipt:
         request={},
         sha256=None,
         sound={},
+        picture={},
         seconds=0.0,
         segments=[],
         counts={},
@@ -123,11 +139,11 @@ def _spans(
     return [Span(wanted, known, text, settings, account) for wanted, text in pairs], known
 
 
-def _pieces(sound: RecordedSound, spans: Sequence[Span]) -> Iterator[Piece]:
+def _pieces(sound: RecordedSound, face: RecordedFace, spans: Sequence[Span], account: ClipAccount) -> Iterator[Piece]:
     """The pieces of all spans, in the order in which they end."""
     voice = VoiceStream()
     samples = frames = 0
-    for block in sound.blocks():
+    for block in _blocks(sound, face, account):
         interrupts.raise_held_back()
         measured = voice.push(block)
         for span in spans:
@@ -141,25 +157,58 @@ def _pieces(sound: RecordedSound, spans: Sequence[Span]) -> Iterator[Piece]:
         yield from span.finish()
 
 
-def _segment(piece: Piece, number: int, settings: ExtractSettings) -> tuple[SegmentReceipt, np.ndarray]:
-    """A segment and its steps; there are none where they would be words, and none are spoken."""
+def _blocks(sound: RecordedSound, face: RecordedFace, account: ClipAccount) -> Iterator[np.ndarray]:
+    """Blocks of samples; silence so long as the picture lasts where there is no sound."""
+    try:
+        yield from sound.blocks()
+    except RecordingError as error:
+        if error.reason is not Reason.NO_SOUND or not face.steps:
+            raise
+        account.count(Counted.WITHOUT_SOUND)
+        rest = round(face.seconds * RATE_HZ)
+        while rest > 0:
+            yield np.zeros(min(rest, _SILENT_BLOCK), np.float32)
+            rest -= _SILENT_BLOCK
+
+
+def _why_not(piece: Piece, arrays: Mapping[str, np.ndarray], settings: ExtractSettings) -> Reason | None:
+    """Why a piece becomes no segment, if it does not."""
+    if settings.steps == "words" and not piece.words:
+        return Reason.NO_WORDS
+    return None if arrays else Reason.NOTHING_MEASURED
+
+
+def _segment(
+    piece: Piece, number: int, settings: ExtractSettings, sound: RecordedSound, face: RecordedFace
+) -> tuple[SegmentReceipt, dict[str, np.ndarray]]:
+    """A segment and its arrays by modality; a step is a word or a frame."""
     wanted = piece.wanted
-    by_word = settings.steps == "words"
-    steps = mean_of_words(piece.frames, piece.words, piece.first) if by_word else piece.frames
     start = piece.first * FRAME_SECONDS
+    end = start + len(piece.frames) * FRAME_SECONDS
+    arrays = {}
+    if sound.known:
+        arrays["audio"] = (
+            mean_of_words(piece.frames, piece.words, piece.first) if settings.steps == "words" else piece.frames
+        )
+    if face.steps:
+        rows, first = face.between(start, end)
+        if settings.steps == "words":
+            rows = known_means(rows, piece.words, first, 1 / settings.face_fps)
+        if not np.isnan(rows).all():
+            arrays["video"] = rows
     segment: SegmentReceipt = {
         "id": segment_id(wanted.video_id, number if wanted.index is None else wanted.index),
         "label": wanted.label,
         "split": wanted.split,
         "speaker": wanted.speaker or wanted.video_id,
         "start": round(start, 3),
-        "end": round(start + len(piece.frames) * FRAME_SECONDS, 3),
-        "steps": len(steps),
+        "end": round(end, 3),
+        "steps": {name: len(array) for name, array in arrays.items()},
         "words": [
             (storable_text(word.text), round(word.start, 3), round(word.end, 3), word.how) for word in piece.words
         ],
     }
-    return segment, steps
+    return segment, arrays
 
 
 def _count_words(segments: Sequence[SegmentReceipt], known: Sequence[TimedWord] | None, account: ClipAccount) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mmtrans.bounds import CLIP_SHIFT, SEGMENT_SECONDS, check_number
+from mmtrans.bounds import CLIP_SHIFT, FACE_FPS, SEGMENT_SECONDS, check_number
 
 #: What a step of a segment is: a word, or 10 ms.
 STEPS = ("words", "frames")
@@ -24,6 +24,8 @@ class ExtractSettings:
         normalise: `speaker` for columns less their median of the speaker, divided by the median of what then is left.
         segment_seconds: the longest piece that a recording is cut into at its pauses.
         clip_shift: seconds added to the times of words that are given.
+        face_fps: pictures a second in which the face is measured; 0 for none.
+        expressions: whether faces have the seven expression scores, too.
 
     Raises:
         ValueError: a setting is out of range.
@@ -33,6 +35,8 @@ class ExtractSettings:
     normalise: str = "none"
     segment_seconds: float = 20.0
     clip_shift: float = 0.0
+    face_fps: float = 10.0
+    expressions: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("steps", STEPS), ("normalise", NORMALISE)):
@@ -42,6 +46,7 @@ class ExtractSettings:
                 )
         check_number("--segment-seconds", self.segment_seconds, **SEGMENT_SECONDS)
         check_number("--clip-shift", self.clip_shift, **CLIP_SHIFT)
+        check_number("--face-fps", self.face_fps, **FACE_FPS)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ExtractSettings:
@@ -57,7 +62,8 @@ class ExtractSettings:
                 f"The settings of the clips are not understood. Expected {', '.join(known)}. "
                 f"Received: {', '.join(sorted(settings))}. Extract them again, and train anew."
             )
-        return cls(**settings)
+        # Before faces were measured no setting told so.
+        return cls(**{"face_fps": 0.0, **settings})
 
     def to_json(self) -> dict[str, object]:
         """The settings as JSON has them."""

@@ -14,7 +14,7 @@ _TO_DEVIATION = 1.4826
 
 
 def mean_of_words(frames: np.ndarray, words: Sequence[TimedWord], first: int) -> np.ndarray:
-    """The mean of the frames in whose middle each word is spoken; of pitch, of those that have one.
+    """The mean of the frames of a voice in whose middle each word is spoken; of pitch, of those that have one.
 
     A word that is shorter than a frame, or lies outside, has the nearest one.
 
@@ -26,34 +26,65 @@ def mean_of_words(frames: np.ndarray, words: Sequence[TimedWord], first: int) ->
     Returns:
         `(words, columns)`.
     """
+    means = known_means(_without_unvoiced(frames), words, first, FRAME_SECONDS)
+    means[:, F0] = np.nan_to_num(means[:, F0])
+    return means
+
+
+def known_means(frames: np.ndarray, words: Sequence[TimedWord], first: int, frame_seconds: float) -> np.ndarray:
+    """The mean of the known cells of the frames in whose middle each word is spoken, `(words, columns)` float32.
+
+    A word that is shorter than a frame, or lies outside, has the nearest one. Where all cells are NaN, so is the mean.
+
+    Args:
+        frames: `(steps, columns)`, with NaN where nothing is known.
+        words: words with times in the recording.
+        first: the number of the first frame in the recording.
+        frame_seconds: from one frame to the next.
+    """
     means = np.zeros((len(words), frames.shape[1]), np.float32)
     for row, word in enumerate(words):
-        edges = np.rint(np.array([word.start, word.end]) / FRAME_SECONDS) - first
+        edges = np.rint(np.array([word.start, word.end]) / frame_seconds) - first
         low, high = np.clip(edges, 0, len(frames)).astype(int)
         if low >= high:
-            low = min(max(int(word.middle / FRAME_SECONDS) - first, 0), len(frames) - 1)
+            low = min(max(int(word.middle / frame_seconds) - first, 0), len(frames) - 1)
             high = low + 1
         spoken = frames[low:high].astype(np.float64)
-        means[row] = spoken.mean(axis=0)
-        pitched = spoken[:, F0][spoken[:, F0] > 0]
-        means[row, F0] = pitched.mean() if len(pitched) else 0
+        is_known = ~np.isnan(spoken)
+        total, count = np.where(is_known, spoken, 0).sum(axis=0), is_known.sum(axis=0)
+        means[row] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return means
 
 
 def statistics_of(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median and spread of each column of `(steps, columns)`; of pitch, of the steps that have one."""
+    """Median and spread of the known cells of each column of `(steps, columns)`; 0 and 1 where there are none."""
     values = steps.astype(np.float64)
-    pitch = values[:, F0]
-    values[:, F0] = np.where(pitch > 0, pitch, np.nan)
-    if np.isnan(values[:, F0]).all():
-        values[:, F0] = 0
+    # What is wholly unknown has no median.
+    values[:, np.isnan(values).all(axis=0)] = 0
     median = np.nanmedian(values, axis=0)
     spread = np.nanmedian(np.abs(values - median), axis=0) * _TO_DEVIATION
     return median, np.where(spread > 0, spread, 1)
 
 
+def statistics_of_voice(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread of each column of a voice `(steps, columns)`; of pitch, of the steps that have one."""
+    return statistics_of(_without_unvoiced(steps))
+
+
 def normalised(steps: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """`(steps, columns)` relative to a speaker's median, in his or her spreads; a step without pitch stays 0 there."""
-    relative = (steps - median) / spread
-    relative[:, F0] = np.where(steps[:, F0] > 0, relative[:, F0], 0)
-    return relative.astype(np.float32)
+    """`(steps, columns)` relative to a speaker's median, in his or her spreads; what is unknown stays so."""
+    return ((steps - median) / spread).astype(np.float32)
+
+
+def normalised_voice(steps: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """The same of a voice; a step without pitch stays 0 there."""
+    relative = normalised(_without_unvoiced(steps), median, spread)
+    relative[:, F0] = np.nan_to_num(relative[:, F0])
+    return relative
+
+
+def _without_unvoiced(frames: np.ndarray) -> np.ndarray:
+    """Frames of a voice with NaN for the pitch of those that have none."""
+    values = frames.astype(np.float64)
+    values[:, F0] = np.where(values[:, F0] > 0, values[:, F0], np.nan)
+    return values

@@ -1,8 +1,8 @@
 """The directory of a corpus of clips: what is done of each recording, and the corpus that is made of all at the end.
 
 `clips/<recording>.json` tells what became of a recording, and `clips/<recording>.npz` has the arrays of its segments as
-they were measured. Both are there or the recording is not done. `segments.csv`, `audio.npz` and `corpus.json` are made
-of them, and are what `mmtrans convert` reads.
+they were measured. Both are there or the recording is not done. `segments.csv`, `audio.npz`, `video.npz` and
+`corpus.json` are made of them, and are what `mmtrans convert` reads.
 """
 
 from __future__ import annotations
@@ -26,14 +26,17 @@ from mmtrans.system.escape import for_file_name
 from mmtrans.system.files import new_file, write_atomically
 from tfrecords.directories import remove
 
-TABLE, ARRAYS, SETTINGS, CLIPS = "segments.csv", "audio.npz", "corpus.json", "clips"
+TABLE, SETTINGS, CLIPS = "segments.csv", "corpus.json", "clips"
+
+#: Modality → the archive of its arrays.
+ARRAYS = {"audio": "audio.npz", "video": "video.npz"}
 
 #: What is in the directory, besides what every command leaves there for a moment.
-_OWN = (TABLE, ARRAYS, SETTINGS, CLIPS)
+_OWN = (TABLE, *ARRAYS.values(), SETTINGS, CLIPS)
 
 
 class SegmentReceipt(TypedDict):
-    """A segment: `words` has `(word, start, end, how)` with times in the recording."""
+    """A segment: `steps` has modality → steps, `words` has `(word, start, end, how)` with times in the recording."""
 
     id: str
     label: float | None
@@ -41,20 +44,22 @@ class SegmentReceipt(TypedDict):
     speaker: str
     start: float
     end: float
-    steps: int
+    steps: dict[str, int]
     words: list[tuple[str, float, float, str]]
 
 
 class Receipt(TypedDict):
     """What became of a recording.
 
-    `request` is all that its segments depend on; `sound` is what FFmpeg told of the file.
+    `request` is all that its segments depend on; `sound` and `picture` are what FFmpeg told of the
+    file.
     """
 
     recording: str
     request: dict[str, object]
     sha256: str | None
     sound: dict[str, object]
+    picture: dict[str, object]
     seconds: float
     segments: list[SegmentReceipt]
     counts: dict[str, float]
@@ -121,8 +126,10 @@ class ClipStore:
             receipt: Receipt = json.loads(place.with_name(f"{place.name}.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
+        # An earlier version told nothing of pictures, and named arrays otherwise.
+        is_earlier = "picture" not in receipt
         is_other = request is not None and receipt["request"] != request
-        return receipt if self._arrays_of(recording).is_file() and not is_other else None
+        return receipt if self._arrays_of(recording).is_file() and not is_earlier and not is_other else None
 
     def take(self, other: ClipStore, recording: str) -> Receipt:
         """Puts what became of a recording, as another directory has it, in this one."""
@@ -143,7 +150,7 @@ class ClipStore:
 
     def forget_corpus(self) -> None:
         """Removes what is made of all recordings, before more of them are done."""
-        for name in (TABLE, ARRAYS):
+        for name in (TABLE, *ARRAYS.values()):
             remove(self.directory / name)
 
     def new_arrays(self, recording: str):
@@ -155,28 +162,33 @@ class ClipStore:
         place = self._place(receipt["recording"])
         write_atomically(place.with_name(f"{place.name}.json"), json.dumps(receipt, ensure_ascii=False, indent=1))
 
-    def arrays(self, receipt: Receipt) -> Iterator[tuple[SegmentReceipt, np.ndarray]]:
-        """The segments of a recording, and the array `(steps, columns)` of each as it was measured."""
+    def arrays(self, receipt: Receipt, modality: str) -> Iterator[tuple[SegmentReceipt, np.ndarray]]:
+        """The segments of a recording that have a modality, and its array `(steps, columns)` as it was measured."""
         if not receipt["segments"]:
             # What failed has no file.
             return
         with open_npz(self._arrays_of(receipt["recording"])) as archive:
             for segment in receipt["segments"]:
-                yield segment, read_array(archive, segment["id"])
+                if modality in segment["steps"]:
+                    yield segment, read_array(archive, array_name(segment["id"], modality))
 
     def write_corpus(
-        self, receipts: Sequence[Receipt], arrays: Iterable[tuple[str, np.ndarray]], settings: Mapping[str, object]
+        self,
+        receipts: Sequence[Receipt],
+        arrays: Mapping[str, Iterable[tuple[str, np.ndarray]]],
+        settings: Mapping[str, object],
     ) -> None:
         """Writes the corpus; the table comes last, and without it there is none.
 
         Args:
             receipts: what became of all recordings.
-            arrays: id and array of each segment.
+            arrays: modality → id and array of each segment that has it.
             settings: what `corpus.json` holds.
         """
-        with new_file(self.directory / ARRAYS) as path, ArrayWriter(path) as writer:
-            for id, array in arrays:
-                writer.add(id, array)
+        for modality, pairs in arrays.items():
+            with new_file(self.directory / ARRAYS[modality]) as path, ArrayWriter(path) as writer:
+                for id, array in pairs:
+                    writer.add(id, array)
         write_atomically(self.directory / SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1))
         out = io.StringIO(newline="")
         table = csv.writer(out, lineterminator="\n")
@@ -203,6 +215,11 @@ def _differing(begun: Begun, given: Begun) -> list[tuple[str, object, object]]:
     shared = sorted(begun["models"].keys() & given["models"].keys())
     pairs = [(name, given["models"][name][:12], begun["models"][name][:12]) for name in shared]
     return settings + [(name, model, other) for name, model, other in pairs if model != other]
+
+
+def array_name(id: str, modality: str) -> str:
+    """The name of a segment's array among those of its recording."""
+    return f"{modality}/{id}"
 
 
 class ArrayWriter:

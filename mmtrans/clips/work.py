@@ -88,8 +88,8 @@ class ClipWork:
         """
         host = socket.gethostname()
         try:
-            check_packages([task])
-            check_models(self.models, models_for([task]), host)
+            check_packages([task], self.settings)
+            check_models(self.models, models_for([task], self.settings), host)
             return request_of(task)
         except OSError as error:
             raise ValueError(f"{error.strerror} ({host})") from error
@@ -127,7 +127,7 @@ def measure(
         memory=_MEMORY,
     )
     try:
-        with opened(options, ClipWork(settings, models_for(recordings), directory), needs) as engine:
+        with opened(options, ClipWork(settings, models_for(recordings, settings), directory), needs) as engine:
             for number, recording in enumerate(recordings):
                 engine.submit(recording, str(number))
             progress(0, len(recordings))

@@ -57,7 +57,7 @@ def rows_of(path):
 def test_records_tell_how_clips_were_extracted(records):
     extraction = Manifest.load(records).extraction
     assert extraction["settings"] == ExtractSettings(normalise="speaker", segment_seconds=15).to_json()
-    assert set(extraction["packages"]) == {"av", "numpy", "scipy", "pocketsphinx"}
+    assert set(extraction["packages"]) >= {"av", "numpy", "scipy", "pocketsphinx"}
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_a_model_of_other_columns_reads_no_clips():
     with pytest.raises(ValueError, match=r"^The model has not learned from clips\. .*a model of other text and audio"):
         settings_of(scorer)
     scorer.modalities = {"text": {}}
-    assert settings_of(scorer) == ExtractSettings()
+    assert settings_of(scorer) == ExtractSettings(face_fps=0)
 
 
 @pytest.mark.parametrize("settings", [{"steps": "words", "face": 3}, {"segment_seconds": "x"}, {"steps": None}])

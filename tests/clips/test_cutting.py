@@ -6,7 +6,14 @@ from mmtrans.clips.cutting import first_cut, within
 from mmtrans.clips.listing import Wanted
 from mmtrans.clips.pieces import Span
 from mmtrans.clips.settings import ExtractSettings
-from mmtrans.clips.steps import mean_of_words, normalised, statistics_of
+from mmtrans.clips.steps import (
+    known_means,
+    mean_of_words,
+    normalised,
+    normalised_voice,
+    statistics_of,
+    statistics_of_voice,
+)
 from mmtrans.clips.voice.columns import COLUMNS, ENERGY, F0
 from mmtrans.clips.words.timed import TimedWord
 
@@ -104,14 +111,25 @@ def test_columns_relative_to_a_speaker():
     steps = np.zeros((5, len(COLUMNS)), np.float32)
     steps[:, ENERGY] = [1, 2, 3, 4, 100]
     steps[:, F0] = [0, 100, 110, 120, 0]
-    median, spread = statistics_of(steps)
-    found = normalised(steps, median, spread)
+    median, spread = statistics_of_voice(steps)
+    found = normalised_voice(steps, median, spread)
     np.testing.assert_allclose(found[:, ENERGY], (np.array([1, 2, 3, 4, 100]) - 3) / 1.4826, rtol=1e-5)
     np.testing.assert_allclose(found[:, F0], [0, -10 / 14.826, 0, 10 / 14.826, 0], rtol=1e-5)
     # A column that never moves stays finite.
     assert not found[:, 5].any()
     steps[:, F0] = 0
-    assert not normalised(steps, *statistics_of(steps))[:, F0].any()
+    assert not normalised_voice(steps, *statistics_of_voice(steps))[:, F0].any()
+
+
+def test_what_is_not_known_is_in_no_mean_and_no_median():
+    steps = np.array([[1, np.nan], [np.nan, np.nan], [3, np.nan], [8, np.nan]])
+    median, spread = statistics_of(steps)
+    np.testing.assert_allclose(median, [3, 0])
+    np.testing.assert_allclose(spread, [2 * 1.4826, 1])
+    np.testing.assert_allclose(normalised(steps, median, spread)[:, 0] * spread[0], [-2, np.nan, 0, 5], atol=1e-6)
+    words = [TimedWord("a", 1.0, 1.15), TimedWord("b", 1.1, 1.2), TimedWord("c", 1.2, 1.4), TimedWord("d", 1.11, 1.12)]
+    means = known_means(steps, words, 10, 0.1)[:, 0]
+    np.testing.assert_allclose(means, [1, np.nan, 5.5, np.nan])
 
 
 @pytest.mark.parametrize(
@@ -121,6 +139,7 @@ def test_columns_relative_to_a_speaker():
         ({"normalise": "all"}, r"Unknown choice of --normalise\. .*normalise='all'"),
         ({"segment_seconds": 0.5}, r"--segment-seconds is out of range\. .*segment_seconds=0\.5"),
         ({"clip_shift": float("nan")}, r"--clip-shift is out of range"),
+        ({"face_fps": 61}, r"--face-fps is out of range\. .*face_fps=61"),
     ],
 )
 def test_settings_out_of_range_are_one_sentence(fields, match):

@@ -118,22 +118,22 @@ def decode_sound(path: str, *, rate: int) -> Iterator[Part]:
     import av
 
     try:
-        with _open(path) as container:
+        with open_media(path) as container:
             failed = _failure(container)
             if failed is None:
                 known = _known(container)
                 weights = _weights(Sound(container, rate), rate) if known["channels"] != 1 else None
     except (av.FFmpegError, UnicodeError) as error:
-        failed = {"failed": "NOT_MEDIA", "detail": _reason(error)}
+        failed = {"failed": "NOT_MEDIA", "detail": reason_of(error)}
     if failed is not None:
         yield failed, {}
         return
-    with _open(path) as container:
+    with open_media(path) as container:
         yield {**known, "dead_channels": 0 if weights is None else int(np.count_nonzero(weights == 0))}, {}
         try:
             yield from _mixed(Sound(container, rate), weights, rate)
         except av.FFmpegError as error:
-            raise ValueError(_reason(error)) from error
+            raise ValueError(reason_of(error)) from error
 
 
 def _failure(container: Any) -> dict[str, object] | None:
@@ -145,14 +145,16 @@ def _failure(container: Any) -> dict[str, object] | None:
     return None
 
 
-def _open(path: str) -> Any:
+def open_media(path: str) -> Any:
+    """Opens a local file of a format that holds its data itself."""
     import av
 
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What FFmpeg says of a failure, on one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
