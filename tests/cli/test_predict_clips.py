@@ -124,7 +124,7 @@ def test_another_model_file_is_refused(run, capsys):
     finally:
         environment.write_bytes(whole)
     error = capsys.readouterr().err
-    assert "measured with another model than in training. Expected files of the same sha256." in error
+    assert "measured with another model than those before. Expected files of the same sha256." in error
     assert "Received: aligner=" in error
     assert " after 000000000000 (" in error
 
