@@ -62,7 +62,8 @@ from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import build_regressor
 from mmtrans.notebook.entries import convert, fit, open_run
 from mmtrans.notebook.fitted import Fitted
-from mmtrans.notebook.studies import grid, report, tune
+from mmtrans.notebook.grids import grid, report
+from mmtrans.notebook.searches import tune
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
 from mmtrans.config import Config
-from mmtrans.config.files import load_yaml
 from mmtrans.conversion import convert as conversion
 from mmtrans.conversion.parts import way_to_prepare
 from mmtrans.data.records import Records
 from mmtrans.engine.options import EngineOptions
 from mmtrans.notebook.fitted import Fitted
+from mmtrans.notebook.given import configuration
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.sources.corpus import Corpus
@@ -128,13 +127,6 @@ def fit(
     opened = Run.open_or_create(path, chosen, records)
     train(opened, records, quiet)
     return Fitted(opened)
-
-
-def configuration(config: Config | str | Path | None, fields: Mapping[str, Any]) -> Config:
-    """A configuration, or that of a YAML file, or the default for `None`, with some fields changed."""
-    if isinstance(config, Config):
-        return replace(config, **fields)
-    return Config(**{**(load_yaml(config) if config else {}), **fields})
 
 
 def open_run(path: str | Path) -> Fitted:
