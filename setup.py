@@ -63,6 +63,7 @@ EXTRAS = {
         "pytest-cov>=7",
     ],
     "clips": ["av>=17", "pocketsphinx>=5.0.4", "ai-edge-litert>=2", "pillow>=10"],
+    "asr": ["faster-whisper>=1.2"],
     "explore": ["vl-convert-python>=1.9"],
     "notebook": ["pandas>=2.2"],
     "hub": ["huggingface_hub>=0.30"],

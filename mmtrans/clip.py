@@ -11,7 +11,7 @@ from pathlib import Path
 from mmtrans.clips.extract import Extraction, extract, versions
 from mmtrans.clips.listing import list_clips
 from mmtrans.clips.models import check_models, models_for
-from mmtrans.clips.settings import ExtractSettings
+from mmtrans.clips.settings import ExtractSettings, model_name
 from mmtrans.inference.predict import Prediction, Scorer, predict
 from mmtrans.runs.run import Run
 from mmtrans.sources.labels import ANY_LABEL
@@ -32,6 +32,7 @@ def predict_clip(
     model: Run | Scorer | str | Path,
     clips: str | Path,
     *,
+    asr_model: str | Path | None = None,
     text_encoder: str | Path | None = None,
     glove: str | Path | None = None,
     influence: bool = False,
@@ -48,6 +49,7 @@ def predict_clip(
     Args:
         model: a run, an opened model, or the directory of either.
         clips: a video or sound file, a folder of such, or a table of clips.
+        asr_model: what recognises the words of clips without any, as of `mmtrans extract`; by default as in training.
         text_encoder: where the run's encoder of words lies now; where it was at conversion without it.
         glove: where the run's file of word vectors lies now; needed unless it is a large one that was read here.
         influence: whether each step's influence is told.
@@ -63,7 +65,7 @@ def predict_clip(
     scorer = model if isinstance(model, Scorer) else Scorer.open(model.path if isinstance(model, Run) else model)
     reads_text = "text" in scorer.modalities
     vectors = vectors_for(scorer, text_encoder=text_encoder, glove=glove) if reads_text else {}
-    with extracted(scorer, clips) as extraction:
+    with extracted(scorer, clips, asr_model) as extraction:
         corpus = open_corpus(extraction.corpus, label=ANY_LABEL, **vectors)
         found = list(predict(scorer, corpus, influence=influence))
     spoken = []
@@ -74,13 +76,20 @@ def predict_clip(
 
 
 @contextlib.contextmanager
-def extracted(scorer: Scorer, clips: str | Path) -> Iterator[Extraction]:
+def extracted(scorer: Scorer, clips: str | Path, asr_model: str | Path | None = None) -> Iterator[Extraction]:
     """A context in which there is a corpus of clips, extracted as those that a model learned from were.
+
+    Args:
+        scorer: the model.
+        clips: as of `predict_clip`.
+        asr_model: as of `predict_clip`.
 
     Raises:
         ValueError: as `predict_clip`; or `extract` raises one.
     """
     settings = settings_of(scorer)
+    if asr_model is not None:
+        settings = replace(settings, asr_model=model_name(asr_model))
     extraction = scorer.extraction or {}
     check_models(extraction.get("models", {}), models_for(list_clips(clips).recordings, settings), scorer.name)
     learned = extraction.get("packages", {})

@@ -58,7 +58,7 @@ def extracted(arguments: argparse.Namespace, scorer: Scorer) -> Iterator[Times]:
     """
     from mmtrans import clip
 
-    with clip.extracted(scorer, arguments.source) as extraction:
+    with clip.extracted(scorer, arguments.source, arguments.asr_model) as extraction:
         arguments.source = str(extraction.corpus)
         yield extraction.times
 

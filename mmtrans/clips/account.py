@@ -35,6 +35,7 @@ class Counted(Enum):
 
     GIVEN = "words with times that were given"
     ALIGNED = "words aligned to the sound"
+    RECOGNISED = "words recognised"
     SPREAD = "words spread evenly, as nothing tells their times"
     UNKNOWN = "words that the aligner's dictionary lacks"
     NOT_ALIGNED = "transcripts that do not fit their sound"

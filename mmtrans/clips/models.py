@@ -11,22 +11,28 @@ from pathlib import Path
 from mmtrans.clips.face.models import check_face_models, face_models
 from mmtrans.clips.listing import Recording, may_have_picture
 from mmtrans.clips.settings import ExtractSettings
-from mmtrans.clips.words.align import MODEL_FILES
-from mmtrans.clips.words.files import has_transcript
+from mmtrans.clips.words import align, recognise
+from mmtrans.clips.words.files import has_transcript, lacks_words
 from tfrecords.manifest import file_sha256
 
-ALIGNER = "aligner"
+ALIGNER, RECOGNISER = "aligner", "recogniser"
 
 
 def models_for(recordings: Sequence[Recording], settings: ExtractSettings) -> dict[str, str]:
-    """Name of each model that recordings are measured with → sha256 of its files; nothing of what is not installed."""
-    found = {ALIGNER: _aligner()} if needs_aligner(recordings) else {}
+    """Name of each model that recordings are measured with → sha256 of its files; nothing of what is not installed.
+
+    Raises:
+        FileNotFoundError, ValueError: as of `mmtrans.clips.words.recognise.model_folder`.
+    """
+    found = {ALIGNER: _aligner()} if _needs_aligner(recordings) else {}
+    if _needs_recogniser(recordings, settings):
+        found[RECOGNISER] = _recogniser(settings.asr_model)
     if needs_face(recordings, settings):
         found |= face_models(expressions=settings.expressions)
     return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
 
 
-def needs_aligner(recordings: Sequence[Recording]) -> bool:
+def _needs_aligner(recordings: Sequence[Recording]) -> bool:
     """Whether a transcript of one of them has to be aligned."""
     return any(has_transcript(each.path, [wanted.transcript for wanted in each.wanted]) for each in recordings)
 
@@ -34,6 +40,12 @@ def needs_aligner(recordings: Sequence[Recording]) -> bool:
 def needs_face(recordings: Sequence[Recording], settings: ExtractSettings) -> bool:
     """Whether the face in one of them has to be measured."""
     return settings.face_fps > 0 and any(may_have_picture(each.path) for each in recordings)
+
+
+def _needs_recogniser(recordings: Sequence[Recording], settings: ExtractSettings) -> bool:
+    """Whether the words of one of them have to be recognised."""
+    lacking = (lacks_words(each.path, [wanted.transcript for wanted in each.wanted]) for each in recordings)
+    return bool(settings.asr_model) and any(lacking)
 
 
 def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str) -> None:
@@ -55,12 +67,15 @@ def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str
 
 def check_packages(recordings: Sequence[Recording], settings: ExtractSettings) -> None:
     """Raises a ValueError where a package is not installed that recordings are measured with."""
-    names = ["av", *(["pocketsphinx"] if needs_aligner(recordings) else [])]
+    names = ["av", *(["pocketsphinx"] if _needs_aligner(recordings) else [])]
+    is_recognised = _needs_recogniser(recordings, settings)
+    names += ["faster_whisper"] if is_recognised else []
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(
             f"Packages that clips need are not installed. Expected {' and '.join(names)}. "
-            f"Received: no {' and no '.join(missing)}. Install them with `pip install 'mmtrans[clips]'`."
+            f"Received: no {' and no '.join(missing)}. Install them with "
+            f"`pip install 'mmtrans[clips{',asr' if is_recognised else ''}]'`."
         )
     if needs_face(recordings, settings):
         check_face_models(expressions=settings.expressions)
@@ -72,7 +87,13 @@ def _aligner() -> str | None:
         return None
     import pocketsphinx
 
-    return sha256_of(Path(pocketsphinx.get_model_path(name)) for name in MODEL_FILES)
+    return sha256_of(Path(pocketsphinx.get_model_path(name)) for name in align.MODEL_FILES)
+
+
+@cache
+def _recogniser(name: str) -> str:
+    folder = recognise.model_folder(name)
+    return sha256_of(folder / file for file in recognise.MODEL_FILES)
 
 
 def sha256_of(files: Iterable[Path]) -> str:

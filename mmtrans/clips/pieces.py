@@ -13,6 +13,7 @@ from mmtrans.clips.listing import Wanted
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.voice.columns import COLUMNS, ENERGY, FRAME_SECONDS, HOP
 from mmtrans.clips.words import align
+from mmtrans.clips.words.recognise import recognise
 from mmtrans.clips.words.timed import TimedWord, moved
 
 #: What stays one segment may be so long.
@@ -57,6 +58,7 @@ class Span:
     ) -> None:
         self._wanted, self._account = wanted, account
         self._words, self._transcript = words or [], transcript
+        self._asr_model = settings.asr_model if words is None and transcript is None else ""
         self._longest = round(settings.segment_seconds / FRAME_SECONDS)
         self._first = round(wanted.start / FRAME_SECONDS)
         self._end = None if wanted.end is None else max(round(wanted.end / FRAME_SECONDS), self._first + 1)
@@ -74,8 +76,8 @@ class Span:
         return MAX_WHOLE_SECONDS if self._wanted.is_whole else None
 
     def take_samples(self, samples: np.ndarray, first: int) -> None:
-        """Takes samples of the recording from number `first` on; they are held where they are aligned."""
-        if self._transcript is None or self.is_done:
+        """Takes samples of the recording from number `first` on; they are held where words are found in them."""
+        if (self._transcript is None and not self._asr_model) or self.is_done:
             return
         start = max(self._first * HOP - first, 0)
         end = len(samples) if self._end is None else max(self._end * HOP - first, 0)
@@ -124,7 +126,9 @@ class Span:
 
     def _piece(self, count: int) -> Piece:
         first, last = self._first, self._first + count
-        piece = Piece(self._wanted, first, self._frames[:count].copy(), within(self._words, first, last))
+        frames = self._frames[:count].copy()
+        words = self._recognised(frames) if self._asr_model else within(self._words, first, last)
+        piece = Piece(self._wanted, first, frames, words)
         self._frames, self._first = self._frames[count:], last
         return piece
 
@@ -136,6 +140,13 @@ class Span:
         self._account.count(Counted.NOT_ALIGNED, bool(found.words) and not found.is_aligned)
         offset = self._first * FRAME_SECONDS
         return [moved(word, offset) for word in found.words]
+
+    def _recognised(self, frames: np.ndarray) -> list[TimedWord]:
+        """The words of the first of the frames that are held, with times in the recording; their samples go."""
+        samples, count = np.concatenate(self._samples), len(frames) * HOP
+        self._samples = [samples[count:]]
+        offset = self._first * FRAME_SECONDS
+        return [moved(word, offset) for word in recognise(self._asr_model, samples[:count], frames)]
 
     def _leave(self, reason: Reason, detail: str = "") -> None:
         wanted = self._wanted

@@ -212,7 +212,12 @@ def _segment(
 
 
 def _count_words(segments: Sequence[SegmentReceipt], known: Sequence[TimedWord] | None, account: ClipAccount) -> None:
-    by_how = {"given": Counted.GIVEN, "aligned": Counted.ALIGNED, "spread": Counted.SPREAD}
+    by_how = {
+        "given": Counted.GIVEN,
+        "aligned": Counted.ALIGNED,
+        "recognised": Counted.RECOGNISED,
+        "spread": Counted.SPREAD,
+    }
     used = [word for segment in segments for word in segment["words"]]
     for how, counted in by_how.items():
         account.count(counted, sum(word[3] == how for word in used))

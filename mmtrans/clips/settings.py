@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from mmtrans.bounds import CLIP_SHIFT, FACE_FPS, SEGMENT_SECONDS, check_number
@@ -13,6 +15,11 @@ STEPS = ("words", "frames")
 
 #: Whether columns are relative to their median of a speaker.
 NORMALISE = ("none", "speaker")
+
+
+def model_name(given: str | Path) -> str:
+    """A model as other processes find it: the whole path of a folder, or else a package's name."""
+    return os.path.abspath(given) if os.path.isdir(given) else str(given)
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class ExtractSettings:
         clip_shift: seconds added to the times of words that are given.
         face_fps: pictures a second in which the face is measured; 0 for none.
         expressions: whether faces have the seven expression scores, too.
+        asr_model: a model that recognises the words of recordings without any; empty for none.
 
     Raises:
         ValueError: a setting is out of range.
@@ -37,6 +45,7 @@ class ExtractSettings:
     clip_shift: float = 0.0
     face_fps: float = 10.0
     expressions: bool = False
+    asr_model: str = ""
 
     def __post_init__(self) -> None:
         for name, known in (("steps", STEPS), ("normalise", NORMALISE)):

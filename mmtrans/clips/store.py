@@ -211,7 +211,9 @@ class ClipStore:
 def _differing(begun: Begun, given: Begun) -> list[tuple[str, object, object]]:
     """Name, value and value before of each setting that differs, and of each model that both name."""
     before, now = ExtractSettings.of(begun["settings"]).to_json(), given["settings"]
-    settings = [(name, now[name], before[name]) for name in sorted(now) if now[name] != before[name]]
+    # The same model may have moved: its sha256 tells.
+    same = {"asr_model"} if now["asr_model"] and before["asr_model"] else set()
+    settings = [(name, now[name], before[name]) for name in sorted(now.keys() - same) if now[name] != before[name]]
     shared = sorted(begun["models"].keys() & given["models"].keys())
     pairs = [(name, given["models"][name][:12], begun["models"][name][:12]) for name in shared]
     return settings + [(name, model, other) for name, model, other in pairs if model != other]

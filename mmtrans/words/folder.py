@@ -63,7 +63,7 @@ def open_folder(name: str | Path) -> EncoderFolder:
         ValueError: the folder is of another architecture, or lacks weights that can be read safely, or a tokenizer.
     """
     text = str(name)
-    path = Path(name) if text and os.path.isdir(name) else _in_package(text) or _on_hub(text)
+    path = Path(name) if text and os.path.isdir(name) else folder_in_package(text, WEIGHTS_NAME) or _on_hub(text)
     if path is None:
         raise FileNotFoundError(
             f"There is no text encoder of this name. Expected a folder with {CONFIG_NAME} and {WEIGHTS_NAME}, an "
@@ -91,8 +91,8 @@ def read_tokenizer_settings(folder: EncoderFolder) -> dict[str, Any]:
     return read_json(path, dict[str, Any], "Copy the encoder's folder whole.")
 
 
-def _in_package(name: str) -> Path | None:
-    """The folder inside an installed package; the package's own code is not run."""
+def folder_in_package(name: str, weights: str) -> Path | None:
+    """The folder inside an installed package that holds settings and weights; the package's own code is not run."""
     if not _PACKAGE.fullmatch(name) or "." in name:
         return None
     found = importlib.util.find_spec(name.replace("-", "_"))
@@ -100,7 +100,7 @@ def _in_package(name: str) -> Path | None:
         root = Path(place)
         inside = sorted(root.glob(f"*/{CONFIG_NAME}"))
         for path in [root, *(config.parent for config in inside)]:
-            if (path / CONFIG_NAME).is_file() and (path / WEIGHTS_NAME).is_file():
+            if (path / CONFIG_NAME).is_file() and (path / weights).is_file():
                 return path
     return None
 

@@ -12,6 +12,7 @@ from mmtrans.clip import predict_clip, settings_of
 from mmtrans.clips.models import ALIGNER, check_models
 from mmtrans.clips.settings import ExtractSettings
 from tests.clips.signals import SPEECH, chirp, noise, write_wav
+from tests.clips.test_recognise import MODEL, needs_model
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.manifest import Manifest
 
@@ -110,6 +111,20 @@ def test_an_export_tells_how_its_clips_are_measured(run, tmp_path):
     (by_export,) = predict_clip(exported, SPEECH / "loved.ogg")
     assert by_export.score == pytest.approx(by_run.score, rel=1e-5)
     assert (by_export.start, by_export.end, by_export.words) == (by_run.start, by_run.end, by_run.words)
+
+
+@needs_model
+@pytest.mark.slow
+def test_a_clip_without_words_is_recognised(run, tmp_path):
+    clip = tmp_path / "talk.ogg"
+    clip.write_bytes((SPEECH / "loved.ogg").read_bytes())
+    with pytest.raises(ValueError, match="no word is spoken in it"):
+        predict_clip(run, clip)
+    (spoken,) = predict_clip(run, clip, asr_model=MODEL)
+    assert len({word.lower() for word in spoken.words} & {"i", "really", "loved", "this", "movie"}) > 2
+    assert main(["predict", str(run), str(clip), "--asr-model", MODEL, "--out", str(tmp_path / "rows.csv")]) == 0
+    (row,) = rows_of(tmp_path / "rows.csv")
+    assert (row["words"], float(row["score"])) == (" ".join(spoken.words), pytest.approx(spoken.score, rel=1e-6))
 
 
 @pytest.mark.slow

@@ -91,6 +91,7 @@ def test_corpus_json_tells_how_it_was_made(clips, tmp_path):
     content = json.loads((tmp_path / "corpus/corpus.json").read_text())
     made = content["extraction"]
     assert made["settings"] == ExtractSettings(clip_shift=0.05).to_json()
+    assert made["settings"].items() >= {"steps": "words", "segment_seconds": 20.0, "clip_shift": 0.05}.items()
     assert made["packages"].keys() >= {"av", "numpy", "scipy"}
     assert made["sound_hz"] == 16000
     assert made["steps"] == {"audio": "a word"}

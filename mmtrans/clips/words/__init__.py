@@ -1,1 +1,1 @@
-"""Words and their times: read from files beside a recording, or found by aligning a transcript."""
+"""Words and their times: read from files beside a recording, found by aligning a transcript, or recognised."""

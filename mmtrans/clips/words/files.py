@@ -30,15 +30,23 @@ def words_beside(recording: Path) -> Path | None:
 
 
 def has_transcript(recording: Path, transcripts: Sequence[str | None]) -> bool:
-    """Whether what tells the words of a recording is a transcript, without times.
+    """Whether what tells words of a recording is a transcript, without times.
 
     Args:
         recording: the file.
-        transcripts: what the table tells of what is said in it.
+        transcripts: what the table tells of what is said in each part of it.
     """
     beside = words_beside(recording)
     is_transcript = beside is not None and beside.suffix == TRANSCRIPT
     return is_transcript or (beside is None and any(transcripts))
+
+
+def lacks_words(recording: Path, transcripts: Sequence[str | None]) -> bool:
+    """Whether nothing tells the words of some part of a recording; as `has_transcript`, whose arguments it has."""
+    beside = words_beside(recording)
+    if beside is not None and (beside.suffix != TRANSCRIPT or len(transcripts) == 1):
+        return False
+    return not all(transcripts)
 
 
 def read_words_file(path: Path) -> list[TimedWord] | str:

@@ -15,7 +15,7 @@ class TimedWord:
         text: the word, without blanks.
         start: when it begins.
         end: when it ends.
-        how: `given` in a file, `aligned` to the sound, or `spread` between others.
+        how: `given` in a file, `aligned` to the sound, `recognised` in it, or `spread` between others.
     """
 
     text: str
