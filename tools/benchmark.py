@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, TypedDict
 
 from mmtrans.cli.main import fail
@@ -24,18 +25,25 @@ from mmtrans.cli.parser import Parser
 from mmtrans.training.execution import operation_threads
 from tools.benchmark_figures import Line, Results
 from tools.benchmark_options import Options
+from tools.benchmark_record import Record
 from tools.benchmark_rounds import Comparator, RatioLine, Summarized, run_rounds, thread_variables
 
 #: Name → module of this package, its function `Options → results`, what it measures.
 #: Modules are loaded when asked for: TensorFlow must not weigh on what does not use it.
 MEASUREMENTS = {
-    "convert": ("benchmark_commands", "measure_convert", "the `mmtrans convert` command, and reading alone"),
+    "convert": (
+        "benchmark_commands",
+        "measure_convert",
+        "the `mmtrans convert` command, and reading alone; or with --jobs on clusters",
+    ),
     "train": ("benchmark_train", "measure_train", "training text 300 -> audio 74 with attention"),
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
     "columns": ("benchmark_columns", "measure_columns", "training on text 300 and 1452 wide in turns, and its input"),
     "finetune": ("benchmark_finetune", "measure_finetune", "training a text encoder of MiniLM's sizes, all of it"),
     "decode": ("benchmark_decode", "measure_decode", "beam search, width 10, 512 tokens, 50 steps"),
     "serve": ("benchmark_serve", "measure_serve", "the exported sentiment signature, and how soon it answers"),
+    "grid": ("engine.grid", "measure_grid", "the `mmtrans grid` command, beside that of another checkout (--tree)"),
+    "engine": ("engine.scheduling", "measure_engine", "empty tasks on 50 simulated workers, and on two processes"),
     "start": ("benchmark_commands", "measure_start", "`mmtrans --help` and `import mmtrans`"),
 }
 
@@ -67,6 +75,8 @@ def build_parser() -> Parser:
         ("threads", "threads of each process"),
         ("repeats", "processes, each measuring once"),
         ("copies", "times that training and input read the corpus in an epoch"),
+        ("jobs", "workers of a grid and of a conversion"),
+        ("tasks", "empty tasks to schedule"),
     ):
         value = getattr(default, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N", help=f"{text} (default: {value})")
@@ -77,9 +87,14 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--encoder", metavar="DIR", help="text encoder to tune (default: random weights of MiniLM's sizes)"
     )
+    parser.add_argument("--recipes", metavar="LIST", default=default.recipes, help="recipes of a grid (default: paper)")
+    parser.add_argument("--tree", metavar="DIR", help="alternate a grid with that of another checkout of mmtrans")
+    parser.add_argument("--save", metavar="FILE", help="also write the lines there, with what they were measured on")
     parser.add_argument("--profile", metavar="DIR", help="write a TensorBoard trace of a few training steps")
     parser.add_argument("--against", metavar="FILE", help="alternate with a script that prints one JSON line")
-    parser.add_argument("--python", metavar="INTERPRETER", default=sys.executable, help="what runs that script")
+    parser.add_argument(
+        "--python", metavar="INTERPRETER", default=sys.executable, help="what runs that script or checkout"
+    )
     parser.add_argument(
         "--args", type=str, metavar="TEXT", default="", help='arguments of that script: "--only frames"'
     )
@@ -132,9 +147,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints the lines, and returns the exit code: 0, or 2 for bad input (one sentence on stderr)."""
     arguments = build_parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    record = None if arguments.save is None else Record(Path(arguments.save), sys.argv[1:] if argv is None else argv)
     try:
         for line in lines_of(arguments):
             print(json.dumps(line, allow_nan=False), flush=True)
+            if record is not None:
+                record.add(line)
     except (ValueError, FileNotFoundError) as error:
         return fail(error, 2)
     return 0

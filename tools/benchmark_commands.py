@@ -22,12 +22,18 @@ START_RUNS = 5
 def measure_convert(options: Options) -> Results:
     """The whole `mmtrans convert` command in a process of its own; and reading and aligning alone, in this one.
 
+    With several jobs on clusters instead: see `measure_parts`.
+
     Returns:
         `wall_s`, `cpu_s` and `peak_rss_mib` (with children) of the command, its `segments` and `segments_per_s`,
         `frames` of the .csd files (`None` for another format), and `read_s`, `read_segments_per_s` without records.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         source = Path(options.source) if options.source else _synthesize(options, Path(directory) / "corpus")
+        if options.jobs > 1:
+            from tools.engine.scheduling import measure_parts
+
+            return measure_parts(options, source)
         command = [sys.executable, "-m", "mmtrans.cli.main", "convert", str(source), str(Path(directory) / "records")]
         usage = run_measured([*command, "--json"])
         described = json.loads(usage.stdout.splitlines()[-1])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mmtrans.bounds import check_number
 
-_COUNTS = ("segments", "units", "epochs", "batch_size", "threads", "repeats", "copies")
+_COUNTS = ("segments", "units", "epochs", "batch_size", "threads", "repeats", "copies", "jobs", "tasks")
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,15 @@ class Options:
         source: corpus to convert; `None` makes a synthetic one.
         profile: directory that receives a TensorBoard trace; `None` for none.
         encoder: folder of the text encoder that is tuned; `None` for one of MiniLM's sizes with random weights.
+        jobs: worker processes of a grid and of a conversion.
+        tasks: empty tasks that are scheduled.
+        recipes: recipes of a grid, as `mmtrans grid` takes them.
+        tree: checkout whose code does the same grid; `None` for none.
+        python: what runs a comparator, or that checkout's code.
 
     Raises:
         ValueError: a count under 1, or too large.
-        FileNotFoundError: no such source.
+        FileNotFoundError: no such source, or no mmtrans in the tree.
     """
 
     segments: int = 1284
@@ -44,6 +50,11 @@ class Options:
     source: str | None = None
     profile: str | None = None
     encoder: str | None = None
+    jobs: int = 1
+    tasks: int = 10_000
+    recipes: str = "paper"
+    tree: str | None = None
+    python: str = sys.executable
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -51,6 +62,10 @@ class Options:
         if self.source is not None and not Path(self.source).exists():
             raise FileNotFoundError(
                 f"There is no such source. Expected a corpus. Received: source={self.source!r}. Check its path."
+            )
+        if self.tree is not None and not (Path(self.tree) / "mmtrans").is_dir():
+            raise FileNotFoundError(
+                f"There is no mmtrans there. Expected a checkout of it. Received: tree={self.tree!r}. Check its path."
             )
 
     def flags(self) -> list[str]:

@@ -34,12 +34,15 @@ class Usage:
     peak_rss_mib: float | None
 
 
-def run_measured(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Usage:
+def run_measured(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, directory: Path | None = None
+) -> Usage:
     """Runs a command to its end. Not for use from several threads: CPU time is that of all finished children.
 
     Args:
         command: program and arguments.
         environment: the whole environment of the command; `None` inherits.
+        directory: where it runs; `None` for here.
 
     Raises:
         FileNotFoundError: no such program.
@@ -48,7 +51,7 @@ def run_measured(command: Sequence[str], environment: Mapping[str, str] | None =
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
         before, start = _children_cpu_seconds(), time.perf_counter()
         try:
-            process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+            process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, cwd=directory)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"There is no such program. Expected an interpreter. Received: {str(command[0])!r}. Check its path."

@@ -63,6 +63,11 @@ KEYS = {
         *("import_s", "load_s", "first_call_s", "export_mib"),
         *(f"batch_{size}_{figure}" for size in (1, 64) for figure in ("segments_per_s", "call_s", "call_s_low")),
     },
+    "grid": {"wall_s", "cpu_s", "phases", "wall_ratio", "cpu_ratio", "tree_wall_s", "tree_cpu_s", "tree_phases"},
+    "engine": {
+        *("tasks_per_s", "schedule_s", "client_start_mib", "client_peak_mib", "cluster_mib"),
+        *("task_ms", "task_ms_low", "task_ms_high", "start_s"),
+    },
     "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},
 }
 
@@ -148,6 +153,70 @@ def test_convert(capsys):
 
 
 @pytest.mark.slow
+def test_convert_by_several_workers(capsys):
+    (line,) = lines_of(capsys, "convert", *TINY, "--jobs", "2")
+    results = line["results"]
+    assert set(results) == {"wall_s", "one_wall_s", "cpu_s", "peak_rss_mib", "speedup"}
+    assert results["speedup"] == pytest.approx(results["one_wall_s"] / results["wall_s"], abs=0.01)
+
+
+@pytest.mark.slow
+def test_engine(capsys):
+    results = measure(capsys, "engine", "--tasks", "60")
+    assert results["tasks_per_s"] == pytest.approx(60 / results["schedule_s"], rel=0.01)
+    assert results["client_peak_mib"] >= results["client_start_mib"] > 0
+
+
+#: Stands for `mmtrans.cli.main` of a checkout: it tells how it was called, and makes what a grid of two phases leaves.
+STUB = """
+import json, os, sys
+from pathlib import Path
+with open({log!r}, "a") as file:
+    is_limited = "OMP_NUM_THREADS" in os.environ
+    print(json.dumps([os.getcwd(), os.environ["PYTHONPATH"], is_limited, *sys.argv[1:]]), file=file)
+if sys.argv[1] == "grid":
+    for name in "ab":
+        (Path(sys.argv[sys.argv.index("--out") + 1]) / "phases" / name).mkdir(parents=True)
+"""
+
+
+@pytest.fixture
+def trees(tmp_path):
+    """Two checkouts without content, and the log of what their command is asked to do."""
+    for name in ("ours", "theirs"):
+        (tmp_path / name / "mmtrans" / "cli").mkdir(parents=True)
+        (tmp_path / name / "mmtrans" / "__init__.py").touch()
+        (tmp_path / name / "mmtrans" / "cli" / "main.py").write_text(STUB.format(log=str(tmp_path / "log")))
+    return tmp_path / "ours", tmp_path / "theirs", tmp_path / "log"
+
+
+def test_a_grid_is_done_by_each_tree_on_records_of_its_own(capsys, trees, monkeypatch):
+    ours, theirs, log = trees
+    monkeypatch.setattr("tools.engine.grid.ROOT", ours)
+    results = measure(capsys, "grid", "--jobs", "3", "--batch-size", "16", "--tree", str(theirs))
+    assert results["phases"] == results["tree_phases"] == 2
+    assert results["wall_ratio"] == pytest.approx(results["wall_s"] / results["tree_wall_s"], rel=0.1)
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(*call[:3], call[3]) for call in calls] == [
+        (str(tree), str(tree), False, command) for tree in (ours, theirs) for command in ("convert", "grid")
+    ]
+    (_, source, records), grid, (_, their_source, their_records), their_grid = (call[3:] for call in calls)
+    assert source == their_source
+    assert records != their_records
+    assert grid[grid.index("--data") + 1] == records
+    assert their_grid[their_grid.index("--data") + 1] == their_records
+    flags = "--recipes paper --no-bidirectional --quiet --units 4 --attention-units 4 --decoder-units 4 "
+    flags += "--regressor-units 4 --epochs 1 --batch-size 16 --jobs 3 --seeds 1"
+    assert grid[5:] == their_grid[5:] == flags.split()
+
+
+def test_a_grid_alone(capsys, trees, monkeypatch):
+    monkeypatch.setattr("tools.engine.grid.ROOT", trees[0])
+    (line,) = lines_of(capsys, "grid", *TINY)
+    assert set(line["results"]) == {"wall_s", "cpu_s", "peak_rss_mib", "phases"}
+
+
+@pytest.mark.slow
 @needs(MOSI_TRIMODAL)
 def test_a_given_source_is_converted(capsys):
     results = measure(capsys, "convert", "--source", str(MOSI_TRIMODAL))
@@ -196,6 +265,7 @@ def test_bad_usage_is_one_sentence(capsys, argv, message):
         (["--units", "0"], "--units is out of range. Expected at least 1. Received: units=0."),
         (["--batch-size", "-2"], "--batch-size is out of range. Expected at least 1. Received: batch_size=-2."),
         (["--source", "/no/corpus"], "There is no such source. Expected a corpus. Received: source='/no/corpus'."),
+        (["--tree", "/no/tree"], "There is no mmtrans there. Expected a checkout of it. Received: tree='/no/tree'."),
         (["--against", "/no/peer.py"], "There is no such comparator. Expected a Python script."),
         (
             ["--against", __file__, "--python", "/no/python", "--segments", "0"],

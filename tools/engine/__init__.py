@@ -1,0 +1,1 @@
+"""Measurements of the engine: grids, scheduling alone, conversion by several workers."""
