@@ -6,6 +6,7 @@ bit.
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import time
 import pytest
 
 from mmtrans.cli.main import main
-from tests.engine.clusters import PATIENCE, ROOT, Machines, wait_until
+from tests.cli.test_train import refused
+from tests.engine.clusters import PATIENCE, ROOT, Machines, hides, wait_until
 from tests.engine.faults import FAULTS
 
 pytestmark = pytest.mark.slow
@@ -179,3 +181,39 @@ def test_whatever_ends_a_command_the_same_command_goes_on(cluster, command, undi
     for what in MIDDLE:
         cluster.finish(command(what, tmp_path))
     assert {what: results(tmp_path / what) for what in MIDDLE} == undisturbed
+
+
+@pytest.fixture
+def commands(command, corpus_dir, tmp_path):
+    """The arguments of each command that a cluster may do."""
+    place = tmp_path / "place"
+    place.mkdir()
+    return [["convert", str(corpus_dir), str(place / "records")], *(command(what, place) for what in MIDDLE)]
+
+
+def test_a_worker_of_another_version_is_named_by_each_command(commands, tmp_path, capsys):
+    (tmp_path / "shadow" / "mmtrans").mkdir(parents=True)
+    (tmp_path / "shadow" / "mmtrans" / "__init__.py").write_text("__version__ = '0.0.1'")
+    path = tmp_path / "machines"
+    path.mkdir()
+    with Machines(path) as machines:
+        machines.worker("--name", "old", PYTHONPATH=str(tmp_path / "shadow"))
+        machines.await_worker()
+        for arguments in commands:
+            sentence = refused([*arguments, "--scheduler", machines.address], capsys)
+            assert re.search(r"another version\. .*Received: 0\.0\.1 \(worker old at tcp://", sentence), sentence
+    assert not list(tmp_path.glob("place/*/runs/*")) + list(tmp_path.glob("place/*/trials/*"))
+    assert not (tmp_path / "place/records").exists()
+
+
+def test_a_worker_that_does_not_see_the_place_is_named_by_each_command(commands, tmp_path, capsys):
+    if not (before := hides(tmp_path / "place")):
+        pytest.skip("needs the right to mount")
+    path = tmp_path / "machines"
+    path.mkdir()
+    with Machines(path) as machines:
+        machines.worker(before=before)
+        machines.await_worker()
+        for arguments in commands:
+            sentence = refused([*arguments, "--scheduler", machines.address], capsys)
+            assert re.search(r"does not see the same files\. .*no such file \(worker tcp://", sentence), sentence

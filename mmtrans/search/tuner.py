@@ -18,10 +18,12 @@ from mmtrans.search.ongoing import Ongoing
 from mmtrans.search.oracles import make_oracle
 from mmtrans.search.plan import Search, Training
 from mmtrans.search.results import Trial, best_first, load_trials, write_results
+from mmtrans.search.space import Choices
 from mmtrans.search.work import Trainer
 from mmtrans.system.console import Console
 from mmtrans.system.files import write_atomically
-from tfrecords.manifest import MANIFEST_NAME
+from mmtrans.training.memory import phase_memory
+from tfrecords.manifest import MANIFEST_NAME, Manifest
 
 
 class Tuner(keras_tuner.Tuner):
@@ -180,16 +182,20 @@ def run_search(
     trainer.clear()
     # A chief has nothing done, so it needs no processes.
     options = EngineOptions() if member.is_chief else options
-    with opened(options, trainer, _needs(search, trainer), quiet=quiet) as engine:
+    needs = None if options.is_here else _needs(search, trainer)
+    with opened(options, trainer, needs, quiet=quiet) as engine:
         Tuner(search, trials, member, engine, trainer, quiet).search()
     trainer.forget()
     return load_trials(search) if member.is_worker else write_results(search)
 
 
 def _needs(search: Search, trainer: Trainer) -> Needs:
-    """What a worker must have for the search's trainings."""
+    """What a worker must have for any of the search's trainings."""
+    batch_size = search.space.get("batch_size")
+    sizes = batch_size.values if isinstance(batch_size, Choices) else (search.base.optimisation.batch_size,)
     return Needs(
         versions={name: version for name, version in versions().items() if name in ("mmtrans", "tensorflow", "keras")},
         files=(search.records_path / MANIFEST_NAME,),
         directories=(trainer.work_path,),
+        memory=phase_memory(Manifest.load(search.records_path), max(sizes)),
     )

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from distributed import Client
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: The time that anything here may take.
@@ -31,6 +33,16 @@ def living(group):
             if int(member_of) == group and state not in "ZX":
                 found.append(int(path.parent.name))
     return found
+
+
+def hides(path, size="1m"):
+    """What is put before a command that is to see an empty disk at `path`; empty where that needs other rights."""
+    before = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size={size} none {path} && exec "$@"', "sh"]
+    try:
+        can = subprocess.run([*before, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        can = False
+    return before if can else []
 
 
 def start_program(file, body):
@@ -106,6 +118,11 @@ class Machines:
         self.file.unlink(missing_ok=True)
         self.scheduler = self.start("dask_scheduler", "--port", "0", "--no-dashboard")
         wait_until(self.file.is_file, "scheduler")
+
+    def await_worker(self):
+        """Waits until a worker has joined."""
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=PATIENCE)
 
     def worker(self, *arguments, before=(), **environment):
         """Starts a worker of one thread, without a nanny: its process is the one that does tasks."""

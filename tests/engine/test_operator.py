@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 
 import pytest
@@ -17,7 +16,7 @@ from mmtrans.engine.opening import opened
 from mmtrans.engine.options import EngineOptions, Needs
 from mmtrans.system.attempts import finished
 from mmtrans.system.errors import SystemRefusalError
-from tests.engine.clusters import PATIENCE, cluster, living, start_program, wait_until
+from tests.engine.clusters import PATIENCE, cluster, hides, living, start_program, wait_until
 from tests.engine.works import Deeds
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes]
@@ -204,16 +203,6 @@ def test_a_worker_that_is_not_as_tasks_need_it_is_named(work, tmp_path):
             refused(machines, work, needs=Needs(versions={"json": "9"})),
         )
         assert "too little memory. Expected 1048576 MiB free" in refused(machines, work, needs=Needs(memory=2**40))
-
-
-def hides(path, size="1m"):
-    """What is put before a command that is to see an empty disk at `path`; empty where that needs other rights."""
-    before = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size={size} none {path} && exec "$@"', "sh"]
-    try:
-        can = subprocess.run([*before, "true"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        can = False
-    return before if can else []
 
 
 def test_a_worker_that_does_not_see_the_files_is_named_and_one_that_joins_late_gets_no_tasks(work, tmp_path, capfd):

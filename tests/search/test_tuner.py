@@ -9,8 +9,13 @@ import pytest
 import yaml
 
 from mmtrans.config.files import load_yaml
+from mmtrans.engine.options import EngineOptions
+from mmtrans.search import tuner
+from mmtrans.search.cluster import Member
 from mmtrans.search.results import best_first, load_trials
+from mmtrans.training.memory import phase_memory
 from tests.search.formula import SPACE, facts, interrupt_writes, run
+from tfrecords.manifest import Manifest
 
 
 def test_the_best_trial_is_kept_with_all_that_it_takes_to_repeat_it(search, work):
@@ -209,3 +214,17 @@ def test_keras_tuner_still_has_what_is_overridden():
     assert callable(keras_tuner.oracles.BayesianOptimizationOracle._vectorize_trials)
     for name in ("search", "run_trial"):
         assert callable(getattr(keras_tuner.Tuner, name))
+
+
+@pytest.mark.parametrize(("specs", "largest"), [({}, 32), ({"batch_size": [16, 64, 8]}, 64), ({"batch_size": 9}, 9)])
+def test_workers_must_have_memory_for_the_largest_batch(specs, largest, search, work, small_dir, monkeypatch):
+    asked, opened = [], tuner.opened
+    monkeypatch.setattr(tuner, "opened", lambda *arguments, **_: asked.append(arguments[2]) or opened())
+    search = replace(search, records_path=small_dir, specs={**SPACE, **specs}, path=search.path / "batches")
+    search.path.mkdir()
+    search.save()
+    for jobs in (1, 2):
+        tuner.run_search(search, jobs, Member(), EngineOptions(jobs=jobs), quiet=True)
+    # With one job there are no workers.
+    assert asked[0] is None
+    assert asked[1].memory == phase_memory(Manifest.load(small_dir), largest)
