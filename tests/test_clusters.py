@@ -6,7 +6,6 @@ bit.
 
 import csv
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,8 +14,8 @@ import time
 import pytest
 
 from mmtrans.cli.main import main
-from tests.cli.test_train import refused
-from tests.engine.clusters import PATIENCE, ROOT, Machines, hides, wait_until
+from mmtrans.evaluation import evaluate
+from tests.engine.clusters import PATIENCE, ROOT, Machines, wait_until
 from tests.engine.faults import FAULTS
 
 pytestmark = pytest.mark.slow
@@ -29,7 +28,7 @@ MIDDLE = {
 
 
 @pytest.fixture(scope="module")
-def command(small_dir, tmp_path_factory):
+def command(records_dir, tmp_path_factory):
     """`command(what, path)`: the arguments of a grid of one row, or of a search of two trials, with `path/what`."""
     path = tmp_path_factory.mktemp("options")
     (path / "rows.txt").write_text("T\n")
@@ -40,7 +39,7 @@ def command(small_dir, tmp_path_factory):
     }
 
     def arguments(what, place):
-        common = ["--data", small_dir, "--out", place / what, "--no-bidirectional", "--epochs", "3", "--quiet"]
+        common = ["--data", records_dir, "--out", place / what, "--no-bidirectional", "--epochs", "3", "--quiet"]
         return [str(x) for x in ("grid" if what == "grid" else "tune", *common, *options[what])]
 
     return arguments
@@ -50,8 +49,11 @@ def command(small_dir, tmp_path_factory):
 def undisturbed(command, tmp_path_factory):
     """What a grid and a search leave that one process does."""
     path = tmp_path_factory.mktemp("undisturbed")
-    for what in MIDDLE:
-        assert main(command(what, path)) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("plot_split", "_plot_history"):
+            patch.setattr(evaluate, name, lambda *_: None)
+        for what in MIDDLE:
+            assert main(command(what, path)) == 0
     return {what: results(path / what) for what in MIDDLE}
 
 
@@ -108,6 +110,11 @@ class Cluster:
         wait_until(lambda: file.exists() and file.read_text(), f"{what} to be struck")
         return int(file.read_text())
 
+    def wake(self, what):
+        """Lets one go on that was paused."""
+        (self.machines.path / f"struck-{what}").unlink()
+        self.await_woken(what)
+
     def await_woken(self, what):
         wait_until((self.machines.path / f"woke-{what}").exists, f"{what} to wake")
 
@@ -139,8 +146,8 @@ def test_a_worker_that_is_lost_in_a_training_changes_nothing(name, cluster, comm
         assert search.wait(PATIENCE) == 0, search.stderr.read()
     assert len(pids) == 2
     # The next attempt went on from the checkpoint of the first epoch.
-    for log in (tmp_path / "grid/logs/T-seed-0.log", tmp_path / "search/logs/0000-seed-0.log"):
-        text = log.read_text()
+    for log in ("grid/logs/T-seed-0.log", "search/logs/0000-seed-0.log", "search/logs/0001-seed-0.log"):
+        text = (tmp_path / log).read_text()
         assert [text.count(f"epoch {number}/3 ") for number in (1, 2, 3)] == [1, 1, 1], text
     left = {what: results(tmp_path / what) for what in MIDDLE}
     assert left == undisturbed
@@ -152,68 +159,3 @@ def test_a_worker_that_is_lost_in_a_training_changes_nothing(name, cluster, comm
         time.sleep(1)
         assert {what: results(tmp_path / what) for what in MIDDLE} == undisturbed
         assert not list(tmp_path.glob("*/attempts")) + list(tmp_path.glob("*/work"))
-
-
-def test_whatever_ends_a_command_the_same_command_goes_on(cluster, command, undisturbed, tmp_path):
-    for way in ("Ctrl-C twice", "SIGKILL"):
-        for what in MIDDLE:
-            cluster.arm(what, "nothing")
-        processes = [cluster.start(command(what, tmp_path)) for what in MIDDLE]
-        for what in MIDDLE:
-            cluster.struck(what)
-        if way == "SIGKILL":
-            cluster.machines.scheduler.kill()
-        for process in processes:
-            for _ in range(2):
-                os.killpg(process.pid, signal.SIGINT if way == "Ctrl-C twice" else signal.SIGKILL)
-                time.sleep(0.2)
-        for process in processes:
-            out, err = process.communicate(timeout=PATIENCE)
-            if way == "Ctrl-C twice":
-                assert (process.returncode, out) == (130, "")
-                assert "Traceback" not in err
-    for worker in cluster.machines.workers:
-        # One that had no scheduler any more has ended.
-        worker.wait(PATIENCE)
-    cluster.machines.start_scheduler()
-    for _ in range(2):
-        cluster.worker()
-    for what in MIDDLE:
-        cluster.finish(command(what, tmp_path))
-    assert {what: results(tmp_path / what) for what in MIDDLE} == undisturbed
-
-
-@pytest.fixture
-def commands(command, corpus_dir, tmp_path):
-    """The arguments of each command that a cluster may do."""
-    place = tmp_path / "place"
-    place.mkdir()
-    return [["convert", str(corpus_dir), str(place / "records")], *(command(what, place) for what in MIDDLE)]
-
-
-def test_a_worker_of_another_version_is_named_by_each_command(commands, tmp_path, capsys):
-    (tmp_path / "shadow" / "mmtrans").mkdir(parents=True)
-    (tmp_path / "shadow" / "mmtrans" / "__init__.py").write_text("__version__ = '0.0.1'")
-    path = tmp_path / "machines"
-    path.mkdir()
-    with Machines(path) as machines:
-        machines.worker("--name", "old", PYTHONPATH=str(tmp_path / "shadow"))
-        machines.await_worker()
-        for arguments in commands:
-            sentence = refused([*arguments, "--scheduler", machines.address], capsys)
-            assert re.search(r"another version\. .*Received: 0\.0\.1 \(worker old at tcp://", sentence), sentence
-    assert not list(tmp_path.glob("place/*/runs/*")) + list(tmp_path.glob("place/*/trials/*"))
-    assert not (tmp_path / "place/records").exists()
-
-
-def test_a_worker_that_does_not_see_the_place_is_named_by_each_command(commands, tmp_path, capsys):
-    if not (before := hides(tmp_path / "place")):
-        pytest.skip("needs the right to mount")
-    path = tmp_path / "machines"
-    path.mkdir()
-    with Machines(path) as machines:
-        machines.worker(before=before)
-        machines.await_worker()
-        for arguments in commands:
-            sentence = refused([*arguments, "--scheduler", machines.address], capsys)
-            assert re.search(r"does not see the same files\. .*no such file \(worker tcp://", sentence), sentence

@@ -1,13 +1,15 @@
 """`dask worker --preload tests.engine.faults`: a worker of trainings that is struck just before it renames a file.
 
 A fault is a file `*.fault` in the directory `MMTRANS_FAULTS`, made by a test: a pattern of paths, a number, and a
-signal's name, or `nothing`. Who is about to rename a file to one such path for the so-manieth time takes it, and sends
-itself the signal; `struck-…` has its number, and `woke-…` appears when it has renamed the file after all, or could not.
+signal's name, or `pause`. Who is about to rename a file to one such path for the so-manieth time takes it, and sends
+itself the signal, or waits until `struck-…` is removed, which has its number; `woke-…` appears when it has renamed the
+file after all, or could not.
 """
 
 import fnmatch
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from pathlib import Path
 import mmtrans.evaluation.suitability
 import mmtrans.training.train  # noqa: F401
 from mmtrans.evaluation import evaluate
+from tests.engine.clusters import PATIENCE
 
 FAULTS = "MMTRANS_FAULTS"
 
@@ -45,8 +48,11 @@ def _struck(source, target, **options):
     name, signal_name = taken
     directory = Path(os.environ[FAULTS])
     (directory / f"struck-{name}").write_text(str(os.getpid()), encoding="utf-8")
-    if signal_name != "nothing":
+    if signal_name != "pause":
         os.kill(os.getpid(), getattr(signal, signal_name))
+    deadline = time.monotonic() + PATIENCE
+    while signal_name == "pause" and (directory / f"struck-{name}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
     try:
         return _replace(source, target, **options)
     finally:
