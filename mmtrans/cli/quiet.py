@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmtrans.system.quiet import import_tensorflow, silent_stderr
+from mmtrans.system.quiet import import_keras_alone, import_tensorflow, silent_stderr
 
 if TYPE_CHECKING:
     from mmtrans.engine.options import EngineOptions
@@ -21,6 +21,7 @@ def import_devices(execution: Execution, tunes_text: bool = False) -> Devices:
 
     set_operation_threads(tunes_text)
     with silent_stderr():
+        import_keras_alone()
         import tensorflow as tf
 
         from mmtrans.training.devices import open_devices
@@ -35,6 +36,7 @@ def import_for_tasks(options: EngineOptions) -> None:
     from mmtrans.training.process import leave_gpus_to_workers, set_up_tensorflow
 
     with silent_stderr():
+        import_keras_alone()
         if options.is_here:
             set_up_tensorflow(None)
         else:

@@ -1,4 +1,5 @@
-"""TensorFlow without its lines: those of its C++ side, which come before Python can ask it not to, and its logger's."""
+"""TensorFlow without its lines: those of its C++ side, which come before Python can ask it not to, and its logger's;
+and Keras without what it loads for parts that nothing here uses."""
 
 from __future__ import annotations
 
@@ -6,6 +7,10 @@ import contextlib
 import logging
 import os
 import sys
+
+#: Keras imports them where they are installed, for wrappers and pictures that nothing here uses; that takes a third of
+#: the time of all imports.
+_UNUSED = ("matplotlib", "pandas", "sklearn")
 
 
 @contextlib.contextmanager
@@ -37,6 +42,23 @@ def quiet_logger():
 def import_tensorflow() -> None:
     """Imports TensorFlow and creates its devices."""
     with silent_stderr():
+        import_keras_alone()
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+
+
+def import_keras_alone() -> None:
+    """Imports TensorFlow and Keras as where nothing of `_UNUSED` is installed; whoever imports that later finds it.
+
+    For processes of our own: Keras' wrappers for scikit-learn do not work in them.
+    """
+    hidden = [name for name in _UNUSED if name not in sys.modules]
+    # An import of a module that is None here is an ImportError.
+    sys.modules.update(dict.fromkeys(hidden))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    try:
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+    finally:
+        for name in hidden:
+            del sys.modules[name]

@@ -10,6 +10,9 @@ def set_up_tensorflow(num_threads: int | None) -> None:
 
     It may be called again, with the same number, when devices have been made.
     """
+    from mmtrans.system.quiet import import_keras_alone
+
+    import_keras_alone()
     import tensorflow as tf
 
     from mmtrans.training.execution import set_operation_threads
