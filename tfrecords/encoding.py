@@ -6,13 +6,18 @@ does. The wire format of protocol buffers needs one rule here: a field is its ta
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
 
 from tfrecords.schema import Segment
+
+#: What stands before a record in a file, its length and the checksum of that; and the checksum after it.
+_HEAD_BYTES, _CRC_BYTES = 12, 4
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 
@@ -50,6 +55,25 @@ def frame(record: bytes) -> bytes:
     """A record as it stands in a TFRecord file: its length, the length's checksum, itself, its checksum."""
     length = struct.pack("<Q", len(record))
     return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+
+
+def unframed(file: BinaryIO) -> Iterator[bytes]:
+    """The records of a TFRecord file, one at a time.
+
+    Args:
+        file: the file, opened to read bytes.
+
+    Raises:
+        ValueError: it is cut short, or a checksum fails.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    while head := file.read(_HEAD_BYTES):
+        # A damaged length may be of any size.
+        record = file.read(min(int.from_bytes(head[:8], "little"), size))
+        if frame(record) != b"".join((head, record, file.read(_CRC_BYTES))):
+            raise ValueError("Not a whole record.")
+        yield record
 
 
 def _masked_crc(data: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from tfrecords.encoding import HALF
+from tfrecords.encoding import HALF, unframed
 from tfrecords.schema import MODALITIES, Segment
 
 
@@ -62,10 +61,12 @@ def read_examples(path: str | Path) -> Iterator[tf.train.Example]:
     """
     count = 0
     try:
-        for serialized in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
-            yield tf.train.Example.FromString(serialized)
-            count += 1
-    except (tf.errors.DataLossError, DecodeError) as error:
+        # Without tf.data, whose pipeline takes longer to begin than a shard to be read.
+        with open(path, "rb") as file:
+            for serialized in unframed(file):
+                yield tf.train.Example.FromString(serialized)
+                count += 1
+    except (ValueError, DecodeError) as error:
         raise ValueError(
             f"A shard is corrupt. Expected whole records with matching checksums. Received: record {count} ({path}). "
             "Convert the source again."

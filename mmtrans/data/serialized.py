@@ -85,7 +85,11 @@ def _held(files: tuple[tuple, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
 
     Few are kept, as they may be large: a run's train and valid.
     """
-    records = tf.concat([_records(path, rows) for path, _, rows in files], 0)
+    if any(rows for _, _, rows in files):
+        records = tf.concat([_records((path,), rows) for path, _, rows in files], 0)
+    else:
+        # By one reader: making one takes longer than a small shard's reading.
+        records = _records(tuple(path for path, _, _ in files))
 
     # A batch is copied when it is asked for: an epoch in its order, at once, would take the records' memory again.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False)
@@ -95,11 +99,11 @@ def _held(files: tuple[tuple, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
     return records_of
 
 
-def _records(path: str, rows: tuple[bool, ...]) -> tf.Tensor:
-    """The wanted records of one shard, `(records,)` string."""
+def _records(paths: tuple[str, ...], rows: tuple[bool, ...] = ()) -> tf.Tensor:
+    """The records of some shards, of one those in `rows` alone where there are any, `(records,)` string."""
     # One batch of all. The rows are chosen after it: tf.data fuses a map with the batch after it, and with a batch of
     # this size the fused operation never ends.
-    records = next(iter(_whole_reader((path,)).batch(1 << 31)))
+    records = next(iter(_whole_reader(paths).batch(1 << 31)))
     return tf.boolean_mask(records, np.array(rows)) if rows else records
 
 

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tfrecords.segments import make_segment
-from tfrecords.encoding import frame, serialize
+from tfrecords.encoding import frame, serialize, unframed
 from tfrecords.schema import Segment
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
@@ -61,3 +63,30 @@ def test_a_framed_record_has_the_bytes_that_tensorflow_writes(tmp_path, record):
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(record)
     assert frame(record) == path.read_bytes()
+
+
+def test_records_that_tensorflow_wrote_are_read(tmp_path):
+    records, path = [b"", b"x", bytes(range(256)) * 300], tmp_path / "some.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+    with open(path, "rb") as file:
+        assert list(unframed(file)) == records
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_damage_at_any_byte_is_found(damage):
+    whole = frame(b"first") + frame(b"second")
+    for place in range(len(whole)):
+        damaged = whole[:place] if damage == "cut" else whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        if damage == "cut" and place in (0, len(frame(b"first"))):
+            continue
+        with pytest.raises(ValueError, match="whole record"):
+            list(unframed(io.BytesIO(damaged)))
+
+
+def test_a_length_beyond_the_file_is_damage():
+    length = (1 << 63).to_bytes(8, "little")
+    forged = frame(length)[12:] + b"x"  # its checksum holds
+    with pytest.raises(ValueError, match="whole record"):
+        list(unframed(io.BytesIO(forged)))
