@@ -16,6 +16,9 @@ from mmtrans.system.escape import for_shell
 if TYPE_CHECKING:
     from mmtrans.clips.extract import ExtractAccount
 
+#: A lag is told from so many seconds on, where so much better it fits.
+_LAG_SECONDS, _LAG_GAIN = 0.1, 0.05
+
 #: Clips that were left out are named so far; `corpus.json` has all.
 _SHOWN = 5
 
@@ -92,6 +95,7 @@ def run(arguments: argparse.Namespace) -> ExtractAccount:
     with _progress() as progress:
         extraction = extract(arguments.clips, arguments.corpus, settings, options=options, progress=progress)
     _show(extraction.account)
+    _show_lag(extraction.account, settings.clip_shift)
     say(f"Next: mmtrans convert {for_shell(arguments.corpus)} RECORDS")
     return extraction.account
 
@@ -132,3 +136,16 @@ def _show(account: ExtractAccount) -> None:
         warn(f"Left out: {len(left_out) - _SHOWN} more, which corpus.json names.")
     if account["files_aside"]:
         warn(f"Note: {account['files_aside']} other files of the folder are no clips, by their endings.")
+
+
+def _show_lag(account: ExtractAccount, clip_shift: float) -> None:
+    """Says where the sound is not where the times of its words say."""
+    lag = account["lag"]
+    if lag is None or abs(lag["seconds"]) < _LAG_SECONDS:
+        return
+    if lag["correlation"] - lag["correlation_at_0"] < _LAG_GAIN:
+        return
+    warn(
+        f"Note: The sound is loudest {abs(lag['seconds']):g} s {'later' if lag['seconds'] > 0 else 'earlier'} than the "
+        f"words' times say. --clip-shift {clip_shift + lag['seconds']:g} mends it."
+    )

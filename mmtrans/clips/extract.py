@@ -14,6 +14,7 @@ from typing import TypedDict
 from mmtrans import __version__
 from mmtrans.clips.account import LeftOut, add_counts
 from mmtrans.clips.face.columns import units_of
+from mmtrans.clips.lag import Lag, LagCurve
 from mmtrans.clips.listing import Listing, list_clips
 from mmtrans.clips.models import check_packages, models_for
 from mmtrans.clips.recordings import request_of
@@ -32,7 +33,8 @@ _PACKAGES = ("av", "numpy", "scipy", "pocketsphinx", "ai-edge-litert", "pillow")
 class ExtractAccount(TypedDict):
     """What became of clips.
 
-    `done_before` of the recordings were there already; `seconds` are those of sound that was decoded.
+    `done_before` of the recordings were there already; `seconds` are those of sound that was decoded; `lag` tells how
+    much later the sound is than words whose times were given.
     """
 
     recordings: int
@@ -42,6 +44,7 @@ class ExtractAccount(TypedDict):
     speakers: int
     seconds: float
     files_aside: int
+    lag: Lag | None
     counts: dict[str, float]
     left_out: list[LeftOut]
 
@@ -97,7 +100,7 @@ def extract(
             with contextlib.closing(measured):
                 found.update((receipt["recording"], receipt) for receipt in measured)
         receipts = [receipt for recording in recordings if (receipt := found[recording.name]) is not None]
-        account = _account(listing, receipts, len(recordings) - len(missing))
+        account = _account(listing, store, receipts, len(recordings) - len(missing))
         if not account["segments"]:
             store.abandon()
             raise _nothing_left(account, Path(clips))
@@ -126,7 +129,10 @@ def versions() -> dict[str, str]:
     return installed
 
 
-def _account(listing: Listing, receipts: Sequence[Receipt], done_before: int) -> ExtractAccount:
+def _account(listing: Listing, store: ClipStore, receipts: Sequence[Receipt], done_before: int) -> ExtractAccount:
+    lag = LagCurve.empty()
+    for receipt in receipts:
+        lag.join(store.lag(receipt))
     segments = [segment for receipt in receipts for segment in receipt["segments"]]
     return {
         "recordings": len(receipts),
@@ -136,6 +142,7 @@ def _account(listing: Listing, receipts: Sequence[Receipt], done_before: int) ->
         "speakers": len({segment["speaker"] for segment in segments}),
         "seconds": round(sum(receipt["seconds"] for receipt in receipts), 3),
         "files_aside": listing.files_aside,
+        "lag": lag.found(),
         "counts": add_counts([receipt["counts"] for receipt in receipts]),
         "left_out": listing.account.left_out() + [left for receipt in receipts for left in receipt["left_out"]],
     }

@@ -9,13 +9,14 @@ import numpy as np
 
 from mmtrans.clips.account import ClipAccount, Counted, LeftOut, Reason
 from mmtrans.clips.face.recording import RecordedFace
+from mmtrans.clips.lag import LagCurve
 from mmtrans.clips.listing import Recording, may_have_picture
 from mmtrans.clips.pieces import Piece, Span
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.sound.recording import RecordedSound, RecordingError
 from mmtrans.clips.steps import known_means, mean_of_words
-from mmtrans.clips.store import ArrayWriter, ClipStore, Receipt, SegmentReceipt, array_name
-from mmtrans.clips.voice.columns import FRAME_SECONDS, RATE_HZ
+from mmtrans.clips.store import LAG, ArrayWriter, ClipStore, Receipt, SegmentReceipt, array_name
+from mmtrans.clips.voice.columns import ENERGY, FRAME_SECONDS, RATE_HZ
 from mmtrans.clips.voice.stream import VoiceStream
 from mmtrans.clips.words.files import read_words_file, words_beside
 from mmtrans.clips.words.timed import TimedWord, moved
@@ -54,6 +55,7 @@ def extract_recording(
     account = ClipAccount()
     sound = RecordedSound(recording.path, account)
     segments: list[SegmentReceipt] = []
+    lag = LagCurve.empty()
     sha256 = None
     may_go_better = False
     with (
@@ -66,6 +68,7 @@ def extract_recording(
             if settings.face_fps and may_have_picture(recording.path):
                 face.watch()
             for piece in _pieces(sound, face, spans, account):
+                lag.add(piece.frames[:, ENERGY], known or (), piece.first)
                 segment, arrays = _segment(piece, len(segments), settings, sound, face)
                 reason = _why_not(piece, arrays, settings)
                 if reason is not None:
@@ -74,6 +77,8 @@ def extract_recording(
                 for modality, array in arrays.items():
                     writer.add(array_name(segment["id"], modality), array)
                 segments.append(segment)
+            if lag.count:
+                writer.add(LAG, lag.to_array())
             if face.steps:
                 account.count(Counted.WITHOUT_FACE, sum("video" not in segment["steps"] for segment in segments))
             _count_words(segments, known, account)

@@ -20,8 +20,9 @@ import msgspec
 import numpy as np
 
 from mmtrans.clips.account import LeftOut
+from mmtrans.clips.lag import LagCurve
 from mmtrans.clips.settings import ExtractSettings
-from mmtrans.sources.untrusted.npz import open_npz, read_array
+from mmtrans.sources.untrusted.npz import array_names, open_npz, read_array
 from mmtrans.system.escape import for_file_name
 from mmtrans.system.files import new_file, write_atomically
 from tfrecords.directories import remove
@@ -30,6 +31,9 @@ TABLE, SETTINGS, CLIPS = "segments.csv", "corpus.json", "clips"
 
 #: Modality → the archive of its arrays.
 ARRAYS = {"audio": "audio.npz", "video": "video.npz"}
+
+#: Name of the array that tells how well energy fits words at each lag.
+LAG = "lag"
 
 #: What is in the directory, besides what every command leaves there for a moment.
 _OWN = (TABLE, *ARRAYS.values(), SETTINGS, CLIPS)
@@ -171,6 +175,13 @@ class ClipStore:
             for segment in receipt["segments"]:
                 if modality in segment["steps"]:
                     yield segment, read_array(archive, array_name(segment["id"], modality))
+
+    def lag(self, receipt: Receipt) -> LagCurve:
+        """How well the energy of a recording fits the words that lie beside it at each lag; empty where none do."""
+        if not receipt["segments"]:
+            return LagCurve.empty()
+        with open_npz(self._arrays_of(receipt["recording"])) as archive:
+            return LagCurve.of(read_array(archive, LAG)) if LAG in array_names(archive) else LagCurve.empty()
 
     def write_corpus(
         self,
