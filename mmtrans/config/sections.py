@@ -93,9 +93,9 @@ RECURRENT = when("recurrent", True)
 class RegressorConfig(Section):
     """What gives the sentiment, and what it does to an encoder."""
 
-    representation: Literal["sequence", "final"] = option(
+    representation: Literal["sequence", "final", "both"] = option(
         "sequence",
-        "all steps of an encoder, or its final state",
+        "all steps of an encoder, its final state, or its steps and the source's",
         SENTIMENT,
         (TRANSLATES,),
     )

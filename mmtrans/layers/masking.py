@@ -37,3 +37,24 @@ class ZeroPadding(keras.layers.Layer):
     def call(self, inputs):
         sequence, mask = inputs
         return tf.where(mask[:, :, None], sequence, tf.zeros([], sequence.dtype))
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class Beside(keras.layers.Layer):
+    """Two sequences side by side, step by step.
+
+    Call arguments:
+        inputs: `[(batch, steps, dim), (batch, steps or 1, other dim)]`; a second one of one step stands beside each.
+
+    Returns:
+        `(batch, steps, dim + other dim)`.
+    """
+
+    def call(self, inputs):
+        sequence, other = inputs
+        shape = tf.shape(sequence)
+        return tf.concat([sequence, tf.broadcast_to(other, [shape[0], shape[1], other.shape[-1]])], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        sequence, other = input_shape
+        return (*sequence[:2], sequence[-1] + other[-1])

@@ -11,8 +11,8 @@ from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.layers.attention import AttentionPooling, LastStep, MeanPooling
 from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.encoder import Encoder
-from mmtrans.layers.masking import SequenceMask
-from mmtrans.models.representation import build_representation, one_step, source_inputs
+from mmtrans.layers.masking import Beside, SequenceMask
+from mmtrans.models.representation import FEATURES, build_representation, one_step, source_inputs
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Recipe, Translation
 
@@ -42,8 +42,9 @@ class Regressor:
     def over(cls, representation: keras.Model, config: Config, bias: float = 0.0) -> Regressor:
         """Builds the model from raw source features to a sentiment score.
 
-        A baseline reads the features; a translation's regressor reads the encoder's memory with its mask
-        (`representation=sequence`) or its final state as a sequence of one step (`final`).
+        A baseline reads the features. A translation's regressor reads the encoder's memory with its mask
+        (`representation=sequence`), its final state as a sequence of one step (`final`), or the source's standardised
+        features and the memory side by side (`both`).
 
         Args:
             representation: what `own_representation` gives, or that of a translator which is trained together with the
@@ -61,6 +62,8 @@ class Regressor:
         memory = encoded["memory"]
         if config.regressor.representation == "final" and "final_state" in encoded:
             memory = one_step(encoded["final_state"], "one_step")
+        elif config.regressor.representation == "both" and FEATURES in encoded:
+            memory = Beside(name="features_and_memory")([encoded[FEATURES], memory])
         mask = SequenceMask(name="mask")([memory, inputs["source_length"]])
         if encoder is not None:
             outputs, final_output = encoder(memory, source_mask=mask)

@@ -19,7 +19,7 @@ from mmtrans.models.statistics import Statistics
 from mmtrans.models.variational import LOG_VARIANCE
 from mmtrans.recipe import Features, Recipe
 
-#: Name of the model up to standardised features.
+#: Name of the model up to standardised features, and of what later models pass on of it.
 FEATURES = "features"
 
 
@@ -54,7 +54,8 @@ def build_chain(
         innermost first. Each is `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
         translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae` these are the means of latents, of
         width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention that of the
-        final state is all that passes, and the memory is this one vector, as a sequence of one step.
+        final state is all that passes, and the memory is this one vector, as a sequence of one step. With
+        `representation=both` a translation also passes on `"features"`, the standardised features that it began with.
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
@@ -70,7 +71,8 @@ def build_chain(
     if depth > 1:
         # The encoders of earlier phases are trained and done: they run without dropout and do not move.
         earlier[-1].trainable = False
-    read = earlier[-1](inputs)["memory"]
+    given = earlier[-1](inputs)
+    read = given["memory"]
     mask = SequenceMask(name="source_mask")([read, inputs["source_length"]])
     memory, final_state = encoder(read, source_mask=mask)
     encoded = {"memory": memory, "final_state": final_state}
@@ -82,6 +84,8 @@ def build_chain(
             encoded[name], encoded[name + LOG_VARIANCE] = bottleneck(encoded[name], **masks[name])
         if is_single and run_format > 1:
             encoded["memory"] = one_step(encoded["final_state"], "latent_memory")
+    if config.regressor.representation == "both":
+        encoded[FEATURES] = given.get(FEATURES, read)
 
     return (*earlier, keras.Model(inputs, encoded, name=f"representation_{depth}"))
 

@@ -121,7 +121,7 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
     ):
         return "the distance bias of the attention now goes by the ratio of source and target steps"
     is_single = config.latent.bottleneck == "vae" and config.decoder.attention == "none"
-    reads_memory = kind != "translation" and config.regressor.representation == "sequence"
+    reads_memory = kind != "translation" and config.regressor.representation != "final"
     if is_single and (reads_memory or isinstance(recipe.source, Translation)):
         return "a latent without attention is now all that passes"
     return None

@@ -379,7 +379,7 @@ def test_the_graph_holds_what_opening_allows(exports):
     "fields",
     [
         {"attention": "none", "cell": "gru", "target": "tokens", "tie_weights": True, "num_layers": 2},
-        {"attention": "none", "bottleneck": "vae", "latent_units": 2, "stop": True},
+        {"attention": "none", "bottleneck": "vae", "latent_units": 2, "stop": True, "representation": "both"},
         {"max_distance": 0, "representation": "final", "target": "tokens", "bottleneck": "vae", "latent_units": 2},
     ],
     ids=["no-attention", "no-attention-vae", "vae-tokens"],

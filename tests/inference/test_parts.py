@@ -22,6 +22,7 @@ from tfrecords.manifest import TextColumns
 CASES = {
     "mean": {"recipe": "T", "recurrent": False, "pooling": "mean"},
     "joined": {"recipe": "concat(A,T)", "bidirectional": True},
+    "both": {"recipe": "T->A", "representation": "both"},
     "chain": {"recipe": "embed(T,A)->A", "representation": "final", "bottleneck": "vae", "latent_units": 2},
 }
 

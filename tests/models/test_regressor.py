@@ -52,6 +52,7 @@ OPTIONS = [
     ("gru", True, "attention", "sequence", "concat(T,A)"),
     ("lstm", False, "last", "sequence", "embed(A,V)->T"),
     ("gru", False, "mean", "sequence", "A->V"),
+    ("gru", True, "attention", "both", "A->V"),
 ]
 
 
@@ -130,9 +131,42 @@ def test_what_is_read_of_a_translation(representation, steps):
     np.testing.assert_allclose(model(inputs)["score"], expected, atol=1e-5)
 
 
-def test_a_baseline_has_no_final_state_to_read():
-    sequence, final = (make_regressor("A", representation=kind)(make_inputs("A")) for kind in ("sequence", "final"))
-    np.testing.assert_allclose(final["score"], sequence["score"], atol=1e-6)
+@pytest.mark.parametrize(
+    ("recipe", "fields"),
+    [
+        pytest.param("A->V", {}, marks=pytest.mark.smoke),
+        ("embed(A,V)->T", {}),
+        # Its memory is one latent, which stands beside each step.
+        ("A->V", {"bottleneck": "vae", "attention": "none", "latent_units": 5}),
+    ],
+)
+def test_both_is_the_concatenation_by_hand(recipe, fields):
+    """The scores are those of a regressor of features that are given the source's and the encoder's, side by side."""
+    model, inputs = make_regressor(recipe, representation="both", **fields), make_inputs(recipe)
+    representation = model.get_layer(f"representation_{len(parse(recipe).translations)}")
+    names = parse(recipe).inputs.modalities
+    mean, std = (np.concatenate([values[name] for name in names]) for values in (STATISTICS.mean, STATISTICS.std))
+    own = np.where(MASK[..., None], (inputs["source"] - mean) / std, 0.0)
+    memory = np.broadcast_to(
+        representation(inputs)["memory"], (BATCH, STEPS, representation.output["memory"].shape[-1])
+    )
+    beside = np.concatenate([own, memory], axis=-1).astype(np.float32)
+
+    plain = Statistics({"audio": np.zeros(beside.shape[-1])}, {"audio": np.ones(beside.shape[-1])})
+    other = build_regressor(parse("A"), Config(**{**SIZES, **fields}), plain)
+    inner = {id(weight) for weight in representation.weights}
+    values = [weight.numpy() for weight in model.weights if id(weight) not in inner]
+    other.set_weights(values)
+    expected = other({"source": beside, "source_length": LENGTH})
+    for name, found in model(inputs).items():
+        np.testing.assert_allclose(found, expected[name], atol=1e-5)
+
+
+def test_a_baseline_has_no_encoder_to_read():
+    kinds = ("sequence", "final", "both")
+    sequence, *others = (make_regressor("A", representation=kind)(make_inputs("A")) for kind in kinds)
+    for other in others:
+        np.testing.assert_allclose(other["score"], sequence["score"], atol=1e-6)
 
 
 def test_filling_rows_give_finite_scores():
@@ -168,7 +202,9 @@ def ids(layer):
     return {id(v) for v in layer.weights}
 
 
-@pytest.mark.parametrize(("representation", "recipe"), [("sequence", "A->V"), ("final", "embed(A,V)->T")])
+@pytest.mark.parametrize(
+    ("representation", "recipe"), [("sequence", "A->V"), ("final", "embed(A,V)->T"), ("both", "A->V")]
+)
 def test_sentiment_leaves_the_representation_untouched(representation, recipe):
     model = make_regressor(recipe, representation=representation)
     frozen = ids(model.get_layer(f"representation_{len(parse(recipe).translations)}"))
@@ -214,6 +250,7 @@ def test_regressor_dropout_is_before_and_after_the_recurrent_layer(pooling):
     [
         pytest.param("concat(A,V)", {"cell": "gru", "pooling": "attention"}, marks=pytest.mark.smoke),
         ("embed(A,V)->T", {"cell": "lstm", "pooling": "last", "representation": "final"}),
+        ("A->V", {"representation": "both"}),
     ],
 )
 def test_the_keras_file_round_trips(tmp_path, recipe, fields):
