@@ -54,6 +54,7 @@ class Counted(Enum):
     CUT = "recordings cut at pauses"
     WITHOUT_SOUND = "recordings without sound, of which the picture alone is measured"
     WITHOUT_PICTURE = "recordings without a picture"
+    FILM_AS_SOUND = "recordings with a picture that is left aside, as their ending is that of sound"
     FILM_FAILED = "recordings whose picture cannot be decoded"
     PICTURES = "pictures measured"
     FACES_MISSING = "of them without a face"

@@ -65,7 +65,8 @@ def extract_recording(
     ):
         try:
             spans, known = _spans(recording, settings, account)
-            if settings.face_fps and may_have_picture(recording.path):
+            is_film = may_have_picture(recording.path)
+            if settings.face_fps and is_film:
                 face.watch()
             for piece in _pieces(sound, face, spans, account):
                 lag.add(piece.frames[:, ENERGY], known or (), piece.first)
@@ -81,6 +82,8 @@ def extract_recording(
                 writer.add(LAG, lag.to_array())
             if face.steps:
                 account.count(Counted.WITHOUT_FACE, sum("video" not in segment["steps"] for segment in segments))
+            elif settings.face_fps and not is_film:
+                account.count(Counted.FILM_AS_SOUND, bool(sound.known.get("has_film")))
             _count_words(segments, known, account)
             account.count(Counted.WITHOUT_WORDS, not any(segment["words"] for segment in segments))
             sha256 = file_sha256(recording.path)

@@ -156,6 +156,23 @@ def test_a_film_without_sound_has_a_face_and_sound_without_a_film_a_voice(tmp_pa
     assert reasons["text.mp4"].startswith("FFmpeg cannot open it")
 
 
+def test_a_film_that_is_named_as_sound_is_counted(tmp_path):
+    path = write_film(tmp_path / "a.mkv", [EMPTY] * 5, fps=5, sound=noise(1.0)).rename(tmp_path / "a.wav")
+    counts = extract(path, tmp_path / "corpus", FRAMES).account["counts"]
+    assert counts["recordings with a picture that is left aside, as their ending is that of sound"] == 1
+    assert "pictures measured" not in counts
+
+
+@needs_models
+def test_watching_a_film_leaves_nothing_elsewhere(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(home))
+    watched(write_film(tmp_path / "a.mkv", [astronaut()] * 2, fps=5), ExtractSettings(face_fps=5, expressions=True))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.mkv", "home"]
+
+
 @needs_models
 def test_a_picture_that_cannot_be_decoded_leaves_the_voice(tmp_path, monkeypatch):
     def fail(*arguments, **named):

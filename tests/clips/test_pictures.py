@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mmtrans.clips.face.pictures import Film, film_of
-from mmtrans.clips.sound.decode import open_media
+from mmtrans.clips.face.pictures import Film
+from mmtrans.clips.sound.decode import film_of, open_media
 from tests.clips.faces import lay_on_its_side, write_film
 
 pytest.importorskip("av")

@@ -25,13 +25,6 @@ _LONGEST_SIDE = 1280
 _USUAL_SECONDS, _LAST_SECONDS = 1 / 25, 1.0
 
 
-def film_of(container: Any) -> Any:
-    """The first film of an opened file, which no cover of a record is; `None` where there is none."""
-    from av.stream import Disposition
-
-    return next((film for film in container.streams.video if not film.disposition & Disposition.attached_pic), None)
-
-
 class Film:
     """The pictures of a film of an opened file at even times.
 

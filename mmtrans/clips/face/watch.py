@@ -11,9 +11,9 @@ from mmtrans.clips.face.detection import Detector
 from mmtrans.clips.face.expressions import ExpressionScorer
 from mmtrans.clips.face.measures import shape_of
 from mmtrans.clips.face.mesh import NUM_POINTS, MeshFinder
-from mmtrans.clips.face.pictures import Film, film_of
+from mmtrans.clips.face.pictures import Film
 from mmtrans.clips.face.tracking import Follower
-from mmtrans.clips.sound.decode import Part, open_media, reason_of
+from mmtrans.clips.sound.decode import Part, film_of, open_media, reason_of
 
 #: Steps of a part.
 _BLOCK = 64

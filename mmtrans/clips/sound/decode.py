@@ -153,6 +153,13 @@ def open_media(path: str) -> Any:
     return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
+def film_of(container: Any) -> Any:
+    """The first film of an opened file, which no cover of a record is; `None` where there is none."""
+    from av.stream import Disposition
+
+    return next((film for film in container.streams.video if not film.disposition & Disposition.attached_pic), None)
+
+
 def reason_of(error: Exception) -> str:
     """What FFmpeg says of a failure, on one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split())
@@ -169,6 +176,7 @@ def _known(container: Any) -> dict[str, object]:
         "rate_hz": stream.codec_context.sample_rate,
         "channels": stream.codec_context.channels,
         "sounds": len(container.streams.audio),
+        "has_film": film_of(container) is not None,
         "announced_seconds": None if announced is None else announced / av.time_base,
     }
 
