@@ -65,7 +65,15 @@ KEYS = {
     },
     "grid": {"wall_s", "cpu_s", "phases", "wall_ratio", "cpu_ratio", "tree_wall_s", "tree_cpu_s", "tree_phases"},
     "engine": {
-        *("tasks_per_s", "schedule_s", "client_start_mib", "client_peak_mib", "cluster_mib"),
+        *(
+            "tasks_per_s",
+            "schedule_s",
+            "client_cpu_ms",
+            "cluster_cpu_ms",
+            "client_start_mib",
+            "client_peak_mib",
+            "cluster_mib",
+        ),
         *("task_ms", "task_ms_low", "task_ms_high", "start_s"),
     },
     "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mmtrans.engine.engine import Engine
 from mmtrans.engine.local import local_cluster
 from mmtrans.engine.opening import opened
@@ -56,27 +58,37 @@ def measure_engine(options: Options) -> Results:
     """Empty tasks, each second one after the one before it, on simulated workers; and on processes of this machine.
 
     Returns:
-        `tasks_per_s` and `schedule_s` of the simulated workers, peak memory of the client before (`client_start_mib`)
-        and after (`client_peak_mib`), memory of scheduler and workers (`cluster_mib`); `task_ms`, what an empty task
-        takes of a worker process, one task after another, and `start_s`, from the command to its first outcome.
+        `tasks_per_s` and `schedule_s` of the simulated workers; CPU time of a task in the client (`client_cpu_ms`) and
+        in the process of scheduler and workers (`cluster_cpu_ms`); peak memory of the client before
+        (`client_start_mib`) and after (`client_peak_mib`), memory of scheduler and workers (`cluster_mib`); `task_ms`,
+        what an empty task takes of a worker process, one task after another, and `start_s`, from the command to its
+        first outcome.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         work = Nothing(Path(directory) / "log")
         processes = _processes(options, work)
         with _simulated() as (address, pid), opened(EngineOptions(scheduler=address), work, quiet=True) as engine:
             _do(engine, "warm", SIMULATED)
-            before = peak_rss_mib()
+            before, cpu = peak_rss_mib(), (time.process_time(), _cpu_seconds(pid))
             seconds = _do(engine, "measured", options.tasks)
+            client_cpu, cluster_cpu = time.process_time() - cpu[0], _cpu_seconds(pid) - cpu[1]
             cluster_mib = round(tree_rss_mib(pid), 1)
     return {
         "tasks_per_s": round(options.tasks / seconds, 1),
         "schedule_s": round(seconds, 3),
+        "client_cpu_ms": round(1000 * client_cpu / options.tasks, 3),
+        "cluster_cpu_ms": round(1000 * cluster_cpu / options.tasks, 3),
         "client_start_mib": before,
         "client_peak_mib": peak_rss_mib(),
         "cluster_mib": cluster_mib,
         **processes,
         "peak_rss_mib": peak_rss_mib(),
     }
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def _processes(options: Options, work: Nothing) -> Results:
