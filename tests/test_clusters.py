@@ -6,6 +6,7 @@ bit.
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 
 from mmtrans.cli.main import main
 from mmtrans.evaluation import evaluate
-from tests.engine.clusters import PATIENCE, ROOT, Machines, wait_until
+from tests.cli.test_train import refused
+from tests.engine.clusters import PATIENCE, ROOT, Machines, hides, wait_until
 from tests.engine.faults import FAULTS
 
 pytestmark = pytest.mark.slow
@@ -159,3 +161,70 @@ def test_a_worker_that_is_lost_in_a_training_changes_nothing(name, cluster, comm
         time.sleep(1)
         assert {what: results(tmp_path / what) for what in MIDDLE} == undisturbed
         assert not list(tmp_path.glob("*/attempts")) + list(tmp_path.glob("*/work"))
+
+
+def test_whatever_ends_a_command_the_same_command_goes_on(cluster, command, undisturbed, tmp_path):
+    for way in ("Ctrl-C twice", "SIGKILL"):
+        for what in MIDDLE:
+            cluster.arm(what, "pause")
+        processes = [cluster.start(command(what, tmp_path)) for what in MIDDLE]
+        for what in MIDDLE:
+            cluster.struck(what)
+        if way == "SIGKILL":
+            cluster.machines.scheduler.kill()
+        for process in processes:
+            for _ in range(2):
+                os.killpg(process.pid, signal.SIGINT if way == "Ctrl-C twice" else signal.SIGKILL)
+                time.sleep(0.2)
+        for process in processes:
+            out, err = process.communicate(timeout=PATIENCE)
+            if way == "Ctrl-C twice":
+                assert (process.returncode, out) == (130, "")
+                assert "Traceback" not in err
+        for what in MIDDLE:
+            cluster.wake(what)
+    for worker in cluster.machines.workers:
+        # One that had no scheduler any more has ended.
+        worker.wait(PATIENCE)
+    cluster.machines.start_scheduler()
+    for _ in range(2):
+        cluster.worker()
+    for what in MIDDLE:
+        cluster.finish(command(what, tmp_path))
+    assert {what: results(tmp_path / what) for what in MIDDLE} == undisturbed
+
+
+@pytest.fixture
+def commands(command, corpus_dir, tmp_path):
+    """The arguments of each command that a cluster may do."""
+    place = tmp_path / "place"
+    place.mkdir()
+    return [["convert", str(corpus_dir), str(place / "records")], *(command(what, place) for what in MIDDLE)]
+
+
+def test_a_worker_of_another_version_is_named_by_each_command(commands, tmp_path, capsys):
+    (tmp_path / "shadow" / "mmtrans").mkdir(parents=True)
+    (tmp_path / "shadow" / "mmtrans" / "__init__.py").write_text("__version__ = '0.0.1'")
+    path = tmp_path / "machines"
+    path.mkdir()
+    with Machines(path) as machines:
+        machines.worker("--name", "old", PYTHONPATH=str(tmp_path / "shadow"))
+        machines.await_worker()
+        for arguments in commands:
+            sentence = refused([*arguments, "--scheduler", machines.address], capsys)
+            assert re.search(r"another version\. .*Received: 0\.0\.1 \(worker old at tcp://", sentence), sentence
+    assert not list(tmp_path.glob("place/*/runs/*")) + list(tmp_path.glob("place/*/trials/*"))
+    assert not (tmp_path / "place/records").exists()
+
+
+def test_a_worker_that_does_not_see_the_place_is_named_by_each_command(commands, tmp_path, capsys):
+    if not (before := hides(tmp_path / "place")):
+        pytest.skip("needs the right to mount")
+    path = tmp_path / "machines"
+    path.mkdir()
+    with Machines(path) as machines:
+        machines.worker(before=before)
+        machines.await_worker()
+        for arguments in commands:
+            sentence = refused([*arguments, "--scheduler", machines.address], capsys)
+            assert re.search(r"does not see the same files\. .*no such file \(worker tcp://", sentence), sentence

@@ -117,7 +117,8 @@ class Machines:
         """Starts a scheduler, at first or in place of one that has ended."""
         self.file.unlink(missing_ok=True)
         self.scheduler = self.start("dask_scheduler", "--port", "0", "--no-dashboard")
-        wait_until(self.file.is_file, "scheduler")
+        # It is there before it is written.
+        wait_until(lambda: self.file.is_file() and self.file.read_text().rstrip().endswith("}"), "scheduler")
 
     def await_worker(self):
         """Waits until a worker has joined."""
