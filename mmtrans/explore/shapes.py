@@ -71,7 +71,7 @@ class Translated:
     Args:
         quality: R² of features, share of the true tokens that are right of tokens; `None` without a true target.
         attention: `(target steps, source steps)` of the best hypothesis; `None` for a decoder without attention.
-        prior: the same of attention that knows nothing but the distance.
+        prior: the same of attention that knows nothing but the distance; `None` where the model knows of none.
         prior_correlation: Pearson's correlation between both.
         reference: the true tokens.
         hypotheses: decoded ones, best first.
@@ -96,7 +96,6 @@ class Translation:
     Args:
         target: what it translates into.
         of_tokens: whether the target is tokens, and not features.
-        reach: largest distance of which the attention has a learned bias; 0 for none.
         columns: names of the columns that the heat maps show.
         note: a sentence on them.
         segments: of each segment; `None` where none was decoded.
@@ -104,7 +103,6 @@ class Translation:
 
     target: str
     of_tokens: bool
-    reach: int
     columns: list[str]
     note: str
     segments: list[Translated | None]

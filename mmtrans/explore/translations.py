@@ -12,7 +12,6 @@ from mmtrans.evaluation.attention_prior import PriorCorrelation, prior_weights
 from mmtrans.evaluation.translation_quality import TranslationQuality
 from mmtrans.explore.shapes import Bytes, Hypothesis, Translated, Translation
 from mmtrans.inference import translate as decoding
-from mmtrans.models.translator import Translator
 from mmtrans.runs.run import Run
 from mmtrans.system.escape import for_terminal
 
@@ -21,6 +20,9 @@ HYPOTHESES = 3
 
 #: Columns of features that a heat map shows.
 MOST_COLUMNS = 40
+
+#: Steps of a heat map. Longer sequences would make a page of megabytes, and no eye could tell the steps apart.
+MOST_STEPS = 60
 
 #: Deviations from the train mean at which a heat map has its darkest colour.
 REACH = 3.0
@@ -49,18 +51,15 @@ def translate(run: Run, records: Records, split: str, ids: Sequence[str]) -> Tra
         item.id: item for item in decoding.translate(run, records, split, options, length="target") if item.id in wanted
     }
     chosen, names = (np.zeros(0, int), []) if of_tokens else _columns(run, found)
-    translator, recipe = run.load_translator(), run.last_translation.recipe
-    segments = []
-    for id_ in ids:
-        item = found.get(id_)
-        segments.append(None if item is None else _translated(run, translator, item, chosen))
+    recipe = run.last_translation.recipe
+    segments = [_translated(run, found[id_], chosen) if id_ in found else None for id_ in ids]
     note = _TOKENS
     if not of_tokens:
         dim = run.statistics.dim(recipe.target)
         note = _ALL if dim == len(chosen) else _SOME.format(shown=len(chosen), columns=dim)
-    attends = run.config.decoder.attention != "none"
-    reach = run.config.decoder.max_distance if attends else 0
-    return Translation(str(recipe.target), of_tokens, reach, names, note, segments)
+    if any(max(item.hypotheses[0].attention_weights.shape) > MOST_STEPS for item in found.values()):
+        note += f" Sequences of more than {MOST_STEPS} steps are shown as means of so many stretches."
+    return Translation(" and ".join(recipe.target.modalities), of_tokens, names, note, segments)
 
 
 def _columns(run: Run, found: Mapping[str, decoding.Translated]) -> tuple[np.ndarray, list[str]]:
@@ -89,9 +88,9 @@ def _names(run: Run) -> list[str]:
     return names
 
 
-def _translated(run: Run, translator: Translator, item: decoding.Translated, chosen: np.ndarray) -> Translated:
+def _translated(run: Run, item: decoding.Translated, chosen: np.ndarray) -> Translated:
     best = item.hypotheses[0]
-    attention = _attention(run, translator, best, len(best.frames))
+    attention = _attention(run, item)
     if run.has_codebooks:
         hypotheses = [_hypothesis(found) for found in item.hypotheses]
         pairs = list(zip(best.tokens, item.reference, strict=False))
@@ -116,22 +115,31 @@ def _hypothesis(found: decoding.Hypothesis) -> Hypothesis:
 
 
 def _shaded(values: np.ndarray) -> Bytes:
-    return Bytes.of(values / (2 * REACH) + 0.5)
+    return Bytes.of(shortened(values) / (2 * REACH) + 0.5)
 
 
-def _attention(
-    run: Run, translator: Translator, best: decoding.Hypothesis, length: int
-) -> tuple[Bytes | None, Bytes | None, float | None]:
+def shortened(values: np.ndarray) -> np.ndarray:
+    """Rows as means of at most `MOST_STEPS` stretches of them: `(steps, dim)` → `(at most 60, dim)`."""
+    if len(values) <= MOST_STEPS:
+        return values
+    return np.stack([stretch.mean(axis=0) for stretch in np.array_split(values, MOST_STEPS)])
+
+
+def _square(weights: np.ndarray) -> Bytes:
+    return Bytes.of(shortened(shortened(weights).T).T)
+
+
+def _attention(run: Run, item: decoding.Translated) -> tuple[Bytes | None, Bytes | None, float | None]:
     """Attention weights, their prior, and the correlation of both; `None` each without attention."""
     if run.config.decoder.attention == "none":
         return None, None, None
-    weights = best.attention_weights[None]
+    weights = item.hypotheses[0].attention_weights[None]
+    if item.positions is None:
+        return _square(weights[0]), None, None
     _, rows, columns = weights.shape
-    steps = np.array([columns], np.int32), np.array([length], np.int32)
-    position = np.asarray(translator.positions(rows, *steps))
-    prior = PriorCorrelation()
-    prior.update(weights, position, np.array([rows]), steps[0])
-    correlation = prior.result()
-    expected = prior_weights(position, np.ones((1, 1, columns), bool))
-    figures = None if correlation is None else round(correlation, 3)
-    return Bytes.of(weights[0]), Bytes.of(expected[0]), figures
+    position = item.positions[None, :rows]
+    correlation = PriorCorrelation()
+    correlation.update(weights, position, np.array([rows]), np.array([columns]))
+    prior = prior_weights(position, np.ones((1, 1, columns), bool))[0]
+    found = correlation.result()
+    return _square(weights[0]), _square(prior), None if found is None else round(found, 3)

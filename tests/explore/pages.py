@@ -68,7 +68,7 @@ def make_page(*, of_tokens=True):
         for i, lacks in enumerate([[], [], [], ["no audio"], [], []])
     ]
     translations = [translated(i, of_tokens) for i in range(6)]
-    translation = Translation("A", of_tokens, 16, ["one", "two", "three"], "", translations)
+    translation = Translation("audio", of_tokens, ["one", "two", "three"], "", translations)
     return Page(
         title="Segment explorer: T, T->A, valid",
         about=["6 labelled segments"],

@@ -16,6 +16,7 @@ from mmtrans.evaluation.suitability import open_records
 from mmtrans.explore.gather import gather
 from mmtrans.explore.reading import Source, lacks_of, read_sources
 from mmtrans.explore.space import map_space
+from mmtrans.explore.translations import shortened
 from mmtrans.inference.predict import Scorer
 from mmtrans.inference.translate import features_r2, translate
 from mmtrans.runs.run import Run
@@ -80,7 +81,7 @@ def test_translations_are_those_of_translate(page, runs):
     records = open_records(run, splits=("train", "valid"))
     items = {item.id: item for item in translate(run, records, "valid", SearchOptions(), length="target")}
     translation = page.runs[1].translation
-    assert (translation.target, translation.of_tokens, translation.reach) == ("A", False, 16)
+    assert (translation.target, translation.of_tokens) == ("audio", False)
     for segment, found in list(zip(page.segments, translation.segments, strict=True))[:5]:
         item = items[segment.id]
         assert found.quality == pytest.approx(features_r2(run, [item]), abs=1e-3)
@@ -138,3 +139,11 @@ def test_neighbours_are_the_nearest():
 def test_another_ending_than_a_page_s_is_refused(baseline_run, capsys):
     assert main(["explore", str(baseline_run), "--out", "page.txt"]) == 2
     assert "Expected a file that ends in .html. Received: --out=page.txt." in capsys.readouterr().err
+
+
+def test_long_sequences_are_shown_as_stretches():
+    values = np.arange(120.0)[:, None] * [1, 10]
+    found = shortened(values)
+    assert found.shape == (60, 2)
+    np.testing.assert_allclose(found[[0, 1, 59]], [[0.5, 5], [2.5, 25], [118.5, 1185]])
+    np.testing.assert_array_equal(shortened(values[:60]), values[:60])

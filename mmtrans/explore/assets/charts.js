@@ -106,7 +106,7 @@ function mapSpec() {
 
 /** From low over the middle to high: orange and blue, which all people tell apart. */
 function divergence() {
-  return [colour("--orange"), colour("--middle"), colour("--blue")];
+  return [pigment("--orange"), pigment("--middle"), pigment("--blue")];
 }
 
 const CHARTS = {

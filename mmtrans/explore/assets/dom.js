@@ -35,8 +35,13 @@ function interval(low, high, digits = 2) {
   return low === null || low === undefined ? "" : `${number(low, digits)} to ${number(high, digits)}`;
 }
 
-/** A colour of the style. */
+/** A colour of the style, which follows the scheme of the page, and paper. */
 function colour(name) {
+  return `var(${name})`;
+}
+
+/** The same as a number, for what computes with colours. */
+function pigment(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 

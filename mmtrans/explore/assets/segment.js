@@ -16,7 +16,8 @@ async function showSegment() {
     mediaOf(segment),
     el("div", {class: "chart", id: "chart-line", role: "img", "aria-label": `True and predicted ${label.name} of ${segment.id} on a line from ${label.low} to ${label.high}. The sentence above has the numbers.`}),
     realRuns.map((run) => wordsOf(run, i)),
-    el("div", {id: "translations"}, realRuns.map((run, r) => translationOf(run, i, r))),
+    realRuns.some((run) => run.translation) ? realRuns.map((run, r) => translationOf(run, i, r))
+      : [el("h3", {}, "Translation"), el("p", {class: "note"}, realRuns[0].notes.translation)],
     neighboursOf(i));
   draw(document.getElementById("chart-line"), lineSpec(i));
   realRuns.forEach((run, r) => drawTranslation(run, i, r));
@@ -110,10 +111,9 @@ function transposed(bytes) {
 
 function attentionOf(run, found, i, r) {
   if (!found.attention) return el("p", {class: "note"}, "This run's decoder has no attention.");
-  const {reach} = run.translation;
-  const prior = reach ? `The correlation with what the distance of steps alone gives, where it began, is ${number(found.prior_correlation, 3)}: near 1 it tells where a step is, and nothing of its content.` : "";
+  const prior = found.prior ? `The correlation with what the distance of steps alone gives, where it began, is ${number(found.prior_correlation, 3)}: near 1 it tells where a step is, and nothing of its content.` : "";
   return [el("h4", {}, "Where the decoder looked"), el("p", {class: "note"}, prior),
-    reach ? el("label", {class: "tick"}, el("input", {type: "checkbox", name: `prior-${r}`, change: () => drawAttention(run, found, i, r)}),
+    found.prior ? el("label", {class: "tick"}, el("input", {type: "checkbox", name: `prior-${r}`, change: () => drawAttention(run, found, i, r)}),
       "Take out what the distance alone gives") : "",
     el("div", {class: "chart", id: `chart-attention-${r}`, role: "img", "aria-label": "Attention of the decoder: target steps downwards, source steps to the right. The table behind has the numbers."}),
     behind("Table behind the attention", () => heatTable("Attention weights", matrix(found.attention), ...attentionNames(found, i)))];
@@ -142,11 +142,11 @@ function drawTranslation(run, i, r) {
 function drawAttention(run, found, i, r) {
   const [xNames, yNames] = attentionNames(found, i);
   const without = document.querySelector(`input[name="prior-${r}"]`)?.checked;
-  const prior = matrix(found.prior);
+  const prior = without && matrix(found.prior);
   const weights = matrix(found.attention).map((row, y) => row.map((value, x) => (without ? value - prior[y][x] : value)));
   const most = Math.max(0.01, ...weights.flat().map(Math.abs));
   const scale = without ? {domain: [-most, 0, most], range: divergence(), title: "weight less the distance's"}
-    : {domain: [0, most], range: [colour("--soft"), colour("--blue")], title: "attention weight"};
+    : {domain: [0, most], range: [pigment("--soft"), pigment("--blue")], title: "attention weight"};
   const place = document.getElementById(`chart-attention-${r}`);
   draw(place, heatSpec(place, cells(weights, xNames, yNames), {xNames, yNames, xTitle: "source step",
     yTitle: found.hypotheses.length ? "target step, best hypothesis" : "target step", ...scale}));

@@ -1,6 +1,13 @@
 // What the page holds, which of it is chosen, and who is told when that changes.
 
-const page = JSON.parse(document.getElementById("data").textContent);
+/** What Python has put into the page: JSON, compressed. */
+async function readPage() {
+  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+const page = await readPage();
 const label = page.label;
 const realRuns = page.runs.filter((run) => run.path);
 
@@ -89,7 +96,8 @@ function sorted(places) {
 /** Opens a segment; `focus` takes the reader there. */
 function open(i, focus = false) {
   change("opened", {opened: i});
-  history.replaceState(null, "", `#${encodeURIComponent(page.segments[i].id)}`);
+  // A page within another, as in a notebook, has no address of its own.
+  if (location.protocol !== "about:") history.replaceState(null, "", `#${encodeURIComponent(page.segments[i].id)}`);
   if (focus) document.getElementById("segment").focus();
 }
 
