@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from mmtrans.system.console import say
-from mmtrans.system.files import check_new_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,50 +30,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE.html", help="the page (default: explore-SPLIT.html, of one run in its directory)"
     )
+    parser.add_argument(
+        "--clips",
+        metavar="CLIPS",
+        help="the clips of the segments, as `mmtrans extract` takes them: the page links to them, and plays them",
+    )
+    parser.add_argument(
+        "--corpus", metavar="CORPUS", help="what `mmtrans extract` made of CLIPS: tells when each segment begins"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the page, and returns its path, its size and what is on it."""
-    out = _place(arguments)
+    if arguments.corpus is not None and arguments.clips is None:
+        raise ValueError(
+            f"Times are those of clips. Expected --clips CLIPS with --corpus. "
+            f"Received: corpus={arguments.corpus} alone. Name the clips."
+        )
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.evaluation.suitability import open_records
-    from mmtrans.explore.gather import gather
-    from mmtrans.explore.render import plotting_library, to_html
+    from mmtrans.cli.media import Media
+    from mmtrans.explore.write import place_of_page, write_page
     from mmtrans.runs.run import Run
-    from mmtrans.system.files import write_atomically
     from mmtrans.training.train import make_deterministic
 
+    place = place_of_page(arguments.run_dirs, arguments.split, arguments.out)
+    media = Media.read(arguments.clips, arguments.corpus) if arguments.clips is not None else None
+    find_clips = None if media is None else lambda ids: media.find(ids, place.parent)
     make_deterministic()
-    # Before minutes of work: a package may be missing.
-    library = plotting_library()
     runs = [Run.open(path) for path in arguments.run_dirs]
-    records = open_records(runs[0], arguments.data, tuple({"train", arguments.split}))
-    page = gather(runs, records, arguments.split)
-    text = to_html(page, library)
-    write_atomically(out, text)
-    size = len(text.encode("utf-8"))
-    say(f"Written: {out} ({size / 1e6:.1f} MB), {len(page.segments)} segments. Open it in a browser.")
+    page = write_page(runs, arguments.split, place, arguments.data, find_clips)
+    size = place.stat().st_size
+    say(f"Written: {place} ({size / 1e6:.1f} MB), {len(page.segments)} segments. Open it in a browser.")
+    if media is not None:
+        say(f"{len(page.media)} of {len(page.segments)} segments have a clip, which the page finds where it is now.")
     return {
-        "written": str(out),
+        "written": str(place),
         "bytes": size,
         "segments": len(page.segments),
         "videos": page.videos,
         "split": page.split,
         "runs": [view.name for view in page.runs],
+        "clips": len(page.media),
     }
-
-
-def _place(arguments: argparse.Namespace) -> Path:
-    """Where the page goes; refuses what cannot be written, before anything is computed."""
-    name = f"explore-{arguments.split}.html"
-    beside = Path(arguments.run_dirs[0]) if len(arguments.run_dirs) == 1 else Path()
-    out = Path(arguments.out or beside / name)
-    if out.suffix != ".html":
-        raise ValueError(
-            f"The explorer is a page. Expected a file that ends in .html. Received: --out={out}. Rename it."
-        )
-    if arguments.out is not None:
-        check_new_file(out, "--out")
-    return out

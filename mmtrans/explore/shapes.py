@@ -180,6 +180,21 @@ class PairedDifference:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """Where a segment is to be seen or heard.
+
+    Args:
+        link: address of the file, seen from the page, with the part of it that is the segment.
+        is_sound: whether the file has no picture.
+        is_whole: whether it is the whole recording, as nobody knows when the segment begins.
+    """
+
+    link: str
+    is_sound: bool
+    is_whole: bool
+
+
+@dataclass(frozen=True)
 class Page:
     """A page.
 
@@ -193,6 +208,7 @@ class Page:
         segments: the segments.
         runs: the runs, and after several of them their mean.
         differences: of each pair of runs.
+        media: id of a segment → its clip.
     """
 
     title: str
@@ -204,7 +220,7 @@ class Page:
     segments: list[Segment]
     runs: list[RunView]
     differences: list[PairedDifference]
-    media: dict[str, Any] = field(default_factory=dict)
+    media: dict[str, Clip] = field(default_factory=dict)
 
 
 def rounded(values: np.ndarray, digits: int = 4) -> Row:

@@ -18,10 +18,12 @@ from mmtrans.evaluation.plots.scores import plot_confusion, plot_predictions
 from mmtrans.evaluation.predictions import Predictions, make_scorer, predict_split
 from mmtrans.evaluation.shapes import SentimentResult
 from mmtrans.evaluation.suitability import open_records
+from mmtrans.explore.write import place_of_page, write_page
 from mmtrans.inference.attention import draw_attention
 from mmtrans.inference.export import export
 from mmtrans.inference.predict import Prediction, Scorer, predict
 from mmtrans.inference.translate import Translated, translate
+from mmtrans.notebook.page import Page
 from mmtrans.notebook.tables import table
 from mmtrans.runs.environment import label_of
 from mmtrans.runs.run import Run
@@ -44,6 +46,7 @@ class Fitted:
     fitted.metrics("valid")             # a row a metric, with its interval
     fitted.predictions("valid")         # a row a segment
     fitted.plot.scatter("valid")        # a picture
+    fitted.explore()                    # a page to look at its segments
     fitted.predict_text(["I loved every minute of it"])
     ```
 
@@ -161,6 +164,28 @@ class Fitted:
         """Writes a SavedModel that plain TensorFlow runs, and returns its directory. Raises as `api.export`."""
         export(self.run, directory, overwrite)
         return Path(directory)
+
+    @quiet_logger()
+    def explore(self, *others: Fitted, split: str = "valid", out: str | Path | None = None) -> Page:
+        """The segment explorer: a page to look at the segments of a split, as by `mmtrans explore`.
+
+        Args:
+            others: runs of the same records that are shown beside this one.
+            split: `train`, `valid`, or `test` once `metrics("test")` has been looked at.
+            out: the page's file; by default `explore-<split>.html` in the run, with `others` here.
+
+        Returns:
+            the page, which a notebook shows.
+
+        Raises:
+            ValueError: test has not been scored; the runs are of different records; or the package of the charts is
+                missing (the extra `[explore]`).
+            FileNotFoundError: the records are gone.
+        """
+        runs = [self.run, *(other.run for other in others)]
+        place = place_of_page([run.path for run in runs], split, out)
+        write_page(runs, split, place)
+        return Page(place, height=900)
 
     @property
     def plot(self) -> Plots:

@@ -4,6 +4,7 @@ import numpy as np
 
 from mmtrans.explore.shapes import (
     Bytes,
+    Clip,
     Hypothesis,
     Page,
     PairedDifference,
@@ -79,4 +80,5 @@ def make_page(*, of_tokens=True):
         segments=segments,
         runs=[run_view("T", FIRST), run_view("T->A", SECOND, translation=translation)],
         differences=[PairedDifference(0, 1, 0.25, 0.125, 0.375, 0.01)],
+        media={"v1[3]": Clip("clips/v1.mp4#t=1,2", False, False)},
     )

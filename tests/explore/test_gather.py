@@ -138,7 +138,7 @@ def test_neighbours_are_the_nearest():
 
 def test_another_ending_than_a_page_s_is_refused(baseline_run, capsys):
     assert main(["explore", str(baseline_run), "--out", "page.txt"]) == 2
-    assert "Expected a file that ends in .html. Received: --out=page.txt." in capsys.readouterr().err
+    assert "Expected a file that ends in .html. Received: out=page.txt." in capsys.readouterr().err
 
 
 def test_long_sequences_are_shown_as_stretches():

@@ -153,3 +153,11 @@ def test_a_table_with_pandas():
     found = table([{"a": 1}, {"a": 2}])
     assert isinstance(found, pandas.DataFrame)
     assert found["a"].tolist() == [1, 2]
+
+
+@pytest.mark.slow
+def test_the_explorer_is_a_page(fitted, translation_run, tmp_path):
+    pytest.importorskip("vl_convert")
+    page = fitted.explore(api.open_run(translation_run), out=tmp_path / "page.html")
+    assert repr(page) == f"Page({str(tmp_path / 'page.html')!r})"
+    assert "Segment explorer: T, T-&amp;gt;A, valid" in page._repr_html_()

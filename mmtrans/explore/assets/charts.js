@@ -111,7 +111,7 @@ function divergence() {
 
 const CHARTS = {
   scatter: {title: "Predicted against true", spec: scatterSpec, brush: ({spread, score}) => ({label: spread, score}),
-    text: `Each dot is a segment; on the dashed line it is predicted exactly. Dots of one label are spread by up to ${number(SPREAD / 2, 2)} to either side. Drag to choose; click to open.`},
+    text: `Each dot is a segment; on the dashed line it is predicted exactly. Dots of one label are spread by up to ${number(SPREAD / 2, 2)} to either side. Drag to choose; click to open one below.`},
   histogram: {title: "Errors", spec: histogramSpec, brush: ({error}) => ({error}),
     text: "How many segments have which error; the blue ones pass the filters. Drag to choose."},
   map: {title: "Map of representations", spec: mapSpec,

@@ -166,6 +166,6 @@ function neighboursOf(i) {
 function mediaOf(segment) {
   const found = page.media[segment.id];
   if (!found) return "";
-  const kind = found.sound ? "audio" : "video";
-  return el(kind, {src: found.src, controls: true, preload: "none", "aria-label": `The clip of ${segment.id}`});
+  const clip = el(found.is_sound ? "audio" : "video", {src: found.link, controls: true, preload: "none", "aria-label": `The clip of ${segment.id}`});
+  return [clip, found.is_whole ? el("p", {class: "note"}, "This is the whole recording: nobody told when the segment begins.") : ""];
 }

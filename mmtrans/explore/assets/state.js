@@ -98,7 +98,11 @@ function open(i, focus = false) {
   change("opened", {opened: i});
   // A page within another, as in a notebook, has no address of its own.
   if (location.protocol !== "about:") history.replaceState(null, "", `#${encodeURIComponent(page.segments[i].id)}`);
-  if (focus) document.getElementById("segment").focus();
+  if (!focus) return;
+  const place = document.getElementById("segment");
+  place.focus({preventScroll: true});
+  const {top} = place.getBoundingClientRect();
+  if (top < 0 || top > 0.6 * innerHeight) place.scrollIntoView();
 }
 
 /** Opens the segment so many rows further down the list. */
