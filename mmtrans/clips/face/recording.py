@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from mmtrans.clips.account import ClipAccount, Counted
-from mmtrans.clips.face.columns import SHAPE, columns_of, measured_columns
+from mmtrans.clips.face.columns import SHAPE, measured_columns
 from mmtrans.clips.face.tracking import longest_gap
 from mmtrans.clips.face.watch import watch_face
 from mmtrans.clips.settings import ExtractSettings
@@ -108,10 +108,6 @@ class RecordedFace:
         data = self._file.read(len(rows) * size)
         rows[: len(data) // size] = np.frombuffer(data, np.float32).reshape(-1, self._width)
         return rows
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return columns_of(expressions=self._expressions)
 
 
 def bridged(rows: np.ndarray, longest: int) -> np.ndarray:
