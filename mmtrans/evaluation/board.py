@@ -94,6 +94,12 @@ def _projector_config(names: Sequence[str]) -> str:
     )
 
 
+def _trial_of(run: Run) -> str:
+    """What the table of configurations calls a run: its directory, and what tells it from others of that name."""
+    name, digest = run.path.resolve().name, run.config.digest(run.manifest_hash)
+    return for_terminal(name if name.endswith(digest) else f"{name} {digest}")
+
+
 def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult) -> None:
     """Writes the metrics of a split, the configuration and the split's plots, at the last epoch trained.
 
@@ -110,8 +116,7 @@ def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult)
     old = sorted(directory.glob(f"events.out.tfevents.*{suffix}"))
     writer = tf.summary.create_file_writer(str(directory), filename_suffix=suffix)
     with writer.as_default(step=epochs):
-        # Grouped by a hash of them: directories of several runs may have one name.
-        hparams.hparams(run.config.to_dict())
+        hparams.hparams(run.config.to_dict(), trial_id=_trial_of(run))
         for name in METRICS:
             if result[name] is not None:
                 tf.summary.scalar(f"{split}/{name}", result[name])

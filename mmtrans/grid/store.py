@@ -14,6 +14,10 @@ from mmtrans.system.files import link_tree, replaced_directory
 
 _LOGS = "logs"
 
+#: What TensorBoard knows files of events by, and what stands for it in the store: there nothing is to be shown, since
+#: the runs have each phase under a name for people.
+_SHOWN, _HIDDEN = ".tfevents.", ".kept."
+
 
 @dataclass(frozen=True)
 class Store:
@@ -45,6 +49,7 @@ class Store:
         with replaced_directory(target) as partial:
             link_tree(run.phase_dir(phase), partial, without="checkpoints")
             link_tree(_logs_dir(run, phase), partial / _LOGS)
+            _rename_events(partial / _LOGS, _SHOWN, _HIDDEN)
 
     def place(self, phase: Phase, run: Run) -> None:
         """Gives a run a phase of the store, in place of what the run has of it."""
@@ -52,10 +57,16 @@ class Store:
             shutil.rmtree(directory, ignore_errors=True)
         link_tree(self.directory(phase), run.phase_dir(phase), without=_LOGS)
         link_tree(self.directory(phase) / _LOGS, _logs_dir(run, phase))
+        _rename_events(_logs_dir(run, phase), _HIDDEN, _SHOWN)
 
     def is_placed(self, phase: Phase, run: Run) -> bool:
         """Whether a run has the phase of the store, and not an older one."""
         return read_phase_file(run.phase_dir(phase)) == read_phase_file(self.directory(phase))
+
+
+def _rename_events(directory: Path, old: str, new: str) -> None:
+    for path in directory.rglob(f"*{old}*"):
+        path.rename(path.with_name(path.name.replace(old, new)))
 
 
 def _logs_dir(run: Run, phase: Phase) -> Path:

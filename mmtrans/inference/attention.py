@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmtrans.evaluation.attention_prior import prior_weights
-from mmtrans.evaluation.plots.attention import plot_attention
 from mmtrans.inference.translate import Translated, features_r2
+from mmtrans.plotting.attention import plot_attention
 from mmtrans.runs.run import Run
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import time
+from collections.abc import Sequence
 
 import keras_tuner
 
@@ -141,11 +142,30 @@ class Tuner(keras_tuner.Tuner):
         if trial.reason:
             self.console.print(f"trial {trial.name} FAILED: {trial.reason}", soft_wrap=True)
             return
-        best = best_first(self.plan, load_trials(self.plan))[0]
+        trials = load_trials(self.plan)
+        best = best_first(self.plan, trials)[0]
+        left = time_left(trials, self.oracle.max_trials, self.engine.slots)
         figure = f"valid {self.plan.objective} {trial.value:.4f}"
         self.console.print(
             f"trial {trial.name}: {figure}, {trial.seconds:.0f} s (best so far: {best.value:.4f} of trial {best.name})"
+            f"{left}",
+            soft_wrap=True,
         )
+
+
+def time_left(trials: Sequence[Trial], most: int | None, slots: int) -> str:
+    """What is added to a line to tell how long a search goes on; nothing where nobody knows.
+
+    Args:
+        trials: those that have ended.
+        most: number of trials at most; `None` for all there are.
+        slots: trainings at a time.
+    """
+    seconds = [trial.seconds for trial in trials if not trial.reason]
+    if most is None or most <= len(trials) or not seconds:
+        return ""
+    minutes = (most - len(trials)) * sum(seconds) / len(seconds) / max(1, slots) / 60
+    return f"; about {minutes:.0f} min left" if minutes >= 1 else "; less than a minute left"
 
 
 def run_search(

@@ -194,7 +194,7 @@ def fit(
             progress.end_epoch(row, checked, best)
             checkpoints.save(progress)
             with averages.in_place():
-                monitor.end_epoch(row, best)
+                monitor.end_epoch(row, best, progress.history)
     if stops:
         # A signal to this process was raised where the context ended, unless it is within another.
         raise held_back() or Terminated
@@ -258,7 +258,7 @@ def train_epoch(
     with deferred() as is_stopped:
         for batch in batches:
             results.append(train_step(batch))
-            monitor.step(int(batch["source_length"].shape[0]))
+            monitor.step(int(batch["source_length"].shape[0]) * devices.cluster.num_processes)
             stops = devices.any_stops(is_stopped(), progress.step + len(results))
             if stops:
                 break

@@ -12,6 +12,7 @@ from mmtrans.data.codebook import Codebook
 from mmtrans.data.pipeline import Selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
+from mmtrans.models.losses import Tensors
 from mmtrans.models.targets import FeatureTarget
 from mmtrans.models.translator import Translator
 from mmtrans.models.variational import segment_kl
@@ -20,8 +21,8 @@ from mmtrans.system.escape import for_markdown, for_terminal
 #: Segments that are shown, and the epochs between two looks at them.
 NUM_SEGMENTS, EVERY_EPOCHS = 3, 5
 
-#: Pixels of a square that stands for one attention weight, and of one that stands for one value of a frame.
-ATTENTION_PIXELS, FRAME_PIXELS = 12, 6
+#: Pixels of a square that stands for one value of a frame.
+FRAME_PIXELS = 6
 
 WHITE, BLUE, ORANGE = (np.array(color) / 255.0 for color in ((255, 255, 255), (37, 99, 235), (234, 88, 12)))
 
@@ -39,10 +40,10 @@ def make_samples(
 ) -> Callable[[int], None]:
     """Chooses segments of medium length, and returns what writes their samples to the default summary writer.
 
-    For each segment there is `attention/<id>`, target steps downwards and source steps to the right. For a tokens
-    target there is the text `translation/<id>`: the source's words, the target and its greedy translation. For a
-    features target there is the image `frames/<id>`: the target above, the rollout below, time to the right. For a
-    variational model there is `samples/kl`, the divergence of a segment in nats, their mean.
+    For each segment there is the image `attention/<id>`, see `plot_attention`, with the source's words and the decoded
+    tokens at its axes. For a tokens target there is the text `translation/<id>`: the source's words, the target and its
+    greedy translation. For a features target there is the image `frames/<id>`: the target above, the rollout below,
+    time to the right. For a variational model there is `samples/kl`, the divergence of a segment in nats, their mean.
 
     Args:
         translator: the translator; it decodes with the weights that it has when the samples are written.
@@ -79,7 +80,7 @@ def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int)
         ids = found.ids[row, 0].numpy()
         steps = int(found.lengths[row, 0])
         target = batch["target"][row, : int(batch["target_length"][row]) - 1].numpy()
-        words = [word.decode("utf-8") for word in batch["tokens"][row, :source_steps].numpy() if word]
+        words = _words(batch, row)
         lines = {
             "source": words,
             "target": [codebook.names[i] for i in target],
@@ -87,7 +88,8 @@ def _write_tokens(translator: Translator, batch, codebook: Codebook, epoch: int)
         }
         text = "\n\n".join(f"**{what}** {for_markdown(' '.join(tokens))}" for what, tokens in lines.items() if tokens)
         tf.summary.text(f"translation/{name}", text, step=epoch)
-        _write_attention(name, found.attention_weights[row, 0, :steps, :source_steps].numpy(), epoch)
+        weights = found.attention_weights[row, 0, :steps, :source_steps].numpy()
+        _write_attention(name, weights, words, lines["translation"], epoch)
 
 
 def _write_frames(translator: Translator, written: FeatureTarget, batch, epoch: int) -> None:
@@ -100,23 +102,25 @@ def _write_frames(translator: Translator, written: FeatureTarget, batch, epoch: 
         steps = int(target_length[row])
         image = frames_image([target[row, :steps].numpy(), frames[row, :steps].numpy()])
         tf.summary.image(f"frames/{name}", image[None], step=epoch)
-        _write_attention(name, attention_weights[row, :steps, : int(length[row])].numpy(), epoch)
+        weights = attention_weights[row, :steps, : int(length[row])].numpy()
+        _write_attention(name, weights, _words(batch, row), (), epoch)
 
 
-def _write_attention(name: str, attention_weights: np.ndarray, epoch: int) -> None:
-    tf.summary.image(f"attention/{name}", attention_image(attention_weights)[None], step=epoch)
+def _words(batch: Tensors, row: int) -> list[str]:
+    """The words of a segment's source, one a step; none where it has none."""
+    words = batch["tokens"][row, : int(batch["source_length"][row])].numpy()
+    return [word.decode("utf-8") for word in words if word]
 
 
-def attention_image(attention_weights: np.ndarray) -> np.ndarray:
-    """Squares from white (0) to blue (1).
+def _write_attention(
+    name: str, attention_weights: np.ndarray, words: Sequence[str], tokens: Sequence[str], epoch: int
+) -> None:
+    # Imported when needed: a training without translations draws nothing.
+    from mmtrans.plotting import pixels_of
+    from mmtrans.plotting.attention import plot_attention
 
-    Args:
-        attention_weights: `(steps, source_steps)` float32.
-
-    Returns:
-        `(12 steps, 12 source_steps, 3)` float32 between 0 and 1.
-    """
-    return _enlarged(_blend(WHITE, BLUE, np.clip(attention_weights, 0.0, 1.0)), ATTENTION_PIXELS)
+    figure = plot_attention(None, attention_weights, words, tokens, f"{name}, epoch {epoch}")
+    tf.summary.image(f"attention/{name}", pixels_of(figure)[None], step=epoch)
 
 
 def frames_image(streams: Sequence[np.ndarray]) -> np.ndarray:

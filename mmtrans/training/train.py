@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import io
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import Regressor, own_representation
-from mmtrans.runs.phase_file import PHASE_REMEDY, PhaseStatus
+from mmtrans.runs.phase_file import PHASE_REMEDY, HistoryRow, PhaseStatus
 from mmtrans.runs.phases import Phase, TranslationPhase
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_begun, is_done, parent_weights_hash, read_status, write_status
@@ -188,7 +189,7 @@ def train_phase(
                 logs_dir,
                 quiet=quiet or not devices.is_chief,
                 samples=samples,
-                workers=devices.cluster.num_processes,
+                record=functools.partial(write_history, run, phase) if devices.is_chief else None,
             )
             minutes = execution.checkpoint_minutes
             with monitor:
@@ -221,14 +222,22 @@ def leave_untrained(run: Run, phase: Phase, objective: PhaseObjective, writes: b
     return Progress()
 
 
-def write_history(run: Run) -> None:
-    """Writes `history.csv`: one row per epoch of every finished phase. Where a loss has several terms, the valid loss
-    of each is a column beside `HISTORY_FIELDS`."""
+def write_history(run: Run, ongoing: Phase | None = None, epochs: Sequence[HistoryRow] = ()) -> None:
+    """Writes `history.csv`: one row per epoch of every finished phase, and of one that is under way. Where a loss has
+    several terms, the valid loss of each is a column beside `HISTORY_FIELDS`.
+
+    Args:
+        run: the run.
+        ongoing: the phase under way.
+        epochs: its rows so far.
+    """
     rows: list[dict[str, object]] = []
     for phase in run.phases:
         status = read_status(run, phase)
-        if status is not None and status.outcome is not None:
-            rows += [{"phase": phase.name, **row} for row in status.outcome.history]
+        found = status.outcome.history if status is not None and status.outcome is not None else []
+        if ongoing is not None and phase.key == ongoing.key:
+            found = epochs
+        rows += [{"phase": phase.name, **row} for row in found]
     text = io.StringIO()
     names = dict.fromkeys([*HISTORY_FIELDS, *(name for row in rows for name in row)])
     writer = csv.DictWriter(text, list(names), lineterminator="\n")

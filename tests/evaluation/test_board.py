@@ -94,6 +94,8 @@ def test_metrics_configuration_and_plots_stand_at_the_last_epoch(run, records):
     start = values["_hparams_/session_start_info"][1].metadata.plugin_data.content
     fields = plugin_data_pb2.HParamsPluginData.FromString(start).session_start_info.hparams
     assert fields["recipe"].string_value == "T->A"
+    info = plugin_data_pb2.HParamsPluginData.FromString(start).session_start_info
+    assert info.group_name == f"{run.path.name} {run.config.digest(run.manifest_hash)}"
     assert set(fields) == set(run.config.to_dict())
 
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from mmtrans.config import Config
 from mmtrans.evaluation.metrics import sentiment_metrics
-from mmtrans.evaluation.plots.attention import plot_attention
 from mmtrans.evaluation.plots.history import loss_names, plot_history
 from mmtrans.evaluation.plots.scores import lattice_step, plot_confusion, plot_predictions
 from mmtrans.plotting import new_figure, save
+from mmtrans.plotting.attention import plot_attention
 from mmtrans.runs.phases import phases_of
 from tfrecords.schema import LabelScale
 

@@ -23,7 +23,7 @@ def finish(run, phase, weights=b"w", epochs=2, stopped_by="epochs"):
     status |= {"epoch": 1, "best_loss": 0.5, "history": []}
     (directory / "phase.json").write_text(json.dumps(status))
     (run.path / "logs" / phase.name).mkdir(parents=True, exist_ok=True)
-    (run.path / "logs" / phase.name / "events").write_bytes(b"e")
+    (run.path / "logs" / phase.name / "events.out.tfevents.1").write_bytes(b"e")
 
 
 @pytest.fixture
@@ -46,11 +46,13 @@ def test_a_phase_comes_back_without_its_checkpoints(store, run, tmp_path):
     translation, _ = run.phases
     directory = store.path / translation.key[:16]
     assert sorted(path.name for path in directory.iterdir()) == ["best", "logs", "phase.json"]
+    # TensorBoard shows each phase once, in the runs.
+    assert [path.name for path in (directory / "logs").iterdir()] == ["events.out.kept.1"]
     other = Run(tmp_path / "other", run.config, run.records_path, "abc")
     (other.phase_dir(translation) / "checkpoints").mkdir(parents=True)
     store.place(translation, other)
     assert sorted(path.name for path in other.phase_dir(translation).iterdir()) == ["best", "phase.json"]
-    assert (other.path / "logs" / translation.name / "events").read_bytes() == b"e"
+    assert (other.path / "logs" / translation.name / "events.out.tfevents.1").read_bytes() == b"e"
     assert os.path.samefile(other.weights_path(translation), directory / "best" / "weights.npz")
     assert store.is_placed(translation, other)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras_tuner
 import pytest
@@ -13,6 +14,7 @@ from mmtrans.engine.options import EngineOptions
 from mmtrans.search import tuner
 from mmtrans.search.cluster import Member
 from mmtrans.search.results import best_first, load_trials
+from mmtrans.search.tuner import time_left
 from mmtrans.training.memory import phase_memory
 from tests.search.formula import SPACE, facts, interrupt_writes, run
 from tfrecords.manifest import Manifest
@@ -214,6 +216,21 @@ def test_keras_tuner_still_has_what_is_overridden():
     assert callable(keras_tuner.oracles.BayesianOptimizationOracle._vectorize_trials)
     for name in ("search", "run_trial"):
         assert callable(getattr(keras_tuner.Tuner, name))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "slots", "expected"),
+    [
+        ([60.0, 120.0], 6, 2, "; about 3 min left"),
+        ([1.0], 3, 1, "; less than a minute left"),
+        ([60.0], 1, 1, ""),
+        ([60.0], None, 1, ""),
+        ([], 4, 1, ""),
+    ],
+)
+def test_the_time_left_is_that_of_the_trials_so_far(seconds, most, slots, expected):
+    trials = [SimpleNamespace(seconds=each, reason=None) for each in seconds]
+    assert time_left(trials, most, slots) == expected
 
 
 @pytest.mark.parametrize(("specs", "largest"), [({}, 32), ({"batch_size": [16, 64, 8]}, 64), ({"batch_size": 9}, 9)])

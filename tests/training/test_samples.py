@@ -8,11 +8,12 @@ from mmtrans.data.codebook_fit import fit_codebook
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.build import build_translator
+from mmtrans.plotting.attention import plot_attention
 from mmtrans.recipe import parse
 from mmtrans.runs.run import Run
 from mmtrans.system.escape import for_markdown
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.samples import BLUE, NUM_SEGMENTS, ORANGE, attention_image, frames_image, is_due, make_samples
+from mmtrans.training.samples import BLUE, NUM_SEGMENTS, ORANGE, frames_image, is_due, make_samples
 from mmtrans.training.train import train
 
 VALID = Selection("valid", ("text",), ("audio",))
@@ -46,17 +47,6 @@ def test_the_first_and_every_fifth_epoch_are_due(epoch, due):
     assert is_due(epoch) is due
 
 
-def test_squares_are_white_where_nothing_is_attended_and_blue_where_all_is():
-    weights = np.array([[0.0, 1.0, 0.5], [1.0, 0.0, 0.0]], np.float32)
-    image = attention_image(weights)
-    assert image.shape == (24, 36, 3)
-    assert image.dtype == np.float32
-    for row, column in np.ndindex(2, 3):
-        square = image[12 * row : 12 * row + 12, 12 * column : 12 * column + 12]
-        color = 1 + weights[row, column] * (BLUE - 1)
-        np.testing.assert_allclose(square, np.broadcast_to(color, (12, 12, 3)), atol=1e-6)
-
-
 def test_frames_stand_above_one_another_with_time_to_the_right():
     target, prediction = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32)
     target[1, 0], prediction[3, 1] = 99.0, -1.5
@@ -81,9 +71,7 @@ def test_training_tokens_leaves_translations_and_attention(small, tiny, tmp_path
     assert set(found) == {f"{kind}/{name}" for kind in ("attention", "translation") for name in names}
     for row, name in enumerate(names):
         steps = int(batch["source_length"][row])
-        assert {epoch: image.shape for epoch, image in found[f"attention/{name}"].items()} == {
-            1: (12 * (steps + 1), 12 * steps, 3)
-        }
+        assert set(found[f"attention/{name}"]) == {1}
         source, target, translation = found[f"translation/{name}"][1].split("\n\n")
         assert source == "**source** " + " ".join(f"wörd{i}" for i in range(steps))
         expected = [codebook.names[i] for i in batch["target"][row, :steps].numpy()]
@@ -141,3 +129,25 @@ def test_only_translations_have_samples(small, tiny, tmp_path):
     train(run, small, quiet=True)
     (logs,) = (run.path / "logs").iterdir()
     assert events_of(logs) == {}
+
+
+def test_attention_has_the_words_and_tokens_as_axes(small, tiny, tmp_path, monkeypatch):
+    drawn = []
+
+    def plot(path, weights, words, tokens, title):
+        drawn.append((weights.shape, list(words), len(tokens), title))
+        return plot_attention(path, weights, words, tokens, title)
+
+    monkeypatch.setattr("mmtrans.plotting.attention.plot_attention", plot)
+    run = Run.open_or_create(tmp_path / "run", tiny(recipe="T->A", target="tokens"), small)
+    codebook = fit_codebook(small, Selection("train", ("text",), ("audio",)), 4, 1, 0)
+    translator = build_translator(parse("T->A"), run.config, run.statistics, codebook.size)
+    with tf.summary.create_file_writer(str(tmp_path / "logs")).as_default():
+        make_samples(translator, small, VALID, codebook)(5)
+    batch, found = chosen(small, codebook), events_of(tmp_path / "logs")
+    for (shape, words, tokens, title), id_, length in zip(drawn, batch["id"], batch["source_length"], strict=True):
+        steps = int(length)
+        assert (shape, tokens) == ((steps + 1, steps), steps)
+        assert words == [f"wörd{i}" for i in range(steps)]
+        assert title == f"{id_.numpy().decode()}, epoch 5"
+        assert found[f"attention/{id_.numpy().decode()}"][5].shape[2] == 3

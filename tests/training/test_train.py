@@ -97,7 +97,7 @@ def test_a_run_leaves_its_history_and_the_state_of_each_phase(undisturbed):
         assert list(stored) == ["kind", "recipe", "key", "inherited", "finished", *fields]
         assert (stored["kind"], stored["recipe"], stored["finished"]) == (phase.kind, str(phase.recipe), True)
         assert is_finished(undisturbed, phase)
-    assert len(list((undisturbed.path / "logs").rglob("events.*"))) == 2
+    assert len(list((undisturbed.path / "logs").rglob("events.*"))) == 4  # of train and of valid
 
 
 def test_the_regressor_reads_the_frozen_encoder_of_the_translation(undisturbed):
@@ -284,3 +284,21 @@ def test_the_same_records_may_be_put_in_the_place_of_the_old_ones(tmp_path):
 def test_other_errors_pass_through(small):
     with pytest.raises(KeyError, match="mine"), reporting_corruption(small):
         raise KeyError("mine")
+
+
+def test_history_is_there_while_a_phase_is_under_way(small, tiny, tmp_path, monkeypatch):
+    run = Run.open_or_create(tmp_path / "run", tiny(recipe="T->A", epochs=2), small)
+    ended = []
+
+    def end(monitor, progress):
+        ended.append(monitor.title)
+        if len(ended) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmtrans.training.monitor.Monitor.end", end)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, small, quiet=True)
+    assert read_status(run, run.phases[1]).outcome is None
+    with open(run.path / "history.csv", newline="") as file:
+        rows = [(row["phase"], row["epoch"]) for row in csv.DictReader(file)]
+    assert rows == [(phase.name, epoch) for phase in run.phases for epoch in ("1", "2")]

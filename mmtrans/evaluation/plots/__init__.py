@@ -1,1 +1,1 @@
-"""Pictures of a run: its scores, the course of its training, its attention, its curves."""
+"""Pictures of a run: its scores, the course of its training, its robustness."""

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import IO, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -59,6 +60,15 @@ def heading(axes: Axes, title: str, subtitle: str) -> None:
         title, (0, 1), (0, 22), "axes fraction", "offset points", fontsize=12, fontweight="bold", color=INK, va="bottom"
     )
     axes.annotate(subtitle, (0, 1), (0, 7), "axes fraction", "offset points", fontsize=9.5, color=MUTED, va="bottom")
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """A figure as an image, `(height, width, 3)` uint8; where no font has a character there is a box."""
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def saved(figure: Figure, path: Path | None) -> Figure:

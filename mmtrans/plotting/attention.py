@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
-from mmtrans.evaluation.metrics import pearson
 from mmtrans.plotting import INK, heading, new_figure, saved
 from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
@@ -61,8 +60,8 @@ def plot_attention(
         reach = max(float(np.abs(rest).max()), 0.05)
         limits = {"cmap": "RdBu", "vmin": -reach, "vmax": reach}
         _draw_weights(figure, drawn[1], rest, "weight less that of the distance", limits)
-        correlation = pearson(attention_weights.ravel(), prior.ravel())
-        r = "undefined" if correlation is None else f"{correlation:.3f}"
+        varies = min(attention_weights.std(), prior.std()) > 1e-9
+        r = f"{np.corrcoef(attention_weights.ravel(), prior.ravel())[0, 1]:.3f}" if varies else "undefined"
         heading(drawn[1], "less the distance", f"r = {r} with the distance alone")
     for axes in drawn:
         _name_steps(axes.xaxis, source_steps, words if panels * width <= MAX_INCHES else ())
