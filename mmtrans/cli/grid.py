@@ -8,19 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtrans.bounds import MOST_WHOLE, check_number
 from mmtrans.cli.engine import add_engine_flags, engine_options
 from mmtrans.cli.following import program
 from mmtrans.cli.idle import check_idle, find_idle, note
-from mmtrans.cli.parser import Parser, add_config_flags, add_number, add_text_encoder, config_from, number_type
+from mmtrans.cli.parser import Parser, add_config_flags, add_text_encoder, config_from, number_type
 from mmtrans.config import Config
 from mmtrans.config.effect import changed
 from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import OWN, Variant, config_of, read_variants, rows_of
-from mmtrans.system.console import warn
+from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
 
 if TYPE_CHECKING:
     from mmtrans.grid.complete import Completed
+    from mmtrans.grid.forecast import Forecast
 
 
 def add_arguments(parser: Parser) -> None:
@@ -37,9 +39,10 @@ def add_arguments(parser: Parser) -> None:
         "--recipes",
         metavar="LIST",
         default="paper",
-        help="paper (its 26 rows), paper-extra, or a file with one recipe per line (default: paper)",
+        help="paper (its 26 rows), paper-extra, recipes such as 'T,T->A', or a file with one per line (default: paper)",
     )
-    add_number(parser, "--seeds", int, {"low": 1, "most": 10_000}, default=5, help="seeds 0 to N-1 (default: 5)")
+    seeds = {"action": _Seeds, "default": tuple(range(5)), "metavar": "N|LIST"}
+    parser.add_argument("--seeds", **seeds, help="seeds 0 to N-1, or a list such as 0,3 (default: 5)")
     add_engine_flags(parser, "trainings")
     add_config_flags(parser, without=OWN)
     add_text_encoder(parser)
@@ -61,7 +64,28 @@ def add_arguments(parser: Parser) -> None:
         help="also run each recipe with some fields of the configuration changed; a line of the file is e.g. "
         "small: {units: 32}",
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say how many trainings are left, in which order and how long, and stop"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
+
+
+class _Seeds(argparse.Action):
+    """Stores seeds: as many as a number says, or those of a list."""
+
+    def __call__(self, parser, namespace, values: Any, option_string=None):
+        try:
+            numbers = [int(number_type(int)(part)) for part in values.rstrip(",").split(",")]
+        except ValueError as error:
+            raise argparse.ArgumentError(
+                self, f"expected a number or a list such as 0,3, received {values!r}"
+            ) from error
+        if "," not in values:
+            check_number("--seeds", numbers[0], low=1, most=10_000)
+            numbers = list(range(numbers[0]))
+        for seed in numbers:
+            check_number("--seeds", seed, low=0, most=MOST_WHOLE)
+        namespace.seeds = tuple(dict.fromkeys(numbers))
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -82,6 +106,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     import_for_tasks(options)
     from mmtrans.data.records import Records
     from mmtrans.grid.complete import complete_grid, plan_grid
+    from mmtrans.grid.forecast import forecast
 
     records = dataclasses.replace(Records.open(arguments.data), text_encoder=arguments.text_encoder or "")
     grid = plan_grid(
@@ -90,10 +115,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         config,
         variants,
         recipes=recipes,
-        seeds=tuple(range(arguments.seeds)),
+        seeds=arguments.seeds,
         controls=arguments.controls,
         label_fractions=tuple(share for share in fractions if share < 1),
     )
+    if arguments.dry_run:
+        return _tell(forecast(grid, records), options.jobs)
     done = complete_grid(grid, records, options, arguments.quiet)
     _show(done)
     return {"split": done.grid.metric_split, "rows": done.rows, "failures": done.failures}
@@ -123,6 +150,22 @@ def _fractions(text: str) -> tuple[float, ...]:
         return tuple(map(number_type(float), text.split(",")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected shares such as 0.1,0.25, received {text!r}") from error
+
+
+def _tell(found: Forecast, jobs: int) -> dict[str, Any]:
+    """Prints what is left to do, and returns it."""
+    titles = [task.title for task in found.tasks]
+    width = len(str(len(titles)))
+    for number, title in enumerate(titles, 1):
+        say(f"{number:>{width}}. {title}")
+    say(f"{len(titles)} of {found.total} trainings are left.")
+    minutes = None if found.seconds is None else found.seconds / 60 / jobs
+    if minutes is None:
+        say("How long they take is told once a training of this grid is done.")
+    else:
+        limit = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+        say(f"At most {limit}, as fast as those that are done, in {jobs} at a time; patience may end them earlier.")
+    return {"left": titles, "trainings": found.total, "minutes": minutes}
 
 
 def _show(done: Completed) -> None:

@@ -153,7 +153,7 @@ def is_failure(command: str, result: Mapping[str, Any] | None) -> bool:
     if result is None:
         return False
     if command == "grid":
-        return bool(result["failures"])
+        return bool(result.get("failures"))
     return command == "tune" and "best" in result and result["best"] is None
 
 

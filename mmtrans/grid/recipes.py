@@ -1,4 +1,4 @@
-"""Lists of recipes: the paper's rows, what it mentions besides, and files."""
+"""Lists of recipes: the paper's rows, what it mentions besides, files, and recipes as they are written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def read_recipes(name: str) -> tuple[str, ...]:
     """The canonical recipes of a list, each once.
 
     Args:
-        name: `paper`, `paper-extra`, or a text file with one recipe per line; `#` begins a comment.
+        name: `paper`, `paper-extra`, recipes with commas between them, or a text file with one recipe per line; in it
+            `#` begins a comment. What is the name of a file is no recipe.
 
     Raises:
         FileNotFoundError: the name is neither that of a list nor that of a file.
@@ -33,7 +34,11 @@ def read_recipes(name: str) -> tuple[str, ...]:
     if name in LISTS:
         return LISTS[name]
     path = Path(name)
-    text = read_text(path, "list of recipes", f"{', '.join(LISTS)} or a file with one recipe per line")
+    if not path.exists() and (written := _written_out(name)):
+        return written
+    text = read_text(
+        path, "list of recipes", f"{', '.join(LISTS)}, recipes such as 'T,T->A' or a file with one recipe per line"
+    )
     recipes = []
     for number, line in enumerate(text.splitlines(), 1):
         if text := line.partition("#")[0].rstrip():
@@ -44,3 +49,24 @@ def read_recipes(name: str) -> tuple[str, ...]:
     if not recipes:
         raise ValueError(f"No recipe there. Expected one per line. Received: recipes={name}. Write some, such as T->A.")
     return tuple(dict.fromkeys(recipes))
+
+
+def _written_out(text: str) -> tuple[str, ...]:
+    """Recipes that are written with commas between them; nothing where the text looks like none.
+
+    Raises:
+        ValueError: one of several is no recipe.
+    """
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    try:
+        return tuple(dict.fromkeys(str(parse(part.strip())) for part in parts))
+    except ValueError:
+        if len(parts) == 1 and "->" not in text:
+            return ()
+        raise

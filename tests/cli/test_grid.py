@@ -13,7 +13,8 @@ import psutil
 import pytest
 import yaml
 
-from mmtrans.cli.main import main
+from mmtrans.cli.main import build_parser, main
+from mmtrans.data.records import Records
 from mmtrans.grid import schedule
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished
@@ -205,3 +206,53 @@ def test_the_flags_of_varied_fields_are_the_grids_own(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["grid", "--data", "r", "--out", "o", "--label-fractions", "half"])
     assert "expected shares such as 0.1,0.25, received 'half'" in capsys.readouterr().err
+
+
+def test_seeds_are_a_number_or_a_list(capsys):
+    parser = build_parser("grid")
+    seeds = lambda text: parser.parse_args(["grid", "--data", "d", "--out", "o", "--seeds", text]).seeds  # noqa: E731
+    assert [seeds(text) for text in ("2", "0,3", "7,", "3,3,1")] == [(0, 1), (0, 3), (7,), (3, 1)]
+    for text in ("a", "1,b", "1.5"):
+        with pytest.raises(SystemExit):
+            seeds(text)
+        assert f"expected a number or a list such as 0,3, received '{text}'" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"--seeds is out of range. Expected at least 0. Received: seeds=-1"):
+        seeds("1,-1")
+
+
+def test_a_dry_run_tells_the_trainings_and_makes_nothing(records_dir, tmp_path, flags, capsys):
+    out = tmp_path / "grid"
+    command = ["grid", "--data", str(records_dir), "--out", str(out), "--recipes", "T,T->A", "--seeds", "0,3", *flags]
+    assert main([*command, "--dry-run", "--json"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line[3:] for line in lines[:2]] == ["translation T->A, seed 0", "translation T->A, seed 3"]
+    assert {line[3:] for line in lines[2:6]} == {f"{name}, seed {seed}" for name in ("T", "T->A") for seed in (0, 3)}
+    assert lines[6:] == [
+        "6 of 6 trainings are left.",
+        "How long they take is told once a training of this grid is done.",
+    ]
+    assert json.loads(last) == {"left": [line[3:] for line in lines[:6]], "trainings": 6, "minutes": None}
+    assert not out.exists()
+
+
+def test_a_dry_run_tells_how_long_by_what_is_done(records_dir, tmp_path, baseline_flags, capsys):
+    out = tmp_path / "grid"
+    command = ["grid", "--data", str(records_dir), "--out", str(out), "--recipes", "T,A", *baseline_flags]
+    command += ["--seeds", "1"]
+    assert main([*command[:6], "T", *command[7:]]) == 0
+    (status,) = out.glob("phases/*/phase.json")
+    content = json.loads(status.read_text())
+    segments = Records.open(records_dir).count("train")
+    for row in content["history"]:
+        row["segments_per_second"] = segments / 90
+    status.chmod(0o644)
+    status.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert main([*command, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # Two epochs of 90 s.
+    assert lines == [
+        "1. A, seed 0",
+        "1 of 2 trainings are left.",
+        "At most 3 minutes, as fast as those that are done, in 1 at a time; patience may end them earlier.",
+    ]

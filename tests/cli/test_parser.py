@@ -133,7 +133,7 @@ def test_every_number_on_a_command_line_has_bounds(command, names, flag, kind, t
 
 def test_every_command_with_numbers_is_looked_at():
     found = {(command, flag) for command, _, flag, _ in number_flags()}
-    expected = {("train", "--clip-norm"), ("convert", "--label-shift"), ("predict", "--workers"), ("grid", "--seeds")}
+    expected = {("train", "--clip-norm"), ("convert", "--label-shift"), ("predict", "--workers"), ("grid", "--jobs")}
     assert expected | {("tune", "--trials"), ("translate", "--plot-attention"), ("synthesize", "--videos")} <= found
 
 

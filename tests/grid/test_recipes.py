@@ -50,6 +50,31 @@ def test_bad_files_are_refused(tmp_path, content, message):
 
 def test_neither_a_list_nor_a_file():
     with pytest.raises(
-        FileNotFoundError, match=r"There is no list of recipes at papers\. Expected paper, paper-extra or a file"
+        FileNotFoundError,
+        match=r"There is no list of recipes at papers\. Expected paper, paper-extra, recipes such as 'T,T->A' or a f",
     ):
         read_recipes("papers")
+
+
+@pytest.mark.parametrize(
+    ("text", "recipes"),
+    [
+        ("T,T->A", ("T", "T->A")),
+        ("concat(T, V)->A, embed(T,A)->V,T,T", ("concat(T,V)->A", "embed(T,A)->V", "T")),
+        ("T → A", ("T->A",)),
+    ],
+)
+def test_recipes_are_written_out(text, recipes):
+    assert read_recipes(text) == recipes
+
+
+def test_a_file_comes_before_recipes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "T").write_text("A->V\n")
+    assert read_recipes("T") == ("A->V",)
+
+
+@pytest.mark.parametrize("text", ["T,Q", "T->Q", "T,,A"])
+def test_a_recipe_that_is_none_is_named(text):
+    with pytest.raises(ValueError, match=r"Not a recipe"):
+        read_recipes(text)
