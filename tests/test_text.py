@@ -11,6 +11,7 @@ import tensorflow as tf
 from mmtrans import api
 from mmtrans.inference.predict import Scorer
 from tests.cli.spoken import make_spoken
+from tests.inference.test_export import finished_run
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.reader import read_segments
 
@@ -198,14 +199,10 @@ def test_a_run_of_earlier_commits_is_compared_with_its_records_or_says_that_it_c
     assert own.words == ("good",)
 
 
-def test_a_model_that_reads_more_than_text_is_refused(records_dir, tmp_path, baseline_flags):
-    from mmtrans.cli.main import main
-
-    run = str(tmp_path / "run")
-    recipe = ["--recipe", "concat(T,A)", "--run", run]
-    assert main(["train", "--data", str(records_dir), *recipe, *baseline_flags, "--epochs", "1"]) == 0
+def test_a_model_that_reads_more_than_text_is_refused(tiny, small, tmp_path):
+    run = finished_run(tmp_path / "run", tiny(recipe="concat(T,A)"), small)
     with pytest.raises(ValueError, match=r"reads what text alone does not give\. .*Received: one that reads audio"):
-        api.predict_text(run, ["good"])
+        api.predict_text(run.path, ["good"])
 
 
 def test_texts_of_no_words_alone(looked_up):
@@ -214,8 +211,8 @@ def test_texts_of_no_words_alone(looked_up):
 
 
 @pytest.mark.parametrize("pieces", [False, True])
-def test_the_cards_example_gives_the_same_score_without_mmtrans(tmp_path, pieces, capsys):
-    spoken = make_spoken(tmp_path, with_encoder=True, pieces=pieces)
+def test_the_cards_example_gives_the_same_score_without_mmtrans(tmp_path, pieces, request):
+    spoken = make_spoken(tmp_path, with_encoder=True, pieces=True) if pieces else request.getfixturevalue("encoded")
     api.export(api.Run.open(spoken.run), tmp_path / "export")
     card = (tmp_path / "export" / "model_card.md").read_text(encoding="utf-8")
     signature = json.loads((tmp_path / "export" / "signature.json").read_text(encoding="utf-8"))
