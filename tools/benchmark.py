@@ -36,6 +36,7 @@ MEASUREMENTS = {
         "measure_convert",
         "the `mmtrans convert` command, and reading alone; or with --jobs on clusters",
     ),
+    "extract": ("clips.extract", "measure_extract", "`mmtrans extract`, by step: CPU seconds for a second of film"),
     "train": ("benchmark_train", "measure_train", "training text 300 -> audio 74 with attention"),
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
     "columns": ("benchmark_columns", "measure_columns", "training on text 300 and 1452 wide in turns, and its input"),

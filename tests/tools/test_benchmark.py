@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clips.signals import noise, write_wav
 from tests.real_data import MOSI_TRIMODAL, needs
 from tests.words.tiny import make_tiny_encoder
 from tools.benchmark import MEASUREMENTS, main
@@ -76,6 +77,7 @@ KEYS = {
         ),
         *("task_ms", "task_ms_low", "task_ms_high", "start_s"),
     },
+    "extract": {"clip_s", "decode_cpu_s_per_s", "voice_cpu_s_per_s", "extract_cpu_s_per_s"},
     "start": {"help_cpu_s", "help_wall_s", "import_cpu_s", "import_wall_s", "python_cpu_s"},
 }
 
@@ -108,6 +110,14 @@ def measure(capsys, what, *argv):
     assert {"python", "mmtrans", "tensorflow", "keras", "numpy"} <= set(line["versions"])
     assert len(line["load1"]) == 2
     return line["results"]
+
+
+def test_extract(capsys, tmp_path):
+    pytest.importorskip("av")
+    clip = write_wav(tmp_path / "a.wav", noise(1.0))
+    results = measure(capsys, "extract", "--source", str(clip))
+    assert results["clip_s"] == 1.0
+    assert 0 < results["voice_cpu_s_per_s"] < results["extract_cpu_s_per_s"]
 
 
 def test_start(capsys):

@@ -1,0 +1,1 @@
+"""What clips cost: the parts of `tools.benchmark` that measure `mmtrans extract`."""
