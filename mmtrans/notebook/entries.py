@@ -58,7 +58,8 @@ def convert(
         overwrite: replace records that exist.
         jobs: worker processes that read parts of a `.csd` corpus. A script that asks for several calls this below
             `if __name__ == "__main__":`, as each of them imports the script.
-        scheduler: or the address of a dask cluster's scheduler, e.g. `tcp://host:8786`; the environment names none.
+        scheduler: or the address of a dask cluster's scheduler, e.g. `tcp://host:8786`; by default the one
+            that `DASK_SCHEDULER_ADDRESS` names, if it does and `jobs` is not given.
         resources: what a part takes of that which the cluster's workers declare: `{"GPU": 1}`.
         options: of `api.open_corpus`, where `source` is a path: `glove`, `text_encoder`, `label`, …
 
