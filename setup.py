@@ -65,7 +65,7 @@ EXTRAS = {
     "clips": ["av>=17", "pocketsphinx>=5.0.4", "ai-edge-litert>=2", "pillow>=10"],
     "asr": ["faster-whisper>=1.2"],
     "explore": ["vl-convert-python>=1.9"],
-    "notebook": ["pandas>=2.2"],
+    "notebook": ["pandas>=2.2", "vl-convert-python>=1.9"],
     "hub": ["huggingface_hub>=0.30"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],

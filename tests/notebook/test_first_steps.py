@@ -1,5 +1,6 @@
 """examples/first_steps.ipynb runs from end to end, in a kernel of its own."""
 
+import html
 import os
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def shown(cell):
 
 @pytest.mark.slow
 def test_the_cells_show_what_they_are_for(cells):
-    converted, fitted, history, metrics, predictions, scatter, translated, grid, own, exported = cells
+    converted, fitted, history, metrics, predictions, scatter, translated, grid, own, explored = cells
     assert "segments" in shown(converted)["text/plain"]
     assert "<table>" in shown(fitted)["text/html"]
     for cell in (history, scatter, translated):
@@ -37,7 +38,7 @@ def test_the_cells_show_what_they_are_for(cells):
     assert "prediction" in shown(predictions)["text/html"]
     assert shown(grid)["text/html"].count("<tr") == 3
     assert "talk[1]" in shown(own)["text/plain"]
-    assert "exported" in shown(exported)["text/plain"]
+    assert "Segment explorer: T-&gt;A, valid" in html.unescape(shown(explored)["text/html"])
 
 
 @pytest.mark.slow
