@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmtrans.system.quiet import import_keras_alone, import_tensorflow, silent_stderr
+from mmtrans.system import quiet
+from mmtrans.system.console import passing
+from mmtrans.system.quiet import import_keras_alone, silent_stderr
 
 if TYPE_CHECKING:
     from mmtrans.engine.options import EngineOptions
     from mmtrans.training.devices import Devices
     from mmtrans.training.execution import Execution
 
-__all__ = ["import_devices", "import_for_tasks", "import_tensorflow"]
+STARTING = "Starting TensorFlow ..."
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and creates its devices."""
+    with passing(STARTING):
+        quiet.import_tensorflow()
 
 
 def import_devices(execution: Execution, tunes_text: bool = False) -> Devices:
@@ -20,7 +28,7 @@ def import_devices(execution: Execution, tunes_text: bool = False) -> Devices:
     from mmtrans.training.execution import set_operation_threads
 
     set_operation_threads(tunes_text)
-    with silent_stderr():
+    with passing(STARTING), silent_stderr():
         import_keras_alone()
         import tensorflow as tf
 
@@ -35,10 +43,10 @@ def import_for_tasks(options: EngineOptions) -> None:
     """Imports TensorFlow into a process whose tasks are trainings: it does them itself, or leaves them to workers."""
     from mmtrans.training.process import leave_gpus_to_workers, set_up_tensorflow
 
-    with silent_stderr():
+    with passing(STARTING), silent_stderr():
         import_keras_alone()
         if options.is_here:
             set_up_tensorflow(None)
         else:
             leave_gpus_to_workers()
-        import_tensorflow()
+        quiet.import_tensorflow()

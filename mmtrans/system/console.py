@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 import rich.console
 from rich.text import Text
@@ -38,3 +40,17 @@ def say(line: str) -> None:
 def warn(line: str) -> None:
     """Prints one line on stderr, with the command's name before it."""
     print(f"mmtrans: {for_terminal(line)}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def passing(line: str) -> Iterator[None]:
+    """Tells a terminal what it waits for, within the context; the line is gone after it."""
+    is_shown = sys.stderr.isatty()
+    if is_shown:
+        print(for_terminal(line), end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_shown:
+            # Back to the first column, and clear the line.
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
