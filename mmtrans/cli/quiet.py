@@ -49,4 +49,4 @@ def import_for_tasks(options: EngineOptions) -> None:
             set_up_tensorflow(None)
         else:
             leave_gpus_to_workers()
-        quiet.import_tensorflow()
+        import_tensorflow()

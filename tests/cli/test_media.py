@@ -32,8 +32,24 @@ def test_files_are_found_by_their_names(folder, tmp_path):
 def test_a_corpus_of_them_tells_the_times(folder, tmp_path):
     receipts = tmp_path / "corpus" / "clips"
     receipts.mkdir(parents=True)
-    segment = {"id": "talk[1]", "label": None, "split": None, "speaker": "", "start": 1.5, "end": 2.25, "steps": 1}
-    receipt = {"recording": "talk.mp4", "request": {}, "sha256": None, "sound": {}, "seconds": 9.0, "counts": {}}
+    segment = {
+        "id": "talk[1]",
+        "label": None,
+        "split": None,
+        "speaker": "",
+        "start": 1.5,
+        "end": 2.25,
+        "steps": {"audio": 1},
+    }
+    receipt = {
+        "recording": "talk.mp4",
+        "request": {},
+        "sha256": None,
+        "sound": {},
+        "picture": {},
+        "seconds": 9.0,
+        "counts": {},
+    }
     text = json.dumps({**receipt, "segments": [{**segment, "words": []}], "left_out": []})
     (receipts / "talk.mp4.json").write_text(text)
     media = Media.read(folder, tmp_path / "corpus")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = {
     **{"synthesize": ["x"], "convert": ["x", "y"], "inspect": ["x"], "train": [], "tune": [], "translate": ["x"]},
     **{"grid": ["--data", "x", "--out", "y"], "evaluate": ["x"], "predict": ["x", "y"], "report": ["x"]},
-    **{"export": ["x", "y"], "extract": ["x", "y"]},
+    **{"export": ["x", "y"], "extract": ["x", "y"], "explore": ["x"], "runs": ["x"], "compare": ["x", "y"]},
 }
 
 
