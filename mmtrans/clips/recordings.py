@@ -9,6 +9,7 @@ import numpy as np
 
 from mmtrans.clips.account import ClipAccount, Counted, LeftOut, Reason
 from mmtrans.clips.face.recording import RecordedFace
+from mmtrans.clips.frames import FrameStream, audio_of
 from mmtrans.clips.lag import LagCurve
 from mmtrans.clips.listing import Recording, may_have_picture
 from mmtrans.clips.pieces import Piece, Span
@@ -17,7 +18,6 @@ from mmtrans.clips.sound.recording import RecordedSound, RecordingError
 from mmtrans.clips.steps import known_means, mean_of_words
 from mmtrans.clips.store import LAG, ArrayWriter, ClipStore, Receipt, SegmentReceipt, array_name
 from mmtrans.clips.voice.columns import ENERGY, FRAME_SECONDS, RATE_HZ
-from mmtrans.clips.voice.stream import VoiceStream
 from mmtrans.clips.words.files import read_words_file, words_beside
 from mmtrans.clips.words.timed import TimedWord, moved
 from mmtrans.sources.words import storable_text
@@ -53,7 +53,7 @@ def extract_recording(
         settings: how clips are extracted.
     """
     account = ClipAccount()
-    sound = RecordedSound(recording.path, account)
+    sound = RecordedSound(recording.path, account, settings.audio_features)
     segments: list[SegmentReceipt] = []
     lag = LagCurve.empty()
     sha256 = None
@@ -68,7 +68,7 @@ def extract_recording(
             is_film = may_have_picture(recording.path)
             if settings.face_fps and is_film:
                 face.watch()
-            for piece in _pieces(sound, face, spans, account):
+            for piece in _pieces(sound, face, spans, FrameStream(settings), account):
                 lag.add(piece.frames[:, ENERGY], known or (), piece.first)
                 segment, arrays = _segment(piece, len(segments), settings, sound, face)
                 reason = _why_not(piece, arrays, settings)
@@ -89,7 +89,7 @@ def extract_recording(
             sha256 = file_sha256(recording.path)
         except RecordingError as error:
             # What came before a failure is no recording.
-            segments, may_go_better = [], error.reason is Reason.NOT_DECODED
+            segments, may_go_better = [], error.reason in (Reason.NOT_DECODED, Reason.NOT_MEASURED)
             account.leave(recording.name, error.reason, error.detail)
     receipt = Receipt(
         recording=recording.name,
@@ -147,35 +147,38 @@ def _spans(
     return [Span(wanted, known, text, settings, account) for wanted, text in pairs], known
 
 
-def _pieces(sound: RecordedSound, face: RecordedFace, spans: Sequence[Span], account: ClipAccount) -> Iterator[Piece]:
+def _pieces(
+    sound: RecordedSound, face: RecordedFace, spans: Sequence[Span], stream: FrameStream, account: ClipAccount
+) -> Iterator[Piece]:
     """The pieces of all spans, in the order in which they end."""
-    voice = VoiceStream()
     samples = frames = 0
-    for block in _blocks(sound, face, account):
+    for block, others in _parts(sound, face, account):
         interrupts.raise_held_back()
-        measured = voice.push(block)
+        measured = stream.push(block, others)
         for span in spans:
             span.take_samples(block, samples)
             yield from span.take(measured, frames)
         samples += len(block)
         frames += len(measured)
-    measured = voice.finish()
+    measured = stream.finish()
     for span in spans:
         yield from span.take(measured, frames)
         yield from span.finish()
 
 
-def _blocks(sound: RecordedSound, face: RecordedFace, account: ClipAccount) -> Iterator[np.ndarray]:
-    """Blocks of samples; silence so long as the picture lasts where there is no sound."""
+def _parts(
+    sound: RecordedSound, face: RecordedFace, account: ClipAccount
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Samples, and what was measured of them elsewhere; of a film without sound, silence."""
     try:
-        yield from sound.blocks()
+        yield from sound.parts()
     except RecordingError as error:
         if error.reason is not Reason.NO_SOUND or not face.steps:
             raise
         account.count(Counted.WITHOUT_SOUND)
         rest = round(face.seconds * RATE_HZ)
         while rest > 0:
-            yield np.zeros(min(rest, _SILENT_BLOCK), np.float32)
+            yield np.zeros(min(rest, _SILENT_BLOCK), np.float32), None
             rest -= _SILENT_BLOCK
 
 
@@ -195,9 +198,9 @@ def _segment(
     end = start + len(piece.frames) * FRAME_SECONDS
     arrays = {}
     if sound.known:
-        arrays["audio"] = (
-            mean_of_words(piece.frames, piece.words, piece.first) if settings.steps == "words" else piece.frames
-        )
+        frames = audio_of(piece.frames, settings)
+        by_word = settings.steps == "words"
+        arrays["audio"] = mean_of_words(frames, piece.words, piece.first, settings.audio) if by_word else frames
     if face.steps:
         rows, first = face.between(start, end)
         if settings.steps == "words":

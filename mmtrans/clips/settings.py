@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtrans.bounds import CLIP_SHIFT, FACE_FPS, SEGMENT_SECONDS, check_number
+from mmtrans.clips.voice.columns import AUDIO_FEATURES, AudioColumns
 
 #: What a step of a segment is: a word, or 10 ms.
 STEPS = ("words", "frames")
@@ -34,6 +35,7 @@ class ExtractSettings:
         face_fps: pictures a second in which the face is measured; 0 for none.
         expressions: whether faces have the seven expression scores, too.
         asr_model: a model that recognises the words of recordings without any; empty for none.
+        audio_features: `voice` for our columns of a voice, `egemaps` for those that opensmile measures.
 
     Raises:
         ValueError: a setting is out of range.
@@ -46,12 +48,15 @@ class ExtractSettings:
     face_fps: float = 10.0
     expressions: bool = False
     asr_model: str = ""
+    audio_features: str = "voice"
 
     def __post_init__(self) -> None:
-        for name, known in (("steps", STEPS), ("normalise", NORMALISE)):
+        choices = (("steps", STEPS), ("normalise", NORMALISE), ("audio_features", tuple(AUDIO_FEATURES)))
+        for name, known in choices:
             if (given := getattr(self, name)) not in known:
+                flag = name.replace("_", "-")
                 raise ValueError(
-                    f"Unknown choice of --{name}. Expected one of {list(known)}. Received: {name}={given!r}. Name one."
+                    f"Unknown choice of --{flag}. Expected one of {list(known)}. Received: {name}={given!r}. Name one."
                 )
         check_number("--segment-seconds", self.segment_seconds, **SEGMENT_SECONDS)
         check_number("--clip-shift", self.clip_shift, **CLIP_SHIFT)
@@ -73,6 +78,11 @@ class ExtractSettings:
             )
         # Before faces were measured no setting told so.
         return cls(**{"face_fps": 0.0, **settings})
+
+    @property
+    def audio(self) -> AudioColumns:
+        """The columns of audio."""
+        return AUDIO_FEATURES[self.audio_features]
 
     def to_json(self) -> dict[str, object]:
         """The settings as JSON has them."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
+from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.steps import normalised, normalised_voice, statistics_of, statistics_of_voice
 from mmtrans.clips.store import ClipStore, Receipt
 
@@ -18,11 +20,12 @@ MIN_STEPS_OF_SPEAKER = 20
 
 
 def final_arrays(
-    store: ClipStore, receipts: Sequence[Receipt], modality: str, *, by_speaker: bool
+    store: ClipStore, receipts: Sequence[Receipt], modality: str, settings: ExtractSettings
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Id and array of all segments that have a modality, relative to their speakers where that is wanted."""
-    relative = normalised_voice if modality == "audio" else normalised
-    statistics = _statistics(store, receipts, modality) if by_speaker else {}
+    by_speaker = settings.normalise == "speaker"
+    relative = partial(normalised_voice, columns=settings.audio) if modality == "audio" else normalised
+    statistics = _statistics(store, receipts, modality, settings) if by_speaker else {}
     for receipt in receipts:
         for segment, array in store.arrays(receipt, modality):
             known = statistics.get(segment["speaker"])
@@ -30,7 +33,7 @@ def final_arrays(
 
 
 def _statistics(
-    store: ClipStore, receipts: Sequence[Receipt], modality: str
+    store: ClipStore, receipts: Sequence[Receipt], modality: str, settings: ExtractSettings
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Median and spread of each speaker; those of all where a speaker has few steps."""
     totals: Counter[str] = Counter()
@@ -38,7 +41,7 @@ def _statistics(
         for segment in receipt["segments"]:
             totals[segment["speaker"]] += segment["steps"].get(modality, 0)
     totals = +totals
-    found_of = statistics_of_voice if modality == "audio" else statistics_of
+    found_of = partial(statistics_of_voice, columns=settings.audio) if modality == "audio" else statistics_of
     few = [speaker for speaker, total in totals.items() if total < MIN_STEPS_OF_SPEAKER]
     found = {
         speaker: found_of(_sample(store, receipts, modality, {speaker}, totals)) for speaker in totals.keys() - set(few)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmtrans.clips.voice.columns import F0, FRAME_SECONDS
+from mmtrans.clips.voice.columns import FRAME_SECONDS, VOICE, AudioColumns
 from mmtrans.clips.words.timed import TimedWord
 
 #: What makes the median of distances from the median a standard deviation, where values are normal.
 _TO_DEVIATION = 1.4826
 
 
-def mean_of_words(frames: np.ndarray, words: Sequence[TimedWord], first: int) -> np.ndarray:
+def mean_of_words(
+    frames: np.ndarray, words: Sequence[TimedWord], first: int, columns: AudioColumns = VOICE
+) -> np.ndarray:
     """The mean of the frames of a voice in whose middle each word is spoken; of pitch, of those that have one.
 
     A word that is shorter than a frame, or lies outside, has the nearest one.
@@ -22,12 +24,13 @@ def mean_of_words(frames: np.ndarray, words: Sequence[TimedWord], first: int) ->
         frames: `(steps, columns)`.
         words: words with times in the recording.
         first: the number of the first frame in the recording.
+        columns: what the columns are.
 
     Returns:
         `(words, columns)`.
     """
-    means = known_means(_without_unvoiced(frames), words, first, FRAME_SECONDS)
-    means[:, F0] = np.nan_to_num(means[:, F0])
+    means = known_means(_without_unvoiced(frames, columns), words, first, FRAME_SECONDS)
+    means[:, columns.voiced] = np.nan_to_num(means[:, columns.voiced])
     return means
 
 
@@ -66,9 +69,9 @@ def statistics_of(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return median, np.where(spread > 0, spread, 1)
 
 
-def statistics_of_voice(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def statistics_of_voice(steps: np.ndarray, columns: AudioColumns = VOICE) -> tuple[np.ndarray, np.ndarray]:
     """Median and spread of each column of a voice `(steps, columns)`; of pitch, of the steps that have one."""
-    return statistics_of(_without_unvoiced(steps))
+    return statistics_of(_without_unvoiced(steps, columns))
 
 
 def normalised(steps: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.ndarray:
@@ -76,15 +79,18 @@ def normalised(steps: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.
     return ((steps - median) / spread).astype(np.float32)
 
 
-def normalised_voice(steps: np.ndarray, median: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def normalised_voice(
+    steps: np.ndarray, median: np.ndarray, spread: np.ndarray, columns: AudioColumns = VOICE
+) -> np.ndarray:
     """The same of a voice; a step without pitch stays 0 there."""
-    relative = normalised(_without_unvoiced(steps), median, spread)
-    relative[:, F0] = np.nan_to_num(relative[:, F0])
+    relative = normalised(_without_unvoiced(steps, columns), median, spread)
+    relative[:, columns.voiced] = np.nan_to_num(relative[:, columns.voiced])
     return relative
 
 
-def _without_unvoiced(frames: np.ndarray) -> np.ndarray:
-    """Frames of a voice with NaN for the pitch of those that have none."""
+def _without_unvoiced(frames: np.ndarray, columns: AudioColumns) -> np.ndarray:
+    """Frames of a voice with NaN for the pitch of those that have none, and for what means nothing without."""
     values = frames.astype(np.float64)
-    values[:, F0] = np.where(values[:, F0] > 0, values[:, F0], np.nan)
+    is_voiced = values[:, columns.pitch, None] > 0
+    values[:, columns.voiced] = np.where(is_voiced, values[:, columns.voiced], np.nan)
     return values

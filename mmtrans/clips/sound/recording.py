@@ -9,6 +9,7 @@ import numpy as np
 
 from mmtrans.clips.account import ClipAccount, Counted, Reason
 from mmtrans.clips.sound.decode import decode_sound
+from mmtrans.clips.sound.egemaps import EGEMAPS_ROWS, decode_with_egemaps
 from mmtrans.clips.voice.columns import RATE_HZ
 from mmtrans.sources.untrusted.parent import Limits, stream_isolated
 
@@ -33,10 +34,12 @@ class RecordedSound:
     Args:
         path: the file.
         account: gets what was met while decoding.
+        audio_features: `egemaps` where the child process is to measure these columns, too.
     """
 
-    def __init__(self, path: Path, account: ClipAccount) -> None:
+    def __init__(self, path: Path, account: ClipAccount, audio_features: str = "voice") -> None:
         self._path, self._account = path, account
+        self._with_egemaps = audio_features == "egemaps"
         self.known: Mapping[str, object] = {}
         self.seconds = 0.0
 
@@ -46,22 +49,33 @@ class RecordedSound:
         Raises:
             RecordingError: nothing can be decoded, or decoding fails.
         """
+        return (samples for samples, _ in self.parts())
+
+    def parts(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """The same, with the frames `(steps, 25)` of eGeMAPS that are whole by then; `None` where there are none.
+
+        Raises:
+            RecordingError: as of `blocks`.
+        """
         is_loud = False
+        decode = decode_with_egemaps if self._with_egemaps else decode_sound
         try:
-            for value, arrays in stream_isolated(decode_sound, self._path.absolute(), {"rate": RATE_HZ}, limits=LIMITS):
+            for value, arrays in stream_isolated(decode, self._path.absolute(), {"rate": RATE_HZ}, limits=LIMITS):
                 if not isinstance(value, dict):
                     raise TypeError(f"a part of sound says {type(value).__name__}")
                 if "failed" in value:
                     raise RecordingError(Reason[value["failed"]], value["detail"])
-                if "samples" in arrays:
-                    is_loud = is_loud or bool(arrays["samples"].any())
-                    yield arrays["samples"]
+                if arrays:
+                    samples = arrays.get("samples", np.zeros(0, np.float32))
+                    is_loud = is_loud or bool(samples.any())
+                    yield samples, arrays.get(EGEMAPS_ROWS)
                 elif "seconds" in value:
                     self._end(value, is_loud)
                 else:
                     self.known = value
         except (ValueError, OSError) as error:
-            raise RecordingError(Reason.NOT_DECODED, " ".join(str(error).split())) from error
+            reason = Reason.NOT_MEASURED if self._with_egemaps else Reason.NOT_DECODED
+            raise RecordingError(reason, " ".join(str(error).split())) from error
 
     def _end(self, met: Mapping[str, float], is_loud: bool) -> None:
         self.seconds = met["seconds"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 #: Samples a second of the sound that is measured.
 RATE_HZ = 16_000
 
@@ -37,4 +40,52 @@ UNITS = {
 
 COLUMNS = tuple(UNITS)
 
+
+@dataclass(frozen=True)
+class AudioColumns:
+    """A set of columns that audio may have.
+
+    Args:
+        units: column → unit, in their order.
+        pitch: number of the column that is 0 where no voice is.
+        voiced: numbers of those that mean something only where a voice is, pitch among them.
+    """
+
+    units: Mapping[str, str]
+    pitch: int
+    voiced: list[int]
+
+
 ENERGY, F0 = COLUMNS.index("energy_db"), COLUMNS.index("f0_hz")
+
+VOICE = AudioColumns(UNITS, F0, [F0])
+
+_FORMANT = {"frequency": "Hz", "bandwidth": "Hz", "amplitudeLogRelF0": "dB of the pitch's amplitude"}
+
+#: Column → unit of eGeMAPSv02's low-level descriptors, by their names in opensmile.
+_EGEMAPS_UNITS = {
+    "Loudness_sma3": "loudness as heard",
+    "alphaRatio_sma3": "dB",
+    "hammarbergIndex_sma3": "dB",
+    "slope0-500_sma3": "slope as openSMILE scales it",
+    "slope500-1500_sma3": "slope as openSMILE scales it",
+    "spectralFlux_sma3": "flux as openSMILE scales it",
+    **{f"mfcc{number}_sma3": "log of power" for number in range(1, 5)},
+    "F0semitoneFrom27.5Hz_sma3nz": "semitones from 27.5 Hz, 0 where no voice is",
+    "jitterLocal_sma3nz": "share of a period",
+    "shimmerLocaldB_sma3nz": "dB",
+    "HNRdBACF_sma3nz": "dB",
+    "logRelF0-H1-H2_sma3nz": "dB",
+    "logRelF0-H1-A3_sma3nz": "dB",
+    **{f"F{number}{name}_sma3nz": unit for number in range(1, 4) for name, unit in _FORMANT.items()},
+}
+
+EGEMAPS = AudioColumns(
+    _EGEMAPS_UNITS,
+    list(_EGEMAPS_UNITS).index("F0semitoneFrom27.5Hz_sma3nz"),
+    # So openSMILE names what it smooths over voiced frames alone.
+    [number for number, name in enumerate(_EGEMAPS_UNITS) if name.endswith("_sma3nz")],
+)
+
+#: Choice of `--audio-features` → its columns.
+AUDIO_FEATURES = {"voice": VOICE, "egemaps": EGEMAPS}
