@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmtrans.clips.packets import Decoded
 from mmtrans.clips.sound.decode import MAX_SECONDS
 
 #: A picture that is shown for longer stands for the face only so long.
@@ -25,7 +26,7 @@ _LONGEST_SIDE = 1280
 _USUAL_SECONDS, _LAST_SECONDS = 1 / 25, 1.0
 
 
-class Film:
+class Film(Decoded):
     """The pictures of a film of an opened file at even times.
 
     Args:
@@ -35,10 +36,8 @@ class Film:
     """
 
     def __init__(self, container: Any, stream: Any, fps: float) -> None:
-        self._container, self._stream, self._fps = container, stream, fps
-        stream.codec_context.thread_count = 1
-        self.damaged_packets = self.broken_stamps = 0
-        self.is_cut_off = False
+        super().__init__(container, stream)
+        self._fps = fps
         self.seconds = 0.0
 
     def steps(self) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -87,23 +86,6 @@ class Film:
             before = time
             # The last one is shown as long as the one before.
             yield frame, time, min(length, _LAST_SECONDS)
-
-    def _frames(self) -> Iterator[Any]:
-        import av
-
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.FFmpegError:
-                self.is_cut_off = True
-                return
-            try:
-                yield from packet.decode()
-            except av.FFmpegError:
-                self.damaged_packets += 1
 
     def _upright(self, frame: Any) -> np.ndarray:
         ratio = self._stream.sample_aspect_ratio or 1

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mmtrans.clips.packets import Decoded
+
 #: The formats that are read, by FFmpeg's names.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,ogg,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,"
@@ -31,7 +33,7 @@ _BLOCK_SECONDS = 10.0
 Part = tuple[Mapping[str, object], Mapping[str, np.ndarray]]
 
 
-class Sound:
+class Sound(Decoded):
     """The sound of one opened file, as blocks `(channels, samples)` of the target rate.
 
     Args:
@@ -40,12 +42,9 @@ class Sound:
     """
 
     def __init__(self, container: Any, rate: int) -> None:
-        self._container, self._rate = container, rate
-        self._stream = container.streams.audio[0]
-        self._stream.codec_context.thread_count = 1
-        self.damaged_packets = self.broken_stamps = 0
+        super().__init__(container, container.streams.audio[0])
+        self._rate = rate
         self.filled_seconds = 0.0
-        self.is_cut_off = False
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Blocks of samples, whose count of channels changes where the file's does."""
@@ -55,6 +54,8 @@ class Sound:
         start = (self._container.start_time or 0) / av.time_base
         anchor, samples, channels = start, 0, 1
         for frame in self._frames():
+            if not frame.samples:
+                continue
             found = (frame.format.name, frame.layout.name, frame.sample_rate)
             off = 0.0 if frame.time is None else frame.time - anchor - samples / frame.sample_rate
             gap = self._gap(off)
@@ -73,23 +74,6 @@ class Sound:
             yield from (block.to_ndarray() for block in resampler.resample(frame))
         if resampler is not None:
             yield from (block.to_ndarray() for block in resampler.resample(None))
-
-    def _frames(self) -> Iterator[Any]:
-        import av
-
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.FFmpegError:
-                self.is_cut_off = True
-                return
-            try:
-                yield from (frame for frame in packet.decode() if frame.samples)
-            except av.FFmpegError:
-                self.damaged_packets += 1
 
     def _gap(self, off: float) -> float:
         """Seconds of silence before a frame whose time stamp is `off` seconds later than expected."""
