@@ -46,15 +46,20 @@ def attempt(place: Path, era: int = 0, take_over: Callable[[Path, Path], None] |
     After an exception it is not done, and the next attempt may begin with what it leaves.
 
     Args:
-        place: directory of the attempts at this work; made if there is none.
+        place: directory of the attempts at this work; made if there is none. Its parent is made by the command that
+            asks for the work.
         era: the lease's token of the command that asked for the work.
         take_over: `take_over(earlier, new)` copies what is safe in the directory of an earlier attempt. That one's
             process may still be writing there.
 
     Raises:
-        LeaseLostError: a later command has begun, or has removed this attempt.
+        LeaseLostError: a later command has begun, or has removed this attempt; or the command has ended, and has removed
+            the parent of `place`.
     """
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise LeaseLostError(place) from error
     token = _claim(place, era)
     path = _path(place, token)
     try:

@@ -39,7 +39,7 @@ def tokens(place):
 
 
 def test_tokens_rise_and_the_highest_that_is_done_is_read(tmp_path):
-    place = tmp_path / "deep" / "work"
+    place = tmp_path / "work"
     assert finished(place) is None
     with attempt(place) as first:
         assert finished(place) is None
@@ -51,6 +51,13 @@ def test_tokens_rise_and_the_highest_that_is_done_is_read(tmp_path):
     assert tokens(place) == ["000000.000001", "000000.000002"]
     assert finished(place) == second
     assert finished(place, era=1) is None
+
+
+def test_nothing_is_begun_once_the_command_has_removed_its_place(tmp_path):
+    """As by a worker that was stopped, and reads what it was asked for when all is done."""
+    with pytest.raises(LeaseLostError), attempt(tmp_path / "attempts" / "work"):
+        pytest.fail("the work was begun")
+    assert not list(tmp_path.iterdir())
 
 
 def test_after_an_exception_a_work_is_not_done(tmp_path):

@@ -10,21 +10,24 @@ onChange((what) => {
   if (what !== "cleared") showSegment();
 });
 
-/** The segment that the address names, or the first of the list. */
+/** The segment that the address names, if it names one: the link to the list names none. */
 function segmentOfAddress() {
   const id = decodeURIComponent(location.hash.slice(1));
   const found = page.segments.findIndex((segment) => segment.id === id);
-  return found >= 0 ? found : state.shown[0];
+  return found >= 0 ? found : null;
 }
 
 showRuns();
 showFilters();
 state.shown = sorted(page.segments.map((_, i) => i));
-state.opened = segmentOfAddress();
+state.opened = segmentOfAddress() ?? state.shown[0];
 showList();
 showSegment();
 makeCharts();
-addEventListener("hashchange", () => open(segmentOfAddress()));
+addEventListener("hashchange", () => {
+  const named = segmentOfAddress();
+  if (named !== null) open(named);
+});
 // Colours are drawn into the charts: they are drawn anew where the scheme changes, and for paper.
 const redraw = () => {
   for (const name of Object.keys(CHARTS)) showChart(name);
