@@ -87,6 +87,7 @@ def test_an_export_scores_text_as_its_run_does(spoken, tmp_path):
         api.predict_text(tmp_path / "export", texts, glove=other)
 
 
+@pytest.mark.once
 def test_words_are_rounded_as_in_the_records_of_the_run(tmp_path):
     spoken = make_spoken(tmp_path, with_encoder=True, dtype="float16")
     segments = segments_of(spoken.records)

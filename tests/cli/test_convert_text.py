@@ -34,6 +34,7 @@ def refused(argv, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_records_and_runs_tell_their_encoder(argv, baseline_flags, tmp_path, capsys):
     assert main([*argv, "--text-layers", "2,0", "--json"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()

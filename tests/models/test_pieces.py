@@ -90,6 +90,7 @@ def moving(model):
 ALL = ["embeddings", "block_1", "block_2"]
 
 
+@pytest.mark.parametrize("folder", ["bert"], indirect=True)
 @pytest.mark.parametrize(
     ("recipe", "fields", "translation", "sentiment"),
     [

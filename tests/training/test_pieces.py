@@ -64,6 +64,13 @@ def tuned_run(pieces_dir, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def translated_run(tiny, pieces_dir, tmp_path_factory):
+    """A finished run of `T->A` that has moved the encoder's last block."""
+    config = tiny(recipe="T->A", tune_text_encoder="1", text_learning_rate=1e-3, epochs=1, **BARE)
+    return train_run(tmp_path_factory.mktemp("translated") / "run", config, Records.open(pieces_dir))
+
+
 def weights_of(model):
     """Part of a model's text encoder → its weights."""
     encoder = find_text_encoder(model)
@@ -123,6 +130,7 @@ def test_history_has_the_rate_of_the_encoder_beside_the_others(tuned_run):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_tuned_runs_are_an_ensemble(tuned_run, pieces_dir, tmp_path):
     command = ["train", "--data", str(pieces_dir), "--recipe", "T", "--run", str(tmp_path / "other"), *BARE_FLAGS]
     assert main([*command, *TUNED_FLAGS, "--seed", "1"]) == 0
@@ -155,17 +163,19 @@ def test_an_interrupted_run_equals_an_undisturbed_one(tiny, pieces, tmp_path, mo
 
 
 @pytest.mark.slow
-def test_a_translation_moves_the_encoder_and_its_regressor_does_not(tiny, pieces, tmp_path):
-    run = train_run(
-        tmp_path / "run", tiny(recipe="T->A", tune_text_encoder="1", text_learning_rate=1e-3, epochs=1, **BARE), pieces
-    )
-    translated = weights_of(run.load_translator().model)
-    assert differing(translated, given_weights(run)) == ["block_2"]
-    assert differing(translated, weights_of(run.load_regressor().model)) == []
+def test_a_translation_moves_the_encoder_and_its_regressor_does_not(translated_run):
+    translated = weights_of(translated_run.load_translator().model)
+    assert differing(translated, given_weights(translated_run)) == ["block_2"]
+    assert differing(translated, weights_of(translated_run.load_regressor().model)) == []
 
-    # Another run starts from its encoder, not from the folder.
-    config = tiny(recipe="T->A", tune_text_encoder="0", init=str(run.path), freeze="encoder", epochs=1, **BARE)
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_run_starts_from_the_encoder_of_another_and_not_from_the_folder(translated_run, tiny, pieces, tmp_path):
+    init = str(translated_run.path)
+    config = tiny(recipe="T->A", tune_text_encoder="0", init=init, freeze="encoder", epochs=1, **BARE)
     later = train_run(tmp_path / "later", config, pieces)
+    translated = weights_of(translated_run.load_translator().model)
     assert differing(weights_of(later.load_regressor().model), translated) == []
 
     other = write_piece_records(make_tiny_encoder(tmp_path / "other", seed=1), tmp_path / "records")
@@ -179,6 +189,7 @@ def test_an_encoder_that_is_left_alone_is_read_all_the_same(tiny, pieces, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_the_folder_may_lie_elsewhere(encoder_dir, tmp_path, capsys):
     here = shutil.copytree(encoder_dir, tmp_path / "encoder")
     data = write_piece_records(here, tmp_path / "records")
@@ -196,6 +207,7 @@ def test_the_folder_may_lie_elsewhere(encoder_dir, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_grids_and_searches_find_the_folder_elsewhere(encoder_dir, tiny, tmp_path):
     here = shutil.copytree(encoder_dir, tmp_path / "encoder")
     data = write_piece_records(here, tmp_path / "records")

@@ -196,6 +196,7 @@ def test_what_is_met_is_counted_with_and_without_the_cache(opened, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_cached_corpus_is_read_without_tensorflow(encoder, tmp_path):
     source = format_files.neutral(tmp_path / "source")
     code = (
