@@ -53,8 +53,8 @@ def attempt(place: Path, era: int = 0, take_over: Callable[[Path, Path], None] |
             process may still be writing there.
 
     Raises:
-        LeaseLostError: a later command has begun, or has removed this attempt; or the command has ended, and has removed
-            the parent of `place`.
+        LeaseLostError: a later command has begun, or has removed this attempt; or the command that asked for the work
+            has ended, and has removed the parent of `place`.
     """
     try:
         place.mkdir(exist_ok=True)
