@@ -247,7 +247,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(records_dir, baseline_flags, tmp_path,
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         try:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=180)
         finally:
             process.kill()
     assert process.returncode == 130

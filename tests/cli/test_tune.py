@@ -119,7 +119,7 @@ def test_a_chief_and_two_workers_do_each_trial_once(command, tmp_path, capsys, m
     try:
         monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
         assert main(argv) == 0
-        errors = [worker.communicate(timeout=60)[1] for worker in workers]
+        errors = [worker.communicate(timeout=180)[1] for worker in workers]
     finally:
         for worker in workers:
             worker.kill()

@@ -180,7 +180,7 @@ def test_a_file_of_a_part_that_is_cut_off_is_refused(tmp_path):
 
 
 def _wait_until(holds):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)

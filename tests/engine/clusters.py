@@ -12,7 +12,7 @@ from distributed import Client
 ROOT = Path(__file__).resolve().parents[2]
 
 #: The time that anything here may take.
-PATIENCE = 60
+PATIENCE = 180
 
 
 def wait_until(is_so, what):

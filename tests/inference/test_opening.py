@@ -433,7 +433,7 @@ def test_a_model_that_never_ends_can_be_stopped(tmp_path):
         time.sleep(3)
         process.terminate()
         try:
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=180)
         finally:
             process.kill()
     assert (process.returncode, err) == (143, "mmtrans: Terminated.\n")

@@ -121,7 +121,7 @@ def test_two_processes_equal_one_also_after_one_was_killed(small_dir, tmp_path):
             time.sleep(0.05)
         chief, worker = sorted(children_of(launcher.pid))
         os.kill(worker, signal.SIGKILL)
-        out, err = launcher.communicate(timeout=60)
+        out, err = launcher.communicate(timeout=180)
     assert launcher.returncode == 1
     assert out == ""
     assert "mmtrans: A worker was lost. Expected all of them to run to the end. Received: worker=1, signal=9." in err
@@ -146,7 +146,7 @@ def test_several_processes_end_at_sigterm_and_go_on(small_dir, tmp_path):
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as launcher:
             said = [launcher.stderr.readline() for _ in range(3)]
             launcher.send_signal(signal.SIGTERM)
-            _, rest = launcher.communicate(timeout=60)
+            _, rest = launcher.communicate(timeout=180)
         assert launcher.returncode == 143
         assert rest.endswith("mmtrans: Terminated. The same command goes on from the last checkpoint.\n")
         assert rest.count("mmtrans:") == 1
