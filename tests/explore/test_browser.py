@@ -45,6 +45,14 @@ def address(library, tmp_path_factory):
     return path.as_uri()
 
 
+@pytest.fixture(scope="module")
+def of_features(library, tmp_path_factory):
+    """Address of a page whose translations are heat maps."""
+    path = tmp_path_factory.mktemp("explore") / "features.html"
+    path.write_text(to_html(make_page(of_tokens=False), library), encoding="utf-8")
+    return path.as_uri()
+
+
 @pytest.fixture
 def opened(browser, address):
     """`opened(**options)`: a page in a window of its own; at the end it has not complained, or asked for anything."""
@@ -176,14 +184,33 @@ def test_axe_finds_nothing_serious(opened, scheme):
     assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")] == []
 
 
-def test_pictures_of_it(opened, library, tmp_path):
+def test_paper_is_light_where_the_screen_is_dark(opened, of_features):
+    def colours(page):
+        page.wait_for_selector("#chart-attention-1 svg")
+        places = "body, .legend i, .word, #charts svg path, #segment svg path"
+        told = "({backgroundColor, backgroundImage, color, fill}) => [backgroundColor, backgroundImage, color, fill]"
+        found = page.evaluate(f"Array.from(document.querySelectorAll('{places}'), e => ({told})(getComputedStyle(e)))")
+        assert len(found) > 40
+        return found
+
+    printed = {}
+    for scheme in ("light", "dark"):
+        page = opened(of_features, color_scheme=scheme)
+        seen = colours(page)
+        page.emulate_media(media="print", color_scheme=scheme)
+        printed[scheme] = colours(page)
+    assert printed["dark"] == printed["light"]
+    assert seen != printed["dark"]
+    # White, of a cell that nothing was looked at.
+    assert "color(srgb 1 1 1)" in [fill for *_, fill in printed["dark"]]
+
+
+def test_pictures_of_it(opened, of_features, tmp_path):
     """A phone needs no scrolling sideways, and the dark page is dark. The pictures are there for a look."""
-    other = tmp_path / "features.html"
-    other.write_text(to_html(make_page(of_tokens=False), library), encoding="utf-8")
     taken = {}
     kinds = {"desktop": {}, "dark": {"color_scheme": "dark"}, "phone": {"viewport": {"width": 390, "height": 844}}}
     for name, options in kinds.items():
-        page = opened(other.as_uri(), **options)
+        page = opened(of_features, **options)
         page.wait_for_selector("#chart-decoded-1 svg")
         taken[name] = page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]

@@ -11,13 +11,14 @@ function chartStyle() {
     text: {color: ink, font}, title: {color: ink, font, fontSize: 13}};
 }
 
-/** Draws a specification of Vega-Lite into an element; the promise holds its view. */
-async function draw(place, spec) {
+/** Draws a specification of Vega-Lite into an element, below a legend if there is one; the promise holds its view. */
+async function draw(place, spec, legend = null) {
   const {view} = await vegaEmbed(place, {$schema: "https://vega.github.io/schema/vega-lite/v6.json", config: chartStyle(),
     width: "container", ...spec},
     {actions: false, renderer: "svg", tooltip: {theme: "custom"}});
   // The element around it says what the picture is.
   place.querySelector("svg").setAttribute("aria-hidden", "true");
+  if (legend) place.prepend(legend);
   return view;
 }
 
@@ -33,7 +34,8 @@ function points() {
     const name = nameOf(i);
     const [x, y] = state.run.space ? state.run.space.places[i] : [null, null];
     return {i, x, y, id: segment.id, name: name.length > 90 ? `${name.slice(0, 89)}…` : name, label: segment.label, spread: segment.label + jitter(i),
-      score: state.run.scores[i], error: errorOf(i), shown: shown.has(i), opened: i === state.opened, near: near.has(i)};
+      score: state.run.scores[i], error: errorOf(i), shown: shown.has(i), opened: i === state.opened, near: near.has(i),
+      shade: shade(segment.label, TRUTH)};
   });
 }
 
@@ -97,24 +99,24 @@ function mapSpec() {
   const axis = (field, n) => ({field, type: "quantitative", scale: {domain: [-1.05, 1.05], nice: false}, axis: {
     title: `component ${n} (${Math.round(100 * state.run.space.explained[n - 1])} % of the variance)`, labels: false, ticks: false, tickCount: 5}});
   const layers = pointLayers(axis("x", 1), axis("y", 2));
-  layers[0].encoding = {...layers[0].encoding, color: {field: "label", type: "quantitative", legend: {title: `true ${label.name}`, orient: "bottom",
-    direction: "horizontal", gradientLength: 160}, scale: {domain: [label.low, label.neutral, label.high], range: divergence(), interpolate: "rgb"}},
+  layers[0].encoding = {...layers[0].encoding, color: {field: "shade", type: "nominal", scale: null},
     opacity: {condition: {test: "datum.shown", value: 0.9}, value: 0.12}};
   layers[1].mark.color = layers[2].mark.color = colour("--ink");
   return {height: 330, data: {name: "points"}, datasets: {points: points()}, layer: layers};
 }
 
-/** From low over the middle to high: orange and blue, which all people tell apart. */
-function divergence() {
-  return [pigment("--orange"), pigment("--middle"), pigment("--blue")];
-}
+//: From low over the middle to high: orange and blue, which all people tell apart.
+const DIVERGING = ["--orange", "--middle", "--blue"];
+
+//: The colours of true labels.
+const TRUTH = {domain: [label.low, label.neutral, label.high], colours: DIVERGING};
 
 const CHARTS = {
   scatter: {title: "Predicted against true", spec: scatterSpec, brush: ({spread, score}) => ({label: spread, score}),
     text: `Each dot is a segment; on the dashed line it is predicted exactly. Dots of one label are spread by up to ${number(SPREAD / 2, 2)} to either side. Drag to choose; click to open one below.`},
   histogram: {title: "Errors", spec: histogramSpec, brush: ({error}) => ({error}),
     text: "How many segments have which error; the blue ones pass the filters. Drag to choose."},
-  map: {title: "Map of representations", spec: mapSpec,
+  map: {title: "Map of representations", spec: mapSpec, legend: () => legendOf(`true ${label.name}`, TRUTH),
     text: "Near each other is what the model takes for alike: first two principal components. The diamond is the opened segment, squares are its neighbours."},
 };
 
@@ -128,8 +130,8 @@ async function showChart(name) {
     fill(place, el("p", {class: "note"}, state.run.notes.space));
     return;
   }
-  const {spec, brush} = CHARTS[name];
-  const view = await draw(place, spec(zoom));
+  const {spec, brush, legend} = CHARTS[name];
+  const view = await draw(place, spec(zoom), legend?.());
   views[name] = view;
   view.addEventListener("click", (event, item) => {
     if (item?.datum?.i !== undefined) open(item.datum.i);

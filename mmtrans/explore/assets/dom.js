@@ -40,9 +40,18 @@ function colour(name) {
   return `var(${name})`;
 }
 
-/** The same as a number, for what computes with colours. */
-function pigment(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** The colour of a value on a scale `{domain, colours}`, whose colours belong to the numbers of its domain. */
+function shade(value, {domain, colours}) {
+  const next = domain.findIndex((end, i) => i && (value <= end || i === domain.length - 1));
+  const share = (value - domain[next - 1]) / (domain[next] - domain[next - 1]);
+  return `color-mix(in srgb, ${colour(colours[next])} ${number(100 * Math.min(1, Math.max(0, share)), 1)}%, ${colour(colours[next - 1])})`;
+}
+
+/** What the colours of a scale mean. */
+function legendOf(title, {domain, colours}) {
+  const [low, high] = [domain[0], domain.at(-1)].map((value) => number(value, Number.isInteger(value) ? 0 : 2));
+  return el("div", {class: "legend"}, title, el("span", {}, low,
+    el("i", {style: `background: linear-gradient(to right, ${colours.map(colour).join(", ")})`}), high));
 }
 
 /** A table whose first cells name the rows; it may be wider than the page, and then scrolls. */

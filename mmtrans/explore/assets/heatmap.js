@@ -16,27 +16,27 @@ function stepNames(count, names) {
   return names.length === count ? numbered(names) : Array.from({length: count}, (_, i) => String(i + 1));
 }
 
-/** Cells of a matrix: `{x, y, value}` with the names of its columns and rows. */
-function cells(rows, xNames, yNames, more = {}) {
-  return rows.flatMap((row, r) => row.map((value, c) => ({x: xNames[c], y: yNames[r], value: Math.round(value * 1000) / 1000, ...more})));
+/** Cells of a matrix: `{x, y, value, shade}` with the names of its columns and rows. */
+function cells(rows, {xNames, yNames, scale}) {
+  return rows.flatMap((row, r) => row.map((value, c) => ({x: xNames[c], y: yNames[r], value: Math.round(value * 1000) / 1000, shade: shade(value, scale)})));
 }
 
 //: Pixels of the widest cell, and of the names beside the cells.
 const WIDEST = 36;
 const NAMES_WIDTH = 175;
 
-/** The specification of a heat map that fits into an element. */
-function heatSpec(place, values, {xNames, yNames, xTitle, yTitle, title, domain, range, cell = 20}) {
+/** Draws a matrix as a heat map that fits into an element. */
+function drawHeat(place, rows, {xNames, yNames, xTitle, yTitle, title, scale, cell = 20}) {
   const axis = {grid: false, domain: false, ticks: false, labelLimit: 170, labelOverlap: false};
   const room = Math.max(120, place.clientWidth - Math.min(NAMES_WIDTH, 30 + 7 * Math.max(...yNames.map((name) => name.length))));
-  return {
-    data: {values}, width: {step: Math.min(WIDEST, room / xNames.length)}, height: {step: cell}, mark: {type: "rect", tooltip: true, stroke: colour("--paper"), strokeWidth: cell > 12 ? 1 : 0}, encoding: {
+  return draw(place, {
+    data: {values: cells(rows, {xNames, yNames, scale})}, width: {step: Math.min(WIDEST, room / xNames.length)}, height: {step: cell}, mark: {type: "rect", tooltip: true, stroke: colour("--paper"), strokeWidth: cell > 12 ? 1 : 0}, encoding: {
       x: {field: "x", type: "nominal", sort: null, scale: {domain: xNames}, axis: {...axis, title: xTitle, labelAngle: xNames.some((n) => n.length > 3) ? -60 : 0,
         values: thinned(xNames, 60), orient: "bottom"}},
       y: {field: "y", type: "nominal", sort: null, scale: {domain: yNames}, axis: {...axis, title: yTitle, values: thinned(yNames, 60), labelFontSize: cell > 12 ? 12 : 9}},
-      color: {field: "value", type: "quantitative", scale: {domain, range, clamp: true, interpolate: "rgb"}, legend: {title, titleLimit: 300, orient: "top", direction: "horizontal", gradientLength: 150, gradientThickness: 10}},
+      color: {field: "shade", type: "nominal", scale: null},
       tooltip: [{field: "y", title: yTitle}, {field: "x", title: xTitle}, {field: "value", title}],
-    }};
+    }}, legendOf(title, scale));
 }
 
 /** As many names as there is room for, evenly spread. */

@@ -133,8 +133,8 @@ function drawTranslation(run, i, r) {
     const yNames = run.translation.columns;
     const xNames = stepNames(found[key].rows, page.segments[i].words);
     const place = document.getElementById(`chart-${key}-${r}`);
-    draw(place, heatSpec(place, cells(transposed(found[key]), xNames, yNames), {xNames, yNames, xTitle: "step",
-      yTitle: "column", title: "deviations from the train mean", domain: [-3, 0, 3], range: divergence(), cell: 11}));
+    drawHeat(place, transposed(found[key]), {xNames, yNames, xTitle: "step", yTitle: "column",
+      title: "deviations from the train mean", scale: {domain: [-3, 0, 3], colours: DIVERGING}, cell: 11});
   }
   if (found.attention) drawAttention(run, found, i, r);
 }
@@ -145,11 +145,10 @@ function drawAttention(run, found, i, r) {
   const prior = without && matrix(found.prior);
   const weights = matrix(found.attention).map((row, y) => row.map((value, x) => (without ? value - prior[y][x] : value)));
   const most = Math.max(0.01, ...weights.flat().map(Math.abs));
-  const scale = without ? {domain: [-most, 0, most], range: divergence(), title: "weight less the distance's"}
-    : {domain: [0, most], range: [pigment("--soft"), pigment("--blue")], title: "attention weight"};
-  const place = document.getElementById(`chart-attention-${r}`);
-  draw(place, heatSpec(place, cells(weights, xNames, yNames), {xNames, yNames, xTitle: "source step",
-    yTitle: found.hypotheses.length ? "target step, best hypothesis" : "target step", ...scale}));
+  const colours = without ? {title: "weight less the distance's", scale: {domain: [-most, 0, most], colours: DIVERGING}}
+    : {title: "attention weight", scale: {domain: [0, most], colours: ["--soft", "--blue"]}};
+  drawHeat(document.getElementById(`chart-attention-${r}`), weights, {xNames, yNames, xTitle: "source step",
+    yTitle: found.hypotheses.length ? "target step, best hypothesis" : "target step", ...colours});
 }
 
 function neighboursOf(i) {

@@ -28,9 +28,3 @@ addEventListener("hashchange", () => {
   const named = segmentOfAddress();
   if (named !== null) open(named);
 });
-// Colours are drawn into the charts: they are drawn anew where the scheme changes, and for paper.
-const redraw = () => {
-  for (const name of Object.keys(CHARTS)) showChart(name);
-  showSegment();
-};
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
