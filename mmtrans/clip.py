@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmtrans.clips.extract import Extraction, extract, versions
+from mmtrans.clips.extract import Extraction, extract
 from mmtrans.clips.listing import list_clips
-from mmtrans.clips.models import check_models, models_for
+from mmtrans.clips.models import check_models, models_for, versions_for
 from mmtrans.clips.settings import ExtractSettings, model_name
 from mmtrans.inference.predict import Prediction, Scorer, predict
 from mmtrans.runs.run import Run
@@ -91,11 +91,11 @@ def extracted(scorer: Scorer, clips: str | Path, asr_model: str | Path | None = 
     if asr_model is not None:
         settings = replace(settings, asr_model=model_name(asr_model))
     extraction = scorer.extraction or {}
-    check_models(extraction.get("models", {}), models_for(list_clips(clips).recordings, settings), scorer.name)
+    recordings = list_clips(clips).recordings
+    check_models(extraction.get("models", {}), models_for(recordings, settings), scorer.name)
     learned = extraction.get("packages", {})
-    others = [
-        f"{name} {learned[name]}" for name, version in versions().items() if learned.get(name, version) != version
-    ]
+    used = versions_for(recordings, settings)
+    others = [f"{name} {learned[name]}" for name, version in used.items() if learned.get(name, version) != version]
     if others:
         warn(f"Note: The clips that the model learned from were measured with {', '.join(others)}.")
     with tempfile.TemporaryDirectory(prefix="mmtrans-") as folder:

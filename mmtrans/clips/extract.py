@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import importlib.util
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from mmtrans.clips.account import LeftOut, add_counts
 from mmtrans.clips.face.columns import units_of
 from mmtrans.clips.lag import Lag, LagCurve
 from mmtrans.clips.listing import Listing, list_clips
-from mmtrans.clips.models import check_packages, models_for
+from mmtrans.clips.models import check_packages, models_for, versions_for
 from mmtrans.clips.recordings import request_of
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.speakers import final_arrays
@@ -25,9 +23,6 @@ from mmtrans.clips.voice.columns import FRAME_SECONDS, RATE_HZ
 from mmtrans.clips.work import measure
 from mmtrans.engine.options import EngineOptions
 from mmtrans.system import lease
-
-#: Packages that decide what comes out.
-_PACKAGES = ("av", "numpy", "scipy", "pocketsphinx", "ai-edge-litert", "pillow", "opensmile")
 
 
 class ExtractAccount(TypedDict):
@@ -106,7 +101,8 @@ def extract(
             raise _nothing_left(account, Path(clips))
         lease.check_held()
         arrays = {name: final_arrays(store, receipts, name, settings) for name in modalities_of(receipts)}
-        told = _settings_json(settings, models, account, modalities_of(receipts))
+        used = {"packages": versions_for(recordings, settings), "models": models}
+        told = _settings_json(settings, used, account, modalities_of(receipts))
         store.write_corpus(receipts, arrays, told)
     segments = [segment for receipt in receipts for segment in receipt["segments"]]
     return Extraction(Path(corpus), account, {each["id"]: (each["start"], each["end"]) for each in segments})
@@ -117,15 +113,6 @@ def modalities_of(receipts: Sequence[Receipt]) -> list[str]:
     return [
         name for name in ARRAYS if any(name in each["steps"] for receipt in receipts for each in receipt["segments"])
     ]
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that decide what comes out, of those that are installed."""
-    installed = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed[name] = importlib.metadata.version(name)
-    return installed
 
 
 def _account(listing: Listing, store: ClipStore, receipts: Sequence[Receipt], done_before: int) -> ExtractAccount:
@@ -159,7 +146,10 @@ def _nothing_left(account: ExtractAccount, clips: Path) -> ValueError:
 
 
 def _settings_json(
-    settings: ExtractSettings, models: Mapping[str, str], account: ExtractAccount, modalities: Sequence[str]
+    settings: ExtractSettings,
+    used: Mapping[str, Mapping[str, str]],
+    account: ExtractAccount,
+    modalities: Sequence[str],
 ) -> dict[str, object]:
     by_word = settings.steps == "words"
     seconds = {"audio": FRAME_SECONDS, "video": 1 / settings.face_fps if settings.face_fps else 0.0}
@@ -172,8 +162,7 @@ def _settings_json(
         "extraction": {
             "settings": settings.to_json(),
             "mmtrans": __version__,
-            "packages": versions(),
-            "models": dict(models),
+            **used,
             "sound_hz": RATE_HZ,
             "frame_seconds": FRAME_SECONDS,
             "steps": {name: "a word" if by_word else f"{seconds[name]:g} s" for name in modalities},

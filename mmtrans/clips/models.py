@@ -1,8 +1,11 @@
-"""The files of models by which clips are measured: they are told by their sha256, as others give other numbers."""
+"""The models and packages by which clips are measured: models are told by the sha256 of their files, packages by their
+versions, as others give other numbers."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -63,6 +66,20 @@ def check_models(learned: Mapping[str, str], found: Mapping[str, str], name: str
             f"The clips would be measured with another model than those before. Expected files of the same sha256. "
             f"Received: {told} ({name}). Install what those were measured with, or begin anew."
         )
+
+
+def versions_for(recordings: Sequence[Recording], settings: ExtractSettings) -> dict[str, str]:
+    """Name of each package that decides what comes out of recordings → its version, of those that are installed."""
+    names = ["av", "numpy", "scipy"]
+    names += ["pocketsphinx"] if _needs_aligner(recordings) else []
+    names += ["faster-whisper", "ctranslate2"] if _needs_recogniser(recordings, settings) else []
+    names += ["ai-edge-litert", "pillow"] if needs_face(recordings, settings) else []
+    names += ["opensmile"] if settings.audio_features == "egemaps" else []
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def check_packages(recordings: Sequence[Recording], settings: ExtractSettings) -> None:

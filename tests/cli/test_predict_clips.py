@@ -58,7 +58,7 @@ def rows_of(path):
 def test_records_tell_how_clips_were_extracted(records):
     extraction = Manifest.load(records).extraction
     assert extraction["settings"] == ExtractSettings(normalise="speaker", segment_seconds=15).to_json()
-    assert set(extraction["packages"]) >= {"av", "numpy", "scipy", "pocketsphinx"}
+    assert extraction["packages"].keys() == {"av", "numpy", "scipy"}
 
 
 @pytest.mark.slow
@@ -153,7 +153,8 @@ def test_models_that_only_one_side_names_are_not_compared():
 def test_other_versions_are_noted_and_clips_that_cannot_be_are_named(run, tmp_path, capsys):
     environment = run / "environment.json"
     content = json.loads(environment.read_text(encoding="utf-8"))
-    content["data"]["extraction"]["packages"]["av"] = "1.2.3"
+    # What is not used here is not compared: no word is aligned.
+    content["data"]["extraction"]["packages"] |= {"av": "1.2.3", "opensmile": "1.2.3", "pocketsphinx": "1.2.3"}
     whole = environment.read_bytes()
     environment.write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "clips").mkdir()
