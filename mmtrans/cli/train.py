@@ -19,6 +19,7 @@ from mmtrans.cli.parser import Parser, add_config_flags, add_text_encoder, confi
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import check_consistent
 from mmtrans.config.files import dump_yaml, load_yaml
+from mmtrans.runs.labels import labels_text
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
 from mmtrans.system.files import may_write
@@ -114,6 +115,7 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
     from mmtrans.data.records import Records
     from mmtrans.evaluation.evaluate import evaluate
     from mmtrans.runs.place import INIT, check_place
+    from mmtrans.runs.reading import labels_left
     from mmtrans.runs.run import Run
     from mmtrans.runs.status import finished_run
     from mmtrans.training.init import open_init
@@ -145,7 +147,8 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
             train(trained, records, arguments.quiet, devices, execution, prepared)
         if not devices.is_chief:
             return None
-        result = evaluate(trained, records, "valid", out)
+        # The labels alone that the run may see, since people choose by these figures.
+        result = evaluate(trained, labels_left(config, records, ["valid"]), "valid", out)
         if is_demo(arguments):
             return explain(trained, out)
     show_metrics(result, f"{config.plan.recipe} on the valid split of {records.directory}")
@@ -156,9 +159,11 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
 
 
 def _cautions(trained: Run) -> Iterator[str]:
-    """What to bear in mind of a result on valid, and which phases might have gone on."""
+    """How many labels there were, what to bear in mind of a result on valid, and which phases might have gone on."""
     from mmtrans.runs.status import read_outcome
 
+    if text := labels_text(trained.environment.get("labels")):
+        yield text
     outcomes = {phase.name: read_outcome(trained, phase) for phase in trained.phases}
     if any(outcome.stopped_by != "untrained" for outcome in outcomes.values()):
         yield "Note: valid chose the epoch, so these figures are better than those of new videos."

@@ -112,7 +112,7 @@ class Field:
             return value
         if kind is float and type(value) is int:
             value = float(value) if abs(value) <= MOST_REAL else math.inf if value > 0 else -math.inf
-        if type(value) is int and kind is str and self.default.isdecimal():
+        if type(value) in (int, float) and kind is str and self.default[:1].isdecimal():
             value = str(value)  # YAML reads it as a number
         if type(value) is not kind:
             raise ValueError(

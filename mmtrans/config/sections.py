@@ -9,10 +9,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mmtrans.bounds import check_number
 from mmtrans.config.conditions import BOTH, JOINT, MUST_TRANSLATE, NOT_JOINT, SCORES, SENTIMENT, TRANSLATES, TRANSLATION
 from mmtrans.config.fields import MOST_SIZE, Section, added, option, unless, when
 from mmtrans.recipe import parse
 from mmtrans.system.paths import spelled
+from tfrecords.stored import shown
+
+#: The least share of the labels that may be left.
+LEAST_SHARE = 0.01
+
+#: The value of `valid_label_fraction` with which it is the `label_fraction`.
+SAME = "same"
+
+
+def _valid_share(text: str) -> str:
+    if text == SAME:
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        raise ValueError(
+            f"valid_label_fraction is no share. Expected {LEAST_SHARE} to 1, or {SAME}. "
+            f"Received: valid_label_fraction={shown(text)}. Give the share of the valid labels that are left."
+        ) from None
+    check_number("valid_label_fraction", share, LEAST_SHARE, 1.0)
+    return str(share)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +101,24 @@ class PlanConfig(Section):
         1.0,
         "share of the train labels that the sentiment phase sees",
         SENTIMENT,
-        low=0.01,
+        low=LEAST_SHARE,
         high=1.0,
         grid="varied",
         help_place="rare",
     )
+    valid_label_fraction: str = added(
+        "1.0",
+        f"share of the valid labels that stop it and choose its epoch, or `{SAME}` as of train",
+        SENTIMENT,
+        canonical=_valid_share,
+        search="common",
+        help_place="rare",
+    )
+
+    @property
+    def valid_share(self) -> float:
+        """Share of the valid labels that the sentiment phase sees."""
+        return self.label_fraction if self.valid_label_fraction == SAME else float(self.valid_label_fraction)
 
 
 RECURRENT = when("recurrent", True)

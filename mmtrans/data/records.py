@@ -33,7 +33,7 @@ class Records:
         directory: the directory of the shards.
         manifest: the manifest of the records.
         splits: the splits that may be read; asking for another is an error, so that test cannot leak into training.
-        kept_rows: shard file → `(segments,)` bool, the rows that keep their label, where only some train labels do.
+        kept_rows: shard file → `(segments,)` bool, the rows that keep their label, where only some of a split do.
         hidden_ids: ids of the segments whose labels are not there.
         present_rows: shard file → `(segments,)` bool, the rows that are still there, where segments were left out.
         stamp: tells a later file of the manifest from the one that was read; `None` where it was read from no file.
@@ -199,8 +199,8 @@ class Records:
         rows = {file: np.array(kept) for file, kept in present.items() if not all(kept)}
         return replace(self, present_rows={**(self.present_rows or {}), **rows}) if rows else self
 
-    def with_label_fraction(self, fraction: float, seed: int) -> Records:
-        """The view in which only a share of the labelled train segments is there, where labels are asked for.
+    def with_label_fraction(self, fraction: float, seed: int, split: str = "train") -> Records:
+        """The view in which only a share of a split's labelled segments is there, where labels are asked for.
 
         Where they are not, the others are there too, without their labels. The share is of all labelled segments,
         whatever modalities they have. For one seed a smaller share is a part of a larger.
@@ -208,8 +208,9 @@ class Records:
         Args:
             fraction: share between 0 and 1, which keeps all. At least one segment is kept.
             seed: chooses the segments.
+            split: the split; the others keep their labels.
         """
-        shards = self.shards("train", labelled=True)
+        shards = self.shards(split, labelled=True)
         if fraction == 1.0 or not shards:
             return self
         ids = {shard.file: self._ids_of(shard) for shard in shards}
@@ -217,8 +218,8 @@ class Records:
         ordered = sorted(ranks.values())
         last = ordered[max(1, round(fraction * len(ordered))) - 1]
         kept_rows = {file: np.array([ranks[id_] <= last for id_ in file_ids]) for file, file_ids in ids.items()}
-        hidden_ids = tuple(id_ for id_, rank in ranks.items() if rank > last)
-        return replace(self, kept_rows=kept_rows, hidden_ids=hidden_ids)
+        hidden_ids = (*self.hidden_ids, *(id_ for id_, rank in ranks.items() if rank > last))
+        return replace(self, kept_rows={**(self.kept_rows or {}), **kept_rows}, hidden_ids=hidden_ids)
 
     def count(self, split: str, modalities: Sequence[str] = (), labelled: bool = False) -> int:
         """Number of segments in `shards` of the same arguments."""

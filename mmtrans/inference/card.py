@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from mmtrans.evaluation.metrics import FIELD_METRICS
 from mmtrans.evaluation.shapes import Shown
 from mmtrans.inference.card_clips import clips_section
 from mmtrans.inference.card_text import text_section
 from mmtrans.inference.signature import Described, ExportDescription, FunctionDescription, StreamDescription
+from mmtrans.runs.labels import Labels, labels_text
 from mmtrans.system.escape import for_markdown
 
 #: What a card tells of the training.
@@ -92,10 +94,16 @@ def model_card(description: ExportDescription) -> str:
         "",
         f"mmtrans {told['mmtrans']} (commit {told['git_commit']}), TensorFlow {told['tensorflow']}, "
         f"Keras {told['keras']}, seed {trained.get('seed', 'unknown')}; records with manifest sha256 "
-        f"{told['manifest_hash']}. `signature.json` holds the whole configuration and the sha256 of every file.",
+        f"{told['manifest_hash']}. {_labels(trained)}"
+        "`signature.json` holds the whole configuration and the sha256 of every file.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _labels(trained: Mapping[str, object]) -> str:
+    text = labels_text(cast("dict[str, Labels] | None", trained.get("labels")))
+    return f"{text} " if text else ""
 
 
 def _describe(info: StreamDescription) -> str:

@@ -16,6 +16,7 @@ from mmtrans.recipe import Recipe, parse
 from mmtrans.report.listing import PhaseLine, ending_of, read_phases
 from mmtrans.runs.corpus import CorpusFacts, corpus_of
 from mmtrans.runs.environment import Environment, label_of, read_config
+from mmtrans.runs.labels import Labels
 from mmtrans.runs.phase_file import read_phase_file
 from mmtrans.runs.phases import learned_otherwise, phases_of
 from tfrecords.schema import LabelScale
@@ -66,6 +67,7 @@ class Trained:
         metrics: the split's object in metrics.json, one a seed.
         robustness: the split's curves, one object for each seed that has some.
         courses: how the training went, one a seed.
+        labels_seen: split → how many labels a run has seen, one for each seed whose run tells.
     """
 
     variant: Variant
@@ -77,6 +79,7 @@ class Trained:
     metrics: tuple[Evaluated, ...]
     robustness: tuple[Curves, ...]
     courses: tuple[Course, ...]
+    labels_seen: tuple[dict[str, Labels], ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -145,6 +148,7 @@ class _Run:
     run_format: int | None
     corpus: CorpusFacts | None
     course: Course
+    labels: dict[str, Labels]
 
 
 def collect(path: str | Path) -> CollectedGrid:
@@ -234,7 +238,8 @@ def _read_run(directory: Path, description: GridDescription) -> _Run | None:
     run_format = environment.get("run_format", 1) if _depends_on_format(config, environment) else None
     corpus = corpus_of(environment["data"], environment["records"], manifest_hash)
     course = _course(directory, config, manifest_hash)
-    return _Run(directory.name, variant, config.plan.seed, scale, metrics, robustness, rows, run_format, corpus, course)
+    labels, seed = environment.get("labels", {}), config.plan.seed
+    return _Run(directory.name, variant, seed, scale, metrics, robustness, rows, run_format, corpus, course, labels)
 
 
 def _course(directory: Path, config: Config, manifest_hash: str) -> Course:
@@ -280,4 +285,5 @@ def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:
         tuple(runs[seed].metrics for seed in seeds),
         tuple(curves for seed in seeds if (curves := runs[seed].robustness) is not None),
         tuple(runs[seed].course for seed in seeds),
+        tuple(runs[seed].labels for seed in seeds if runs[seed].labels),
     )

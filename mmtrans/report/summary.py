@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from scipy.stats import spearmanr
 
@@ -14,6 +14,7 @@ from mmtrans.report.compare import KINDS, Comparison, Results
 from mmtrans.report.numbers import number_text
 from mmtrans.report.plots import LEVEL
 from mmtrans.runs.corpus import corpus_text
+from mmtrans.runs.labels import Labels
 
 BASELINES = {
     "concat": "the concatenated features of all its modalities",
@@ -105,12 +106,36 @@ def _limits(grid: CollectedGrid, results: Results) -> Iterator[str]:
         )
     elif max(len(row.seeds) for row in results.rows.values()) == 1:
         yield "There is one seed, so only videos are resampled: other seeds could give other numbers."
+    yield from _few_labels(grid)
     if split == "valid":
         yield "The numbers are of the valid split, which also stopped the training, so they are too good."
     yield (
         f"{grid.num_finished} runs of {len(results.rows)} variants (seeds: {len(seeds)} each when complete) are "
         f"evaluated on {results.largest.segments} segments of {videos} videos, {split} split."
     )
+
+
+def _few_labels(grid: CollectedGrid) -> Iterator[str]:
+    """How many labels runs have seen from which some were hidden."""
+    found: dict[float, list[dict[str, Labels]]] = {}
+    for variant, trained in grid.trained.items():
+        if variant.label_fraction < 1 and trained.labels_seen:
+            found.setdefault(variant.label_fraction, []).extend(trained.labels_seen)
+    parts = [
+        f"with {100 * share:g} % of the train labels {_counts(runs, 'train')} of them, beside {_counts(runs, 'valid')} "
+        f"valid labels that chose the epoch"
+        for share, runs in sorted(found.items())
+    ]
+    if parts:
+        yield f"Labels that runs have seen: {'; '.join(parts)}."
+
+
+def _counts(runs: Iterable[Mapping[str, Labels]], split: str) -> str:
+    """The numbers of labels of a split that runs have seen: one, or from the least to the most."""
+    counts = [run[split]["seen"] for run in runs if split in run]
+    if not counts:
+        return "unknown"
+    return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
 
 
 def _errors(results: Results) -> Iterator[str]:

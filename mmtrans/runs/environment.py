@@ -17,6 +17,7 @@ import mmtrans
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.files import load_yaml
 from mmtrans.runs.corpus import CorpusFacts, describe_corpus
+from mmtrans.runs.labels import Labels
 from mmtrans.words.columns import PieceColumns
 from tfrecords.manifest import Dim, Manifest, ModalityInfo, TextColumns, TextFields
 from tfrecords.precision import Dtype, halves
@@ -84,6 +85,7 @@ class Environment(_Always, total=False):
 
     init_hash: str | None
     text_encoder: PieceColumns | None
+    labels: dict[str, Labels]
     run_format: Annotated[int, msgspec.Meta(ge=1)]
     seed: int
     config_digest: str

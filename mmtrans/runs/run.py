@@ -30,6 +30,7 @@ from mmtrans.runs.environment import (
 from mmtrans.runs.phase_file import PHASE_REMEDY
 from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
 from mmtrans.runs.place import INIT, check_place, check_unchanged
+from mmtrans.runs.reading import count_labels
 from mmtrans.runs.seen import SEEN, ids_in_records, ids_to_see, read_seen, save_seen
 from mmtrans.runs.statistics import statistics_of
 from mmtrans.runs.weights import load_weights
@@ -138,6 +139,7 @@ class Run:
             "init_hash": run.init_hash,
             "run_format": run.run_format,
             "text_encoder": dataclasses.asdict(statistics.pieces) if statistics.pieces else None,
+            "labels": count_labels(config, records, run.phases),
             **describe_environment(config),
             "data": describe_data(records.manifest),
         }

@@ -112,6 +112,7 @@ class Trainer:
     def _train(self, training: Training, path: Path) -> Trained:
         from mmtrans.data.records import Records
         from mmtrans.evaluation.evaluate import evaluate_sentiment
+        from mmtrans.runs.reading import labels_left
         from mmtrans.runs.run import Run
         from mmtrans.runs.status import read_outcome
         from mmtrans.training.train import train
@@ -126,7 +127,7 @@ class Trainer:
             )
         run = Run.open_or_create(path, training.config, records)
         train(run, records)
-        result = evaluate_sentiment(run, records, "valid")
+        result = evaluate_sentiment(run, labels_left(run.config, records, ["valid"]), "valid")
         if result[self.objective] is None:
             raise ValueError(
                 f"The objective is undefined. Expected a number. Received: {self.objective}=None ({run.path}). "

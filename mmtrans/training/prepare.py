@@ -19,7 +19,8 @@ from mmtrans.data.pipeline import (
     num_batches,
 )
 from mmtrans.data.records import Records
-from mmtrans.runs.phases import Phase, TranslationPhase, phases_of
+from mmtrans.runs.phases import Phase, phases_of
+from mmtrans.runs.reading import check_left, labels_left, select
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
 from mmtrans.runs.text_encoder import check_pieces
@@ -34,7 +35,7 @@ class Prepared:
     """What one phase reads. Make it with `prepare`, which checks it.
 
     Args:
-        records: the view that the phase has: where it learns sentiment, but the share of the train labels that it may.
+        records: the view that the phase has: where it learns sentiment, but the shares of the labels that it may see.
         train: what is read of the train split.
         valid: what is read of the valid split.
         batch_size: segments in a batch, over all workers.
@@ -104,20 +105,16 @@ def prepare(phase: Phase, config: Config, records: Records, worker: WorkerShard 
         ValueError: train or valid hold nothing for the phase, streams that cannot be concatenated, or no such share
             for a worker.
     """
-    if phase.scores:
-        records = records.with_label_fraction(config.plan.label_fraction, config.plan.seed)
     train, valid = (select(phase, split) for split in ("train", "valid"))
     for selected in (train, valid):
         check_data(phase, records, selected)
+        if phase.scores:
+            check_left(config, records, selected)
+    if phase.scores:
+        records = labels_left(config, records)
     check_selection(records, train, config.optimisation.batch_size, worker)
     steps = num_batches(records, train, config.optimisation.batch_size, worker)
     return Prepared(records, train, valid, config.optimisation.batch_size, worker, steps)
-
-
-def select(phase: Phase, split: str) -> Selection:
-    """What a phase reads of a split: translations also train on unlabelled segments."""
-    target = phase.recipe.target.modalities if isinstance(phase, TranslationPhase) else ()
-    return Selection(split, phase.recipe.inputs.modalities, target, labelled=not phase.translates)
 
 
 def worker_shard(devices: Devices, execution: Execution) -> WorkerShard:

@@ -27,7 +27,7 @@ def test_every_field_has_a_hyphenated_flag(field):
         assert parse(flag.replace("--", "--no-", 1)).to_dict()[field.name] is False
         return
     # A text that is a number stays one.
-    text = "7" if str(field.default).isdecimal() else "V"
+    text = {"0": "7", "1.0": "0.5"}.get(str(field.default), "V")
     values = field.choices or {int: [7], float: [0.5], str: [text]}[kind]
     for value in values:
         received = parse(flag, str(value)).to_dict()[field.name]

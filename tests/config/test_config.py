@@ -24,6 +24,8 @@ def values_of(field):
         return st.floats(field.low, field.high if field.high is not None else 1e6)
     if field.name == "tune_text_encoder":
         return st.sampled_from(["0", 3, "12", "all"])
+    if field.name == "valid_label_fraction":
+        return st.sampled_from(["same", "0.5", 0.25, 1])
     return {bool: st.booleans(), str: st.sampled_from(["T->A", "concat(T,V)", "embed(T,A)->V"])}[kind]
 
 
@@ -74,6 +76,12 @@ def test_every_field_says_what_it_is():
         ({"finetune": 1}, r"Wrong type\. Expected bool\. Received: finetune=1\."),
         ({"patience": None}, r"Wrong type\. Expected int\. Received: patience=None\."),
         ({"recipe": 3}, r"Wrong type\. Expected str\. Received: recipe=3\."),
+        (
+            {"valid_label_fraction": "few"},
+            r"valid_label_fraction is no share\. Expected 0\.01 to 1, or same\. .*='few'\. Give the share",
+        ),
+        ({"valid_label_fraction": 0}, r"valid_label_fraction is out of range\. .*Received: valid_label_fraction=0"),
+        ({"valid_label_fraction": "nan"}, r"valid_label_fraction is out of range\."),
         ({"tune_text_encoder": True}, r"Wrong type\. Expected str\. Received: tune_text_encoder=True\."),
         ({"tune_text_encoder": "-1"}, r"tune_text_encoder is no number of layers\. Expected 0 to 1000, or all\."),
         ({"tune_text_encoder": 1001}, r"tune_text_encoder is no number of layers\. .*='1001'\. Give how many"),
@@ -105,6 +113,13 @@ def test_values_are_canonical():
     assert config.digest() == Config(recipe="embed(T,A)->V", learning_rate=1.0).digest()
 
 
+def test_the_share_of_the_valid_labels_may_be_that_of_train():
+    shares = {value: Config(label_fraction=0.2, valid_label_fraction=value).plan.valid_share for value in ("same", 0.5)}
+    assert shares == {"same": 0.2, 0.5: 0.5}
+    assert Config(valid_label_fraction=1).digest() == Config().digest()
+    assert Config(valid_label_fraction="5e-1") == Config(valid_label_fraction=0.5)
+
+
 def test_a_config_cannot_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().encoder.units = 3
@@ -118,7 +133,7 @@ def other_value(name):
     if FIELDS[name].choices:
         return next(choice for choice in FIELDS[name].choices if choice != default)
     if kind is str:
-        return {"tune_text_encoder": "2"}.get(name, "A")
+        return {"tune_text_encoder": "2", "valid_label_fraction": "same"}.get(name, "A")
     return {bool: not default, int: default + 1, float: default / 2 or 0.25}[kind]
 
 

@@ -33,6 +33,7 @@ def test_a_baseline_reads_what_its_regressor_does():
     read = {"recipe", "seed", "epochs", "cell", "bidirectional", "label_fraction", "regressor_units", "pooling"}
     read |= {"regressor_dropout", "sentiment_loss", "patience", "batch_size", "learning_rate", "schedule"}
     read |= {"decay_epochs", "warmup_steps", "clip_norm", "ema", "tune_text_encoder", "recurrent"}
+    read |= {"valid_label_fraction"}
     assert set(FIELDS) - set(idle(BASELINE)) == read
     assert idle_of(recipe="T", objective="joint") == idle_of(recipe="T")
     assert idle(BASELINE)["cycle_weight"] == "T translates nothing"
@@ -63,7 +64,7 @@ def test_a_baseline_reads_what_its_regressor_does():
             set(),
             {
                 *("objective", "label_fraction", "representation", "recurrent", "regressor_units", "pooling"),
-                *("regressor_dropout", "sentiment_loss", "finetune"),
+                *("regressor_dropout", "sentiment_loss", "finetune", "valid_label_fraction"),
             },
         ),
         ({"bottleneck": "vae"}, {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}, set()),

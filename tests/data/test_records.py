@@ -142,6 +142,21 @@ def test_a_share_narrows_labelled_train_alone(directory):
     np.testing.assert_array_equal(records.labels("valid"), whole.labels("valid"))
 
 
+def test_a_share_of_valid_stands_beside_one_of_train(directory):
+    whole = Records.open(directory, splits=("train", "valid"))
+    train = whole.with_label_fraction(0.5, 3)
+    both = train.with_label_fraction(0.3, 3, "valid")
+    num_valid = whole.count("valid", labelled=True)
+    assert both.count("train", labelled=True) == 10
+    assert both.count("valid", labelled=True) == len(both.labels("valid")) == round(0.3 * num_valid) < num_valid
+    assert both.count("valid") == whole.count("valid")
+    np.testing.assert_array_equal(both.labels("train"), train.labels("train"))
+    hidden = set(both.hidden_ids) - set(train.hidden_ids)
+    assert len(hidden) == num_valid - both.count("valid", labelled=True)
+    assert set(both.hidden_ids) > set(train.hidden_ids)
+    assert hidden < set(whole.ids("valid"))
+
+
 def test_shares_need_labels(tmp_path):
     segments = [make_segment(i, 3, video=f"v{i % 4}", label=None) for i in range(8)]
     convert(make_corpus(segments), tmp_path / "records")

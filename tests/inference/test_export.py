@@ -470,6 +470,7 @@ def test_the_card_names_its_numbers_and_limits(exports):
     for part in ("# T->A: sentiment from text", "in [-3, 3]; 0 is neutral", "`beam_width` int32 []", "become 0"):
         assert part in card
     assert "It was not evaluated." in card
+    assert "learned from all 20 train labels, and all 10 valid labels chose the epoch. `signature.json`" in card
 
 
 @pytest.mark.parametrize("name", CASES)

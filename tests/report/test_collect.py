@@ -124,3 +124,19 @@ def test_what_cannot_be_reported_is_told_in_a_sentence(grid_dir, data, tmp_path)
     (grid_dir / "grid.json").write_text("{")
     with pytest.raises(ValueError, match=r"A file is damaged\. Expected JSON\. .*grid\.json"):
         collect(grid_dir)
+
+
+def test_the_report_says_how_many_labels_runs_have_seen_where_some_are_hidden(tmp_path, data):
+    path = write_grid(tmp_path / "grid", describe(["T", "A"], fractions=[0.1, 0.5]), data, lambda _: 0.8)
+    grid = collect(path)
+    assert not any("Labels that runs" in sentence for sentence in write_summary(grid, compute(grid)))
+    for directory in (path / "runs").iterdir():
+        file, share = directory / "environment.json", float(directory.name.split("-")[2])
+        seen = round(200 * share) - directory.name.startswith("A")  # one segment has no audio
+        labels = {"train": {"seen": seen, "all": 200}, "valid": {"seen": 45, "all": 45}}
+        file.write_text(json.dumps({**json.loads(file.read_text()), "labels": labels}))
+    grid = collect(path)
+    assert (
+        "Labels that runs have seen: with 10 % of the train labels 19 to 20 of them, beside 45 valid labels that chose "
+        "the epoch; with 50 % of the train labels 99 to 100 of them, beside 45 valid labels that chose the epoch."
+    ) in write_summary(grid, compute(grid))

@@ -11,9 +11,10 @@ from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.runs.phases import phases_of
+from mmtrans.runs.reading import select
 from mmtrans.runs.run import Run
 from mmtrans.training.init import check_init, open_init
-from mmtrans.training.prepare import prepare_phases, select
+from mmtrans.training.prepare import prepare_phases
 from mmtrans.training.train import build_objective, make_deterministic, phase_codebook, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.manifest import TextColumns

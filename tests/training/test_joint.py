@@ -95,6 +95,9 @@ def test_hidden_labels_are_seen_by_nobody(tiny, small):
     assert np.isfinite(labels).sum() == 10
     valid = np.concatenate([batch["label"] for batch in prepared.batches(config.plan.seed).valid()])
     assert np.isfinite(valid).all()
+    few = tiny(**JOINT, valid_label_fraction="same")
+    valid = np.concatenate([batch["label"] for batch in prepare(phase, few, small).batches(few.plan.seed).valid()])
+    assert (len(valid), np.isfinite(valid).sum()) == (10, 5)
 
 
 def test_the_inner_translation_of_a_hierarchical_recipe_stays_a_phase_and_does_not_move(tiny, small, tmp_path):

@@ -10,10 +10,11 @@ from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
 from mmtrans.data.pipeline import Selection, make_batches
 from mmtrans.data.records import Records, reporting_corruption
+from mmtrans.runs.reading import select
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished, read_outcome, read_status
 from mmtrans.training.monitor import Monitor
-from mmtrans.training.prepare import prepare, prepare_phases, select
+from mmtrans.training.prepare import prepare, prepare_phases
 from mmtrans.training.train import HISTORY_FIELDS, begin_phase, make_deterministic, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
