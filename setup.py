@@ -89,6 +89,7 @@ setup(
     packages=find_packages(include=["mmtrans", "mmtrans.*", "tfrecords", "tfrecords.*"]),
     package_data={
         "mmtrans": ["py.typed"],
+        "mmtrans.config": ["presets/*.yaml"],
         "mmtrans.explore": ["assets/*"],
         "mmtrans.report": ["*.j2"],
         "tfrecords": ["py.typed"],

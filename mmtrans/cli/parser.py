@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from mmtrans.bounds import check_number
 from mmtrans.config import FIELDS, Config, sections_of
 from mmtrans.config.fields import Field, Section
-from mmtrans.config.files import load_yaml
+from mmtrans.config.files import layered, preset_names
 from mmtrans.system.escape import for_terminal
 
 
@@ -187,7 +187,8 @@ def add_number(
 def add_config_flags(
     parser: Parser, without: Collection[str] = (), otherwise: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 ) -> None:
-    """Adds one hyphenated flag for each configuration field, and `--config`; flags that are not given leave no trace.
+    """Adds a hyphenated flag for each configuration field, `--preset` and `--config`; flags that are not given leave no
+    trace.
 
     Those that most people change stand where the parser is, the others in a group for each section.
 
@@ -200,7 +201,8 @@ def add_config_flags(
     for field in fields:
         if field.help_place == "first":
             parser.add_argument(field.flag, **{**_flag(field), **otherwise.get(field.name, {})})
-    parser.add_argument("--config", metavar="FILE.yaml", help="configuration file; flags override it")
+    parser.add_argument("--preset", choices=preset_names(), help="configuration that ships: the paper's")
+    parser.add_argument("--config", metavar="FILE.yaml", help="file that overrides it; flags override both")
     groups = {name: parser.add_argument_group(_title(name, kind)) for name, kind in sections_of(Config).items()}
     for field in fields:
         arguments = {**_flag(field), **otherwise.get(field.name, {})}
@@ -243,10 +245,10 @@ def _flag(field: Field) -> dict[str, Any]:
 
 
 def config_from(arguments: argparse.Namespace) -> Config:
-    """The configuration of parsed flags: defaults, overridden by `--config`, overridden by flags.
+    """The configuration of parsed flags: defaults, overridden by `--preset`, by `--config`, and by flags.
 
     Raises:
         ValueError: a value out of range, or an unknown field in the file.
     """
     given = {name: value for name, value in vars(arguments).items() if name in FIELDS}
-    return Config(**{**(load_yaml(arguments.config) if arguments.config else {}), **given})
+    return layered(arguments.preset, arguments.config, given)

@@ -198,4 +198,5 @@ def _begun(arguments: argparse.Namespace, config: Config) -> dict[str, Any]:
 
 def is_demo(arguments: argparse.Namespace) -> bool:
     """Whether the command was given no arguments but those of its output."""
-    return not (arguments.data or arguments.run or arguments.config or FIELDS.keys() & vars(arguments).keys())
+    given = arguments.data or arguments.run or arguments.preset or arguments.config
+    return not (given or FIELDS.keys() & vars(arguments).keys())

@@ -9,6 +9,10 @@ from typing import Any
 
 from mmtrans.config import FIELDS, Config, sections_of
 from mmtrans.system.user_files import read_text
+from tfrecords.stored import shown
+
+#: Folder of the configurations that ship.
+PRESETS = Path(__file__).parent / "presets"
 
 #: Name of a field in earlier versions → its name.
 RENAMED = {field.was: name for name, field in FIELDS.items() if field.was}
@@ -31,6 +35,37 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         ValueError: the file is no YAML mapping, or has names that are no fields (listed, sorted).
     """
     return known_fields(read_yaml(path, "configuration", "config"), str(path))
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the configurations that ship."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Fields of a configuration that ships, as `load_yaml` gives those of a file; a ValueError where there is none."""
+    if name not in preset_names():
+        raise ValueError(
+            f"Unknown preset. Expected one of {list(preset_names())}. Received: preset={shown(name)}. "
+            f"Choose one of these, or give a file of your own as the configuration."
+        )
+    return load_yaml(PRESETS / f"{name}.yaml")
+
+
+def layered(preset: str | None, path: str | Path | None, fields: Mapping[str, Any]) -> Config:
+    """The default configuration, changed by a preset, then by a file, then by fields that are given one by one.
+
+    Args:
+        preset: name of a configuration that ships, if any.
+        path: a YAML file, if any.
+        fields: name → value.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: there is no such preset, a field is unknown or out of range, or the file is no YAML mapping.
+    """
+    layers = (load_preset(preset) if preset else {}, load_yaml(path) if path else {}, fields)
+    return Config(**{name: value for layer in layers for name, value in layer.items()})
 
 
 def known_fields(fields: Mapping[Any, Any], where: str) -> dict[str, Any]:

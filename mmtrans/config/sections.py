@@ -92,7 +92,7 @@ class PlanConfig(Section):
     )
     untrained: bool = option(
         False,
-        "control: leave the translation's encoder as it was initialised",
+        "control: leave the encoder as initialised",
         TRANSLATION,
         (NOT_JOINT,),
         grid="varied",

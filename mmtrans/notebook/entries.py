@@ -94,6 +94,7 @@ def fit(
     data: Records | str | Path,
     *,
     run: str | Path | None = None,
+    preset: str | None = None,
     config: Config | str | Path | None = None,
     quiet: bool = False,
     **fields: Any,
@@ -109,7 +110,8 @@ def fit(
     Args:
         data: the records, or their directory. Test is not read.
         run: directory of the run; by default `runs/<recipe>-<hash>` here, which the same call finds again.
-        config: a configuration, or a YAML file of one, in place of the default.
+        preset: a configuration that ships, in place of the default: `paper`. A file overrides it, fields override both.
+        config: a configuration, or a YAML file of one.
         quiet: show no progress.
         fields: fields of the configuration, named as the flags of `mmtrans train`: `recipe`, `epochs`, `units`, …
 
@@ -122,7 +124,7 @@ def fit(
     """
     directory = data.directory if isinstance(data, Records) else data
     records = Records.open(directory, splits=("train", "valid"))
-    chosen = configuration(config, fields)
+    chosen = configuration(config, preset, fields)
     make_deterministic()
     path = Path(run or chosen.default_run(records.manifest.manifest_hash))
     opened = Run.open_or_create(path, chosen, records)

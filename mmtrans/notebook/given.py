@@ -8,17 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from mmtrans.config import Config
-from mmtrans.config.files import load_yaml
+from mmtrans.config.files import layered
 from mmtrans.data.records import Records
 from mmtrans.engine.options import EngineOptions
 from mmtrans.training.train import make_deterministic
 
 
-def configuration(config: Config | str | Path | None, fields: Mapping[str, Any]) -> Config:
-    """A configuration, or that of a YAML file, or the default for `None`, with some fields changed."""
-    if isinstance(config, Config):
-        return replace(config, **fields)
-    return Config(**{**(load_yaml(config) if config else {}), **fields})
+def configuration(config: Config | str | Path | None, preset: str | None, fields: Mapping[str, Any]) -> Config:
+    """A configuration, or the default one changed by a preset and by a YAML file, if any, with some fields changed.
+
+    Raises:
+        ValueError: as of `layered`; or a preset is given beside a configuration, which has all fields already.
+    """
+    if not isinstance(config, Config):
+        return layered(preset, config, fields)
+    if preset:
+        raise ValueError(
+            f"A preset is nothing beside a whole configuration. Expected one of them. Received: preset={preset!r} and "
+            f"a Config. Leave one out, or give a file of the fields that differ."
+        )
+    return replace(config, **fields)
 
 
 def engine_of(jobs: int | None, scheduler: str | None, resources: Mapping[str, float] | None) -> EngineOptions:

@@ -86,6 +86,7 @@ def grid(
     controls: bool = False,
     label_fractions: Sequence[float] = (),
     variants: str | Path | Mapping[str, Mapping[str, Any]] | None = None,
+    preset: str | None = None,
     config: Config | str | Path | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -111,7 +112,8 @@ def grid(
         controls: also run each translation untrained, and beside the features that it reads.
         label_fractions: also run everything with these shares of the train labels.
         variants: name → fields in which a variant differs, or a YAML file of them.
-        config: what the runs have in common, or a YAML file of it, in place of the default.
+        preset: a configuration that ships, in place of the default: `paper`. A file overrides it, fields override both.
+        config: what the runs have in common, or a YAML file of it.
         jobs: trainings at a time, in processes. A script that asks for several does so under
             `if __name__ == "__main__":`.
         scheduler: address of a dask cluster in their place.
@@ -129,7 +131,7 @@ def grid(
     """
     options = engine_of(jobs, scheduler, resources)
     records = records_of(data, text_encoder)
-    common = replace(configuration(config, fields), **OWN)
+    common = replace(configuration(config, preset, fields), **OWN)
     if isinstance(variants, Mapping):
         varied = parse_variants(variants, common, "variants")
     else:

@@ -89,6 +89,7 @@ def tune(
     metric: str = "mae",
     folds_cv: int = 0,
     space: str | Path | Mapping[str, Any] | None = None,
+    preset: str | None = None,
     config: Config | str | Path | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -115,7 +116,8 @@ def tune(
         metric: metric of valid that decides.
         folds_cv: judge by cross-validation over the videos of train and valid with so many folds.
         space: field → what is tried of it, or a YAML file of that; by default what `mmtrans tune --print-space` prints.
-        config: what all trials have in common, or a YAML file of it, in place of the default.
+        preset: a configuration that ships, in place of the default: `paper`. A file overrides it, fields override both.
+        config: what all trials have in common, or a YAML file of it.
         jobs: trainings at a time, in processes; see `api.grid`.
         scheduler: address of a dask cluster in their place.
         resources: what each training takes of what the cluster's workers declare.
@@ -130,7 +132,7 @@ def tune(
     options = engine_of(jobs, scheduler, resources)
     records = records_of(data, text_encoder, splits=("train", "valid"))
     own = {name: field.default for name, field in FIELDS.items() if field.search == "fixed"}
-    common = replace(configuration(config, fields), **own)
+    common = replace(configuration(config, preset, fields), **own)
     search = Search(
         path=Path(out),
         records_path=records.directory.resolve(),

@@ -222,12 +222,14 @@ def test_the_default_run_directory_is_named_by_recipe_and_configuration(
         ({"data": "r"}, False),
         ({"run": "r"}, False),
         ({"config": "c"}, False),
+        ({"preset": "paper"}, False),
         ({"units": 4}, False),
         ({"recipe": "T->A"}, False),
     ],
 )
 def test_only_a_bare_command_is_the_demonstration(given, expected):
-    arguments = {"command": "train", "data": None, "run": None, "config": None, "quiet": False, "json": False}
+    arguments = {"command": "train", "data": None, "run": None, "preset": None, "config": None, "quiet": False}
+    arguments["json"] = False
     assert is_demo(argparse.Namespace(**{**arguments, **given})) is expected
 
 
