@@ -25,15 +25,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="no labels, and other videos than those of the labelled corpus of the same seed, for `train --pretrain`",
     )
+    parser.add_argument(
+        "--affect",
+        metavar="STREAM=X,…",
+        help="share of the affect in the variance of the one channel in eight of audio, of video that follows it "
+        "(default: audio=.043,video=.043)",
+    )
+    parser.add_argument(
+        "--disagree",
+        type=number_type(float),
+        metavar="X",
+        default=0.0,
+        help="share of the segments whose words say the opposite of their label, which voice and face follow "
+        "(default: 0)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> GroundTruth:
-    """Writes the corpus and returns its ground truth."""
+    """Writes the corpus, shows the best scores that it allows, and returns its ground truth."""
     from mmtrans.synthetic.corpus import synthesize
+    from mmtrans.synthetic.premise import parse_shares
 
     truth = synthesize(
-        arguments.directory, videos=arguments.videos, seed=arguments.seed, unlabelled=arguments.unlabelled
+        arguments.directory,
+        videos=arguments.videos,
+        seed=arguments.seed,
+        unlabelled=arguments.unlabelled,
+        affect=parse_shares("--affect", arguments.affect),
+        disagree=arguments.disagree,
     )
     say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
+    _show(truth)
     say(f"Next: {program()} convert {for_shell(arguments.directory)} RECORDS")
     return truth
+
+
+def _show(truth: GroundTruth) -> None:
+    """Prints the best scores that the equations allow, given each source."""
+    from rich.table import Table
+
+    from mmtrans.cli.show import console, format_number
+
+    table = Table(title="Best possible scores of sentiment", title_justify="left")
+    for heading in ("source", "Acc-2 (≠0)", "Acc-2 (≥0)", "MAE"):
+        table.add_column(heading, justify="left" if heading == "source" else "right")
+    alone = {"text": truth["text"], "audio": truth["audio"], "video": truth["video"]}
+    for source, best in {**alone, **truth.get("unions", {})}.items():
+        table.add_row(source, *map(format_number, (best["acc2_non0"], best["acc2_has0"], best["mae"])))
+    console().print(table)

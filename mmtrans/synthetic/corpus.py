@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import h5py
 import numpy as np
 
 from mmtrans.bounds import check_number
-from mmtrans.sources.columns import COVAREP_NAMES
-from mmtrans.sources.untrusted.hdf5 import new_hdf5
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
+from mmtrans.synthetic.csd_files import write_csd
+from mmtrans.synthetic.ground_truth import ground_truth
+from mmtrans.synthetic.posterior import posterior_of, scores
+from mmtrans.synthetic.premise import Premise
 from mmtrans.synthetic.truth import GroundTruth
-from mmtrans.synthetic.world import AUDIO, VIDEO, Stream, Text, World
+from mmtrans.synthetic.world import AUDIO, Stream, Text, World
 from tfrecords.directories import new_directory
 from tfrecords.schema import SPLITS
 
-#: Name and root of each file, the roots as odd as MOSI's own.
-FILES = {
-    "words": ("CMU_MOSI_TimestampedWords.csd", "words"),
-    "vectors": ("CMU_MOSI_TimestampedWordVectors.csd", "glove_vectors"),
-    "audio": ("CMU_MOSI_COVAREP.csd", "COAVAREP"),
-    "video": ("CMU_MOSI_Visual_Facet_41.csd", "FACET 4.1"),
-    "labels": ("CMU_MOSI_Opinion_Labels.csd", "Opinion Segment Labels"),
-}
-COLUMN_NAMES = {
-    "words": ["word"],
-    "vectors": [f"vector_{i}" for i in range(equations.VECTOR_DIMS)],
-    "audio": list(COVAREP_NAMES),
-    "video": [f"facet_{i}" for i in range(VIDEO.dim)],
-    "labels": ["sentiment"],
-}
 ID_LETTERS = list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz0123456789--__")
 #: Frames keep nine bits of mantissa, far under their noise: compressed, they take half the place.
 KEPT_BITS = np.uint32(0xFFFFC000)
@@ -69,7 +55,9 @@ class Timeline:
         return np.stack([ends - self.tenths, ends], axis=1) / 10.0
 
 
-def synthesize(directory: str | Path, *, videos: int = 40, seed: int = 0, unlabelled: bool = False) -> GroundTruth:
+def synthesize(
+    directory: str | Path, *, videos: int = 40, seed: int = 0, unlabelled: bool = False, **premise: Any
+) -> GroundTruth:
     """Write a corpus of three modalities in MOSI's .csd format, with `folds.json` and `ground_truth.json`.
 
     The same arguments give the same files. The folder appears only when it is complete.
@@ -79,15 +67,18 @@ def synthesize(directory: str | Path, *, videos: int = 40, seed: int = 0, unlabe
         videos: number of videos, at least 3, about 22 segments each; 26/6/8 of 40 are train/valid/test.
         seed: seed of everything that is drawn, 0 or more.
         unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
+        premise: fields of `Premise`, what the world is like: `affect={"audio": 0.3}`, `disagree=0.2`.
 
     Returns:
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
 
     Raises:
-        ValueError: too few or too many videos, a seed out of range, or a directory that holds something.
+        ValueError: too few or too many videos, a seed out of range, a premise that cannot be, or a directory that holds
+            something.
     """
     directory = Path(directory).resolve()
     _check_arguments(videos, seed)
+    chosen = Premise(**premise)
     _check_place(directory)
     world = equations.draw_world(np.random.default_rng([seed, 0]))
     rng = np.random.default_rng([seed, 2 if unlabelled else 1])
@@ -95,12 +86,12 @@ def synthesize(directory: str | Path, *, videos: int = 40, seed: int = 0, unlabe
     fold = rng.permutation(np.repeat(np.arange(len(SPLITS)), _fold_sizes(videos)))
     segments_per_video = rng.integers(20, 26, size=videos)
     text = _closest(
-        lambda attempt: equations.draw_text(attempt, world, segments_per_video, fold),
+        lambda attempt: equations.draw_text(attempt, world, segments_per_video, fold, chosen.disagree),
         lambda text: _text_deviation(text, fold),
         rng,
     )
     tenths = rng.choice(equations.WORD_TENTHS, size=len(text.word), p=equations.WORD_TENTHS_WEIGHTS)
-    channels = {stream.name: _draw_stream(rng, world, text, stream, tenths, fold) for stream in (AUDIO, VIDEO)}
+    channels = {stream.name: _draw_stream(rng, world, text, stream, tenths, fold) for stream in chosen.streams}
     timelines = list(_timelines(rng, text, tenths))
 
     with new_directory(directory, _check_place) as partial:
@@ -108,9 +99,9 @@ def synthesize(directory: str | Path, *, videos: int = 40, seed: int = 0, unlabe
         _write_text(partial, world, told, ids, timelines)
         means = {
             s.name: _write_stream(rng, partial, world, s, channels[s.name], zip(ids, timelines, strict=True))
-            for s in (AUDIO, VIDEO)
+            for s in chosen.streams
         }
-        truth = ceilings.ground_truth(world, text, tenths, fold, means)
+        truth = ground_truth(chosen, world, text, tenths, fold, means)
         folds = {split: sorted(np.array(ids)[fold == index].tolist()) for index, split in enumerate(SPLITS)}
         (partial / "folds.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
         (partial / "ground_truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
@@ -152,12 +143,12 @@ def _closest(
 
 
 def _text_deviation(text: Text, fold: np.ndarray) -> float:
-    expected = ceilings.expected_scores(None)
+    expected = ceilings.expected_scores((), True, text.disagree)
     deviations = []
     for split in range(len(SPLITS)):
         chosen = fold[text.video] == split
         label = text.label[chosen]
-        realised = ceilings.text_scores(text.text_affect[chosen], label)
+        realised = ceilings.text_scores(text, chosen)
         deviations += [realised[name] - expected[name] for name in ("acc2_non0", "acc2_has0")]
         # A third: folds may lean a little, but must not be won by naming the commoner class.
         deviations += [((label > 0).mean() - (label < 0).mean()) / 3.0, ((label >= 0).mean() - 0.53) / 3.0]
@@ -168,16 +159,17 @@ def _draw_stream(
     rng: np.random.Generator, world: World, text: Text, stream: Stream, tenths: np.ndarray, fold: np.ndarray
 ) -> np.ndarray:
     """`(steps, 8)` channels of a stream."""
-    expected = ceilings.expected_scores(stream)
+    expected = ceilings.expected_scores((stream,), False, text.disagree)
     weights = ceilings.gls_weights(stream, tenths * stream.frames_per_tenth, text.num_words)
     segment_fold = fold[text.video]
 
     def deviation(channels: np.ndarray) -> float:
-        mean, std = ceilings.affect_posterior(stream, channels[:, -1], weights, text.num_words)
+        evidence = ceilings.evidence_of(stream, channels[:, -1], weights, text.num_words)
+        posterior = posterior_of(None, [evidence], text.num_words, text.disagree)
         deviations = []
         for split in range(len(SPLITS)):
             chosen = segment_fold == split
-            realised = ceilings.scores(mean[chosen], std[chosen], text.label[chosen])
+            realised = scores(posterior.of(chosen), text.label[chosen])
             deviations += [realised[name] - expected[name] for name in ("acc2_non0", "acc2_has0")]
         return float(np.abs(deviations).max())
 
@@ -218,7 +210,7 @@ def _write_text(directory: Path, world: World, text: Text, ids: list[str], timel
         vectors[video_id] = (world.vectors[word] * is_word[:, None].astype(np.float32), timeline.intervals)
         labels[video_id] = (text.label[text.video == video].astype(np.float32)[:, None], timeline.segments)
     for kind, entries in (("words", words), ("vectors", vectors), ("labels", labels)):
-        _write_csd(directory, kind, entries.items())
+        write_csd(directory, kind, entries.items())
 
 
 def _write_stream(
@@ -244,7 +236,7 @@ def _write_stream(
             index = np.arange(len(frames))
             yield video_id, (frames, np.stack([index, index + 1], axis=1) / (10.0 * stream.frames_per_tenth))
 
-    _write_csd(directory, stream.name, entries())
+    write_csd(directory, stream.name, entries())
     return means
 
 
@@ -261,38 +253,8 @@ def _frames(
     frames += np.float32(equations.FRAME_NOISE_STD) * rng.standard_normal(frames.shape, dtype=np.float32)
     frames *= world.scale[stream.name].astype(np.float32)
     frames = (frames.view(np.uint32) & KEPT_BITS).view(np.float32)
-    if stream is AUDIO:
+    if stream.name == AUDIO.name:
         frames[rng.random(len(frames)) < NAN_FRAMES] = np.nan
         rows = np.flatnonzero(rng.random(len(frames)) < INF_FRAMES)
         frames[rows[:, None], rng.integers(stream.dim, size=(len(rows), 3))] = -np.inf
     return frames
-
-
-def _write_csd(directory: Path, kind: str, entries: Iterable[tuple[str, tuple[np.ndarray, np.ndarray]]]) -> None:
-    """Write one computational sequence: entries of `(features, intervals)`."""
-    name, root = FILES[kind]
-    metadata = {
-        "root name": root,
-        "computational sequence description": f"synthetic {kind} in the format of CMU-MOSI",
-        "dimension names": COLUMN_NAMES[kind],
-        "computational sequence version": "1.0",
-        "alignment compatible": True,
-        "dataset name": "synthetic CMU-MOSI",
-        "dataset version": "1.0",
-        "creator": "mmtrans synthesize",
-        "contact": "",
-        "featureset bib citation": "",
-        "dataset bib citation": "",
-    }
-    with new_hdf5(directory / name) as file:
-        for video_id, arrays in entries:
-            for key, array in zip(("features", "intervals"), arrays, strict=True):
-                packing = (
-                    {} if array.nbytes < 2**16 else {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-                )
-                file.create_dataset(f"{root}/data/{video_id}/{key}", data=array, track_times=False, **packing)
-        for key, value in metadata.items():
-            text = [json.dumps(value)]
-            file.create_dataset(
-                f"{root}/metadata/{key}", data=text, dtype=h5py.string_dtype("utf-8"), track_times=False
-            )

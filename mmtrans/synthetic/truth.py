@@ -43,7 +43,21 @@ class MajorityScores(TypedDict):
     mean_mae: float
 
 
-class GroundTruth(TypedDict):
+class PremiseTruth(TypedDict):
+    """What the world is like, as `Premise` has it: `affect` by stream."""
+
+    affect: dict[str, float]
+    disagree: float
+
+
+class _OfOtherWorlds(TypedDict, total=False):
+    """What is added where the world is not that of the embedded corpus; `unions` is by modalities, `text+audio`."""
+
+    unions: dict[str, SentimentTruth]
+    premise: PremiseTruth
+
+
+class GroundTruth(_OfOtherWorlds):
     """Everything; `translation` is by recipe, `autocorrelation` by stream, `baselines` by split."""
 
     text: SentimentTruth

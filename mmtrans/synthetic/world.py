@@ -3,7 +3,8 @@
 Words. A word is a pair (stem, polarity): stems are Zipf-like, polarities follow the mood of the segment, and the two
 are independent, so that what a stem drives tells nothing of sentiment. Vector = linear map of both + noise.
 
-Labels. `affect = POLARITY_GAIN * mean polarity of the words + noise`, `label = rounded(3 * tanh(affect))`.
+Labels. `affect = POLARITY_GAIN * mean polarity of the words + noise`, `label = rounded(3 * tanh(affect))`. In a share
+of the segments the words say the opposite: `affect = noise - POLARITY_GAIN * mean polarity`.
 
 Audio and video, a word step `t`, eight channels: seven are `sqrt(share) * (stem[t] + ECHO * stem[t-1]) + AR(1)`, the
 eighth is `gain * affect + AR(1)`. A tight frame mixes them into the columns: its rows of length one give every column
@@ -83,8 +84,9 @@ class Text:
         video: `(segments,)` int, index of the video; ascending.
         num_words: `(segments,)` int.
         word: `(steps,)` int, `steps = num_words.sum()`.
-        text_affect: `(segments,)`, the affect that the words fix: the best guess from text.
+        text_affect: `(segments,)`, the affect that the words say.
         affect, label: `(segments,)` float.
+        disagree: probability that the affect has the opposite sign of what the words say.
     """
 
     video: np.ndarray
@@ -93,6 +95,12 @@ class Text:
     text_affect: np.ndarray
     affect: np.ndarray
     label: np.ndarray
+    disagree: float = 0.0
+
+    @property
+    def expected_affect(self) -> np.ndarray:
+        """`(segments,)` expectation of the affect given the words."""
+        return agreement(self.disagree) * self.text_affect
 
     @property
     def first(self) -> np.ndarray:
@@ -163,11 +171,21 @@ def polarity_probabilities(mood: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def draw_text(rng: np.random.Generator, world: World, segments_per_video: np.ndarray, fold: np.ndarray) -> Text:
+def draw_text(
+    rng: np.random.Generator,
+    world: World,
+    segments_per_video: np.ndarray,
+    fold: np.ndarray,
+    disagree: float = 0.0,
+) -> Text:
     """Draw words and labels.
 
     Args:
-        segments_per_video: `(videos,)` int. fold: `(videos,)` int; moods are balanced within a fold.
+        rng: what to draw with.
+        world: vocabulary.
+        segments_per_video: `(videos,)` int.
+        fold: `(videos,)` int; moods are balanced within a fold.
+        disagree: share of the segments of each fold whose words say the opposite.
     """
     video_mood = np.zeros(len(fold))
     for value in np.unique(fold):
@@ -182,10 +200,35 @@ def draw_text(rng: np.random.Generator, world: World, segments_per_video: np.nda
     stem = rng.choice(STEMS, size=len(draws), p=world.stem_probabilities)
     first = np.cumsum(num_words) - num_words
     text_affect = POLARITY_GAIN * np.add.reduceat(POLARITIES[polarity], first) / num_words
-    affect = text_affect + LABEL_NOISE_STD * rng.standard_normal(len(mood))
     video = np.repeat(np.arange(len(fold)), segments_per_video)
+    # A generator of its own, so that all else is drawn as in the world in which words and labels agree.
+    sign = np.where(choose_share(rng.spawn(1)[0], disagree, fold[video]), -1.0, 1.0)
+    affect = sign * text_affect + LABEL_NOISE_STD * rng.standard_normal(len(mood))
     label = round_labels(rng, affect)
-    return Text(video, num_words, stem * len(POLARITIES) + polarity, text_affect, affect, label)
+    return Text(video, num_words, stem * len(POLARITIES) + polarity, text_affect, affect, label, disagree)
+
+
+def choose_share(rng: np.random.Generator, share: float, fold: np.ndarray) -> np.ndarray:
+    """Choose a share of the segments of each fold; a smaller share is part of a larger.
+
+    Args:
+        rng: what to draw with.
+        share: between 0 and 1.
+        fold: `(segments,)` int.
+
+    Returns:
+        `(segments,)` bool, true for those that are chosen.
+    """
+    chosen = np.zeros(len(fold), dtype=bool)
+    for value in np.unique(fold):
+        members = rng.permutation(np.flatnonzero(fold == value))
+        chosen[members[: round(share * len(members))]] = True
+    return chosen
+
+
+def agreement(disagree: float) -> float:
+    """What is left of the words' affect on average, where a share of the segments has the opposite."""
+    return 1.0 - 2.0 * disagree
 
 
 def round_labels(rng: np.random.Generator, affect: np.ndarray) -> np.ndarray:
@@ -201,13 +244,13 @@ def expected_channels(world: World, text: Text, stream: Stream) -> np.ndarray:
     previous = np.concatenate([np.zeros((1, SEMANTIC_DIMS)), codes[:-1]])
     previous[text.first] = 0.0
     semantic = np.sqrt(stream.text_share / (1.0 + ECHO**2)) * (codes + ECHO * previous)
-    return np.concatenate([semantic, stream.gain * np.repeat(text.text_affect, text.num_words)[:, None]], axis=1)
+    return np.concatenate([semantic, stream.gain * np.repeat(text.expected_affect, text.num_words)[:, None]], axis=1)
 
 
 def draw_channels(rng: np.random.Generator, world: World, text: Text, stream: Stream) -> np.ndarray:
     """`(steps, 8)` channels of a stream: what the words fix, the rest of the affect, and AR(1) processes."""
     channels = expected_channels(world, text, stream)
-    channels[:, -1] += stream.gain * np.repeat(text.affect - text.text_affect, text.num_words)
+    channels[:, -1] += stream.gain * np.repeat(text.affect - text.expected_affect, text.num_words)
     own_std = np.sqrt(1.0 - np.array([stream.text_share] * SEMANTIC_DIMS + [stream.affect_share]))
     steps = np.bincount(text.video, weights=text.num_words).astype(int)
     for start, stop in zip(np.cumsum(steps) - steps, np.cumsum(steps), strict=True):

@@ -20,6 +20,19 @@ def test_it_writes_a_corpus_and_returns_the_ceilings(tmp_path, capsys):
     [
         (["--videos", "2"], "--videos is out of range. Expected at least 3. Received: videos=2."),
         (["--seed", "-1"], "Received: seed=-1."),
+        (
+            ["--disagree", "-.1"],
+            "--disagree is out of range. Expected a value between 0 and 1. Received: disagree=-0",
+        ),
+        (["--affect", "audio=2"], "--affect audio is out of range. Expected a value between 0 and 1. Received: "),
+        (
+            ["--affect", "speech=.2"],
+            "Expected some of ['audio', 'video']. Received: affect='speech'.",
+        ),
+        (["--affect", ".2"], "--affect is not understood. Expected audio=SHARE, video=SHARE or both, with a comma"),
+        (["--affect", "audio=1_0"], "Received: affect='audio=1_0'. Write for example --affect audio=.3,video=.1."),
+        (["--affect", "audio=.1,audio=.2"], "--affect is not understood."),
+        (["--affect", "audio=nan"], "--affect audio is out of range."),
     ],
 )
 def test_bad_arguments_write_nothing(tmp_path, capsys, argv, message):
@@ -36,3 +49,16 @@ def test_a_place_that_is_taken_is_left_alone(tmp_path, capsys):
         assert main(["synthesize", str(path)]) == 2
         assert f"Received: directory={path}." in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_it_shows_what_a_world_allows(tmp_path, capsys):
+    path = tmp_path / "corpus"
+    argv = ["--videos", "3", "--affect", "audio=.3, video=0", "--disagree", ".2"]
+    assert main(["synthesize", str(path), *argv]) == 0
+    truth = json.loads((path / "ground_truth.json").read_text())
+    assert truth["premise"] == {"affect": {"audio": 0.3, "video": 0.0}, "disagree": 0.2}
+    out = capsys.readouterr().out
+    for source, best in {"text": truth["text"], **truth["unions"]}.items():
+        row = next(line for line in out.splitlines() if line.split()[1:2] == [source])
+        assert f"{best['acc2_non0']:.3f}" in row
+        assert f"{best['mae']:.3f}" in row

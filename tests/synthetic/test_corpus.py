@@ -11,7 +11,9 @@ from sklearn.linear_model import Ridge, RidgeCV
 from mmtrans.sources.columns import COVAREP_NAMES
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
-from mmtrans.synthetic.corpus import FILES, synthesize
+from mmtrans.synthetic.corpus import synthesize
+from mmtrans.synthetic.csd_files import FILES
+from mmtrans.synthetic.posterior import Posterior, posterior_of, scores, sign_probabilities
 from mmtrans.synthetic.world import AUDIO, VIDEO
 
 TEXT_RANGE, STREAM_RANGE = (0.85, 0.92), (0.58, 0.66)
@@ -139,9 +141,9 @@ def test_audio_has_nan_frames_and_minus_infinity(corpus):
 
 def check_ranges(truth):
     for name, (low, high) in {"text": TEXT_RANGE, "audio": STREAM_RANGE, "video": STREAM_RANGE}.items():
-        for scores in (truth[name], *truth[name]["splits"].values()):
-            assert low <= scores["acc2_non0"] <= high, name
-            assert low <= scores["acc2_has0"] <= high, name
+        for found in (truth[name], *truth[name]["splits"].values()):
+            assert low <= found["acc2_non0"] <= high, name
+            assert low <= found["acc2_has0"] <= high, name
     for recipe, (low, high) in TRANSLATION_RANGE.items():
         entry = truth["translation"][recipe]
         assert all(low <= value <= high for value in (entry["r2"], *entry["splits"].values()))
@@ -215,20 +217,25 @@ def test_tight_frame_has_unit_rows_and_orthogonal_columns():
     np.testing.assert_allclose(frame.T @ frame, 11 / 4 * np.eye(4), atol=1e-6)
 
 
+def gaussian(mean, std):
+    """A posterior of one part."""
+    return Posterior(np.array(mean)[:, None], np.array(std)[:, None], np.ones((len(mean), 1)))
+
+
 def test_sign_probabilities_against_simulation():
     rng = np.random.default_rng(0)
     label = equations.round_labels(rng, 0.1 + 0.3 * rng.standard_normal(200_000))
-    below, above = ceilings.sign_probabilities(np.array([0.1]), np.array([0.3]))
+    below, above = sign_probabilities(gaussian([0.1], [0.3]))
     assert below[0] == pytest.approx((label < 0).mean(), abs=0.004)
     assert above[0] == pytest.approx((label > 0).mean(), abs=0.004)
 
 
 def test_scores_against_a_loop():
-    mean, std = np.array([0.5, -0.5, -0.01, 0.3, -0.7]), np.full(5, 0.2)
+    mean = np.array([0.5, -0.5, -0.01, 0.3, -0.7])
     label = np.array([1.2, 0.4, 0.0, -0.2, -3.0])
     # Signs: right, wrong, (zero: -.01 is nearer to the positive side, which holds 0), wrong, right.
     errors = [abs(3 * np.tanh(m) - y) for m, y in zip(mean, label, strict=True)]
-    assert ceilings.scores(mean, std, label) == pytest.approx(
+    assert scores(gaussian(mean, np.full(5, 0.2)), label) == pytest.approx(
         {"acc2_non0": 2 / 4, "acc2_has0": 3 / 5, "mae": sum(errors) / 5}
     )
 
@@ -237,7 +244,8 @@ def test_affect_posterior_against_the_joint_gaussian():
     num_words, frames = np.array([3, 5]), np.array([10, 20, 30, 40, 10, 20, 30, 20])
     channel = np.random.default_rng(0).standard_normal(8)
     weights = ceilings.gls_weights(AUDIO, frames, num_words)
-    mean, std = ceilings.affect_posterior(AUDIO, channel, weights, num_words)
+    evidence = ceilings.evidence_of(AUDIO, channel, weights, num_words)
+    mean, std, _ = (part[:, 0] for part in posterior_of(None, [evidence], num_words, 0.0))
     for segment, (start, stop) in enumerate([(0, 3), (3, 8)]):
         prior = equations.affect_variance(np.array([stop - start]))[0]
         covariance = np.zeros((stop - start, stop - start))
@@ -267,10 +275,10 @@ def test_expected_figures_are_those_of_a_large_fresh_corpus(stream):
     assert ceilings.lag_one(target - best, text.num_words) == pytest.approx(expected_lag, abs=0.006)
     weights = ceilings.gls_weights(stream, frames, text.num_words)
     observed = target @ mixing[:, -1] * 8 / stream.dim
-    posterior = ceilings.affect_posterior(stream, observed, weights, text.num_words)
-    assert ceilings.scores(*posterior, text.label) == pytest.approx(ceilings.expected_scores(stream), abs=0.02)
-    text_scores = ceilings.text_scores(text.text_affect, text.label)
-    assert text_scores == pytest.approx(ceilings.expected_scores(None), abs=0.012)
+    evidence = ceilings.evidence_of(stream, observed, weights, text.num_words)
+    posterior = posterior_of(None, [evidence], text.num_words, 0.0)
+    assert scores(posterior, text.label) == pytest.approx(ceilings.expected_scores((stream,), False), abs=0.02)
+    assert ceilings.text_scores(text) == pytest.approx(ceilings.expected_scores((), True), abs=0.012)
 
 
 def test_stems_tell_nothing_of_polarity():

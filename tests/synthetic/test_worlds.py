@@ -1,0 +1,243 @@
+"""Worlds of another premise: their ceilings against brute force, and that what was planted is in the files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmtrans.synthetic import ceilings
+from mmtrans.synthetic import world as equations
+from mmtrans.synthetic.corpus import synthesize
+from mmtrans.synthetic.ground_truth import UNIONS
+from mmtrans.synthetic.posterior import posterior_of, scores
+from mmtrans.synthetic.premise import Premise
+from tests.synthetic.test_corpus import align, read
+
+DEFAULT = Path(__file__).parent / "default-world.json"
+PREMISE = Premise(affect={"audio": 0.3, "video": 0.12}, disagree=0.25)
+SOURCES = [("text",), ("audio",), ("video",), *UNIONS]
+VIDEOS, DRAWS = 60, 1500
+
+
+class Fresh:
+    """Segments of `PREMISE`, their eighth channels, and how likely each of many drawn affects makes these."""
+
+    def __init__(self):
+        rng = np.random.default_rng(7)
+        world = equations.draw_world(rng)
+        folds = np.zeros(VIDEOS, dtype=int)
+        self.text = text = equations.draw_text(rng, world, np.full(VIDEOS, 20), folds, PREMISE.disagree)
+        tenths = rng.choice(equations.WORD_TENTHS, len(text.word), p=equations.WORD_TENTHS_WEIGHTS)
+        self.evidence, self.affects, self.fits = {}, {}, {}
+        for known in (True, False):
+            self.affects[known] = drawn_affects(rng, text, known)
+        for stream in PREMISE.streams:
+            frames = tenths * stream.frames_per_tenth
+            noise = 0.16 * 8 / stream.dim / frames
+            channel = equations.draw_channels(rng, world, text, stream)[:, -1]
+            channel += np.sqrt(noise) * rng.standard_normal(len(channel))
+            weights = ceilings.gls_weights(stream, frames, text.num_words)
+            self.evidence[stream.name] = ceilings.evidence_of(stream, channel, weights, text.num_words)
+            for known, affects in self.affects.items():
+                self.fits[stream.name, known] = log_likelihoods(stream, text, channel, noise, affects)
+
+    def by_brute_force(self, names):
+        """What weighing many drawn affects reaches: right signs, right halves and absolute errors, `(segments,)`."""
+        known = "text" in names
+        affects = self.affects[known]
+        fit = sum((self.fits[name, known] for name in names if name != "text"), np.zeros(affects.shape))
+        weight = np.exp(fit - fit.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
+        labels = equations.round_labels(np.random.default_rng(8), affects.ravel()).reshape(affects.shape)
+        above, below = ((weight * chosen).sum(axis=1) for chosen in (labels > 0, labels < 0))
+        order = np.argsort(labels, axis=1)
+        half = (np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1) < 0.5).sum(axis=1)
+        median = np.take_along_axis(labels, order, axis=1)[np.arange(len(half)), half]
+        truth = self.text.label
+        return {
+            "acc2_non0": ((above > below) == (truth > 0))[truth != 0],
+            "acc2_has0": (below < 0.5) == (truth >= 0),
+            "mae": np.abs(median - truth),
+        }
+
+
+def drawn_affects(rng, text, known):
+    """`(segments, DRAWS)` affects as they may be before a stream is looked at, with the words known or not."""
+    shape = (len(text.num_words), DRAWS)
+    said = np.repeat(text.text_affect[:, None], DRAWS, axis=1)
+    if not known:
+        mood = np.hypot(equations.VIDEO_MOOD_STD, equations.SEGMENT_MOOD_STD) * rng.standard_normal(said.size)
+        counts = np.repeat(text.num_words, DRAWS)
+        polarities = rng.multinomial(counts, equations.polarity_probabilities(mood)) @ equations.POLARITIES
+        said = (equations.POLARITY_GAIN * polarities / counts).reshape(shape)
+    said = np.where(rng.random(shape) < PREMISE.disagree, -said, said)
+    return said + equations.LABEL_NOISE_STD * rng.standard_normal(shape)
+
+
+def log_likelihoods(stream, text, channel, noise, affects):
+    """`(segments, DRAWS)` up to a constant: the channel less each affect is a Gaussian of the stated covariance."""
+    fits = np.zeros(affects.shape)
+    for segment, (first, count) in enumerate(zip(text.first, text.num_words, strict=True)):
+        steps = np.arange(count)
+        covariance = (1 - stream.affect_share) * 0.65 ** np.abs(steps[:, None] - steps)
+        covariance[steps, steps] += noise[first : first + count]
+        left = channel[first : first + count, None] - stream.gain * affects[segment]
+        fits[segment] = -0.5 * (left * np.linalg.solve(covariance, left)).sum(axis=0)
+    return fits
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return Fresh()
+
+
+@pytest.mark.parametrize("names", SOURCES, ids="+".join)
+def test_ceilings_are_those_of_brute_force(fresh, names):
+    said = fresh.text.text_affect if "text" in names else None
+    evidence = [fresh.evidence[name] for name in names if name != "text"]
+    ours = scores(posterior_of(said, evidence, fresh.text.num_words, PREMISE.disagree), fresh.text.label)
+    streams = tuple(stream for stream in PREMISE.streams if stream.name in names)
+    expected = ceilings.expected_scores(streams, "text" in names, PREMISE.disagree)
+    for name, found in fresh.by_brute_force(names).items():
+        error = found.std() / np.sqrt(len(found))
+        # The same segments: what is left is that of 1500 draws, and of the prior that is taken as Gaussian.
+        assert ours[name] == pytest.approx(found.mean(), abs=error), name
+        # Others.
+        assert expected[name] == pytest.approx(found.mean(), abs=3.5 * error), name
+
+
+def test_more_modalities_are_never_worse():
+    scored = {}
+    for names in SOURCES:
+        streams = tuple(stream for stream in PREMISE.streams if stream.name in names)
+        scored[names] = ceilings.expected_scores(streams, "text" in names, PREMISE.disagree)
+    for names in UNIONS:
+        for one in names:
+            fewer = scored[tuple(name for name in names if name != one)]
+            assert scored[names]["mae"] < fewer["mae"]
+            assert scored[names]["acc2_non0"] > fewer["acc2_non0"]
+
+
+def test_best_translation_of_words_that_may_lie():
+    rng = np.random.default_rng(0)
+    world = equations.draw_world(rng)
+    text = equations.draw_text(rng, world, np.full(300, 22), np.zeros(300, dtype=int), PREMISE.disagree)
+    for stream in PREMISE.streams:
+        channels = equations.draw_channels(rng, world, text, stream)
+        # As much noise as the columns have in all, which are more than the channels.
+        channels += 0.4 * np.sqrt(ceilings.mean_inverse_frames(stream)) * rng.standard_normal(channels.shape)
+        left = channels - equations.expected_channels(world, text, stream)
+        expected_r2, expected_lag = ceilings.expected_translation(stream, PREMISE.disagree)
+        assert 1 - (left**2).sum() / (channels**2).sum() == pytest.approx(expected_r2, abs=0.006)
+        inner = np.repeat(np.arange(len(text.label)), text.num_words)
+        inner = inner[1:] == inner[:-1]
+        lag = (left[1:] * left[:-1])[inner].sum(axis=1).mean() / (left**2).sum(axis=1).mean()
+        assert lag == pytest.approx(expected_lag, abs=0.006)
+        slope = channels[:, -1] @ np.repeat(text.text_affect, text.num_words)
+        slope /= (np.repeat(text.text_affect, text.num_words) ** 2).sum()
+        assert slope == pytest.approx(0.5 * stream.gain, abs=0.03)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("worlds") / "corpus"
+    truth = synthesize(directory, videos=14, seed=5, affect={"audio": 0.6}, disagree=0.3)
+    return directory, truth
+
+
+def what_was_said(directory, seed):
+    """Video → what the words of each segment say, by a loop over the files."""
+    world = equations.draw_world(np.random.default_rng([seed, 0]))
+    polarity = {word.encode(): equations.POLARITIES[row % 5] for row, word in enumerate(world.words)}
+    words, labels = read(directory, "words"), read(directory, "labels")
+    said = {}
+    for video, (_, spans) in labels.items():
+        tokens, times = words[video]
+        inside = [(times[:, 0] >= start - 1e-6) & (times[:, 1] <= end + 1e-6) for start, end in spans]
+        said[video] = [2.1 * np.mean([polarity[w] for w in tokens[rows, 0] if w != b"sp"]) for rows in inside]
+    return said
+
+
+def test_words_and_labels_disagree_in_the_share_asked_for(made):
+    directory, _ = made
+    labels, said = read(directory, "labels"), what_was_said(directory, 5)
+    label = np.concatenate([labels[video][0][:, 0] for video in said])
+    affect = np.concatenate(list(said.values()))
+    clear = np.abs(affect) > 1.0
+    share = (np.sign(label) != np.sign(affect))[clear].mean()
+    assert share == pytest.approx(0.3, abs=3 * np.sqrt(0.21 / clear.sum()))
+
+
+def test_the_share_of_disagreement_is_exact_in_each_fold():
+    world, fold = equations.draw_world(np.random.default_rng(0)), np.array([0, 0, 0, 1, 2])
+    text = equations.draw_text(np.random.default_rng(1), world, np.full(5, 20), fold, 0.3)
+    opposite = np.abs(text.affect + text.text_affect) < np.abs(text.affect - text.text_affect)
+    clear = np.abs(text.text_affect) > 1.0
+    assert (opposite[clear].mean()) == pytest.approx(0.3, abs=0.25)
+    chosen = equations.choose_share(np.random.default_rng(2), 0.3, fold[text.video])
+    assert [chosen[fold[text.video] == value].sum() for value in range(3)] == [18, 6, 6]
+    more = equations.choose_share(np.random.default_rng(2), 0.45, fold[text.video])
+    assert more[chosen].all()
+    assert not chosen[~more].any()
+
+
+def test_affect_has_its_share_of_its_channel(made):
+    directory, truth = made
+    world = equations.draw_world(np.random.default_rng([5, 0]))
+    steps, affects = [], []
+    for segments in align(directory).values():
+        for label, _, audio, _ in segments:
+            columns = audio / world.scale["audio"] - world.offset["audio"]
+            steps.append(columns @ world.mixing["audio"] * 8 / 74)
+            affects.append(np.full(len(audio), np.arctanh(np.clip(label, -2.9, 2.9) / 3)))
+    channels, affect = np.concatenate(steps), np.concatenate(affects)
+    squared = np.array([np.corrcoef(channel, affect)[0, 1] ** 2 for channel in channels.T])
+    assert squared[-1] == pytest.approx(0.6, abs=0.08)
+    assert squared[:-1].max() < 0.02
+    assert truth["premise"] == {"affect": {"audio": 0.6, "video": 0.043}, "disagree": 0.3}
+    assert set(truth["unions"]) == {"text+audio", "text+video", "audio+video", "text+audio+video"}
+    assert set(truth["unions"]["text+audio"]["splits"]) == {"train", "valid", "test", "all"}
+    assert json.loads((directory / "ground_truth.json").read_text()) == truth
+
+
+def test_the_default_world_is_as_it_was(tmp_path):
+    """Figures and words of earlier versions; nothing is added to the file."""
+    truth = synthesize(tmp_path / "corpus", videos=3, affect={"audio": 0.043}, disagree=0.0)
+    known = json.loads(DEFAULT.read_text())
+    assert list(truth) == list(known["truth"])
+    assert flat(truth) == pytest.approx(flat(known["truth"]), abs=1.1e-4)
+    words, labels = read(tmp_path / "corpus", "words"), read(tmp_path / "corpus", "labels")
+    assert {video: len(words[video][0]) for video in words} == known["words"]
+    assert {video: labels[video][0][:5, 0].round(4).tolist() for video in labels} == known["labels"]
+    for name in ("audio", "video"):
+        frames = np.concatenate([features for features, _ in read(tmp_path / "corpus", name).values()])
+        assert frames[np.isfinite(frames)].sum(dtype=np.float64) == pytest.approx(known[name], rel=1e-5)
+
+
+def flat(tree, path=""):
+    """Path → number, of a tree of dictionaries."""
+    if not isinstance(tree, dict):
+        return {} if isinstance(tree, str) else {path: tree}
+    return {place: leaf for key, value in tree.items() for place, leaf in flat(value, f"{path}/{key}").items()}
+
+
+@pytest.mark.parametrize(
+    ("premise", "message"),
+    [
+        (
+            {"disagree": 1.5},
+            r"^--disagree is out of range\. Expected a value between 0 and 1\. Received: disagree=1\.5\. ",
+        ),
+        (
+            {"affect": {"audio": -0.1}},
+            r"^--affect audio is out of range\. Expected a value between 0 and 1\. Received: ",
+        ),
+        ({"affect": {"text": 0.1}}, r"^--affect names an unknown stream\. Expected some of \['audio', 'video'\]\. Rec"),
+        ({"affect": {"audio": float("nan")}}, r"^--affect audio is out of range\. .* Received: affect audio=nan\. "),
+    ],
+)
+def test_a_premise_that_cannot_be_is_refused_before_anything_is_written(tmp_path, premise, message):
+    with pytest.raises(ValueError, match=message):
+        synthesize(tmp_path / "corpus", **premise)
+    assert not list(tmp_path.iterdir())
