@@ -67,7 +67,7 @@ EXTRAS = {
     "explore": ["vl-convert-python>=1.9"],
     "notebook": ["pandas>=2.2", "vl-convert-python>=1.9"],
     "hub": ["huggingface_hub>=0.30"],
-    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1"],
+    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1", "ruff>=0.6"],
     "cuda": ["tensorflow[and-cuda]>=2.15.1,<2.22"],
     "addons": ["tensorflow-addons==0.23.0", "tensorflow>=2.15.1,<2.16", "keras>=2.15,<2.16", "setuptools<81"],
 }

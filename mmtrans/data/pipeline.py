@@ -49,7 +49,7 @@ class Selection:
 class EpochOrder(NamedTuple):
     """The order of an epoch, and where it starts.
 
-    Args:
+    Attributes:
         seed: the run's seed.
         epoch: the epoch's number, from 0.
         skip: batches at its beginning that are left out: they are read again, but not parsed.
@@ -63,7 +63,7 @@ class EpochOrder(NamedTuple):
 class WorkerShard(NamedTuple):
     """What one of several workers reads.
 
-    Args:
+    Attributes:
         index: this worker's place among them, from 0.
         num_workers: processes that train together.
         sharding: `rows` or `files`. With `rows` a worker reads rows `index::num_workers` of every global batch; with

@@ -20,7 +20,7 @@ FORBIDDEN = -1e9
 class Hypotheses(NamedTuple):
     """The best hypotheses of each row, best first.
 
-    Args:
+    Attributes:
         ids: `(batch, n_best, steps)` int32, ending in EOS and filled up with EOS.
         lengths: `(batch, n_best)` int32, EOS counted.
         log_probs: `(batch, n_best)` float32, log P of the whole hypothesis, EOS included.

@@ -80,7 +80,7 @@ def evaluate_translation(run: Run, records: Records, split: str) -> TranslationF
 class _Decoded(NamedTuple):
     """A batch that was decoded in several ways.
 
-    Args:
+    Attributes:
         target: `(batch, steps, dim)` standardised.
         length: `(batch,)` integer, steps of each target; of tokens without EOS.
         source_length: `(batch,)` integer.

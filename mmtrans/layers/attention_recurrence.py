@@ -23,7 +23,7 @@ from mmtrans.layers.recurrence import (
 class Attended(NamedTuple):
     """The tensors that `attention_lstm_sequence` reads, and in the same places their gradients.
 
-    Args:
+    Attributes:
         gates: `(steps, batch, 4 units)` float32, the inputs' share of the pre-activations, biases included.
         first_output: `(batch, units)`, the output before the first step; the context before it is zero.
         first_cell: `(batch, units)`, the cell before the first step.

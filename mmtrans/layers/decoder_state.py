@@ -10,7 +10,7 @@ import tensorflow as tf
 class Memory(NamedTuple):
     """What a decoder attends to; all hypotheses of a row share it.
 
-    Args:
+    Attributes:
         values: `(batch, source_steps, memory_dim)` float32.
         keys: `(batch, source_steps, attention_units)` float32; an empty last axis without attention.
         mask: `(batch, source_steps)` bool.
@@ -27,7 +27,7 @@ class Memory(NamedTuple):
 class DecoderState(NamedTuple):
     """What a decoder carries from step to step, for any number of hypotheses (queries) a row.
 
-    Args:
+    Attributes:
         cell: the cell's states, each `(batch, queries, units)`.
         context: `(batch, queries, memory_dim)`, the last context; width 0 without attention.
         position: `(batch, queries)` int32, the number of the next step.
@@ -41,7 +41,7 @@ class DecoderState(NamedTuple):
 class Feedback(NamedTuple):
     """Where a decoder reads frames of its own instead of the given ones, and the linear head that makes them.
 
-    Args:
+    Attributes:
         use_own_output: `(batch, target_steps)` bool, false at the first step, which no frame precedes.
         kernel: `(output_dim, dim)` float32, the head's.
         bias: `(dim,)` float32, the head's.

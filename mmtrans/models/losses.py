@@ -15,7 +15,7 @@ Tensors = Mapping[str, tf.Tensor]
 class Term(NamedTuple):
     """One summand of a loss: `weight · total / count`, the total and the count being summed over replicas first.
 
-    Args:
+    Attributes:
         total: float32 scalar.
         count: float32 scalar.
         weight: a number, or a scalar where it depends on the step.

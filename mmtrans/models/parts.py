@@ -29,7 +29,10 @@ def after_features(
 
     Args:
         regressor: the sentiment model, whose text comes as pieces.
-        recipe, config, statistics, run_format: what it was built of.
+        recipe: Recipe that it was built of.
+        config: Configuration that it was built of.
+        statistics: Statistics that it was built of.
+        run_format: Format of the run that it is of.
     """
     features: Any = features_model(regressor)
     dims = {name: len(statistics.mean[name]) for name in recipe.inputs.modalities}

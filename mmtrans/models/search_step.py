@@ -22,7 +22,7 @@ from mmtrans.models.targets import TokenTarget
 class SearchState(NamedTuple):
     """What hypotheses carry from step to step.
 
-    Args:
+    Attributes:
         cell: the cell's states, each `(batch, queries, units)`.
         attention_weights: `(batch, queries, source_steps)` of the step before, 0 before the first.
         position: `(batch, queries)` int32, the number of the next step.

@@ -17,7 +17,7 @@ from tfrecords.stored import damage, read_npz
 class StepRatio(NamedTuple):
     """How many steps a target has for each step of its source, over the train split.
 
-    Args:
+    Attributes:
         mean: all steps of targets over all steps of sources.
         largest: the largest ratio of one segment.
     """

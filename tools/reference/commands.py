@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mmtrans.cli.main import COMMANDS, build_parser
 from mmtrans.cli.parser import Parser
 from mmtrans.config import FIELDS, Config, sections_of
-from tools.reference.markdown import code, escaped, page, table
+from tools.reference.markdown import escaped, page, table
 
 _INTRODUCTION = """
 `mmtrans COMMAND --help` shows the same in a terminal, where `--help-all` adds the flags that are rarely changed.
@@ -48,7 +48,7 @@ def _command(name: str, parser: Parser) -> Iterator[str]:
             yield f"**{escaped(title[:1].upper() + title[1:])}**"
         if actions:
             head = ["argument" if group is parser._positionals else "flag", "what it is"]
-            yield table(head, ([code(_spelled(action)), _help(action, parser)] for action in actions))
+            yield table(head, ([f"`{_spelled(action)}`", _help(action, parser)] for action in actions))
     yield _of_configuration(parser)
     for text in (parser.epilog, parser.more):
         if text:

@@ -24,8 +24,9 @@ most of the flags, too.
 | `--config FILE.yaml` | `decoder_units: 64`, alone or under its section `decoder:` |
 | Python | `Config(decoder_units=64)`, read as `config.decoder.decoder_units` |
 
-Flags go before the file, and the file before the defaults. `mmtrans train --print-config` prints the configuration that
-results. A run keeps it as `config.yaml`. The same run takes no other one later, except a larger `epochs`.
+A flag overrides the file, the file overrides the configuration that `--preset` names, and that overrides the defaults.
+`mmtrans train --print-config` prints the configuration that results. A run keeps it as `config.yaml`. The same run
+takes no other one later, except a larger `epochs`.
 
 The last column says when a field has no effect. A flag without an effect is refused; in a file it is noted.
 """

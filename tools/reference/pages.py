@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmtrans.system.files import write_atomically
 from tools.reference.commands import commands_page
 from tools.reference.configuration import configuration_page
+from tools.reference.python import api_page, room_page
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -15,6 +18,9 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "configuration.md": configuration_page,
+    "api.md": api_page,
+    "layers.md": functools.partial(room_page, "Layers", "mmtrans.layers", (ast.ClassDef,)),
+    "models.md": functools.partial(room_page, "Models", "mmtrans.models", (ast.ClassDef, ast.FunctionDef)),
 }
 
 

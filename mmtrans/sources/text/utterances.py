@@ -21,7 +21,7 @@ _SCALE = LabelScale("sentiment", -3.0, 3.0, 0.0)
 class Utterance(NamedTuple):
     """What somebody says.
 
-    Args:
+    Attributes:
         id: the number of the text, line or row, from 1, or the id that the table gives it.
         text: the words, with blanks between them.
     """

@@ -17,7 +17,7 @@ SECTIONS = {text.split("\n", 1)[0]: text for text in commands_page().split("\n##
 def test_a_command_shows_all_of_its_flags(command):
     (action,) = (a for a in build_parser(command)._actions if isinstance(a, argparse._SubParsersAction))
     flags = {flag for action in action.choices[command]._actions for flag in action.option_strings}
-    shown = re.findall(r"^\| `(--[\w-]+)", SECTIONS[command], re.MULTILINE)
+    shown = re.findall(r"^\| (?:`|<code>)(--[\w-]+)", SECTIONS[command], re.MULTILINE)
     fields = {field.flag for field in FIELDS.values() if field.flag in flags} - {"--seed"}
     fields |= {f"--no-{flag[2:]}" for flag in fields}
     assert len(shown) == len(set(shown))
@@ -46,7 +46,7 @@ def test_a_section_is_made_of_what_the_parser_holds():
         "```\nmmtrans copy [options] FROM [FROM …]\n```",
         "| argument | what it is |\n| --- | --- |\n| `FROM` | what to copy, as [clips.md](../clips.md) tells |",
         "| flag | what it is |\n| --- | --- |\n"
-        "| `--as {a,b}` | a\\|b, 5% or &lt;more> |\n| `--to DIR\\|-` | where to |",
+        "| `--as {a,b}` | a&#124;b, 5% or &lt;more> |\n| <code>--to DIR&#124;-</code> | where to |",
         "**Rare things**",
         "| flag | what it is |\n| --- | --- |\n| `--[no-]deep` | folders too |",
         "",

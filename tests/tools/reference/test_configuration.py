@@ -67,7 +67,7 @@ def test_what_all_fields_of_a_section_need_is_told_once():
     assert _section("sizes", Sizes)[1:] == (
         "How large it is.",
         "| field | values | default | what it is | no effect if |\n| --- | --- | --- | --- | --- |\n"
-        "| `width` | whole number, 1 or more | `3` | units a\\|b | the recipe translates nothing |\n"
+        "| `width` | whole number, 1 or more | `3` | units a&#124;b | the recipe translates nothing |\n"
         "| `kind` | `a`, `b` | `b` | which &lt;one> |  |",
     )
     title, text, rows = _section("written", Written)
