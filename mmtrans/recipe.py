@@ -1,11 +1,15 @@
-"""The notation of the paper's experiments: `T`, `concat(T,V)`, `T->A`, `embed(T,A)->V`, `concat(T,V)->concat(T,A)`.
+"""The notation of experiments: `T`, `concat(T,V)`, `T->A`, `embed(T,A)->V`, `concat(T,V)->concat(T,A)`, `tfn(T,A,V)`.
 
-    recipe    = source [ "->" features ]
+    recipe    = source [ "->" features ] | fusion
+    fusion    = method "(" letter { "," letter } ")"
+    method    = "tfn" | "lmf"
     source    = features | "embed(" source "," features ")"
     features  = letter | "concat(" letter { "," letter } ")"
     letter    = "T" | "A" | "V"
 
 `→` is read as `->`, and `text`, `audio`, `video` as their letters.
+
+`tfn(…)` and `lmf(…)` are fusion models of other papers, see `mmtrans.models.rivals`.
 
 `embed(X,Y)` is the encoder's output of a trained `X->Y`; a recipe whose source is one is a hierarchical translation.
 """
@@ -20,6 +24,12 @@ from tfrecords.stored import shown
 
 #: Most translations that a hierarchical recipe chains before its last; file names hold so many.
 MOST_EMBEDS = 6
+
+#: Fusion models: method → its paper.
+FUSIONS = {
+    "tfn": "Zadeh et al. 2017, tensor fusion",
+    "lmf": "Liu et al. 2018, low-rank multimodal fusion",
+}
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}
 LETTER_OF = {name: letter for letter, name in LETTERS.items()}
@@ -36,8 +46,12 @@ class Features:
     modalities: tuple[str, ...]
 
     def __str__(self) -> str:
-        letters = ",".join(LETTER_OF[name] for name in self.modalities)
-        return letters if len(self.modalities) == 1 else f"concat({letters})"
+        return self.letters if len(self.modalities) == 1 else f"concat({self.letters})"
+
+    @property
+    def letters(self) -> str:
+        """The modalities' letters, with commas between them."""
+        return ",".join(LETTER_OF[name] for name in self.modalities)
 
     @property
     def inputs(self) -> Features:
@@ -48,6 +62,20 @@ class Features:
     def translations(self) -> tuple[Translation, ...]:
         """The translations to train before the regressor, innermost first: none."""
         return ()
+
+
+@dataclass(frozen=True)
+class Fusion(Features):
+    """Features of some modalities, which a fusion model joins. It reads them aligned, as a concatenation does.
+
+    Args:
+        method: a key of `FUSIONS`.
+    """
+
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.method}({self.letters})"
 
 
 @dataclass(frozen=True)
@@ -126,6 +154,11 @@ class _Parser:
         self.depth = 0
 
     def recipe(self) -> Recipe:
+        for method in FUSIONS:
+            if self.accept(f"{method}("):
+                fusion = Fusion(self.letters(), method)
+                self.expect_end("the end, as a fusion translates nothing")
+                return fusion
         source = self.source()
         if self.accept("->") or self.accept("→"):
             source = Translation(source, self.features())
@@ -141,7 +174,9 @@ class _Parser:
 
     def source(self) -> Recipe:
         if not self.accept("embed("):
-            return self.features("one of T, A, V, concat(…) or embed(…)")
+            return self.features(
+                f"one of T, A, V, concat(…), embed(…), {', '.join(f'{method}(…)' for method in FUSIONS)}"
+            )
         self.depth += 1
         if self.depth > MOST_EMBEDS:
             raise ValueError(
@@ -157,11 +192,15 @@ class _Parser:
     def features(self, expected: str = "one of T, A, V or concat(…)") -> Features:
         if not self.accept("concat("):
             return Features((self.letter(expected),))
+        return Features(self.letters())
+
+    def letters(self) -> tuple[str, ...]:
+        """The modalities up to the closing bracket."""
         names = [self.letter()]
         while self.accept(","):
             names.append(self.letter(excluded=names))
         self.expect(")")
-        return Features(tuple(names))
+        return tuple(names)
 
     def letter(self, expected: str = "one of T, A, V", excluded: Sequence[str] = ()) -> str:
         self.skip_spaces()
@@ -172,7 +211,8 @@ class _Parser:
             self.fail(expected)
         if name in excluded:
             self.fail(
-                f"a modality that is not yet in this concat (it has {', '.join(LETTER_OF[name] for name in excluded)})"
+                f"a modality that is not yet between the brackets "
+                f"(they have {', '.join(LETTER_OF[name] for name in excluded)})"
             )
         self.position += len(word)
         return name
@@ -192,7 +232,7 @@ class _Parser:
         if not self.accept(token):
             self.fail(repr(token))
 
-    def expect_end(self) -> None:
+    def expect_end(self, expected: str = "'->' or the end") -> None:
         self.skip_spaces()
         if self.text[self.position :] == "-":
             raise ValueError(
@@ -200,7 +240,7 @@ class _Parser:
                 f"behind an unquoted > for a file, and may have made one: write the recipe in quotes, as in 'T->A'."
             )
         if self.position < len(self.text):
-            self.fail("'->' or the end")
+            self.fail(expected)
 
     def fail(self, expected: str) -> NoReturn:
         received = repr(self.text[self.position]) if self.position < len(self.text) else "the end"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mmtrans.recipe import Features, Translation, parse, slug
+from mmtrans.recipe import FUSIONS, Features, Fusion, Translation, parse, slug
 
 PAPER_ROWS = [
     "T",
@@ -41,7 +41,8 @@ features = st.lists(st.sampled_from(["text", "audio", "video"]), min_size=1, max
     lambda names: Features(tuple(names))
 )
 sources = st.recursive(features, lambda inner: st.builds(Translation, inner, features), max_leaves=5)
-recipes = features | st.builds(Translation, sources, features)
+fusions = st.builds(lambda read, method: Fusion(read.modalities, method), features, st.sampled_from(sorted(FUSIONS)))
+recipes = features | fusions | st.builds(Translation, sources, features)
 
 
 @pytest.mark.smoke
@@ -55,6 +56,7 @@ def test_notation_means_this_structure():
     assert parse("V") == VIDEO
     assert parse("concat(V,T,A)") == Features(("video", "text", "audio"))
     assert parse("T->A") == Translation(TEXT, AUDIO)
+    assert parse("tfn(V, T)") == Fusion(("video", "text"), "tfn") != Features(("video", "text"))
     assert parse("embed(T,A)->concat(V,T)") == Translation(Translation(TEXT, AUDIO), Features(("video", "text")))
     assert parse("embed(embed(T,A),V)->A") == Translation(Translation(Translation(TEXT, AUDIO), VIDEO), AUDIO)
 
@@ -115,6 +117,7 @@ def test_translations_are_innermost_first():
         ("T", "T"),
         ("concat(T,V)", "concat_T_V"),
         ("T->A", "T_to_A"),
+        ("tfn(T,A,V)", "tfn_T_A_V"),
         ("embed(T,A)->V", "embed_T_A_to_V"),
         ("concat(T,V)->concat(T,A)", "concat_T_V_to_concat_T_A"),
     ],
@@ -126,15 +129,21 @@ def test_slug(text, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"Expected one of T, A, V, concat\(…\) or embed\(…\) at character 1\. Received: the end in ''"),
-        ("X", r"Expected one of T, A, V, concat\(…\) or embed\(…\) at character 1\. Received: 'X' in 'X'"),
+        (
+            "",
+            r"Expected one of T, A, V, concat\(…\), embed\(…\), tfn\(…\), .* at character 1\. Received: the end in ''",
+        ),
+        ("X", r"Expected one of T, A, V, concat\(…\), embed\(…\), tfn\(…\), .* at character 1\. Received: 'X' in 'X'"),
+        ("tfn(T,A)->V", r"Expected the end, as a fusion translates nothing at character 9\. Received: '-'"),
+        ("tfn(T,concat(A,V))", r"Expected one of T, A, V at character 7\. Received: 'c'"),
+        ("T->lmf(T,A)", r"Expected one of T, A, V or concat\(…\) at character 4\. Received: 'l'"),
         ("t->A", r"at character 1\. Received: 't'"),
         ("T->", r"Expected one of T, A, V or concat\(…\) at character 4\. Received: the end"),
         ("T -> embed(T,A)", r"Expected one of T, A, V or concat\(…\) at character 6\. Received: 'e'"),
         ("concat(concat(T,A),V)", r"Expected one of T, A, V at character 8\. Received: 'c'"),
         ("concat(T,,A)", r"Expected one of T, A, V at character 10\. Received: ','"),
         ("concat(T,V", r"Expected '\)' at character 11\. Received: the end"),
-        ("concat(T,A,T)", r"not yet in this concat \(it has T, A\) at character 12\. Received: 'T'"),
+        ("concat(T,A,T)", r"not yet between the brackets \(they have T, A\) at character 12\. Received: 'T'"),
         ("T->A->V", r"Expected '->' or the end at character 5\. Received: '-'"),
         ("T A", r"Expected '->' or the end at character 3\. Received: 'A'"),
         ("embed(T)->V", r"Expected ',' at character 8\. Received: '\)'"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmtrans.config.conditions import BOTH
 from mmtrans.config.fields import Field, Section, fields_in
-from mmtrans.config.sections import JointConfig, OptimisationConfig, PlanConfig, RegressorConfig
+from mmtrans.config.sections import FusionConfig, JointConfig, OptimisationConfig, PlanConfig, RegressorConfig
 from mmtrans.config.text import TextConfig
 from mmtrans.config.translation import DecoderConfig, EncoderConfig, LatentConfig, OutputConfig
 from mmtrans.recipe import parse, slug
@@ -43,6 +43,7 @@ class Config:
     output: OutputConfig
     latent: LatentConfig
     regressor: RegressorConfig
+    fusion: FusionConfig
     joint: JointConfig
     optimisation: OptimisationConfig
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mmtrans.config.fields import Condition, when
-from mmtrans.recipe import parse
+from mmtrans.recipe import Fusion, parse
 
 #: The kinds of phases that read a field. A joint phase reads what the others do, and its own.
 BOTH, TRANSLATION, SENTIMENT, JOINT = ("translation", "sentiment"), ("translation",), ("sentiment",), ("joint",)
@@ -34,6 +34,24 @@ def _samples(flat: Mapping[str, Any]) -> bool:
     samples_tokens = flat["target"] == "tokens" and flat["token_sampling"] > 0
     return samples_tokens or (_writes_features(flat) and flat["feature_sampling"] > 0)
 
+
+def _fuses_by(method: str = "") -> Condition:
+    """The condition that the recipe is a fusion, by this method if one is named."""
+
+    def holds(flat: Mapping[str, Any]) -> bool:
+        recipe = parse(flat["recipe"])
+        return isinstance(recipe, Fusion) and method in ("", recipe.method)
+
+    return Condition(("recipe",), holds, f"{{recipe}} is no {method or 'fusion'}")
+
+
+FUSES, LOW_RANK = _fuses_by(), _fuses_by("lmf")
+NOT_FUSED = Condition(
+    ("recipe",), lambda flat: not FUSES.holds(flat), "{recipe} reads and joins its modalities in its own way"
+)
+RECURRENT = Condition(
+    ("recurrent", "recipe"), lambda flat: flat["recurrent"] or FUSES.holds(flat), "recurrent={recurrent!r}"
+)
 
 TRANSLATES = Condition(("recipe",), _translates, "{recipe} translates nothing")
 MUST_TRANSLATE = replace(TRANSLATES, remedy="Choose a recipe that translates, such as T->A")

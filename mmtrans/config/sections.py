@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmtrans.bounds import check_number
-from mmtrans.config.conditions import BOTH, JOINT, MUST_TRANSLATE, NOT_JOINT, SCORES, SENTIMENT, TRANSLATES, TRANSLATION
+from mmtrans.config.conditions import (
+    BOTH,
+    FUSES,
+    JOINT,
+    LOW_RANK,
+    MUST_TRANSLATE,
+    NOT_FUSED,
+    NOT_JOINT,
+    RECURRENT,
+    SCORES,
+    SENTIMENT,
+    TRANSLATES,
+    TRANSLATION,
+)
 from mmtrans.config.fields import MOST_SIZE, Section, added, option, unless, when
 from mmtrans.recipe import parse
 from mmtrans.system.paths import spelled
@@ -121,9 +134,6 @@ class PlanConfig(Section):
         return self.label_fraction if self.valid_label_fraction == SAME else float(self.valid_label_fraction)
 
 
-RECURRENT = when("recurrent", True)
-
-
 @dataclass(frozen=True, kw_only=True)
 class RegressorConfig(Section):
     """What gives the sentiment, and what it does to an encoder."""
@@ -134,9 +144,11 @@ class RegressorConfig(Section):
         SENTIMENT,
         (TRANSLATES,),
     )
-    recurrent: bool = added(True, "read steps by a recurrent layer first", SENTIMENT, help_place="rare")
+    recurrent: bool = added(True, "read steps by a recurrent layer first", SENTIMENT, (NOT_FUSED,), help_place="rare")
     regressor_units: int = option(64, "units, each direction", SENTIMENT, (RECURRENT,), low=1, most=MOST_SIZE)
-    pooling: Literal["attention", "last", "mean"] = option("attention", "how steps are summarised", SENTIMENT)
+    pooling: Literal["attention", "last", "mean"] = option(
+        "attention", "how steps are summarised", SENTIMENT, (NOT_FUSED,)
+    )
     regressor_dropout: float = option(
         0.3, "dropout around the recurrent layer", SENTIMENT, low=0.0, high=0.95, help_place="rare"
     )
@@ -146,6 +158,21 @@ class RegressorConfig(Section):
         "let the encoder move in the sentiment phase",
         SENTIMENT,
         (TRANSLATES, NOT_JOINT),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionConfig(Section):
+    """The sizes of fusion models, such as tfn(T,A,V)."""
+
+    fusion_units: int = added(
+        32, "units that summarise a modality, text apart", SENTIMENT, (FUSES,), low=1, most=MOST_SIZE, help_place="rare"
+    )
+    fused_units: int = added(
+        128, "units that read the fusion", SENTIMENT, (FUSES,), low=1, most=MOST_SIZE, help_place="rare"
+    )
+    fusion_rank: int = added(
+        4, "rank of the tensor of lmf", SENTIMENT, (LOW_RANK,), low=1, most=MOST_SIZE, help_place="rare"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmtrans.grid.paper import PUBLISHED
-from mmtrans.recipe import parse
+from mmtrans.recipe import FUSIONS, parse
 from mmtrans.system.user_files import read_text
 
 #: The rows of the paper's tables, in their order.
@@ -17,15 +17,18 @@ PAPER_EXTRA = (
     *("concat(A,V)->concat(A,T)", "concat(A,V)->concat(T,V)", "concat(T,A)->concat(A,V)", "concat(T,V)->concat(A,V)"),
 )
 
-LISTS = {"paper": PAPER, "paper-extra": PAPER_EXTRA}
+#: Fusion models of other papers, and what reads the same features without them.
+RIVALS = ("T", "concat(T,A,V)", *(f"{method}(T,A,V)" for method in FUSIONS))
+
+LISTS = {"paper": PAPER, "paper-extra": PAPER_EXTRA, "rivals": RIVALS}
 
 
 def read_recipes(name: str) -> tuple[str, ...]:
     """The canonical recipes of a list, each once.
 
     Args:
-        name: `paper`, `paper-extra`, recipes with commas between them, or a text file with one recipe per line; in it
-            `#` begins a comment. What is the name of a file is no recipe.
+        name: `paper`, `paper-extra`, `rivals`, recipes with commas between them, or a text file with one recipe per
+            line; in it `#` begins a comment. What is the name of a file is no recipe.
 
     Raises:
         FileNotFoundError: the name is neither that of a list nor that of a file.

@@ -28,7 +28,7 @@ OPERATIONS = _names(
     EnsureShape Equal Erf Erfc Exp ExpandDims Fill Floor FloorDiv FloorMod GatherNd GatherV2 Greater GreaterEqual
     Identity IdentityN If IsFinite Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max Maximum
     Mean Min Minimum Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 ParseExampleV2 PartitionedCall Placeholder
-    Pow Prod Range Rank ReadVariableOp RealDiv Reshape ReverseSequence ReverseV2 Round Rsqrt ScatterNd Select
+    Pow Prod Range Rank ReadVariableOp RealDiv Relu Reshape ReverseSequence ReverseV2 Round Rsqrt ScatterNd Select
     SelectV2 Shape Sigmoid Sign Size Slice Softmax Softplus Split SplitV Sqrt Square SquaredDifference Squeeze
     StatefulPartitionedCall StatelessIf StatelessWhile StopGradient StridedSlice StringLength Sub Sum Tanh
     TensorListFromTensor TensorListGather TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile

@@ -13,6 +13,7 @@ from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import Beside, SequenceMask
 from mmtrans.models.representation import FEATURES, build_representation, one_step, source_inputs
+from mmtrans.models.rivals.build import FUSED, WEIGHTS
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Recipe, Translation
 
@@ -44,7 +45,7 @@ class Regressor:
 
         A baseline reads the features. A translation's regressor reads the encoder's memory with its mask
         (`representation=sequence`), its final state as a sequence of one step (`final`), or the source's standardised
-        features and the memory side by side (`both`).
+        features and the memory side by side (`both`). A fusion has its own vector that the score is linear in.
 
         Args:
             representation: what `own_representation` gives, or that of a translator which is trained together with the
@@ -53,32 +54,41 @@ class Regressor:
             bias: score that the untrained model starts from, usually the mean train label.
         """
         inputs = source_inputs(representation.input["source"].shape[-1])
-        encoder = _recurrent_layer(config) if config.regressor.recurrent else None
-        dropout = Dropout(config.regressor.regressor_dropout, "regressor/output_dropout", name="output_dropout")
+        is_fused = FUSED in representation.output
+        # Initial weights depend on the order in which layers are made.
+        encoder = _recurrent_layer(config) if config.regressor.recurrent and not is_fused else None
         start: Any = keras.initializers.Constant(bias)
         linear = keras.layers.Dense(1, bias_initializer=start, name="linear")
-
-        encoded = representation(inputs)
-        memory = encoded["memory"]
-        if config.regressor.representation == "final" and "final_state" in encoded:
-            memory = one_step(encoded["final_state"], "one_step")
-        elif config.regressor.representation == "both" and FEATURES in encoded:
-            memory = Beside(name="features_and_memory")([encoded[FEATURES], memory])
-        mask = SequenceMask(name="mask")([memory, inputs["source_length"]])
-        if encoder is not None:
-            outputs, final_output = encoder(memory, source_mask=mask)
+        encoded: Any = representation(inputs)
+        if is_fused:
+            memory, pooled, attention_weights = encoded["memory"], encoded[FUSED], encoded[WEIGHTS]
         else:
-            last: Any = keras.layers.Dot(1, name="last_step")
-            outputs, final_output = memory, last([LastStep(name="is_last")(mask), memory])
-        if config.regressor.pooling == "last":
-            pooled, attention_weights = dropout(final_output), LastStep(name="pooling")(mask)
-        else:
-            pooling = AttentionPooling if config.regressor.pooling == "attention" else MeanPooling
-            pooled, attention_weights = pooling(name="pooling")(dropout(outputs), source_mask=mask)
+            memory, pooled, attention_weights = _pooled(encoded, inputs["source_length"], encoder, config)
         score = keras.layers.Reshape((), name="score")(linear(pooled))
 
         model = keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")
         return cls(model, representation, sequence=memory, pooled=pooled)
+
+
+def _pooled(encoded: Any, length: Any, encoder: Encoder | None, config: Config) -> tuple[Any, Any, Any]:
+    """The steps that are read, what they are summarised to, and the weights of the steps in that."""
+    dropout = Dropout(config.regressor.regressor_dropout, "regressor/output_dropout", name="output_dropout")
+    memory = encoded["memory"]
+    if config.regressor.representation == "final" and "final_state" in encoded:
+        memory = one_step(encoded["final_state"], "one_step")
+    elif config.regressor.representation == "both" and FEATURES in encoded:
+        memory = Beside(name="features_and_memory")([encoded[FEATURES], memory])
+    mask = SequenceMask(name="mask")([memory, length])
+    if encoder is not None:
+        outputs, final_output = encoder(memory, source_mask=mask)
+    else:
+        last: Any = keras.layers.Dot(1, name="last_step")
+        outputs, final_output = memory, last([LastStep(name="is_last")(mask), memory])
+    if config.regressor.pooling == "last":
+        return memory, dropout(final_output), LastStep(name="pooling")(mask)
+    pooling = AttentionPooling if config.regressor.pooling == "attention" else MeanPooling
+    pooled, attention_weights = pooling(name="pooling")(dropout(outputs), source_mask=mask)
+    return memory, pooled, attention_weights
 
 
 def _recurrent_layer(config: Config) -> Encoder:

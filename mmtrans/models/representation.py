@@ -15,9 +15,10 @@ from mmtrans.layers.masking import SequenceMask, ZeroPadding
 from mmtrans.layers.pieces import Columns
 from mmtrans.layers.standardize import Standardize
 from mmtrans.models.pieces import read_pieces
+from mmtrans.models.rivals.build import build_fusion
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.variational import LOG_VARIANCE
-from mmtrans.recipe import Features, Recipe
+from mmtrans.recipe import Features, Fusion, Recipe
 
 #: Name of the model up to standardised features, and of what later models pass on of it.
 FEATURES = "features"
@@ -51,18 +52,20 @@ def build_chain(
 
     Returns:
         functional models, each within the next: first the standardised features, then one for each translation,
-        innermost first. Each is `{source, source_length}` → `{"memory": (batch, source_steps, memory_dim)}`, for a
-        translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae` these are the means of latents, of
-        width `latent_units`, and each has a `"…_log_variance"` of its shape beside it; without attention that of the
-        final state is all that passes, and the memory is this one vector, as a sequence of one step. With
-        `representation=both` a translation also passes on `"features"`, the standardised features that it began with.
+        innermost first; for a fusion that of `build_fusion`. Each is `{source, source_length}` → `{"memory": (batch,
+        source_steps, memory_dim)}`, for a translation also `"final_state": (batch, memory_dim)`. With `bottleneck=vae`
+        these are the means of latents, of width `latent_units`, and each has a `"…_log_variance"` of its shape beside
+        it; without attention that of the final state is all that passes, and the memory is this one vector, as a
+        sequence of one step. With `representation=both` a translation also passes on `"features"`, the standardised
+        features that it began with.
     """
     inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
         mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
         features = _features(recipe, config, statistics, inputs["source"], mask)
         memory = ZeroPadding(name="zero_padding")([features, mask])
-        return (keras.Model(inputs, {"memory": memory}, name=FEATURES),)
+        read = keras.Model(inputs, {"memory": memory}, name=FEATURES)
+        return (read, build_fusion(recipe, config, statistics, read)) if isinstance(recipe, Fusion) else (read,)
 
     depth = len(recipe.translations)
     earlier = build_chain(recipe.source, config, statistics, run_format)
@@ -105,6 +108,11 @@ def _features(recipe: Features, config: Config, statistics: Statistics, source: 
     rest = Columns(kept, name="other_columns")(source)
     mean, std = (np.concatenate([values[:start], values[stop:]]) for values in (mean, std))
     rest = Standardize(mean, std, name="standardize_source")(rest)
+    if isinstance(recipe, Fusion) and start:
+        # Each modality stays in its place.
+        before = Columns([(0, start)], name="columns_before")(rest)
+        after = [Columns([(start, len(mean))], name="columns_after")(rest)] if start < len(mean) else []
+        return keras.layers.Concatenate(name="words_and_features")([before, vectors, *after])
     return keras.layers.Concatenate(name="words_and_features")([vectors, rest])
 
 

@@ -203,7 +203,7 @@ def baseline_of(kind: str, recipe: Translation, trained: Sequence[Variant]) -> V
 
 
 def _is_baseline(recipe: Recipe, modalities: set[str]) -> bool:
-    return isinstance(recipe, Features) and set(recipe.modalities) == modalities
+    return type(recipe) is Features and set(recipe.modalities) == modalities
 
 
 def _comparisons(grid: CollectedGrid, kind: str, draws: int) -> Iterator[tuple[str, Comparison]]:

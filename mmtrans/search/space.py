@@ -25,6 +25,9 @@ DEFAULTS: Mapping[str, Any] = {
     "batch_size": [16, 32, 64],
     "regressor_units": {"low": 16, "high": 256, "step": 2, "sampling": "log"},
     "regressor_dropout": {"low": 0.0, "high": 0.6, "step": 0.1},
+    "fusion_units": {"low": 8, "high": 64, "step": 2, "sampling": "log"},
+    "fused_units": {"low": 32, "high": 256, "step": 2, "sampling": "log"},
+    "fusion_rank": [1, 2, 4, 8, 16],
     "sentiment_loss": ["mae", "mse", "huber"],
 }
 

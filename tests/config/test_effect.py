@@ -21,6 +21,7 @@ OFF |= {
     "token_sampling",
 }  # no tokens
 OFF |= {"translation_weight", "sentiment_weight", "joint_warmup_steps", "freeze"}
+OFF |= {"fusion_units", "fused_units", "fusion_rank"}  # no fusion
 OFF |= {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"}  # no layer moves
 
 
@@ -37,6 +38,14 @@ def test_a_baseline_reads_what_its_regressor_does():
     assert set(FIELDS) - set(idle(BASELINE)) == read
     assert idle_of(recipe="T", objective="joint") == idle_of(recipe="T")
     assert idle(BASELINE)["cycle_weight"] == "T translates nothing"
+
+
+def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
+    sizes = set(FIELDS) - idle_of(recipe="tfn(T,A)")
+    assert sizes - (set(FIELDS) - idle_of(recipe="T")) == {"fusion_units", "fused_units"}
+    assert idle_of(recipe="tfn(T,A)") - idle_of(recipe="T") == {"recurrent", "pooling"}
+    assert idle_of(recipe="tfn(T,A)") - idle_of(recipe="lmf(T,A)") == {"fusion_rank"}
+    assert "regressor_units" not in idle_of(recipe="tfn(T,A)", recurrent=False)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ def test_the_extra_rows_repeat_audio_or_video():
     assert len(set(PAPER_EXTRA)) == len(PAPER_EXTRA)
 
 
+def test_the_rivals_stand_beside_what_reads_the_same():
+    assert read_recipes("rivals")[:4] == ("T", "concat(T,A,V)", "tfn(T,A,V)", "lmf(T,A,V)")
+    assert [str(parse(text)) for text in read_recipes("rivals")] == list(read_recipes("rivals"))
+
+
 def test_a_file_has_one_recipe_per_line(tmp_path):
     text = "T -> A  # the best\n\n# mine\n  concat(T, V)\nT->A\n"
     # Editors of Windows begin a file with a byte order mark.
@@ -51,7 +56,7 @@ def test_bad_files_are_refused(tmp_path, content, message):
 def test_neither_a_list_nor_a_file():
     with pytest.raises(
         FileNotFoundError,
-        match=r"There is no list of recipes at papers\. Expected paper, paper-extra, recipes such as 'T,T->A' or a f",
+        match=r"There is no list of recipes at papers\. Expected paper, paper-extra, rivals, recipes such as 'T,T->",
     ):
         read_recipes("papers")
 

@@ -22,6 +22,7 @@ from tfrecords.manifest import TextColumns
 CASES = {
     "mean": {"recipe": "T", "recurrent": False, "pooling": "mean"},
     "joined": {"recipe": "concat(A,T)", "bidirectional": True},
+    "fused": {"recipe": "tfn(A,T)", "fusion_units": 3, "fused_units": 5},
     "both": {"recipe": "T->A", "representation": "both"},
     "chain": {"recipe": "embed(T,A)->A", "representation": "final", "bottleneck": "vae", "latent_units": 2},
 }
@@ -83,7 +84,7 @@ def test_without_parts_the_shorter_text_is_read_anew_and_that_is_said(runs, segm
     assert corpus.trouble == [READ_ANEW]
 
 
-@pytest.mark.parametrize("name", ["joined", "chain"])
+@pytest.mark.parametrize("name", ["joined", "chain", "fused"])
 def test_the_parts_give_what_the_whole_gives(runs, segments, name):
     scorer = Scorer.open(runs[name].path)
     widest = max(len(segment.tokens) for segment in segments)
@@ -101,10 +102,10 @@ def test_the_parts_give_what_the_whole_gives(runs, segments, name):
 
 @pytest.mark.slow
 def test_an_export_has_the_parts_too(runs, segments, folder, tmp_path):
-    export(runs["mean"], tmp_path / "export")
+    export(runs["fused"], tmp_path / "export")
     signature, _, parts = open_export(tmp_path / "export")
     assert {"features", "sentiment_of_features"} <= signature["signatures"].keys()
     assert parts is not None
-    expected, found = (influences(model, segments, folder) for model in (runs["mean"].path, tmp_path / "export"))
+    expected, found = (influences(model, segments, folder) for model in (runs["fused"].path, tmp_path / "export"))
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), atol=1e-5)
     assert np.abs(np.concatenate(expected)).max() > 1e-4

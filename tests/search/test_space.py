@@ -23,10 +23,14 @@ def parse(specs, config=TRANSLATION):
 
 
 def test_the_default_space_is_a_space_of_what_the_recipe_reads():
-    assert list(default_space(TRANSLATION)) == list(DEFAULTS)
-    assert list(parse(default_space(TRANSLATION))) == list(DEFAULTS)
-    baseline = Config(recipe="T")
-    assert set(DEFAULTS) - set(default_space(baseline)) == {"units", "num_layers", "attention_units", "dropout"}
+    sizes = {"fusion_units", "fused_units", "fusion_rank"}
+    assert list(default_space(TRANSLATION)) == [name for name in DEFAULTS if name not in sizes]
+    assert list(parse(default_space(TRANSLATION))) == list(default_space(TRANSLATION))
+    encoder = {"units", "num_layers", "attention_units", "dropout"}
+    baseline, fusion = Config(recipe="T"), Config(recipe="lmf(T,A)")
+    assert set(DEFAULTS) - set(default_space(baseline)) == encoder | sizes
+    assert set(DEFAULTS) - set(default_space(fusion)) == encoder
+    parse(default_space(fusion), fusion)
     parse(default_space(baseline), baseline)
     assert "attention_units" not in default_space(replace(TRANSLATION, attention="none"))
     assert "cell" not in default_space(TRANSLATION, fixed=["cell"])

@@ -1,0 +1,59 @@
+"""Builds the model of a fusion: from raw features to the vector that the score is linear in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from mmtrans.config import Config
+from mmtrans.layers.attention import MeanPooling
+from mmtrans.layers.masking import SequenceMask
+from mmtrans.layers.pieces import Columns
+from mmtrans.models.rivals.lmf import low_rank_fusion
+from mmtrans.models.rivals.tfn import tensor_fusion
+from mmtrans.models.statistics import Statistics
+from mmtrans.recipe import Fusion
+
+#: What a fusion adds to the features that it has read: a vector, and weights over the steps.
+FUSED, WEIGHTS = "fused", "attention_weights"
+
+#: Method → builds its layers, from the modalities' streams up to that vector.
+METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
+    "tfn": tensor_fusion,
+    "lmf": low_rank_fusion,
+}
+
+
+def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, features: keras.Model) -> keras.Model:
+    """The model of a fusion above the features' model, which is a layer of it.
+
+    Returns:
+        `{source, source_length}` → `{"memory": (batch, steps, dim), "fused": (batch, width), "attention_weights":
+        (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. These
+        methods look nowhere in particular, so the weights are equal at valid steps.
+    """
+    inputs = {
+        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in features.input.items()
+    }
+    memory = features(inputs)["memory"]
+    mask = SequenceMask(name="fusion_mask")([memory, inputs["source_length"]])
+    streams = {
+        name: Columns([block], name=f"{name}_stream")(memory)
+        for name, block in _blocks(recipe, statistics, memory.shape[-1]).items()
+    }
+    fused = METHODS[recipe.method](streams, mask, config)
+    _, weights = MeanPooling(name="equal_weights")(memory, source_mask=mask)
+    return keras.Model(inputs, {"memory": memory, FUSED: fused, WEIGHTS: weights}, name="fusion")
+
+
+def _blocks(recipe: Fusion, statistics: Statistics, dim: int) -> dict[str, tuple[int, int]]:
+    """Modality → its columns of the features; words that came as pieces are as wide as their vectors."""
+    wider = dim - statistics.dim(recipe)
+    blocks, start = {}, 0
+    for name, (first, last) in statistics.blocks(recipe).items():
+        stop = start + last - first + (wider if name == "text" else 0)
+        blocks[name] = (start, stop)
+        start = stop
+    return blocks

@@ -1,0 +1,140 @@
+"""Fusion models of other papers: each step against NumPy, and what padding, batches and modalities must not change."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mmtrans.config import Config
+from mmtrans.layers.fusion import LowRankProduct, OuterProduct
+from mmtrans.models.regressor import build_regressor
+from mmtrans.models.rivals.build import METHODS
+from mmtrans.recipe import FUSIONS, parse
+from tests.models.test_regressor import DIMS, LENGTH, MASK, STATISTICS, make_inputs, make_regressor
+
+SIZES = {"fusion_units": 3, "fused_units": 5, "fusion_rank": 2, "bidirectional": False}
+RECIPES = [f"{method}({letters})" for method in FUSIONS for letters in ("T,A,V", "V,T", "A")]
+SHAPES = (3, 2, 4)
+
+
+@pytest.fixture
+def vectors():
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(2, width)).astype(np.float32) for width in SHAPES]
+
+
+def outer(vectors):
+    """By loops over the rows and the numbers of three vectors, a one behind each."""
+    rows = []
+    for row in range(len(vectors[0])):
+        first, second, third = ([*vector[row], 1.0] for vector in vectors)
+        rows.append([a * b * c for a in first for b in second for c in third])
+    return np.array(rows)
+
+
+def test_each_fusion_has_a_builder():
+    assert set(METHODS) == set(FUSIONS)
+
+
+def test_the_outer_product_holds_every_product(vectors):
+    layer = OuterProduct()
+    found = layer(vectors)
+    np.testing.assert_allclose(found, outer(vectors), rtol=1e-6)
+    assert tuple(layer.compute_output_shape([(None, width) for width in SHAPES])) == (None, found.shape[-1])
+
+
+def test_low_rank_factors_read_the_outer_product_as_their_full_tensor(vectors):
+    layer = LowRankProduct(units=2, rank=3)
+    layer.build([(None, width) for width in SHAPES])
+    rng = np.random.default_rng(1)
+    layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+    *factors, bias = layer.get_weights()
+    tensor = np.einsum("iru,jru,kru->ijku", *(factor.reshape(len(factor), 3, 2) for factor in factors))
+    expected = outer(vectors) @ tensor.reshape(-1, 2) + bias
+    np.testing.assert_allclose(layer(vectors), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_full_rank_gives_any_tensor(vectors):
+    """Of two modalities: factors of the rank of the smaller side, one of them a selection, hold any matrix."""
+    first, second = vectors[:2]
+    tensor = np.random.default_rng(2).normal(size=(4, 3))
+    layer = LowRankProduct(units=1, rank=3)
+    layer.build([(None, 3), (None, 2)])
+    layer.set_weights([tensor, np.eye(3), np.zeros(1)])
+    with_one = [np.concatenate([vector, np.ones((2, 1))], 1) for vector in (first, second)]
+    expected = np.einsum("bi,ij,bj->b", with_one[0], tensor, with_one[1])
+    np.testing.assert_allclose(layer([first, second])[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_padding_and_batch_order_change_nothing(recipe):
+    model = make_regressor(recipe, **SIZES)
+    inputs, order = make_inputs(recipe), [1, 2, 0]
+    batch, steps, dim = inputs["source"].shape
+    source = np.full((batch, steps + 2, dim), np.nan, np.float32)
+    source[:, :steps] = np.where(MASK[:, :, None], inputs["source"], 30.0)
+    expected = model(inputs)
+    actual = model({"source": source[order], "source_length": LENGTH[order]})
+    np.testing.assert_allclose(actual["score"], expected["score"].numpy()[order], atol=1e-5)
+    np.testing.assert_allclose(expected["attention_weights"], MASK / LENGTH[:, None], atol=1e-6)
+    assert np.abs(np.diff(expected["score"])).min() > 1e-5
+
+
+@pytest.mark.parametrize("method", FUSIONS)
+def test_the_fusion_of_signals_equals_numpy(method):
+    """Mean, dense layers, fusion and score, by hand; words have the encoder that has tests of its own."""
+    recipe = f"{method}(A,V)"
+    model, inputs = make_regressor(recipe, **SIZES), make_inputs(recipe)
+    named = {layer.name: layer.get_weights() for part in (model, model.get_layer("fusion")) for layer in part.layers}
+    summaries = []
+    start = 0
+    for name in ("audio", "video"):
+        stop = start + DIMS[name]
+        values = (inputs["source"][:, :, start:stop] - STATISTICS.mean[name]) / STATISTICS.std[name]
+        vector = np.stack([row[:length].mean(0) for row, length in zip(values, LENGTH, strict=True)])
+        for i in range(3):
+            kernel, bias = named[f"{name}_dense_{i}"]
+            vector = np.maximum(vector @ kernel + bias, 0.0)
+        summaries.append(np.concatenate([vector, np.ones((len(vector), 1))], 1))
+        start = stop
+    if method == "tfn":
+        fused = np.einsum("bi,bj->bij", *summaries).reshape(len(LENGTH), -1)
+        for i in range(2):
+            kernel, bias = named[f"fused_{i}"]
+            fused = np.maximum(fused @ kernel + bias, 0.0)
+    else:
+        *factors, bias = named["low_rank_product"]
+        terms = [vector @ factor for vector, factor in zip(summaries, factors, strict=True)]
+        fused = (terms[0] * terms[1]).reshape(len(LENGTH), 2, 5).sum(1) + bias
+    kernel, bias = named["linear"]
+    np.testing.assert_allclose(model(inputs)["score"], (fused @ kernel + bias)[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def dense(width, units):
+    return width * units + units
+
+
+@pytest.mark.parametrize("method", FUSIONS)
+def test_there_are_as_many_parameters_as_the_paper_says(method):
+    model = build_regressor(parse(f"{method}(T,A,V)"), Config(regressor_units=4, **SIZES), STATISTICS)
+    words = 4 * (dense(DIMS["text"] + 4, 4)) + dense(4, 4)
+    signals = sum(dense(DIMS[name], 3) + 2 * dense(3, 3) for name in ("audio", "video"))
+    widths = [4 + 1, 3 + 1, 3 + 1]
+    fused = dense(math.prod(widths), 5) + dense(5, 5) if method == "tfn" else sum(widths) * 2 * 5 + 5
+    assert model.count_params() == words + signals + fused + dense(5, 1)
+    assert all(weight.trainable for weight in model.weights if "standardize" not in weight.name)
+
+
+def test_the_order_of_modalities_is_that_of_their_columns():
+    """A sum over products knows no order: the same weights where they belong give the same score."""
+    first, second = make_regressor("lmf(T,A,V)", **SIZES), make_regressor("lmf(V,T,A)", **SIZES)
+    for layer in first.get_layer("fusion").layers:
+        if layer.weights and layer.name not in ("features", "low_rank_product"):
+            second.get_layer("fusion").get_layer(layer.name).set_weights(layer.get_weights())
+    text, audio, video, bias = first.get_layer("fusion").get_layer("low_rank_product").get_weights()
+    second.get_layer("fusion").get_layer("low_rank_product").set_weights([video, text, audio, bias])
+    second.get_layer("linear").set_weights(first.get_layer("linear").get_weights())
+    inputs = make_inputs("lmf(T,A,V)")
+    kept = np.split(inputs["source"], np.cumsum(list(DIMS.values()))[:-1], axis=2)
+    moved = {**inputs, "source": np.concatenate([kept[2], kept[0], kept[1]], axis=2)}
+    np.testing.assert_allclose(second(moved)["score"], first(inputs)["score"], rtol=1e-5, atol=1e-6)
