@@ -16,6 +16,7 @@ from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.store import ClipStore
 from mmtrans.clips.work import ClipWork
 from tests.clips.signals import chirp, noise, write_wav
+from tests.engine.clusters import PATIENCE, Machines, wait_until
 
 pytest.importorskip("av")
 
@@ -116,3 +117,36 @@ def test_what_is_done_is_kept_when_the_command_ends_on_the_way(clips, tmp_path, 
     assert [path.name for path in corpus.iterdir() if "partial" in path.name] == []
     receipt = json.loads((corpus / "clips/3.wav.json").read_text())
     assert receipt["seconds"] == pytest.approx(3.5)
+
+
+@pytest.fixture
+def machines(tmp_path):
+    """A cluster that somebody else has started, with two workers."""
+    path = tmp_path / "machines"
+    path.mkdir()
+    with Machines(path) as machines:
+        for _ in range(2):
+            machines.worker()
+        yield machines
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_cluster_of_others_makes_the_same_corpus_also_where_it_loses_a_worker(clips, tmp_path, machines):
+    for copy in range(4, 12):
+        (clips / f"{copy}.wav").write_bytes((clips / "3.wav").read_bytes())
+    extract(clips, tmp_path / "one", FRAMES)
+    corpus = tmp_path / "corpus"
+    command = [sys.executable, "-m", "mmtrans.cli.main", "extract", str(clips), str(corpus), "--steps", "frames"]
+    process = subprocess.Popen(
+        [*command, "--scheduler", machines.address], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: len(list((corpus / "clips").glob("*.json"))) >= 3, "three clips")
+    assert not (corpus / "segments.csv").exists()
+    machines.workers[0].kill()
+    out, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, error
+    assert out.startswith("13 recordings (36.0 s): 12 segments of 12 speakers, 0 words.")
+    one, other = bytes_of(tmp_path / "one"), bytes_of(corpus)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
