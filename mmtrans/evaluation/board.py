@@ -94,13 +94,13 @@ def _projector_config(names: Sequence[str]) -> str:
     )
 
 
-def _trial_of(run: Run) -> str:
-    """What the table of configurations calls a run: its directory, and what tells it from others of that name."""
-    name, digest = run.path.resolve().name, run.config.digest(run.manifest_hash)
+def _trial_of(run: Run, name: str | None) -> str:
+    """What the table of configurations calls a run: its name, and what tells it from others of that name."""
+    name, digest = name or run.path.resolve().name, run.config.digest(run.manifest_hash)
     return for_terminal(name if name.endswith(digest) else f"{name} {digest}")
 
 
-def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult) -> None:
+def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult, name: str | None = None) -> None:
     """Writes the metrics of a split, the configuration and the split's plots, at the last epoch trained.
 
     Args:
@@ -108,6 +108,7 @@ def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult)
         run: the run.
         split: the split that was evaluated.
         result: the split's object in metrics.json.
+        name: what the run is called in the table of configurations; its directory's name by default.
     """
     from tensorboard.plugins.hparams import api as hparams
 
@@ -116,10 +117,10 @@ def write_evaluation(place: Path, run: Run, split: str, result: SentimentResult)
     old = sorted(directory.glob(f"events.out.tfevents.*{suffix}"))
     writer = tf.summary.create_file_writer(str(directory), filename_suffix=suffix)
     with writer.as_default(step=epochs):
-        hparams.hparams(run.config.to_dict(), trial_id=_trial_of(run))
-        for name in METRICS:
-            if result[name] is not None:
-                tf.summary.scalar(f"{split}/{name}", result[name])
+        hparams.hparams(run.config.to_dict(), trial_id=_trial_of(run, name))
+        for metric in METRICS:
+            if result[metric] is not None:
+                tf.summary.scalar(f"{split}/{metric}", result[metric])
         for kind in ("predictions", "confusion"):
             path = place / "plots" / f"{kind}-{split}.png"
             if path.is_file():

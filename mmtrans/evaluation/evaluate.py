@@ -74,8 +74,11 @@ def _choose(run: Run, records: Records, split: str, out: str | Path | None) -> t
     return place, unseen([run], records, split, labelled=not run.config.plan.pretrain)
 
 
-def evaluate_sentiment(run: Run, records: Records, split: str, out: str | Path | None = None) -> SentimentResult:
-    """Evaluates a run that scores segments, as `evaluate`: one that is not pre-trained only."""
+def evaluate_sentiment(
+    run: Run, records: Records, split: str, out: str | Path | None = None, name: str | None = None
+) -> SentimentResult:
+    """Evaluates a run that scores segments, as `evaluate`: one that is not pre-trained only. TensorBoard's table of
+    configurations calls it `name`, or else by its directory."""
     place, chosen = _choose(run, records, split, out)
     with reporting_corruption(records):
         scorer = make_scorer(run)
@@ -100,7 +103,7 @@ def evaluate_sentiment(run: Run, records: Records, split: str, out: str | Path |
     plot_split(place, split, predictions, scale, str(run.recipe))
     _plot_history(run, place)
     write_projector(place, {**beside, split: predictions})
-    write_evaluation(place, run, split, result)
+    write_evaluation(place, run, split, result, name)
     return result
 
 

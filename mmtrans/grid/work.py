@@ -120,10 +120,10 @@ class Workplace:
             prepared = prepare(task.phase, run.config, records)
             train_phase(run, task.phase, prepared, False, Devices(), Execution())
         if task.completes_run:
-            return self._complete(run)
+            return self._complete(run, task.name)
         return {"valid_loss": read_outcome(run, task.phase).best_loss}
 
-    def _complete(self, run: Run) -> Completed:
+    def _complete(self, run: Run, name: str) -> Completed:
         from mmtrans.evaluation.evaluate import evaluate_sentiment
         from mmtrans.evaluation.suitability import open_records
         from mmtrans.training.train import write_history
@@ -131,7 +131,7 @@ class Workplace:
         run.drop_checkpoints()
         write_history(run)
         for split in self.splits:
-            result = evaluate_sentiment(run, open_records(run, splits=("train", split)), split)
+            result = evaluate_sentiment(run, open_records(run, splits=("train", split)), split, name=name)
         return {"split": self.splits[-1], "mae": result["mae"]}
 
     def publish(self, task: Task) -> None:

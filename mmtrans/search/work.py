@@ -127,7 +127,8 @@ class Trainer:
             )
         run = Run.open_or_create(path, training.config, records)
         train(run, records)
-        result = evaluate_sentiment(run, labels_left(run.config, records, ["valid"]), "valid")
+        seen = labels_left(run.config, records, ["valid"])
+        result = evaluate_sentiment(run, seen, "valid", name=training.name)
         if result[self.objective] is None:
             raise ValueError(
                 f"The objective is undefined. Expected a number. Received: {self.objective}=None ({run.path}). "

@@ -99,6 +99,9 @@ def test_a_grid_directory_is_complete(grid, records_dir):
     run = grid / "runs" / "T_to_A-seed-0"
     assert yaml.safe_load((run / "config.yaml").read_text())["plan"]["recipe"] == "T->A"
     assert len(list(run.glob("logs/*/events.*"))) >= 2
+    # What TensorBoard's table of configurations calls it.
+    (told,) = run.glob("logs/evaluation/*.test")
+    assert b"T_to_A-seed-0 " in told.read_bytes()
     stored = {os.stat(path).st_ino for path in (grid / "phases").glob("*/best/weights.npz")}
     assert {os.stat(path).st_ino for path in run.rglob("weights.npz")} < stored
     assert "best valid loss" in (grid / "logs" / "translation-T_to_A-seed-0.log").read_text()

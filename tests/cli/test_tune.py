@@ -50,6 +50,9 @@ def test_the_best_configuration_gives_its_value_again(command, small_dir, tmp_pa
     run = Run.open(out / "trials" / promoted["origin"] / "seed-0")
     assert promoted["origin"] != "0003"
     assert run.config.optimisation.epochs == promoted["max_epochs"] == 3
+    # What TensorBoard's table of configurations calls it.
+    (told,) = run.path.glob("logs/evaluation/*.valid")
+    assert f"{promoted['origin']}/seed-0 ".encode() in told.read_bytes()
     # Its first epoch is the one of before: step 3 is of 20 segments by 32, once an epoch.
     assert json.loads((run.phase_dir(run.phases[0]) / "phase.json").read_text())["step"] == 3
     assert (out / "plots" / "parameters.png").is_file()
@@ -84,17 +87,19 @@ def test_the_test_split_cannot_be_read(command, tmp_path, capsys, monkeypatch):
 def test_an_undefined_objective_is_a_failure(command, small_dir, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("mmtrans.training.train.train", lambda run, records: None)
     undefined = {"pearson": None, "notes": ["No correlation: predictions or labels are constant."]}
-    monkeypatch.setattr("mmtrans.evaluation.evaluate.evaluate_sentiment", lambda *_: undefined)
+    monkeypatch.setattr("mmtrans.evaluation.evaluate.evaluate_sentiment", lambda *_, **__: undefined)
     # Both go to a worker process.
     trainer, training = pickle.loads(
         pickle.dumps((Trainer(tmp_path, "pearson"), Training("0000/seed-0", tiny(), small_dir, None)))
     )
+    trainer.clear()
     with pytest.raises(ValueError, match=r"The objective is undefined\. .*pearson=None .*No correlation"):
         trainer(training)
 
 
 def test_records_that_were_replaced_meanwhile_train_nothing(small_dir, tiny, tmp_path):
     trainer = Trainer(tmp_path, "mae", manifest_hash="ab" * 32)
+    trainer.clear()
     with pytest.raises(ValueError, match=r"The search's records are others by now\. Expected manifest abababababab\."):
         trainer(Training("0000/seed-0", tiny(), small_dir, None))
     assert not list(tmp_path.rglob("config.yaml"))

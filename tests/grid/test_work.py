@@ -20,7 +20,7 @@ def untrained(tiny, small_dir, tmp_path_factory):
     """An untrained `T->A` with half of the labels, done task by task as a worker does it."""
     make_deterministic()
     path = tmp_path_factory.mktemp("grid")
-    for name in ("phases", "runs", "work"):
+    for name in ("phases", "runs", "attempts"):
         (path / name).mkdir()
     manifest_hash = Records.open(small_dir).manifest.manifest_hash
     grid = Grid(path, small_dir, manifest_hash, ("T->A",), (5,), True, (0.5,), tiny(epochs=1), "test")
@@ -66,7 +66,7 @@ def test_the_regressor_starts_from_the_labels_that_it_may_see(untrained, small):
 
 
 def test_records_that_were_replaced_meanwhile_train_nothing(tiny, tmp_path):
-    for name in ("phases", "runs", "work"):
+    for name in ("phases", "runs", "attempts"):
         (tmp_path / "grid" / name).mkdir(parents=True)
     records = tmp_path / "records"
     convert(make_corpus(make_segments(40)), records)
@@ -81,7 +81,7 @@ def test_records_that_were_replaced_meanwhile_train_nothing(tiny, tmp_path):
 
 
 def test_records_that_are_replaced_before_the_evaluation_are_refused(tiny, tmp_path, monkeypatch):
-    for name in ("phases", "runs", "work"):
+    for name in ("phases", "runs", "attempts"):
         (tmp_path / "grid" / name).mkdir(parents=True)
     records = tmp_path / "records"
     convert(make_corpus(make_segments(40)), records)

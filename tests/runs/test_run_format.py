@@ -112,6 +112,7 @@ def test_a_grid_names_the_runs_that_are_trained_anew(grid):
 def test_a_grid_does_not_go_on_with_what_is_to_be_trained_anew(grid):
     make_deterministic()
     workplace = Workplace(grid.path, grid.records_path, grid.splits)
+    workplace.clear()
     for task in grid.tasks()[1:]:
         workplace(task)
         workplace.publish(task)

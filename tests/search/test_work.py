@@ -33,6 +33,8 @@ def writing(path, letter, era=1, fails_at=99, member=None):
     trainer = Writing(path, "mae", era=era, member=member)
     object.__setattr__(trainer, "letter", letter)
     object.__setattr__(trainer, "fails_at", fails_at)
+    # The search makes it.
+    trainer.work_path.mkdir(exist_ok=True)
     return trainer
 
 

@@ -213,8 +213,10 @@ def test_grids_and_searches_find_the_folder_elsewhere(encoder_dir, tiny, tmp_pat
     data = write_piece_records(here, tmp_path / "records")
     moved = str(shutil.move(here, tmp_path / "moved"))
     config, found = tiny(**TUNED, **BARE, recipe="T", epochs=1), Records.open(data).manifest.manifest_hash
-    for name in ("phases", "runs", "work"):
+    for name in ("phases", "runs", "attempts"):
         (tmp_path / "grid" / name).mkdir(parents=True)
+    for name in ("trials", "others"):
+        (tmp_path / name / "work").mkdir(parents=True)
     grid = Grid(tmp_path / "grid", data, found, ("T",), (0,), False, (), config, "valid", text_encoder=moved)
     (task,) = grid.merged().tasks()
     completed = Workplace(grid.path, data, grid.splits, text_encoder=grid.text_encoder)(task)
