@@ -39,6 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the segments whose words say the opposite of their label, which voice and face follow "
         "(default: 0)",
     )
+    parser.add_argument(
+        "--labelled",
+        type=number_type(float),
+        metavar="X",
+        default=1.0,
+        help="share of the train segments that bear a label; those of valid and test all do (default: 1)",
+    )
+    parser.add_argument(
+        "--missing",
+        metavar="STREAM=X,…",
+        help="share of the segments of each split that lack audio, video (default: audio=0,video=0)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> GroundTruth:
@@ -53,6 +65,8 @@ def run(arguments: argparse.Namespace) -> GroundTruth:
         unlabelled=arguments.unlabelled,
         affect=parse_shares("--affect", arguments.affect),
         disagree=arguments.disagree,
+        labelled=arguments.labelled,
+        missing=parse_shares("--missing", arguments.missing),
     )
     say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
     _show(truth)

@@ -13,10 +13,10 @@ import numpy as np
 from mmtrans.bounds import check_number
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
-from mmtrans.synthetic.csd_files import write_csd
+from mmtrans.synthetic.csd_files import Rows, segment_entries, write_csd
 from mmtrans.synthetic.ground_truth import ground_truth
 from mmtrans.synthetic.posterior import posterior_of, scores
-from mmtrans.synthetic.premise import Premise
+from mmtrans.synthetic.premise import Premise, plant
 from mmtrans.synthetic.truth import GroundTruth
 from mmtrans.synthetic.world import AUDIO, Stream, Text, World
 from tfrecords.directories import new_directory
@@ -67,7 +67,8 @@ def synthesize(
         videos: number of videos, at least 3, about 22 segments each; 26/6/8 of 40 are train/valid/test.
         seed: seed of everything that is drawn, 0 or more.
         unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
-        premise: fields of `Premise`, what the world is like: `affect={"audio": 0.3}`, `disagree=0.2`.
+        premise: fields of `Premise`, what the world is like: `affect={"audio": 0.3}`, `disagree=0.2`,
+            `labelled=0.05`, `missing={"audio": 0.5}`.
 
     Returns:
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
@@ -77,11 +78,12 @@ def synthesize(
             something.
     """
     directory = Path(directory).resolve()
-    _check_arguments(videos, seed)
     chosen = Premise(**premise)
+    _check_arguments(videos, seed, unlabelled, chosen)
     _check_place(directory)
     world = equations.draw_world(np.random.default_rng([seed, 0]))
-    rng = np.random.default_rng([seed, 2 if unlabelled else 1])
+    part = 2 if unlabelled else 1
+    rng = np.random.default_rng([seed, part])
     ids = _video_ids(rng, videos)
     fold = rng.permutation(np.repeat(np.arange(len(SPLITS)), _fold_sizes(videos)))
     segments_per_video = rng.integers(20, 26, size=videos)
@@ -93,24 +95,34 @@ def synthesize(
     tenths = rng.choice(equations.WORD_TENTHS, size=len(text.word), p=equations.WORD_TENTHS_WEIGHTS)
     channels = {stream.name: _draw_stream(rng, world, text, stream, tenths, fold) for stream in chosen.streams}
     timelines = list(_timelines(rng, text, tenths))
+    planted = plant(np.random.default_rng([seed, part, 1]), chosen, fold[text.video])
+    if unlabelled:
+        planted = replace(planted, labelled=np.zeros(len(text.label), dtype=bool))
 
     with new_directory(directory, _check_place) as partial:
-        told = replace(text, label=np.full_like(text.label, np.nan)) if unlabelled else text
-        _write_text(partial, world, told, ids, timelines)
-        means = {
-            s.name: _write_stream(rng, partial, world, s, channels[s.name], zip(ids, timelines, strict=True))
-            for s in chosen.streams
-        }
-        truth = ground_truth(chosen, world, text, tenths, fold, means)
+        told = replace(text, label=np.where(planted.labelled, text.label, np.nan))
+        # Words without frames are read as zeros, but a segment without an entry lacks the stream.
+        _write_text(partial, world, told, ids, timelines, by_segment=chosen.has_missing)
+        means = {}
+        for stream in chosen.streams:
+            present = [planted.present[stream.name][text.video == video] for video in range(videos)]
+            recordings = zip(ids, timelines, present if chosen.has_missing else [None] * videos, strict=True)
+            means[stream.name] = _write_stream(rng, partial, world, stream, channels[stream.name], recordings)
+        truth = ground_truth(chosen, world, text, tenths, fold, means, planted)
         folds = {split: sorted(np.array(ids)[fold == index].tolist()) for index, split in enumerate(SPLITS)}
         (partial / "folds.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
         (partial / "ground_truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     return truth
 
 
-def _check_arguments(videos: int, seed: int) -> None:
+def _check_arguments(videos: int, seed: int, unlabelled: bool, premise: Premise) -> None:
     check_number("--videos", videos, low=len(SPLITS), most=MOST_VIDEOS)
     check_number("--seed", seed, low=0)
+    if unlabelled and premise.labelled < 1:
+        raise ValueError(
+            f"A corpus without labels has no share that bears one. Expected --unlabelled or --labelled. "
+            f"Received: unlabelled=True, labelled={premise.labelled}. Leave one out."
+        )
 
 
 def _check_place(directory: Path) -> None:
@@ -198,17 +210,22 @@ def _timelines(rng: np.random.Generator, text: Text, tenths: np.ndarray) -> Iter
         yield Timeline(np.array([*step, -1]), np.array([*duration, 3]), np.array(segments) / 10.0)
 
 
-def _write_text(directory: Path, world: World, text: Text, ids: list[str], timelines: list[Timeline]) -> None:
-    """Write words, vectors (zero in pauses) and labels."""
+def _write_text(
+    directory: Path, world: World, text: Text, ids: list[str], timelines: list[Timeline], by_segment: bool
+) -> None:
+    """Write words, vectors (zero in pauses) and labels, with an entry for each segment or for each video."""
     spoken = np.array([word.encode() for word in world.words])
     words, vectors, labels = {}, {}, {}
     for video, (video_id, timeline) in enumerate(zip(ids, timelines, strict=True)):
         is_word = timeline.step >= 0
         word = text.word[timeline.step]
-        rows = np.where(is_word, spoken[word], b"sp")
-        words[video_id] = (rows.astype(f"S{max(map(len, rows))}")[:, None], timeline.intervals)
-        vectors[video_id] = (world.vectors[word] * is_word[:, None].astype(np.float32), timeline.intervals)
-        labels[video_id] = (text.label[text.video == video].astype(np.float32)[:, None], timeline.segments)
+        tokens = np.where(is_word, spoken[word], b"sp")
+        label = text.label[text.video == video].astype(np.float32)[:, None]
+        rows = (tokens.astype(f"S{max(map(len, tokens))}")[:, None], timeline.intervals)
+        vector_rows = (world.vectors[word] * is_word[:, None].astype(np.float32), timeline.intervals)
+        for entries, of_video in ((words, rows), (vectors, vector_rows), (labels, (label, timeline.segments))):
+            parts = segment_entries(video_id, of_video, timeline.segments) if by_segment else [(video_id, of_video)]
+            entries.update(parts)
     for kind, entries in (("words", words), ("vectors", vectors), ("labels", labels)):
         write_csd(directory, kind, entries.items())
 
@@ -219,13 +236,23 @@ def _write_stream(
     world: World,
     stream: Stream,
     channels: np.ndarray,
-    videos: Iterator[tuple[str, Timeline]],
+    recordings: Iterator[tuple[str, Timeline, np.ndarray | None]],
 ) -> np.ndarray:
-    """Write the frames of a stream; return the means of the finite frames of each word, `(steps, dim)` float64."""
+    """Write the frames of a stream; return the means of the finite frames of each word, `(steps, dim)` float64.
+
+    Args:
+        rng: what to draw with.
+        directory: the corpus.
+        world: what all segments share.
+        stream: audio or video.
+        channels: `(steps, 8)`.
+        recordings: id, timeline, and `(segments,)` bool, those that have the stream and so get an entry each; or `None`
+            where the video gets one.
+    """
     means = np.zeros((len(channels), stream.dim))
 
-    def entries() -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-        for video_id, timeline in videos:
+    def entries() -> Iterator[tuple[str, Rows]]:
+        for video_id, timeline, present in recordings:
             counts = timeline.tenths * stream.frames_per_tenth
             frames = _frames(rng, world, stream, channels, timeline)
             finite = np.all(np.isfinite(frames), axis=1)
@@ -234,7 +261,11 @@ def _write_stream(
             row_means = sums / np.maximum(np.add.reduceat(finite.astype(int), starts), 1)[:, None]
             means[timeline.step[timeline.step >= 0]] = row_means[timeline.step >= 0]
             index = np.arange(len(frames))
-            yield video_id, (frames, np.stack([index, index + 1], axis=1) / (10.0 * stream.frames_per_tenth))
+            rows = (frames, np.stack([index, index + 1], axis=1) / (10.0 * stream.frames_per_tenth))
+            if present is None:
+                yield video_id, rows
+            else:
+                yield from segment_entries(video_id, rows, timeline.segments, present)
 
     write_csd(directory, stream.name, entries())
     return means

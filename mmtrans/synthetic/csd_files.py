@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -30,8 +30,29 @@ COLUMN_NAMES = {
     "labels": ["sentiment"],
 }
 
+#: Features and intervals of an entry.
+Rows = tuple[np.ndarray, np.ndarray]
 
-def write_csd(directory: Path, kind: str, entries: Iterable[tuple[str, tuple[np.ndarray, np.ndarray]]]) -> None:
+
+def segment_entries(
+    video_id: str, rows: Rows, spans: np.ndarray, present: np.ndarray | None = None
+) -> Iterator[tuple[str, Rows]]:
+    """Cut the entry of a video into those of its segments; what is in none is left out.
+
+    Args:
+        video_id: the video.
+        rows: features and intervals of the video.
+        spans: `(segments, 2)` float64, start and end in seconds.
+        present: `(segments,)` bool, those that get an entry; all if `None`.
+    """
+    features, intervals = rows
+    middles = intervals.mean(axis=1)
+    for index, (start, stop) in enumerate(np.searchsorted(middles, spans)):
+        if present is None or present[index]:
+            yield f"{video_id}[{index}]", (features[start:stop], intervals[start:stop])
+
+
+def write_csd(directory: Path, kind: str, entries: Iterable[tuple[str, Rows]]) -> None:
     """Write one computational sequence.
 
     Args:

@@ -17,11 +17,12 @@ from mmtrans.synthetic.ceilings import (
     r2,
 )
 from mmtrans.synthetic.posterior import Evidence, posterior_of, scores
-from mmtrans.synthetic.premise import Premise
+from mmtrans.synthetic.premise import Planted, Premise
 from mmtrans.synthetic.truth import (
     Autocorrelation,
     GroundTruth,
     MajorityScores,
+    PlantedTruth,
     Scores,
     SentimentTruth,
     TranslationTruth,
@@ -39,13 +40,20 @@ The first figures are expectations over fresh segments, `splits` what the best p
 acc2_non0 leaves labels of 0 out, acc2_has0 counts them as positive. r2: columns standardised by train, against the
 train mean, word means over the frames that are finite in every column.
 """
+OPPOSITE = "In a share (premise.disagree) of the segments the words' part of the affect has the opposite sign."
 
 #: Modalities that can be read together.
 UNIONS = tuple(names for count in (2, 3) for names in combinations(MODALITIES, count))
 
 
 def ground_truth(
-    premise: Premise, world: World, text: Text, tenths: np.ndarray, fold: np.ndarray, means: Mapping[str, np.ndarray]
+    premise: Premise,
+    world: World,
+    text: Text,
+    tenths: np.ndarray,
+    fold: np.ndarray,
+    means: Mapping[str, np.ndarray],
+    planted: Planted,
 ) -> GroundTruth:
     """What the best predictors are expected to reach, and what they reach on these segments.
 
@@ -56,9 +64,11 @@ def ground_truth(
         tenths: `(steps,)` durations.
         fold: `(videos,)` index into `SPLITS`.
         means: stream name → `(steps, dim)` float64, means of the finite frames of each word.
+        planted: which segments have a label, and which a stream. Scores of a source are of those that have it.
 
     Returns:
-        All that the file holds; `unions` and `premise` only where the world is not that of the embedded corpus.
+        All that the file holds; `unions`, `premise` and `planted` only where the world is not that of the embedded
+        corpus.
     """
     segment_fold = fold[text.video]
     by_segment = {split: segment_fold == index for index, split in enumerate(SPLITS)} | {"all": segment_fold >= 0}
@@ -72,19 +82,26 @@ def ground_truth(
         weights = gls_weights(stream, tenths * stream.frames_per_tenth, text.num_words)
         evidence[stream.name] = evidence_of(stream, channel, weights, text.num_words)
         best = (world_equations.expected_channels(world, text, stream) @ mixing.T + offset) * scale
-        translation[recipe], autocorrelation[stream.name] = _of_stream(stream, text, target, best, by_segment)
+        here = {split: chosen & planted.present[stream.name] for split, chosen in by_segment.items()}
+        translation[recipe], autocorrelation[stream.name] = _of_stream(stream, text, target, best, here)
+
+    def of_label(*names: str) -> SentimentTruth:
+        here = {split: chosen & planted.have(names) for split, chosen in by_segment.items()}
+        return _of_label(premise, names, text, evidence, here)
+
     truth: GroundTruth = {
-        "text": _of_label(premise, ("text",), text, evidence, by_segment),
-        "audio": _of_label(premise, ("audio",), text, evidence, by_segment),
-        "video": _of_label(premise, ("video",), text, evidence, by_segment),
+        "text": of_label("text"),
+        "audio": of_label("audio"),
+        "video": of_label("video"),
         "translation": translation,
         "autocorrelation": autocorrelation,
-        "baselines": _baselines(text.label, by_segment),
-        "equations": " ".join(PROSE.split()),
+        "baselines": _baselines(text.label, planted.labelled, by_segment),
+        "equations": " ".join([*PROSE.split(), *([OPPOSITE] if premise.disagree else [])]),
     }
     if not premise.is_default:
-        truth["unions"] = {"+".join(names): _of_label(premise, names, text, evidence, by_segment) for names in UNIONS}
+        truth["unions"] = {"+".join(names): of_label(*names) for names in UNIONS}
         truth["premise"] = premise.described()
+        truth["planted"] = {split: _counts(planted, chosen) for split, chosen in by_segment.items()}
     return truth
 
 
@@ -93,12 +110,13 @@ def _of_stream(
 ) -> tuple[TranslationTruth, Autocorrelation]:
     """What the best translation into a stream, `best`, reaches, and how what it leaves hangs together in time."""
     by_step = {split: np.repeat(chosen, text.num_words) for split, chosen in by_segment.items()}
+    here, spoken = by_step["all"], text.num_words[by_segment["all"]]
     expected_r2, expected_lag = expected_translation(stream, text.disagree)
     splits = {split: _short(r2(target, best, by_step["train"], chosen)) for split, chosen in by_step.items()}
     return {"r2": _short(expected_r2), "splits": splits}, {
         "residual_expected": _short(expected_lag),
-        "residual": _short(lag_one(target - best, text.num_words)),
-        "features": _short(lag_one(target, text.num_words)),
+        "residual": _short(lag_one((target - best)[here], spoken)),
+        "features": _short(lag_one(target[here], spoken)),
     }
 
 
@@ -115,15 +133,27 @@ def _of_label(
         said, [evidence[name] for name in names if name in evidence], text.num_words, text.disagree
     )
     splits = {
-        split: _short_scores(scores(posterior.of(chosen), text.label[chosen])) for split, chosen in by_segment.items()
+        split: _short_scores(scores(posterior.of(chosen), text.label[chosen]))
+        for split, chosen in by_segment.items()
+        if text.label[chosen].any()  # else there is no sign to be told
     }
     streams = tuple(stream for stream in premise.streams if stream.name in names)
     return {**_short_scores(expected_scores(streams, "text" in names, premise.disagree)), "splits": splits}
 
 
-def _baselines(label: np.ndarray, by_segment: Mapping[str, np.ndarray]) -> dict[str, MajorityScores]:
-    """Share of each split's own majority class, and MAE of the train mean."""
-    mean = label[by_segment["train"]].mean()
+def _counts(planted: Planted, chosen: np.ndarray) -> PlantedTruth:
+    """Numbers of the chosen segments that have something."""
+    audio, video = (int(planted.present[name][chosen].sum()) for name in ("audio", "video"))
+    return {"labelled": int(planted.labelled[chosen].sum()), "audio": audio, "video": video}
+
+
+def _baselines(
+    label: np.ndarray, labelled: np.ndarray, by_segment: Mapping[str, np.ndarray]
+) -> dict[str, MajorityScores]:
+    """Share of each split's own majority class, and MAE of the mean of the train labels that are told, or of all where
+    none is."""
+    told = by_segment["train"] & labelled
+    mean = label[told if told.any() else by_segment["train"]].mean()
     return {
         split: {
             "segments": int(chosen.sum()),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from mmtrans.bounds import check_number
 from mmtrans.synthetic.truth import PremiseTruth
-from mmtrans.synthetic.world import AUDIO, VIDEO, Stream
+from mmtrans.synthetic.world import AUDIO, VIDEO, Stream, choose_share
+from tfrecords.schema import SPLITS
+
+#: Whoever wants no labels at all has `unlabelled`; a stream that nobody has is no stream of the corpus.
+LEAST_LABELLED, MOST_MISSING = 0.001, 0.99
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,8 @@ class Premise:
         affect: stream → share of the affect in the variance of the one channel in eight that follows it.
         disagree: share of the segments of each split whose label has the opposite sign of what the words say; voice
             and face follow the label.
+        labelled: share of the train segments that bear a label; those of valid and test all do.
+        missing: stream → share of the segments of each split that lack it.
 
     Raises:
         ValueError: an unknown stream, or a share out of range.
@@ -26,10 +34,14 @@ class Premise:
 
     affect: Mapping[str, float] = field(default_factory=dict)
     disagree: float = 0.0
+    labelled: float = 1.0
+    missing: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
-        _check_shares("--affect", self.affect)
+        _check_shares("--affect", self.affect, 1)
         check_number("--disagree", self.disagree, low=0, high=1)
+        check_number("--labelled", self.labelled, low=LEAST_LABELLED, high=1)
+        _check_shares("--missing", self.missing, MOST_MISSING)
 
     @property
     def streams(self) -> tuple[Stream, Stream]:
@@ -43,12 +55,53 @@ class Premise:
     @property
     def is_default(self) -> bool:
         """Whether the world is that of the embedded corpus."""
-        return self.streams == (AUDIO, VIDEO) and not self.disagree
+        others = self.disagree or self.labelled < 1 or self.has_missing
+        return self.streams == (AUDIO, VIDEO) and not others
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether some segments lack a stream."""
+        return any(self.missing.values())
 
     def described(self) -> PremiseTruth:
         """What `ground_truth.json` says of it."""
         affect = {stream.name: stream.affect_share for stream in self.streams}
-        return {"affect": affect, "disagree": self.disagree}
+        missing = {stream.name: self.missing.get(stream.name, 0.0) for stream in self.streams}
+        return {"affect": affect, "disagree": self.disagree, "labelled": self.labelled, "missing": missing}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Which segments bear a label, and which have a stream.
+
+    Args:
+        labelled: `(segments,)` bool.
+        present: modality → `(segments,)` bool; all have text.
+    """
+
+    labelled: np.ndarray
+    present: Mapping[str, np.ndarray]
+
+    def have(self, names: Iterable[str]) -> np.ndarray:
+        """`(segments,)` bool, those that have all of the named modalities."""
+        return np.all([self.present[name] for name in names], axis=0)
+
+
+def plant(rng: np.random.Generator, premise: Premise, fold: np.ndarray) -> Planted:
+    """Choose the segments that lack a label or a stream; more of them include those of fewer.
+
+    Args:
+        rng: what to draw with.
+        premise: the shares.
+        fold: `(segments,)` int, index into `SPLITS`.
+    """
+    # Each choice has a generator of its own, so that none depends on another's share.
+    of_label, *of_streams = rng.spawn(1 + len(premise.streams))
+    present = {"text": np.ones(len(fold), dtype=bool)}
+    for own, stream in zip(of_streams, premise.streams, strict=True):
+        present[stream.name] = choose_share(own, 1.0 - premise.missing.get(stream.name, 0.0), fold, least=1)
+    labelled = choose_share(of_label, premise.labelled, fold, least=1) | (fold != SPLITS.index("train"))
+    return Planted(labelled, present)
 
 
 def parse_shares(flag: str, text: str | None) -> dict[str, float]:
@@ -72,7 +125,7 @@ def parse_shares(flag: str, text: str | None) -> dict[str, float]:
     return shares
 
 
-def _check_shares(flag: str, shares: Mapping[str, float]) -> None:
+def _check_shares(flag: str, shares: Mapping[str, float], most: float) -> None:
     known = (AUDIO.name, VIDEO.name)
     for name, share in shares.items():
         if name not in known:
@@ -80,4 +133,4 @@ def _check_shares(flag: str, shares: Mapping[str, float]) -> None:
                 f"{flag} names an unknown stream. Expected some of {list(known)}. "
                 f"Received: {flag.removeprefix('--')}={name!r}. Correct the name."
             )
-        check_number(f"{flag} {name}", share, low=0, high=1)
+        check_number(f"{flag} {name}", share, low=0, high=most)

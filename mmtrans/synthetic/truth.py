@@ -44,17 +44,31 @@ class MajorityScores(TypedDict):
 
 
 class PremiseTruth(TypedDict):
-    """What the world is like, as `Premise` has it: `affect` by stream."""
+    """What the world is like, as `Premise` has it: `affect` and `missing` by stream."""
 
     affect: dict[str, float]
     disagree: float
+    labelled: float
+    missing: dict[str, float]
+
+
+class PlantedTruth(TypedDict):
+    """Numbers of segments that bear a label, and that have a stream."""
+
+    labelled: int
+    audio: int
+    video: int
 
 
 class _OfOtherWorlds(TypedDict, total=False):
-    """What is added where the world is not that of the embedded corpus; `unions` is by modalities, `text+audio`."""
+    """What is added where the world is not that of the embedded corpus.
+
+    `unions` is by modalities, such as `text+audio`, and `planted` by split.
+    """
 
     unions: dict[str, SentimentTruth]
     premise: PremiseTruth
+    planted: dict[str, PlantedTruth]
 
 
 class GroundTruth(_OfOtherWorlds):

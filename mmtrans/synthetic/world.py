@@ -208,13 +208,14 @@ def draw_text(
     return Text(video, num_words, stem * len(POLARITIES) + polarity, text_affect, affect, label, disagree)
 
 
-def choose_share(rng: np.random.Generator, share: float, fold: np.ndarray) -> np.ndarray:
+def choose_share(rng: np.random.Generator, share: float, fold: np.ndarray, least: int = 0) -> np.ndarray:
     """Choose a share of the segments of each fold; a smaller share is part of a larger.
 
     Args:
         rng: what to draw with.
         share: between 0 and 1.
         fold: `(segments,)` int.
+        least: number that is chosen of each fold in any case.
 
     Returns:
         `(segments,)` bool, true for those that are chosen.
@@ -222,7 +223,7 @@ def choose_share(rng: np.random.Generator, share: float, fold: np.ndarray) -> np
     chosen = np.zeros(len(fold), dtype=bool)
     for value in np.unique(fold):
         members = rng.permutation(np.flatnonzero(fold == value))
-        chosen[members[: round(share * len(members))]] = True
+        chosen[members[: max(least, round(share * len(members)))]] = True
     return chosen
 
 

@@ -32,6 +32,12 @@ def test_it_writes_a_corpus_and_returns_the_ceilings(tmp_path, capsys):
         (["--affect", ".2"], "--affect is not understood. Expected audio=SHARE, video=SHARE or both, with a comma"),
         (["--affect", "audio=1_0"], "Received: affect='audio=1_0'. Write for example --affect audio=.3,video=.1."),
         (["--affect", "audio=.1,audio=.2"], "--affect is not understood."),
+        (
+            ["--labelled", "1.5"],
+            "--labelled is out of range. Expected a value between 0.001 and 1. Received",
+        ),
+        (["--missing", "half"], "--missing is not understood. Expected audio=SHARE, video=SHARE or both, with a comma"),
+        (["--labelled", ".5", "--unlabelled"], "A corpus without labels has no share that bears one."),
         (["--affect", "audio=nan"], "--affect audio is out of range."),
     ],
 )
@@ -54,9 +60,12 @@ def test_a_place_that_is_taken_is_left_alone(tmp_path, capsys):
 def test_it_shows_what_a_world_allows(tmp_path, capsys):
     path = tmp_path / "corpus"
     argv = ["--videos", "3", "--affect", "audio=.3, video=0", "--disagree", ".2"]
+    argv += ["--labelled", ".5", "--missing", "video=.4"]
     assert main(["synthesize", str(path), *argv]) == 0
     truth = json.loads((path / "ground_truth.json").read_text())
-    assert truth["premise"] == {"affect": {"audio": 0.3, "video": 0.0}, "disagree": 0.2}
+    missing = {"audio": 0.0, "video": 0.4}
+    affect = {"audio": 0.3, "video": 0.0}
+    assert truth["premise"] == {"affect": affect, "disagree": 0.2, "labelled": 0.5, "missing": missing}
     out = capsys.readouterr().out
     for source, best in {"text": truth["text"], **truth["unions"]}.items():
         row = next(line for line in out.splitlines() if line.split()[1:2] == [source])

@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmtrans.sources.open import open_corpus
 from mmtrans.synthetic import ceilings
 from mmtrans.synthetic import world as equations
 from mmtrans.synthetic.corpus import synthesize
+from mmtrans.synthetic.csd_files import FILES
 from mmtrans.synthetic.ground_truth import UNIONS
 from mmtrans.synthetic.posterior import posterior_of, scores
 from mmtrans.synthetic.premise import Premise
 from tests.synthetic.test_corpus import align, read
+from tfrecords.schema import MODALITIES
 
 DEFAULT = Path(__file__).parent / "default-world.json"
 PREMISE = Premise(affect={"audio": 0.3, "video": 0.12}, disagree=0.25)
@@ -195,10 +198,107 @@ def test_affect_has_its_share_of_its_channel(made):
     squared = np.array([np.corrcoef(channel, affect)[0, 1] ** 2 for channel in channels.T])
     assert squared[-1] == pytest.approx(0.6, abs=0.08)
     assert squared[:-1].max() < 0.02
-    assert truth["premise"] == {"affect": {"audio": 0.6, "video": 0.043}, "disagree": 0.3}
+    premise = {"disagree": 0.3, "labelled": 1.0, "missing": {"audio": 0.0, "video": 0.0}}
+    assert truth["premise"] == {"affect": {"audio": 0.6, "video": 0.043}, **premise}
     assert set(truth["unions"]) == {"text+audio", "text+video", "audio+video", "text+audio+video"}
     assert set(truth["unions"]["text+audio"]["splits"]) == {"train", "valid", "test", "all"}
     assert json.loads((directory / "ground_truth.json").read_text()) == truth
+    assert truth["equations"].endswith("has the opposite sign.")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The default world of six videos."""
+    directory = tmp_path_factory.mktemp("whole") / "corpus"
+    return directory, synthesize(directory, videos=6, seed=2)
+
+
+def by_split(directory):
+    """Video → its split."""
+    folds = json.loads((directory / "folds.json").read_text())
+    return {video: split for split, videos in folds.items() for video in videos}
+
+
+def test_train_bears_labels_in_the_share_asked_for_and_nothing_else_differs(whole, tmp_path):
+    directory, complete = whole
+    truth = synthesize(tmp_path / "corpus", videos=6, seed=2, labelled=0.05)
+    for path in directory.iterdir():
+        if path.name not in (FILES["labels"][0], "ground_truth.json"):
+            assert path.read_bytes() == (tmp_path / "corpus" / path.name).read_bytes()
+    split_of, told = by_split(directory), {"train": [], "valid": [], "test": []}
+    known = read(directory, "labels")
+    for video, (labels, _) in read(tmp_path / "corpus", "labels").items():
+        has_label = np.isfinite(labels[:, 0])
+        np.testing.assert_array_equal(labels[has_label], known[video][0][has_label])
+        told[split_of[video]] += has_label.tolist()
+    assert sum(told["train"]) == round(0.05 * len(told["train"])) > 0
+    assert all(told["valid"] + told["test"])
+    assert {split: truth["planted"][split]["labelled"] for split in told} == {s: sum(told[s]) for s in told}
+    assert {name: truth[name] for name in MODALITIES} == {name: complete[name] for name in MODALITIES}
+    assert truth["baselines"]["test"]["mean_mae"] != complete["baselines"]["test"]["mean_mae"]
+
+
+def test_a_missing_stream_is_absent_from_its_segments_and_from_their_ceilings(whole, tmp_path):
+    missing = {"audio": 0.5, "video": 0.25}
+    truth = synthesize(tmp_path / "corpus", videos=6, seed=2, missing=missing)
+    split_of = by_split(whole[0])
+    assert by_split(tmp_path / "corpus") == split_of
+    complete = {segment.id: segment for segment in open_corpus(whole[0]).read()}
+    corpus = open_corpus(tmp_path / "corpus")
+    segments = {segment.id: segment for segment in corpus.read()}
+    assert set(segments) == set(complete)
+    for id_, segment in segments.items():
+        assert "text" in segment.features
+        assert (segment.tokens, segment.label) == (complete[id_].tokens, complete[id_].label)
+        for name, values in segment.features.items():
+            np.testing.assert_array_equal(values, complete[id_].features[name])
+    for split in ("train", "valid", "test"):
+        ids = [id_ for id_ in segments if split_of[segments[id_].video_id] == split]
+        for name, share in missing.items():
+            present = sum(name in segments[id_].features for id_ in ids)
+            assert present == round((1 - share) * len(ids)) == truth["planted"][split][name]
+    both = [{"audio", "video"} <= set(segment.features) for segment in segments.values()]
+    assert np.mean(both) == pytest.approx(0.375, abs=0.12)
+    assert not any("without frames" in name for name in corpus.cleaning)
+    assert truth["text"] == whole[1]["text"]
+    for name in ("audio", "video"):
+        assert truth[name]["acc2_non0"] == whole[1][name]["acc2_non0"]
+        assert truth[name]["splits"] != whole[1][name]["splits"]
+    labels = np.array([segment.label for segment in segments.values() if "audio" in segment.features])
+    right = truth["audio"]["splits"]["all"]["acc2_non0"] * (labels != 0).sum()
+    assert right == pytest.approx(round(right), abs=0.02)
+
+
+def test_a_stream_that_is_nearly_always_missing_is_there_once_in_each_split(tmp_path):
+    truth = synthesize(tmp_path / "corpus", videos=3, missing={"audio": 0.99, "video": 0.99}, labelled=0.001)
+    held_out = sum(truth["baselines"][split]["segments"] for split in ("valid", "test"))
+    assert truth["planted"]["all"] == {"labelled": 1 + held_out, "audio": 3, "video": 3}
+    assert all(np.isfinite(value) for value in flat(truth).values())
+
+
+def test_splits_share_no_video_and_no_sentence(made):
+    directory, _ = made
+    words, split_of = read(directory, "words"), by_split(directory)
+    assert set(split_of) == set(words)
+    said = {}
+    for video, (_, spans) in read(directory, "labels").items():
+        tokens, times = words[video]
+        for start, end in spans:
+            rows = (times[:, 0] >= start - 1e-6) & (times[:, 1] <= end + 1e-6)
+            sentence = tuple(word for word in tokens[rows, 0] if word != b"sp")
+            if len(sentence) > 4:
+                said.setdefault(sentence, set()).add(split_of[video])
+    assert len(said) > 200
+    assert all(len(splits) == 1 for splits in said.values())
+    first = {video: frames[0].tobytes() for video, (frames, _) in read(directory, "audio").items()}
+    assert len(set(first.values())) == len(words)
+
+
+def test_unlabelled_speech_of_the_same_world_is_of_the_same_premise(made, tmp_path):
+    truth = synthesize(tmp_path / "corpus", videos=3, seed=5, affect={"audio": 0.6}, disagree=0.3, unlabelled=True)
+    assert truth["unions"]["text+audio"]["mae"] == made[1]["unions"]["text+audio"]["mae"]
+    assert truth["planted"]["all"]["labelled"] == 0
+    assert not set(by_split(tmp_path / "corpus")) & set(by_split(made[0]))
 
 
 def test_the_default_world_is_as_it_was(tmp_path):
@@ -234,6 +334,13 @@ def flat(tree, path=""):
             r"^--affect audio is out of range\. Expected a value between 0 and 1\. Received: ",
         ),
         ({"affect": {"text": 0.1}}, r"^--affect names an unknown stream\. Expected some of \['audio', 'video'\]\. Rec"),
+        (
+            {"labelled": 0.0},
+            r"^--labelled is out of range\. .* between 0\.001 and 1\. Received: labelled=0\.0\. ",
+        ),
+        ({"missing": {"video": 1.0}}, r"^--missing video is out of range\. Expected .* between 0 and 0\.99\. Received"),
+        ({"missing": {"text": 0.5}}, r"^--missing names an unknown stream\. .* Received: missing='text'\. "),
+        ({"labelled": 0.5, "unlabelled": True}, r"^A corpus without labels .* labelled=0\.5\. Leave one out\.$"),
         ({"affect": {"audio": float("nan")}}, r"^--affect audio is out of range\. .* Received: affect audio=nan\. "),
     ],
 )
