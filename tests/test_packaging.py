@@ -37,6 +37,18 @@ def test_a_wheel_holds_all_modules_and_the_files_beside_them(built):
     assert names >= {"mmtrans/py.typed", "tfrecords/py.typed", "mmtrans/report/page.html.j2", "tfrecords/schema.py"}
 
 
+def test_a_source_archive_holds_the_whole_checkout(built):
+    names = set((built / "mmtrans.egg-info" / "SOURCES.txt").read_text(encoding="utf-8").split("\n"))
+    lanes = {"constraints.txt", "constraints-addons.txt", "requirements-encoder.txt", "requirements-models.txt"}
+    papers = {"CITATION.cff", "LICENSE", "README.md", "mkdocs.yml"}
+    assert lanes | papers | {"Makefile", ".gitignore", ".pre-commit-config.yaml", "pyproject.toml", "setup.py"} <= names
+    folders = ("benchmarks", "docs", "examples", "mmtrans", "tests", "tfrecords", "tools", ".ci")
+    inner = (path for top in folders for path in (ROOT / top).rglob("*") if path.is_file())
+    files = (path.relative_to(ROOT) for path in inner if "__pycache__" not in path.parts)
+    assert {path.as_posix() for path in files} - names == set()
+    assert [name for name in names if "__pycache__" in name] == []
+
+
 def test_the_version_has_one_home(metadata):
     assert metadata["Version"] == __version__
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
