@@ -131,10 +131,9 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _show(account: ExtractAccount) -> None:
     before = f", {account['done_before']} of them before" if account["done_before"] else ""
-    say(
-        f"{account['recordings']} recordings ({account['seconds']:.1f} s{before}): {account['segments']} segments of "
-        f"{account['speakers']} speakers, {account['words']} words."
-    )
+    recordings, segments = _counted(account["recordings"], "recording"), _counted(account["segments"], "segment")
+    speakers, words = _counted(account["speakers"], "speaker"), _counted(account["words"], "word")
+    say(f"{recordings} ({account['seconds']:.1f} s{before}): {segments} of {speakers}, {words}.")
     for name, number in account["counts"].items():
         say(f"  {number:g} {name}")
     left_out = account["left_out"]
@@ -143,7 +142,13 @@ def _show(account: ExtractAccount) -> None:
     if len(left_out) > _SHOWN:
         warn(f"Left out: {len(left_out) - _SHOWN} more, which corpus.json names.")
     if account["files_aside"]:
-        warn(f"Note: {account['files_aside']} other files of the folder are no clips, by their endings.")
+        warn(
+            f"Note: Left aside: {_counted(account['files_aside'], 'other file')} of the folder, no clip by its ending."
+        )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_lag(account: ExtractAccount, clip_shift: float) -> None:

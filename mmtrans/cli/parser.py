@@ -115,9 +115,14 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, rest: Sequence[str]) -> str:
         """A question for the flags that may have been meant by unknown ones."""
         unknown = [argument.partition("=")[0] for argument in rest if argument.startswith("--")]
-        matches = [difflib.get_close_matches(flag, self._option_string_actions, 1) for flag in unknown]
+        matches = [self._nearest(flag) for flag in unknown]
         meant = dict.fromkeys(match[0] for match in matches if match)
         return f". Did you mean {' and '.join(meant)}?" if meant else ""
+
+    def _nearest(self, flag: str) -> list[str]:
+        """The flag that may have been meant by an unknown one: one that ends so, as --face-fps does, or a like one."""
+        longer = [known for known in self._option_string_actions if known.endswith(flag.removeprefix("-"))]
+        return longer or difflib.get_close_matches(flag, self._option_string_actions, 1)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """As argparse's, which says nothing where stdout takes no help and no version: here that is an OSError."""

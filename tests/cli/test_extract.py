@@ -32,7 +32,7 @@ def test_clips_become_a_corpus_and_records(clips, tmp_path, capsys):
     assert json.loads(lines[-1])["segments"] == 3
     assert err.splitlines() == [
         "mmtrans: Left out: broken.mp4: FFmpeg cannot open it: Invalid data found when processing input.",
-        "mmtrans: Note: 1 other files of the folder are no clips, by their endings.",
+        "mmtrans: Note: Left aside: 1 other file of the folder, no clip by its ending.",
     ]
     assert main(["extract", str(clips), corpus]) == 0
     assert capsys.readouterr().out.startswith("4 recordings (1.8 s, 4 of them before): ")

@@ -51,6 +51,7 @@ def test_flags_round_trip(units, dropout, bidirectional, cell, seed):
         (["train", "--epoch", "3"], "arguments: --epoch 3. Did you mean --epochs? See `mmtrans train --help`.\n"),
         (["train", "--unit=3", "--bach-size", "4"], "Did you mean --units and --batch-size? See"),
         (["train", "--zzz"], "mmtrans train: Unrecognized arguments: --zzz. See `mmtrans train --help`.\n"),
+        (["extract", "a", "b", "--fps", "3"], "Did you mean --face-fps? See `mmtrans extract --help`.\n"),
         (["synthesise", "a"], "Did you mean synthesize? See `mmtrans --help`.\n"),
     ],
 )
