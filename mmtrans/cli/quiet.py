@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmtrans.system import quiet
 from mmtrans.system.console import passing
+from mmtrans.system.garbage import set_imports_aside
 from mmtrans.system.quiet import import_keras_alone, silent_stderr
 
 if TYPE_CHECKING:
@@ -50,3 +51,4 @@ def import_for_tasks(options: EngineOptions) -> None:
         else:
             leave_gpus_to_workers()
         import_tensorflow()
+    set_imports_aside()

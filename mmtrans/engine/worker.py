@@ -26,6 +26,7 @@ from mmtrans.engine.engine import Work
 from mmtrans.engine.fitness import Fitness, place_of
 from mmtrans.engine.logs import printing_to
 from mmtrans.system import interrupts
+from mmtrans.system.garbage import set_imports_aside
 
 #: Between two looks of a worker at whether somebody still waits for the task that it does.
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -144,6 +145,7 @@ def _done(job: Job, order: Order) -> Any:
     work, task = loads(order.content)
     if job.name not in _started:
         work.start()
+        set_imports_aside()
         _started.add(job.name)
     return work(task)
 

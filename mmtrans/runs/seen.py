@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmtrans.data.records import Records
 from mmtrans.system.files import write_atomically
 from tfrecords.stored import read_json
+
+if TYPE_CHECKING:
+    from mmtrans.data.records import Records
 
 #: File in a run directory. Runs of the first releases have none.
 SEEN = "segments.json"
@@ -56,6 +59,8 @@ def ids_in_records(path: Path, manifest_hash: str) -> frozenset[str] | None:
         path: directory of the records.
         manifest_hash: hash that their manifest had.
     """
+    from mmtrans.data.records import Records
+
     try:
         records = Records.open(path, splits=SEEN_SPLITS)
     except (FileNotFoundError, ValueError):

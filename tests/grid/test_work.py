@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -98,3 +100,10 @@ def test_records_that_are_replaced_before_the_evaluation_are_refused(tiny, tmp_p
     with pytest.raises(ValueError, match=r"The run's records are others by now\."):
         Workplace(grid.path, records, grid.splits)(*grid.tasks())
     assert not list((grid.path / "runs").iterdir())
+
+
+def test_a_worker_is_given_its_work_without_tensorflow():
+    code = "import sys, mmtrans.grid.work, mmtrans.search.work; sys.exit('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    # It imports it as the commands do, without what Keras loads for parts that are not used.
+    assert done.returncode == 0, done.stderr
