@@ -14,7 +14,10 @@ class Scores(TypedDict):
 
 
 class SentimentTruth(Scores):
-    """What the best predictor from text or a stream is expected to reach, and split → what it reaches."""
+    """What the best predictor from a source is expected to reach, and split → what it reaches.
+
+    A split is left out where none of its segments that have the source has a label other than 0.
+    """
 
     splits: dict[str, Scores]
 

@@ -172,17 +172,15 @@ def test_words_and_labels_disagree_in_the_share_asked_for(made):
     assert share == pytest.approx(0.3, abs=3 * np.sqrt(0.21 / clear.sum()))
 
 
-def test_the_share_of_disagreement_is_exact_in_each_fold():
-    world, fold = equations.draw_world(np.random.default_rng(0)), np.array([0, 0, 0, 1, 2])
-    text = equations.draw_text(np.random.default_rng(1), world, np.full(5, 20), fold, 0.3)
-    opposite = np.abs(text.affect + text.text_affect) < np.abs(text.affect - text.text_affect)
-    clear = np.abs(text.text_affect) > 1.0
-    assert (opposite[clear].mean()) == pytest.approx(0.3, abs=0.25)
-    chosen = equations.choose_share(np.random.default_rng(2), 0.3, fold[text.video])
-    assert [chosen[fold[text.video] == value].sum() for value in range(3)] == [18, 6, 6]
-    more = equations.choose_share(np.random.default_rng(2), 0.45, fold[text.video])
+def test_a_share_is_exact_in_each_fold_and_holds_smaller_ones():
+    fold = np.repeat([0, 1, 2, 0], [50, 20, 20, 10])
+    chosen = equations.choose_share(np.random.default_rng(2), 0.3, fold)
+    assert [chosen[fold == value].sum() for value in range(3)] == [18, 6, 6]
+    more = equations.choose_share(np.random.default_rng(2), 0.45, fold)
+    assert [more[fold == value].sum() for value in range(3)] == [27, 9, 9]
     assert more[chosen].all()
-    assert not chosen[~more].any()
+    assert not equations.choose_share(np.random.default_rng(2), 0.0, fold).any()
+    assert equations.choose_share(np.random.default_rng(2), 0.0, fold, least=1).sum() == 3
 
 
 def test_affect_has_its_share_of_its_channel(made):
