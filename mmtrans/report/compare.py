@@ -128,7 +128,7 @@ def compute(grid: CollectedGrid, draws: int = 10_000) -> Results:
     most = max(grid.trained.values(), key=lambda trained: len(trained.ids))
     comparisons = {kind: dict(_comparisons(grid, kind, draws)) for kind in KINDS}
     variants = {
-        variant: _compare(trained, grid.trained[variant.plain], draws)
+        variant: compare_runs(trained, grid.trained[variant.plain], draws)
         for variant, trained in grid.trained.items()
         if variant.name and variant.plain in grid.trained
     }
@@ -213,11 +213,11 @@ def _comparisons(grid: CollectedGrid, kind: str, draws: int) -> Iterator[tuple[s
             continue
         baseline = baseline_of(kind, recipe, tuple(grid.trained))
         if baseline is not None:
-            yield variant.recipe, _compare(trained, grid.trained[baseline], draws)
+            yield variant.recipe, compare_runs(trained, grid.trained[baseline], draws)
 
 
-def _compare(a: Trained, b: Trained, draws: int) -> Comparison:
-    """Compares absolute errors on the segments that both scored."""
+def compare_runs(a: Trained, b: Trained, draws: int = 10_000) -> Comparison:
+    """Compares the absolute errors of the runs of two variants on the segments that both scored."""
     _, in_a, in_b = np.intersect1d(a.ids, b.ids, return_indices=True)
     ours, theirs = (np.abs(x.predictions[:, i] - x.labels[i]) for x, i in ((a, in_a), (b, in_b)))
     return Comparison(b.variant, len(in_a), compare_seeds(ours, theirs, [a.videos[i] for i in in_a], draws=draws))

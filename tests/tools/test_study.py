@@ -1,0 +1,149 @@
+"""A study: the one that ships at toy size, its figures against NumPy, and what its file may not say."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mmtrans.config import Config
+from mmtrans.grid.variants import config_of, parse_variants, rows_of
+from mmtrans.report.numbers import MINUS
+from tools.study import commands_for, main, read_study
+from tools.study_map import plot_map
+from tools.study_results import findings, to_markdown
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "translation_pays.yaml"
+
+SIZES = dict.fromkeys(("units", "decoder_units", "attention_units", "regressor_units"), 4)
+
+
+def write(path, **fields):
+    path.write_text(yaml.safe_dump(fields), encoding="utf-8")
+    return path
+
+
+def estimated(value, low=None, high=None):
+    return {"value": value, "low": low, "high": high}
+
+
+def errors_of(grid, name):
+    """Absolute errors on test, in the order of their ids."""
+    with open(grid / "runs" / name / "predictions.csv", newline="") as file:
+        rows = sorted((row["id"], row) for row in csv.DictReader(file) if row["split"] == "test")
+    return np.array([abs(float(row["prediction"]) - float(row["label"])) for _, row in rows])
+
+
+def test_the_study_that_ships_has_the_rows_of_its_question():
+    study = read_study(EXAMPLE)
+    config = Config(**study.config)
+    variants = parse_variants(study.variants, config, "variants")
+    rows = rows_of(study.recipes, study.controls, study.label_fractions, variants, config)
+    whole = ["T", "T->A", "concat(T,A)", *(f"T->A [{name}]" for name in variants), "T->A, untrained"]
+    few = [f"{row}, {share} % of the labels" for share in (2, 10) for row in whole]
+    assert [row.title for row in rows] == [*whole, *few]
+    assert list(variants) == ["both", "joint", "joint-both", "pretrained-both"]
+    made = config_of(rows[9], variants, config)
+    assert (made.plan.label_fraction, made.plan.valid_share) == (0.02, 0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_study_that_ships_runs_at_toy_size(tmp_path, capsys):
+    fields = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    fields |= {"worlds": {"small": {"seed": 3}}, "synthesize": {"videos": 6}, "controls": False, "seeds": 1}
+    fields |= {"recipes": ["T", "T->A"], "label_fractions": []}
+    fields["variants"] = {"pretrained-both": fields["variants"]["pretrained-both"]}
+    fields["pretrained"]["synthesize"] = {"videos": 5}
+    fields["config"] |= {"epochs": 1, "bidirectional": False, **SIZES}
+    file, out = write(tmp_path / "toy.yaml", **fields), tmp_path / "out"
+    assert main([str(file), "--out", str(out)]) == 0
+    assert "has nowhere a lower error than T by an interval clear of zero" in capsys.readouterr().out
+    world, grid = json.loads((out / "results.json").read_text())["worlds"]["small"], out / "worlds/small/grid"
+    assert [cell["row"] for cell in world["cells"]] == ["T", "T->A", "T->A [pretrained-both]"]
+    found = world["cells"][2]
+    ours, theirs = (errors_of(grid, f"{name}-seed-0") for name in ("T_to_A+pretrained-both", "T"))
+    assert found["mae"]["value"] == pytest.approx(ours.mean(), abs=1e-5)
+    assert found["difference"]["value"] == pytest.approx(ours.mean() - theirs.mean(), abs=1e-5)
+    labels = json.loads((grid / "runs/T-seed-0/environment.json").read_text())["labels"]
+    assert (found["train_labels"], found["valid_labels"]) == (labels["train"]["seen"], labels["valid"]["seen"])
+    assert (out / "map.png").is_file()
+    # What is there is not made again, and another world is no longer this one.
+    place = grid.parent
+    again = list(commands_for(read_study(file), {"videos": 6, "seed": 3}, place))
+    assert [command[0] for command in again] == ["train", "grid"]
+    assert again[1][again[1].index("--variants") + 1] == str(place / "variants.yaml")
+    write(file, **{**fields, "synthesize": {"videos": 7}})
+    assert main([str(file), "--out", str(out)]) == 2
+    assert "The world was made otherwise. Expected synthesize: {'videos': 6, 'seed': 3}." in capsys.readouterr().err
+
+
+def cell(row, share, difference, value=0.5):
+    counts = {"train_labels": round(200 * share), "valid_labels": round(40 * share), "seeds": 2}
+    return {"row": row, "label_fraction": share, **counts, "mae": estimated(value), "difference": difference}
+
+
+FOUND = {
+    "against": "T",
+    "worlds": {
+        name: {
+            "split": "test",
+            "segments": 99,
+            "videos": 14,
+            "cells": [cell("T", share, None) for share in (0.1, 1.0)]
+            + [
+                cell("T->A", 0.1, estimated(shift + 0.02, shift, shift + 0.04)),
+                cell("T->A", 1.0, estimated(0.3, 0.2, 0.4)),
+                cell("A->T", 1.0, estimated(-0.01, -0.05, 0.03)),
+            ],
+        }
+        for name, shift in (("weak", 0.01), ("strong", -0.09))
+    },
+}
+
+
+def test_findings_tell_where_a_row_is_better_or_how_near_it_comes():
+    assert [sentence.replace(MINUS, "-") for sentence in findings(FOUND)] == [
+        "T->A has a lower error than T, by an interval clear of zero, in 1 of 4 cases, and a higher one in 3: strong "
+        "with 10 % of the labels.",
+        "A->T has nowhere a lower error than T by an interval clear of zero, and a higher one in 0 of 2 cases; at best "
+        "-.010 [-.050, .030] in weak with all labels.",
+    ]
+
+
+def test_a_table_has_a_row_a_row_and_a_pair_of_columns_a_share():
+    lines = to_markdown(FOUND).replace(MINUS, "-").splitlines()
+    start = lines.index("## strong")
+    assert lines[start + 2] == "test split: 99 segments of 14 videos."
+    assert lines[start + 4] == (
+        "|  | 10 % of the labels: 20 of train, 4 of valid | against T | all labels: 200 of train, 40 of valid | "
+        "against T |"
+    )
+    assert lines[start + 7] == "| T->A | .500 | -.070 [-.090, -.050] | .500 | .300 [.200, .400] |"
+    assert lines[start + 8] == "| A->T |  |  | .500 | -.010 [-.050, .030] |"
+
+
+def test_the_map_is_drawn_where_cells_are_missing(tmp_path):
+    plot_map(tmp_path / "map.png", FOUND)
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+GOOD = {"worlds": {"a": {}}, "recipes": ["T", "T->A"], "against": "T"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"recipe": "T"}, r"Not a study\. Expected worlds, .*unknown field `recipe`.*study\.yaml\)\. See examples"),
+        ({"seeds": "five"}, r"Not a study\. .*Expected `int`, got `str`"),
+        ({"worlds": {}}, r"A study has worlds, .*Received: worlds=none"),
+        ({"worlds": {"a/b": {}}}, r"A study has worlds, .*Received: worlds=\['a/b'\]"),
+        ({"against": "A"}, r"held against no row\. Expected one of \['T', 'T->A'\]\. Received: against=A"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused(tmp_path, fields, message):
+    assert read_study(write(tmp_path / "good.yaml", **GOOD)).recipes == ["T", "T->A"]
+    with pytest.raises(ValueError, match=message):
+        read_study(write(tmp_path / "study.yaml", **{**GOOD, **fields}))

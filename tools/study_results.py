@@ -1,0 +1,179 @@
+"""What a study found: the error of each row in each world, against that of one row with the same labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypedDict
+
+from mmtrans.grid.variants import Variant
+from mmtrans.report.collect import CollectedGrid
+from mmtrans.report.compare import compare_runs, compute
+from mmtrans.report.numbers import interval_text, number_text
+from mmtrans.runs.labels import Labels
+
+
+class Estimated(TypedDict):
+    """A number with its 95 % interval over videos and seeds; `None` where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Cell(TypedDict):
+    """A row with some share of the train labels.
+
+    `train_labels` and `valid_labels` are the most that a run of it has seen. `difference` is that of the MAE to the row
+    that all are held against, negative where this row is better; `None` for that row itself.
+    """
+
+    row: str
+    label_fraction: float
+    train_labels: int
+    valid_labels: int
+    seeds: int
+    mae: Estimated
+    difference: Estimated | None
+
+
+class World(TypedDict):
+    """What was found in a world."""
+
+    split: str
+    segments: int
+    videos: int
+    cells: list[Cell]
+
+
+class Results(TypedDict):
+    """What was found in all worlds; `against` is the recipe that rows are held against."""
+
+    against: str
+    worlds: dict[str, World]
+
+
+def world_results(grid: CollectedGrid, against: str) -> World:
+    """What the grid of a world found.
+
+    Args:
+        grid: the grid.
+        against: the recipe that rows are held against, with the same labels.
+    """
+    results, cells = compute(grid), list[Cell]()
+    for variant, row in results.rows.items():
+        trained, difference = grid.trained[variant], None
+        beside = grid.trained.get(Variant(against, label_fraction=variant.label_fraction))
+        if beside is not None and beside is not trained:
+            found = compare_runs(trained, beside).difference
+            difference = Estimated(value=found.mean, low=found.low, high=found.high)
+        mae = row.figures["mae"]
+        cells.append(
+            {
+                "row": replace(variant, label_fraction=1.0).title,
+                "label_fraction": variant.label_fraction,
+                "train_labels": _most(trained.labels_seen, "train"),
+                "valid_labels": _most(trained.labels_seen, "valid"),
+                "seeds": len(row.seeds),
+                "mae": {"value": mae.mean, "low": mae.low, "high": mae.high},
+                "difference": difference,
+            }
+        )
+    largest = results.largest
+    return {
+        "split": grid.description["metric_split"],
+        "segments": largest.segments,
+        "videos": largest.videos,
+        "cells": cells,
+    }
+
+
+def _most(labels: tuple[dict[str, Labels], ...], split: str) -> int:
+    return max((seen[split]["seen"] for seen in labels), default=0)
+
+
+def shares_of(results: Results) -> list[float]:
+    """The shares of the labels of a study, ascending."""
+    return sorted({cell["label_fraction"] for world in results["worlds"].values() for cell in world["cells"]})
+
+
+def rows_of(results: Results) -> list[str]:
+    """The rows of a study that are held against another, in its order."""
+    cells = (cell for world in results["worlds"].values() for cell in world["cells"])
+    return list(dict.fromkeys(cell["row"] for cell in cells if cell["difference"] is not None))
+
+
+def findings(results: Results) -> Iterator[str]:
+    """Where rows have a lower error than the one that they are held against, a sentence a row."""
+    against = results["against"]
+    for row in rows_of(results):
+        found = [
+            (cell["difference"], f"{name} with {share_text(cell)}")
+            for name, world in results["worlds"].items()
+            for cell in world["cells"]
+            if cell["row"] == row and cell["difference"] is not None
+        ]
+        better = [place for difference, place in found if is_clear(difference) and difference["value"] < 0]
+        worse = sum(is_clear(difference) and difference["value"] > 0 for difference, _ in found)
+        if better:
+            yield (
+                f"{row} has a lower error than {against}, by an interval clear of zero, in {len(better)} of "
+                f"{len(found)} cases, and a higher one in {worse}: {'; '.join(better)}."
+            )
+            continue
+        nearest, place = min(found, key=lambda case: case[0]["value"])
+        yield (
+            f"{row} has nowhere a lower error than {against} by an interval clear of zero, and a higher one in {worse} "
+            f"of {len(found)} cases; at best {_text(nearest)} in {place}."
+        )
+
+
+def is_clear(difference: Estimated) -> bool:
+    """Whether the interval of a difference does not hold zero."""
+    low, high = difference["low"], difference["high"]
+    return low is not None and high is not None and not low <= 0 <= high
+
+
+def share_text(cell: Cell) -> str:
+    """How many labels a row had: `2 % of the labels`."""
+    return "all labels" if cell["label_fraction"] == 1 else f"{100 * cell['label_fraction']:g} % of the labels"
+
+
+def to_markdown(results: Results) -> str:
+    """What was found in words, and a table for each world."""
+    against = results["against"]
+    lines = [
+        f"MAE, and its difference to that of {against} with the same labels, with 95 % intervals over videos and "
+        "seeds, which are not corrected for their number. Negative is better.",
+        "",
+        *(f"- {sentence}" for sentence in findings(results)),
+    ]
+    for name, world in results["worlds"].items():
+        amount = f"{world['split']} split: {world['segments']} segments of {world['videos']} videos."
+        lines += ["", f"## {name}", "", amount, ""]
+        lines += _table(world, against)
+    return "\n".join(lines) + "\n"
+
+
+def _table(world: World, against: str) -> Iterator[str]:
+    shares = sorted({cell["label_fraction"] for cell in world["cells"]})
+    cells = {(cell["row"], cell["label_fraction"]): cell for cell in world["cells"]}
+    head = [""]
+    for share in shares:
+        seen = [cell for cell in cells.values() if cell["label_fraction"] == share]
+        counts = [max(cell[name] for cell in seen) for name in ("train_labels", "valid_labels")]
+        head += [f"{share_text(seen[0])}: {counts[0]} of train, {counts[1]} of valid", f"against {against}"]
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in dict.fromkeys(cell["row"] for cell in world["cells"]):
+        texts = [row]
+        for share in shares:
+            cell = cells.get((row, share))
+            texts += ["", ""] if cell is None else [_text(cell["mae"]), _text(cell["difference"])]
+        yield "| " + " | ".join(texts) + " |"
+
+
+def _text(number: Estimated | None) -> str:
+    if number is None:
+        return ""
+    return f"{number_text(number['value'])} {interval_text(number['low'], number['high'], 3)}".strip()
