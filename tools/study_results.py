@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypedDict
 
+import numpy as np
+
 from mmtrans.grid.variants import Variant
 from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import compare_runs, compute
@@ -14,9 +16,9 @@ from mmtrans.runs.labels import Labels
 
 
 class Estimated(TypedDict):
-    """A number with its 95 % interval over videos and seeds; `None` where there is none."""
+    """A number with its 95 % interval over videos and seeds, if there is one."""
 
-    value: float | None
+    value: float
     low: float | None
     high: float | None
 
@@ -67,7 +69,7 @@ def world_results(grid: CollectedGrid, against: str) -> World:
         if beside is not None and beside is not trained:
             found = compare_runs(trained, beside).difference
             difference = Estimated(value=found.mean, low=found.low, high=found.high)
-        mae = row.figures["mae"]
+        mae, interval = float(np.abs(trained.predictions - trained.labels).mean()), row.figures["mae"]
         cells.append(
             {
                 "row": replace(variant, label_fraction=1.0).title,
@@ -75,7 +77,7 @@ def world_results(grid: CollectedGrid, against: str) -> World:
                 "train_labels": _most(trained.labels_seen, "train"),
                 "valid_labels": _most(trained.labels_seen, "valid"),
                 "seeds": len(row.seeds),
-                "mae": {"value": mae.mean, "low": mae.low, "high": mae.high},
+                "mae": {"value": mae, "low": interval.low, "high": interval.high},
                 "difference": difference,
             }
         )
@@ -113,8 +115,8 @@ def findings(results: Results) -> Iterator[str]:
             for cell in world["cells"]
             if cell["row"] == row and cell["difference"] is not None
         ]
-        better = [place for difference, place in found if is_clear(difference) and difference["value"] < 0]
-        worse = sum(is_clear(difference) and difference["value"] > 0 for difference, _ in found)
+        better = [place for difference, place in found if clear_sign(difference) < 0]
+        worse = sum(clear_sign(difference) > 0 for difference, _ in found)
         if better:
             yield (
                 f"{row} has a lower error than {against}, by an interval clear of zero, in {len(better)} of "
@@ -128,10 +130,12 @@ def findings(results: Results) -> Iterator[str]:
         )
 
 
-def is_clear(difference: Estimated) -> bool:
-    """Whether the interval of a difference does not hold zero."""
+def clear_sign(difference: Estimated) -> int:
+    """The sign of a difference whose interval does not hold zero; 0 of others."""
     low, high = difference["low"], difference["high"]
-    return low is not None and high is not None and not low <= 0 <= high
+    if low is None or high is None:
+        return 0
+    return (low > 0) - (high < 0)
 
 
 def share_text(cell: Cell) -> str:
