@@ -11,9 +11,11 @@ import yaml
 from mmtrans.config import Config
 from mmtrans.grid.variants import config_of, parse_variants, rows_of
 from mmtrans.report.numbers import MINUS
-from tools.study import commands_for, main, read_study
-from tools.study_map import plot_map
-from tools.study_results import findings, to_markdown
+from tools.study.__main__ import main
+from tools.study.commands import commands_for
+from tools.study.definition import read_study
+from tools.study.map import plot_map
+from tools.study.results import findings, to_markdown
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "translation_pays.yaml"
 

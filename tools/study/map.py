@@ -13,7 +13,7 @@ from mmtrans.plotting import INK, MUTED, heading, new_figure, save
 from mmtrans.report.numbers import number_text
 from mmtrans.system.arithmetic import ceil_div
 from mmtrans.system.escape import for_plot
-from tools.study_results import Estimated, Results, clear_sign, rows_of, shares_of
+from tools.study.results import Estimated, Results, clear_sign, rows_of, shares_of
 
 #: Panels side by side.
 COLUMNS = 3
