@@ -44,9 +44,9 @@ def _section(name: str, section: type[Section]) -> tuple[str, ...]:
     rows = (
         [
             f"`{field.name}`",
-            values(field),
             f"`{yaml_of(field.default)}`",
             escaped(field.help),
+            values(field),
             ", ".join(reason for reason in own if reason not in shared),
         ]
         for field, own in idle.items()
@@ -54,7 +54,7 @@ def _section(name: str, section: type[Section]) -> tuple[str, ...]:
     text = escaped(inspect.getdoc(section) or "")
     if shared:
         text += f" No field of it has an effect if {', or if '.join(shared)}."
-    return f"## {name}", text, table(["field", "values", "default", "what it is", "no effect if"], rows)
+    return f"## {name}", text, table(["field", "default", "what it is", "values", "no effect if"], rows)
 
 
 def values(field: Field) -> str:

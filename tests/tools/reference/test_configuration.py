@@ -66,13 +66,13 @@ class Written(Section):
 def test_what_all_fields_of_a_section_need_is_told_once():
     assert _section("sizes", Sizes)[1:] == (
         "How large it is.",
-        "| field | values | default | what it is | no effect if |\n| --- | --- | --- | --- | --- |\n"
-        "| `width` | whole number, 1 or more | `3` | units a&#124;b | the recipe translates nothing |\n"
-        "| `kind` | `a`, `b` | `b` | which &lt;one> |  |",
+        "| field | default | what it is | values | no effect if |\n| --- | --- | --- | --- | --- |\n"
+        "| `width` | `3` | units a&#124;b | whole number, 1 or more | the recipe translates nothing |\n"
+        "| `kind` | `b` | which &lt;one> | `a`, `b` |  |",
     )
     title, text, rows = _section("written", Written)
     assert (title, text) == (
         "## written",
         "What is written. No field of it has an effect if the recipe translates nothing.",
     )
-    assert rows.splitlines()[-1] == "| `rate` | number, 0 to 1 | `0.5` | rate |  |"
+    assert rows.splitlines()[-1] == "| `rate` | `0.5` | rate | number, 0 to 1 |  |"
