@@ -54,9 +54,9 @@ class Shard:
     So a recipe selects segments by selecting shards, and counts are known without reading.
 
     Args:
-        file: name inside the records directory.
-        sha256: of the whole file.
-        bytes: size of the file.
+        file: Name inside the records directory.
+        sha256: SHA-256 of the whole file.
+        bytes: Size of the file.
         segments: number of records.
         bucket_steps: modality present → steps that each record is padded to.
         labelled: whether each record has a label.
@@ -96,7 +96,7 @@ class Summary:
         steps: `aligned` or a modality with its own steps → lengths.
         labels: label, rounded to one of seven values that span its range → segments.
         rows: modality → steps of all segments together.
-        zero_rows: modality → those of them that are all zeros.
+        zero_rows: modality → steps of all segments together that are all zeros.
     """
 
     steps: Mapping[str, Steps]
@@ -113,7 +113,8 @@ class ModalityInfo:
         dim: number of columns.
         aligned: whether the modality's steps are the words' steps.
         feature_names: column names, or `None` where the source has none.
-        mean, std: one float a column over the valid steps of train; `None` where train lacks the modality.
+        mean: Mean of each column over the valid steps of train; `None` where train lacks the modality.
+        std: Standard deviation of each, which models divide by; `None` where train lacks the modality.
         dtype: the type that its values are stored in; what is read of them is float32.
     """
 
@@ -144,13 +145,13 @@ class TextColumns:
 
     Args:
         encoder: the encoder, as it was named; another name of the same gives the same records.
-        sha256: of the encoder: its configuration, weights and tokenizer.
+        sha256: SHA-256 of the encoder: its configuration, weights and tokenizer.
         layers: the layers whose vectors stand side by side, in this order; 0 is the embeddings.
         width: columns of each layer.
         pooling: how a word's vector comes from those of its pieces.
         pieces: columns of the numbers of a word's pieces, at the beginning; 0 where there are none.
         glove: columns of GloVe's vectors, at the end; 0 where there are none.
-        glove_sha256: of the file of GloVe's vectors, if there are any.
+        glove_sha256: SHA-256 of the file of GloVe's vectors, if there are any.
     """
 
     encoder: str = field(metadata=ASIDE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from mmtrans.system.files import write_atomically
 from tools.reference.commands import commands_page
 from tools.reference.configuration import configuration_page
+from tools.reference.files import files_page
 from tools.reference.python import api_page, room_page
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "configuration.md": configuration_page,
+    "files.md": files_page,
     "api.md": api_page,
     "layers.md": functools.partial(room_page, "Layers", "mmtrans.layers", (ast.ClassDef,)),
     "models.md": functools.partial(room_page, "Models", "mmtrans.models", (ast.ClassDef, ast.FunctionDef)),

@@ -29,7 +29,7 @@ _NOTE = "The site that `make docs` builds has arguments and results of each; so 
 
 def api_page() -> str:
     """The page of `mmtrans.api`."""
-    tree = _tree("mmtrans.api")
+    tree = tree_of("mmtrans.api")
     homes = {
         alias.name: node.module
         for node in tree.body
@@ -51,14 +51,14 @@ def room_page(title: str, room: str, kinds: tuple[type[ast.ClassDef | ast.Functi
         room: Package, with dots.
         kinds: Nodes that are listed: `ast.ClassDef`, `ast.FunctionDef`.
     """
-    blocks = [f"# {title}", f"{_first_line(ast.get_docstring(_tree(room)))} {_NOTE}"]
+    blocks = [f"# {title}", f"{_first_line(ast.get_docstring(tree_of(room)))} {_NOTE}"]
     for file in sorted((ROOT / room.replace(".", "/")).glob("*.py")):
         module = f"{room}.{file.stem}"
-        nodes = [node for node in _tree(module).body if isinstance(node, kinds)]
+        nodes = [node for node in tree_of(module).body if isinstance(node, kinds)]
         names = [node.name for node in nodes if not node.name.startswith("_")]
         if names:
             found = [(f"{module}.{name}", module, name) for name in names]
-            text = f"`{_place(module)}`: {_first_line(ast.get_docstring(_tree(module)))}"
+            text = f"`{_place(module)}`: {_first_line(ast.get_docstring(tree_of(module)))}"
             blocks += [f"## {file.stem}", text, _list(found), *(_directive(identifier) for identifier, _, _ in found)]
     return page(*blocks)
 
@@ -66,7 +66,7 @@ def room_page(title: str, room: str, kinds: tuple[type[ast.ClassDef | ast.Functi
 def _list(found: Iterable[tuple[str, str, str]]) -> str:
     """A table of names, each by identifier on the page, module, and name there."""
     rows = (
-        [f"[`{name}`](#{identifier})", escaped(_first_line(_docstring(module, name)))]
+        [f"[`{name}`](#{identifier})", escaped(_first_line(docstring_of(module, name)))]
         for identifier, module, name in found
     )
     return table(["name", "what it is"], rows)
@@ -77,7 +77,7 @@ def _directive(identifier: str) -> str:
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
+def tree_of(module: str) -> ast.Module:
     return ast.parse((ROOT / _place(module)).read_text(encoding="utf-8"))
 
 
@@ -87,10 +87,10 @@ def _place(module: str) -> str:
     return f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
 
 
-def _docstring(module: str, name: str) -> str:
+def docstring_of(module: str, name: str) -> str:
     found = (
         ast.get_docstring(node)
-        for node in _tree(module).body
+        for node in tree_of(module).body
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name
     )
     # What is overloaded has its docstring last.

@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from tools.reference.python import API, _docstring, _tree, api_page, room_page
+from tools.reference.python import API, api_page, docstring_of, room_page, tree_of
 
 ROWS = re.compile(r"^\| \[`(\w+)`\]\(#([\w.]+)\) \| (.*) \|$", re.MULTILINE)
 
 
 def names_of_api():
-    lists = [node.value for node in _tree("mmtrans.api").body if ast.unparse(node).startswith("__all__")]
+    lists = [node.value for node in tree_of("mmtrans.api").body if ast.unparse(node).startswith("__all__")]
     return ast.literal_eval(lists[0])
 
 
@@ -39,4 +39,4 @@ def test_a_room_lists_what_is_asked_for_and_public():
 
 
 def test_what_is_overloaded_is_told_by_its_last_docstring():
-    assert _docstring("mmtrans.notebook.entries", "convert").startswith("Converts a corpus into records.")
+    assert docstring_of("mmtrans.notebook.entries", "convert").startswith("Converts a corpus into records.")
