@@ -2,14 +2,14 @@
 
     recipe    = source [ "->" features ] | fusion
     fusion    = method "(" letter { "," letter } ")"
-    method    = "tfn" | "lmf"
+    method    = "tfn" | "lmf" | "mult"
     source    = features | "embed(" source "," features ")"
     features  = letter | "concat(" letter { "," letter } ")"
     letter    = "T" | "A" | "V"
 
 `→` is read as `->`, and `text`, `audio`, `video` as their letters.
 
-`tfn(…)` and `lmf(…)` are fusion models of other papers, see `mmtrans.models.rivals`.
+`tfn(…)`, `lmf(…)` and `mult(…)` are fusion models of other papers, see `mmtrans.models.rivals`.
 
 `embed(X,Y)` is the encoder's output of a trained `X->Y`; a recipe whose source is one is a hierarchical translation.
 """
@@ -29,6 +29,7 @@ MOST_EMBEDS = 6
 FUSIONS = {
     "tfn": "Zadeh et al. 2017, tensor fusion",
     "lmf": "Liu et al. 2018, low-rank multimodal fusion",
+    "mult": "Tsai et al. 2019, crossmodal transformers",
 }
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mmtrans.config.fields import Condition, when
-from mmtrans.recipe import Fusion, parse
+from mmtrans.recipe import FUSIONS, Fusion, parse
 
 #: The kinds of phases that read a field. A joint phase reads what the others do, and its own.
 BOTH, TRANSLATION, SENTIMENT, JOINT = ("translation", "sentiment"), ("translation",), ("sentiment",), ("joint",)
@@ -35,17 +35,25 @@ def _samples(flat: Mapping[str, Any]) -> bool:
     return samples_tokens or (_writes_features(flat) and flat["feature_sampling"] > 0)
 
 
-def _fuses_by(method: str = "") -> Condition:
-    """The condition that the recipe is a fusion, by this method if one is named."""
+def _fuses_by(*methods: str) -> Condition:
+    """The condition that the recipe is a fusion by one of these methods."""
 
     def holds(flat: Mapping[str, Any]) -> bool:
         recipe = parse(flat["recipe"])
-        return isinstance(recipe, Fusion) and method in ("", recipe.method)
+        return isinstance(recipe, Fusion) and recipe.method in methods
 
-    return Condition(("recipe",), holds, f"{{recipe}} is no {method or 'fusion'}")
+    return Condition(("recipe",), holds, f"{{recipe}} is none of {', '.join(methods)}")
 
 
-FUSES, LOW_RANK = _fuses_by(), _fuses_by("lmf")
+FUSES = _fuses_by(*FUSIONS)
+BY_PRODUCTS, LOW_RANK, BY_ATTENTION = _fuses_by("tfn", "lmf"), _fuses_by("lmf"), _fuses_by("mult")
+WHOLE_HEADS = Condition(
+    ("recipe", "fusion_units", "fusion_heads"),
+    lambda flat: not BY_ATTENTION.holds(flat) or flat["fusion_units"] % flat["fusion_heads"] == 0,
+    "fusion_units={fusion_units} is no multiple of fusion_heads={fusion_heads}",
+    "Choose a multiple",
+)
+RECURS = Condition(("recipe",), lambda flat: not BY_ATTENTION.holds(flat), "{recipe} has no recurrent layer")
 NOT_FUSED = Condition(
     ("recipe",), lambda flat: not FUSES.holds(flat), "{recipe} reads and joins its modalities in its own way"
 )

@@ -12,6 +12,8 @@ from typing import Literal
 from mmtrans.bounds import check_number
 from mmtrans.config.conditions import (
     BOTH,
+    BY_ATTENTION,
+    BY_PRODUCTS,
     FUSES,
     JOINT,
     LOW_RANK,
@@ -19,10 +21,12 @@ from mmtrans.config.conditions import (
     NOT_FUSED,
     NOT_JOINT,
     RECURRENT,
+    RECURS,
     SCORES,
     SENTIMENT,
     TRANSLATES,
     TRANSLATION,
+    WHOLE_HEADS,
 )
 from mmtrans.config.fields import MOST_SIZE, Section, added, option, unless, when
 from mmtrans.recipe import parse
@@ -145,7 +149,7 @@ class RegressorConfig(Section):
         (TRANSLATES,),
     )
     recurrent: bool = added(True, "read steps by a recurrent layer first", SENTIMENT, (NOT_FUSED,), help_place="rare")
-    regressor_units: int = option(64, "units, each direction", SENTIMENT, (RECURRENT,), low=1, most=MOST_SIZE)
+    regressor_units: int = option(64, "units, each direction", SENTIMENT, (RECURRENT, RECURS), low=1, most=MOST_SIZE)
     pooling: Literal["attention", "last", "mean"] = option(
         "attention", "how steps are summarised", SENTIMENT, (NOT_FUSED,)
     )
@@ -166,13 +170,31 @@ class FusionConfig(Section):
     """The sizes of fusion models, such as tfn(T,A,V)."""
 
     fusion_units: int = added(
-        32, "units that summarise a modality, text apart", SENTIMENT, (FUSES,), low=1, most=MOST_SIZE, help_place="rare"
+        32,
+        "units of a modality, text apart but for mult",
+        SENTIMENT,
+        (FUSES, WHOLE_HEADS),
+        low=1,
+        most=MOST_SIZE,
+        help_place="rare",
     )
     fused_units: int = added(
-        128, "units that read the fusion", SENTIMENT, (FUSES,), low=1, most=MOST_SIZE, help_place="rare"
+        128, "units that read the products", SENTIMENT, (BY_PRODUCTS,), low=1, most=MOST_SIZE, help_place="rare"
     )
     fusion_rank: int = added(
         4, "rank of the tensor of lmf", SENTIMENT, (LOW_RANK,), low=1, most=MOST_SIZE, help_place="rare"
+    )
+    fusion_heads: int = added(
+        4,
+        "heads of an attention of mult",
+        SENTIMENT,
+        (BY_ATTENTION, WHOLE_HEADS),
+        low=1,
+        most=MOST_SIZE,
+        help_place="rare",
+    )
+    fusion_layers: int = added(
+        4, "blocks one after another of mult", SENTIMENT, (BY_ATTENTION,), low=1, most=MOST_SIZE, help_place="rare"
     )
 
 

@@ -10,6 +10,7 @@ from mmtrans.config.conditions import (
     BOTH,
     FEATURES,
     LATENT,
+    RECURS,
     SAMPLES,
     TOKENS,
     TRANSLATES,
@@ -24,7 +25,7 @@ from mmtrans.config.fields import MOST_SIZE, Section, option, unless
 class EncoderConfig(Section):
     """What reads the source of a translation."""
 
-    cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of all parts", BOTH, shapes=("encoder",))
+    cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of all parts", BOTH, (RECURS,), shapes=("encoder",))
     # No baseline has an encoder, though the key of its regressor's phase depends on what encoders read.
     units: int = option(
         64,
@@ -39,7 +40,7 @@ class EncoderConfig(Section):
     num_layers: int = option(
         1, "stacked layers of the encoder", BOTH, (TRANSLATES,), low=1, most=MOST_SIZE, shapes=("encoder",)
     )
-    bidirectional: bool = option(True, "read sources in both directions", BOTH, shapes=("encoder",))
+    bidirectional: bool = option(True, "read sources in both directions", BOTH, (RECURS,), shapes=("encoder",))
     dropout: float = option(
         0.3,
         "dropout on the input of every recurrent layer",

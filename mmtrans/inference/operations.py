@@ -24,15 +24,15 @@ def _names(text: str) -> frozenset[str]:
 OPERATIONS = _names(
     """
     Abs AddN AddV2 All Any ArgMax Assert AssignVariableOp BatchMatMulV2 BiasAdd Bitcast BroadcastTo Cast Ceil
-    ClipByValue ConcatV2 Const CudnnRNN CudnnRNNV2 CudnnRNNV3 Cumsum DecodePaddedRaw DisableCopyOnRead Einsum
-    EnsureShape Equal Erf Erfc Exp ExpandDims Fill Floor FloorDiv FloorMod GatherNd GatherV2 Greater GreaterEqual
-    Identity IdentityN If IsFinite Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max Maximum
-    Mean Min Minimum Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 ParseExampleV2 PartitionedCall Placeholder
-    Pow Prod Range Rank ReadVariableOp RealDiv Relu Reshape ReverseSequence ReverseV2 Round Rsqrt ScatterNd Select
-    SelectV2 Shape Sigmoid Sign Size Slice Softmax Softplus Split SplitV Sqrt Square SquaredDifference Squeeze
-    StatefulPartitionedCall StatelessIf StatelessWhile StopGradient StridedSlice StringLength Sub Sum Tanh
-    TensorListFromTensor TensorListGather TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile
-    TopKV2 Transpose Unpack VarHandleOp Where While ZerosLike
+    ClipByValue ConcatV2 Const Conv2D Cos CudnnRNN CudnnRNNV2 CudnnRNNV3 Cumsum DecodePaddedRaw DisableCopyOnRead
+    Einsum EnsureShape Equal Erf Erfc Exp ExpandDims Fill Floor FloorDiv FloorMod GatherNd GatherV2 Greater
+    GreaterEqual Identity IdentityN If IsFinite Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul
+    Max Maximum Mean Min Minimum Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 ParseExampleV2 PartitionedCall
+    Placeholder Pow Prod Range Rank ReadVariableOp RealDiv Relu Reshape ReverseSequence ReverseV2 Round Rsqrt
+    ScatterNd Select SelectV2 Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split SplitV Sqrt Square
+    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile StopGradient StridedSlice
+    StringLength Sub Sum Tanh TensorListFromTensor TensorListGather TensorListGetItem TensorListReserve
+    TensorListSetItem TensorListStack Tile TopKV2 Transpose Unpack VarHandleOp Where While ZerosLike
     """
 )
 

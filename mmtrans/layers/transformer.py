@@ -146,16 +146,10 @@ class TransformerBlock(keras.layers.Layer):
 
     def _attend(self, inputs, source_mask, training):
         """The values of the steps that each step attends to, the heads side by side: `(batch, steps, width)`."""
-        shape = tf.shape(inputs)
-        head_width = self.width // self.num_heads
-        by_head = [*tf.unstack(shape)[:2], self.num_heads, head_width]
-        query, key, value = (
-            tf.transpose(tf.reshape(layer(inputs), by_head), (0, 2, 1, 3))
-            for layer in (self.query, self.key, self.value)
+        drop = functools.partial(self.weights_drop, training=training)
+        return attend_by_head(
+            self.query(inputs), self.key(inputs), self.value(inputs), source_mask, self.num_heads, drop
         )
-        scores = tf.matmul(query, key, transpose_b=True) / math.sqrt(head_width)
-        weights = self.weights_drop(masked_softmax(scores, source_mask[:, None, None, :]), training=training)
-        return tf.reshape(tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3)), shape)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -163,6 +157,34 @@ class TransformerBlock(keras.layers.Layer):
     def get_config(self):
         names = ("width", "num_heads", "inner", "activation", "epsilon", "dropout")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def attend_by_head(query, key, value, source_mask, num_heads, drop):
+    """Scaled dot-product attention of several heads (Vaswani et al. 2017, section 3.2).
+
+    Args:
+        query: `(batch, queries, width)` float32.
+        key, value: `(batch, steps, width)` float32.
+        source_mask: `(batch, steps)` bool, true at steps that are attended to.
+        num_heads: heads, a divisor of `width`; each has its columns, in their order.
+        drop: called with the weights `(batch, num_heads, queries, steps)`.
+
+    Returns:
+        `(batch, queries, width)` float32, the heads side by side.
+    """
+    head_width = query.shape[-1] // num_heads
+    query, key, value = (_by_head(vectors, num_heads) for vectors in (query, key, value))
+    scores = tf.matmul(query, key, transpose_b=True) / math.sqrt(head_width)
+    weights = drop(masked_softmax(scores, source_mask[:, None, None, :]))
+    attended = tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3))
+    shape = tf.shape(attended)
+    return tf.reshape(attended, [shape[0], shape[1], num_heads * head_width])
+
+
+def _by_head(vectors, num_heads):
+    """`(batch, steps, width)` as `(batch, num_heads, steps, width / num_heads)`."""
+    shape = tf.shape(vectors)
+    return tf.transpose(tf.reshape(vectors, [shape[0], shape[1], num_heads, -1]), (0, 2, 1, 3))
 
 
 def _initializer(deviation):

@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "fusion_units": {"low": 8, "high": 64, "step": 2, "sampling": "log"},
     "fused_units": {"low": 32, "high": 256, "step": 2, "sampling": "log"},
     "fusion_rank": [1, 2, 4, 8, 16],
+    "fusion_layers": [1, 2, 4],
     "sentiment_loss": ["mae", "mse", "huber"],
 }
 

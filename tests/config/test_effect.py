@@ -21,7 +21,7 @@ OFF |= {
     "token_sampling",
 }  # no tokens
 OFF |= {"translation_weight", "sentiment_weight", "joint_warmup_steps", "freeze"}
-OFF |= {"fusion_units", "fused_units", "fusion_rank"}  # no fusion
+OFF |= {"fusion_units", "fused_units", "fusion_rank", "fusion_heads", "fusion_layers"}  # no fusion
 OFF |= {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"}  # no layer moves
 
 
@@ -46,6 +46,14 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
     assert idle_of(recipe="tfn(T,A)") - idle_of(recipe="T") == {"recurrent", "pooling"}
     assert idle_of(recipe="tfn(T,A)") - idle_of(recipe="lmf(T,A)") == {"fusion_rank"}
     assert "regressor_units" not in idle_of(recipe="tfn(T,A)", recurrent=False)
+    sizes = set(FIELDS) - idle_of(recipe="mult(T,A)")
+    assert sizes - (set(FIELDS) - idle_of(recipe="tfn(T,A)")) == {"fusion_heads", "fusion_layers"}
+    assert idle_of(recipe="mult(T,A)") - idle_of(recipe="tfn(T,A)") == {
+        *("regressor_units", "fused_units", "cell", "bidirectional")
+    }
+    with pytest.raises(ValueError, match=r"fusion_units=30 is no multiple of fusion_heads=4\. .*Choose a multiple, or"):
+        check_consistent(Config(recipe="mult(T,A)", fusion_units=30))
+    check_consistent(Config(recipe="tfn(T,A)", fusion_units=30))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ CASES = {
     "mean": {"recipe": "T", "recurrent": False, "pooling": "mean"},
     "joined": {"recipe": "concat(A,T)", "bidirectional": True},
     "fused": {"recipe": "tfn(A,T)", "fusion_units": 3, "fused_units": 5},
+    "attended": {"recipe": "mult(A,T)", "fusion_units": 4, "fusion_heads": 2, "fusion_layers": 1},
     "both": {"recipe": "T->A", "representation": "both"},
     "chain": {"recipe": "embed(T,A)->A", "representation": "final", "bottleneck": "vae", "latent_units": 2},
 }
@@ -101,11 +102,12 @@ def test_the_parts_give_what_the_whole_gives(runs, segments, name):
 
 
 @pytest.mark.slow
-def test_an_export_has_the_parts_too(runs, segments, folder, tmp_path):
-    export(runs["fused"], tmp_path / "export")
+@pytest.mark.parametrize("name", ["fused", "attended"])
+def test_an_export_has_the_parts_too(runs, segments, folder, tmp_path, name):
+    export(runs[name], tmp_path / "export")
     signature, _, parts = open_export(tmp_path / "export")
     assert {"features", "sentiment_of_features"} <= signature["signatures"].keys()
     assert parts is not None
-    expected, found = (influences(model, segments, folder) for model in (runs["fused"].path, tmp_path / "export"))
+    expected, found = (influences(model, segments, folder) for model in (runs[name].path, tmp_path / "export"))
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), atol=1e-5)
     assert np.abs(np.concatenate(expected)).max() > 1e-4

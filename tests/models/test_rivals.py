@@ -2,10 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
 from mmtrans.config import Config
+from mmtrans.layers.crossmodal import CrossmodalBlock, Positions
 from mmtrans.layers.fusion import LowRankProduct, OuterProduct
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.rivals.build import METHODS
@@ -13,6 +15,8 @@ from mmtrans.recipe import FUSIONS, parse
 from tests.models.test_regressor import DIMS, LENGTH, MASK, STATISTICS, make_inputs, make_regressor
 
 SIZES = {"fusion_units": 3, "fused_units": 5, "fusion_rank": 2, "bidirectional": False}
+SIZES |= {"fusion_heads": 3, "fusion_layers": 2}
+PRODUCTS = ("tfn", "lmf")
 RECIPES = [f"{method}({letters})" for method in FUSIONS for letters in ("T,A,V", "V,T", "A")]
 SHAPES = (3, 2, 4)
 
@@ -80,7 +84,7 @@ def test_padding_and_batch_order_change_nothing(recipe):
     assert np.abs(np.diff(expected["score"])).min() > 1e-5
 
 
-@pytest.mark.parametrize("method", FUSIONS)
+@pytest.mark.parametrize("method", PRODUCTS)
 def test_the_fusion_of_signals_equals_numpy(method):
     """Mean, dense layers, fusion and score, by hand; words have the encoder that has tests of its own."""
     recipe = f"{method}(A,V)"
@@ -114,7 +118,7 @@ def dense(width, units):
     return width * units + units
 
 
-@pytest.mark.parametrize("method", FUSIONS)
+@pytest.mark.parametrize("method", PRODUCTS)
 def test_there_are_as_many_parameters_as_the_paper_says(method):
     model = build_regressor(parse(f"{method}(T,A,V)"), Config(regressor_units=4, **SIZES), STATISTICS)
     words = 4 * (dense(DIMS["text"] + 4, 4)) + dense(4, 4)
@@ -123,6 +127,81 @@ def test_there_are_as_many_parameters_as_the_paper_says(method):
     fused = dense(math.prod(widths), 5) + dense(5, 5) if method == "tfn" else sum(widths) * 2 * 5 + 5
     assert model.count_params() == words + signals + fused + dense(5, 1)
     assert all(weight.trainable for weight in model.weights if "standardize" not in weight.name)
+
+
+def normalised(values, weights):
+    gamma, beta = weights
+    mean, variance = values.mean(-1, keepdims=True), values.var(-1, keepdims=True)
+    return (values - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+
+
+def through(layer, values):
+    """A dense layer, by hand."""
+    kernel, bias = layer.get_weights()
+    return values @ kernel + bias
+
+
+def test_a_crossmodal_block_equals_loops_over_rows_heads_and_steps():
+    rng = np.random.default_rng(0)
+    block = CrossmodalBlock(width=6, num_heads=3)
+    target, source = (rng.normal(size=(2, steps, 6)).astype(np.float32) for steps in (4, 5))
+    lengths = (3, 5)
+    mask = np.arange(5) < np.array(lengths)[:, None]
+    block.build([target.shape, source.shape])
+    layers = ("query", "key", "value", "attended", "expand", "contract", "target_norm", "source_norm", "sum_norm")
+    for layer in (getattr(block, name) for name in layers):
+        layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+    source[0, 3:] = 1e3
+    found = block([target, source], source_mask=mask).numpy()
+    for row, length in enumerate(lengths):
+        x = normalised(target[row], block.target_norm.get_weights())
+        read = normalised(source[row, :length], block.source_norm.get_weights())
+        query, key, value = through(block.query, x), through(block.key, read), through(block.value, read)
+        attended = np.zeros((4, 6))
+        for head in (slice(0, 2), slice(2, 4), slice(4, 6)):
+            for step in range(4):
+                scores = np.array([query[step, head] @ key[other, head] / np.sqrt(2) for other in range(length)])
+                weights = np.exp(scores - scores.max())
+                attended[step, head] = weights / weights.sum() @ value[:, head]
+        total = normalised(x + through(block.attended, attended), block.sum_norm.get_weights())
+        expected = total + through(block.contract, np.maximum(through(block.expand, total), 0.0))
+        np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_positions_are_sines_and_cosines():
+    found = Positions()(np.zeros((1, 7, 5), np.float32)).numpy()[0]
+    for step in range(7):
+        for column in range(5):
+            angle = step / 10_000 ** (2 * (column // 2) / 5)
+            expected = math.sin(angle) if column % 2 == 0 else math.cos(angle)
+            assert found[step, column] == pytest.approx(expected, abs=1e-5)
+
+
+def test_crossmodal_transformers_have_as_many_parameters_as_the_paper_says():
+    model = build_regressor(parse("mult(T,A,V)"), Config(**SIZES), STATISTICS)
+
+    def block(width):
+        return 4 * dense(width, width) + dense(width, 4 * width) + dense(4 * width, width) + 3 * 2 * width
+
+    convolutions = 3 * (DIMS["text"] + 3 * DIMS["audio"] + 3 * DIMS["video"])
+    ends = 2 * dense(18, 18) + dense(18, 1)
+    assert model.count_params() == convolutions + 6 * 2 * block(3) + 3 * 2 * block(6) + ends
+
+
+def test_each_modality_attends_to_each_other_one():
+    """A change of one modality changes what the others read of it, what it reads of them, and nothing else."""
+    model, inputs = make_regressor("mult(T,A,V)", **SIZES), make_inputs("mult(T,A,V)")
+    fusion = model.get_layer("fusion")
+    names = [f"{other}_to_{name}_1" for name in DIMS for other in DIMS if other != name]
+    parts = keras.Model(fusion.input, [fusion.get_layer(name).output for name in names])
+    start = 0
+    for changed, width in DIMS.items():
+        moved = inputs["source"].copy()
+        moved[0, :, start : start + width] += np.random.default_rng(3).normal(size=(moved.shape[1], width))
+        start += width
+        before, after = parts(inputs), parts({**inputs, "source": moved})
+        differ = {name for name, a, b in zip(names, before, after, strict=True) if np.abs(a - b).max() > 1e-5}
+        assert differ == {name for name in names if changed in name}
 
 
 def test_the_order_of_modalities_is_that_of_their_columns():

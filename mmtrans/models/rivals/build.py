@@ -12,6 +12,7 @@ from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.pieces import Columns
 from mmtrans.models.rivals.lmf import low_rank_fusion
+from mmtrans.models.rivals.mult import crossmodal_transformers
 from mmtrans.models.rivals.tfn import tensor_fusion
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Fusion
@@ -23,6 +24,7 @@ FUSED, WEIGHTS = "fused", "attention_weights"
 METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "tfn": tensor_fusion,
     "lmf": low_rank_fusion,
+    "mult": crossmodal_transformers,
 }
 
 
@@ -31,8 +33,8 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
 
     Returns:
         `{source, source_length}` → `{"memory": (batch, steps, dim), "fused": (batch, width), "attention_weights":
-        (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. These
-        methods look nowhere in particular, so the weights are equal at valid steps.
+        (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. No
+        method has one weight a step, so these are equal at valid steps.
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in features.input.items()

@@ -1,0 +1,105 @@
+"""Attention from one modality to another (Tsai et al. 2019, section 3)."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mmtrans.layers.dropout import Dropout
+from mmtrans.layers.transformer import attend_by_head
+
+#: Units of the feed-forward layer for each of the vectors'.
+_INNER = 4
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class CrossmodalBlock(keras.layers.Layer):
+    """A block in which one modality attends to another, or to itself (Tsai et al. 2019, eq. 4).
+
+    The paper normalises what it reads and adds the normalised: with `x = norm(target)`, `y = x + attention(x, norm(
+    source))` and `z = norm(y)`, the output is `z + feed_forward(z)`.
+
+    Args:
+        width: size of the vectors.
+        num_heads: heads of the attention, a divisor of `width`.
+        dropout: share of the attention weights and of both sums' added parts that training drops.
+
+    Call arguments:
+        inputs: `[target (batch, steps, width), source (batch, source_steps, width)]` float32.
+        source_mask: `(batch, source_steps)` bool, true at steps that are attended to.
+        training: whether to drop. Needs `random_step` around it.
+
+    Returns:
+        `(batch, steps, width)` float32.
+
+    Example:
+        >>> block = CrossmodalBlock(width=4, num_heads=2)
+        >>> block([tf.ones([1, 3, 4]), tf.ones([1, 5, 4])], source_mask=tf.ones([1, 5], bool)).shape.as_list()
+        [1, 3, 4]
+    """
+
+    def __init__(self, width, num_heads, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.width, self.num_heads, self.dropout = width, num_heads, dropout
+        names = ("query", "key", "value", "attended", "contract")
+        self.query, self.key, self.value, self.attended, self.contract = (
+            keras.layers.Dense(width, name=name) for name in names
+        )
+        self.expand = keras.layers.Dense(_INNER * width, activation="relu", name="expand")
+        self.target_norm, self.source_norm, self.sum_norm = (
+            keras.layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm") for name in ("target", "source", "sum")
+        )
+        self.weights_drop, self.attended_drop, self.contract_drop = (
+            Dropout(dropout, f"{self.name}/{name}_drop", name=f"{name}_drop")
+            for name in ("weights", "attended", "contract")
+        )
+
+    def build(self, input_shape):
+        for layer in (self.query, self.key, self.value, self.attended, self.expand):
+            layer.build((None, None, self.width))
+        for norm in (self.target_norm, self.source_norm, self.sum_norm):
+            norm.build((None, None, self.width))
+        self.contract.build((None, None, _INNER * self.width))
+        self.built = True
+
+    def call(self, inputs, source_mask, training=False):
+        target, source = self.target_norm(inputs[0]), self.source_norm(inputs[1])
+        attended = attend_by_head(
+            self.query(target),
+            self.key(source),
+            self.value(source),
+            source_mask,
+            self.num_heads,
+            functools.partial(self.weights_drop, training=training),
+        )
+        total = self.sum_norm(target + self.attended_drop(self.attended(attended), training=training))
+        return total + self.contract_drop(self.contract(self.expand(total)), training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width, "num_heads": self.num_heads, "dropout": self.dropout}
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class Positions(keras.layers.Layer):
+    """Adds a vector of its position to each step: sines in even columns, cosines in odd ones.
+
+    Vaswani et al. 2017, section 3.5.
+
+    Call arguments:
+        inputs: `(batch, steps, width)` float32.
+
+    Returns:
+        the same shape.
+    """
+
+    def call(self, inputs):
+        columns = np.arange(inputs.shape[-1])
+        rates = 1e4 ** -((columns - columns % 2) / len(columns))
+        angles = tf.range(tf.shape(inputs)[1], dtype=tf.float32)[:, None] * rates.astype(np.float32)
+        return inputs + tf.where(columns % 2 == 0, tf.sin(angles), tf.cos(angles))
