@@ -124,7 +124,7 @@ def _write_attention(
 
 
 def frames_image(streams: Sequence[np.ndarray]) -> np.ndarray:
-    """Streams below one another, orange above and blue below the train mean, with a white line between them.
+    """Streams below one another, blue above and orange below the train mean, with a white line between them.
 
     Args:
         streams: each `(steps, dim)` float32, standardised, of equal shape.
@@ -135,7 +135,7 @@ def frames_image(streams: Sequence[np.ndarray]) -> np.ndarray:
     pictures = []
     for stream in streams:
         scaled = np.clip(stream.T / FRAME_RANGE, -1.0, 1.0)
-        colors = np.where(scaled[:, :, None] < 0, _blend(WHITE, BLUE, -scaled), _blend(WHITE, ORANGE, scaled))
+        colors = np.where(scaled[:, :, None] < 0, _blend(WHITE, ORANGE, -scaled), _blend(WHITE, BLUE, scaled))
         pictures += [colors, np.ones((1, *colors.shape[1:]))]
     return _enlarged(np.concatenate(pictures[:-1]), FRAME_PIXELS)
 

@@ -109,6 +109,12 @@ def test_the_list_is_sorted_and_filtered(opened):
     assert page.locator("th[aria-sort=ascending]").inner_text().startswith("True")
 
 
+def test_segments_are_counted_in_whole_numbers(opened):
+    page = opened()
+    labels = page.locator("#chart-histogram .role-axis-label text").all_text_contents()
+    assert labels == ["\N{MINUS SIGN}2", "\N{MINUS SIGN}1", "0", "1", "2", "0", "1", "2"]
+
+
 def test_another_run_is_shown(opened):
     page = opened()
     page.get_by_label("Run shown").select_option(label="T->A")

@@ -53,8 +53,8 @@ def test_frames_stand_above_one_another_with_time_to_the_right():
     image = frames_image([target, prediction])
     assert image.shape == (6 * 5, 6 * 4, 3)
     cells = image[::6, ::6]
-    np.testing.assert_allclose(cells[0, 1], ORANGE, atol=1e-6)
-    np.testing.assert_allclose(cells[4, 3], (1 + BLUE) / 2, atol=1e-6)
+    np.testing.assert_allclose(cells[0, 1], BLUE, atol=1e-6)
+    np.testing.assert_allclose(cells[4, 3], (1 + ORANGE) / 2, atol=1e-6)
     cells[0, 1] = cells[4, 3] = 1.0
     np.testing.assert_array_equal(cells, 1.0)
 

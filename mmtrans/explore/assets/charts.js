@@ -83,12 +83,17 @@ function histogramSpec() {
   const brush = {name: "brush", select: {type: "interval", encodings: ["x"], mark: {fill: colour("--blue"), fillOpacity: 0.08, stroke: colour("--blue")}}};
   const bin = {bin: {step: width, extent: [-extent, extent]}, field: "error", type: "quantitative"};
   const whole = Array.from({length: 2 * Math.floor(extent) + 1}, (_, i) => i - Math.floor(extent));
+  const counts = new Map();
+  for (const place of page.segments.map((_, i) => Math.floor(errorOf(i) / width))) counts.set(place, 1 + (counts.get(place) ?? 0));
+  const tallest = Math.max(...counts.values());
+  // Vega puts marks between whole numbers where they are few.
+  const axis = {title: "segments", ...(tallest < 10 && {format: "d", values: Array.from({length: tallest + 1}, (_, n) => n)})};
   return {height: 330, data: {name: "points"}, datasets: {points: points()}, layer: [
     {params: [brush], mark: {type: "bar", color: colour("--muted"), opacity: 0.35}, encoding: {
-      x: {...bin, axis: {title: "error: predicted less true", values: whole, labelOverlap: true, format: "d"}}, y: {aggregate: "count", axis: {title: "segments", tickMinStep: 1}}}},
+      x: {...bin, axis: {title: "error: predicted less true", values: whole, labelOverlap: true, format: "d"}}, y: {aggregate: "count", axis}}},
     // Counted without a filter: Vega warns of an empty one.
     {transform: [{calculate: "datum.shown ? 1 : 0", as: "counts"}], mark: {type: "bar", tooltip: true, color: colour("--blue")},
-      encoding: {x: bin, y: {aggregate: "sum", field: "counts", type: "quantitative", title: "segments"}}},
+      encoding: {x: bin, y: {aggregate: "sum", field: "counts", type: "quantitative", axis}}},
     {data: {values: [{}]}, mark: {type: "rule", color: colour("--ink"), strokeWidth: 1.5}, encoding: {x: {datum: 0}}},
     {transform: [{filter: "datum.opened"}], mark: {type: "point", shape: "diamond", size: 200, filled: true, color: colour("--orange"),
       stroke: colour("--paper"), strokeWidth: 2, opacity: 1, yOffset: -8}, encoding: {x: {field: "error", type: "quantitative"}, y: {datum: 0}}},
