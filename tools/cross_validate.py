@@ -30,7 +30,7 @@ from mmtrans.runs.run import Run
 from mmtrans.search.folds import fold_videos
 from mmtrans.system.files import write_atomically
 from mmtrans.system.quiet import silent_stderr
-from mmtrans.training.process import forget_models, set_up_tensorflow
+from mmtrans.training.process import forget_models, graphs_released, set_up_tensorflow
 from mmtrans.training.train import train
 from tfrecords.schema import LabelScale, video_of
 
@@ -163,8 +163,9 @@ def _train(way: Way, folds: Sequence[set[str]], out: Path, seed: int) -> dict[st
         forget_models()
         run = Run.open_or_create(out / "runs" / way.name / f"fold{number}-seed{seed}", config, Records.open(place))
         if not (run.path / _SCORES).is_file():
-            train(run, Records.open(place, ("train", "valid")), quiet=True)
-            predictions = predict_split(run, Records.open(place, ("test",)), "test")
+            with graphs_released():
+                train(run, Records.open(place, ("train", "valid")), quiet=True)
+                predictions = predict_split(run, Records.open(place, ("test",)), "test")
             labels, found = predictions.labels.tolist(), predictions.scores.tolist()
             table = dict(zip(predictions.ids, zip(labels, found, strict=True), strict=True))
             write_atomically(run.path / _SCORES, json.dumps(table, indent=0) + "\n")

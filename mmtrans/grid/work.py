@@ -13,7 +13,7 @@ from mmtrans.runs.copy import copy_run
 from mmtrans.system.attempts import attempt, finished, remove_superseded
 from mmtrans.system.files import link_tree, replaced_directory
 from mmtrans.system.lease import LeaseLostError, check_held
-from mmtrans.training.process import forget_models, set_up_tensorflow
+from mmtrans.training.process import forget_models, graphs_released, set_up_tensorflow
 from tfrecords.directories import remove
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Workplace:
         """Directory of the attempts at a task."""
         return self.path / ATTEMPTS / task.name
 
+    @graphs_released()
     def __call__(self, task: Task) -> Trained | Completed:
         """Does a task in an attempt of its own, from what an earlier one has made safe.
 

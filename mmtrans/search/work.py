@@ -11,7 +11,7 @@ from mmtrans.search.plan import Training
 from mmtrans.system.attempts import attempt, finished, remove_superseded
 from mmtrans.system.files import link_tree, replaced_directory
 from mmtrans.system.lease import LeaseLostError, check_held
-from mmtrans.training.process import forget_models, set_up_tensorflow
+from mmtrans.training.process import forget_models, graphs_released, set_up_tensorflow
 from tfrecords.directories import remove
 
 #: In an attempt, the run directory.
@@ -58,6 +58,7 @@ class Trainer:
         """File that receives what is printed while a training is done."""
         return self.path / "logs" / f"{_flat(task)}.log"
 
+    @graphs_released()
     def __call__(self, task: Training) -> Trained:
         """Trains a run in an attempt of its own, from what an earlier one has made safe, or from where the run was
         left; the test split cannot be read here.

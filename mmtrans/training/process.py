@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from collections.abc import Iterator
 
 
 def set_up_tensorflow(num_threads: int | None) -> None:
@@ -40,3 +42,23 @@ def forget_models() -> None:
 
     keras.backend.clear_session()
     gc.collect()
+
+
+@contextlib.contextmanager
+def graphs_released() -> Iterator[None]:
+    """Context, or decorator, of a training: what holds its graphs is let go at the end, so that they can be freed.
+
+    TensorFlow registers the gradient of each `tf.custom_gradient` in a graph, for ever, and with it graph and model.
+    Those that were there before stay: somebody may still differentiate them.
+    """
+    from tensorflow.python.framework import ops
+
+    # TensorFlow has no way to take one back.
+    registered = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
+    earlier = set(registered)
+    try:
+        yield
+    finally:
+        for name in registered.keys() - earlier:
+            if name.startswith("CustomGradient-"):
+                del registered[name]
