@@ -16,6 +16,8 @@ from mmtrans.cli.main import main
 from mmtrans.config import Config
 from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
+from mmtrans.system.garbage import set_imports_aside
+from mmtrans.training.process import graphs_released
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
 #: Sizes that differ from one another, and from the batch.
@@ -30,6 +32,18 @@ def pytest_runtest_setup(item):
     """Leaves out what the lanes cannot differ in."""
     if item.get_closest_marker("once") and keras.__version__.startswith("2."):
         pytest.skip("no version of TensorFlow and Keras changes it: the suite beside Keras 3 has it")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _imports_set_aside():
+    set_imports_aside()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _graphs_released():
+    """What a file of tests has built can be freed at its end."""
+    with graphs_released():
+        yield
 
 
 @pytest.fixture(autouse=True)
