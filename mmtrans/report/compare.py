@@ -1,4 +1,4 @@
-"""The numbers of a report: means, deviations and intervals of each variant, and tests of the translations."""
+"""The numbers of a report: means, deviations and intervals of each variant, and tests against others."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from mmtrans.evaluation.shapes import Curves, Figures
 from mmtrans.evaluation.uncertainty.bootstrap import holm
 from mmtrans.evaluation.uncertainty.seeds import Difference, compare_seeds, seed_intervals
 from mmtrans.grid.variants import Variant
-from mmtrans.recipe import Features, Recipe, Translation, modalities_of, parse
+from mmtrans.recipe import Features, Fusion, Recipe, Translation, modalities_of, parse
 from mmtrans.report.collect import CollectedGrid, Trained
 
 Key = TypeVar("Key")
 
 #: What translations are held against. The last one exists only in a grid with controls.
 KINDS = ("concat", "source", "untrained")
+
+#: What fusion models are held against: the same features concatenated, and the words alone.
+FUSION_KINDS = ("concat", "text")
 
 #: Figures of a translation that are shown side by side.
 QUALITIES = ("r2", "source_shuffled_r2", "teacher_forced_r2", "copy_last_r2")
@@ -70,7 +73,7 @@ class Row:
 class Comparison:
     """Runs against a baseline by mean absolute error: negative is better than the baseline.
 
-    The runs are a translation, and the baseline is of some kind; or a named variant, and the same plain.
+    The runs are a translation or a fusion, and the baseline is of some kind; or a named variant, and the same plain.
 
     Args:
         baseline: the variant that the runs are compared with.
@@ -92,12 +95,14 @@ class Results:
     Args:
         rows: variant → its numbers, in the grid's order.
         comparisons: kind → recipe → comparison, in the grid's order.
+        fusions: kind → recipe of a fusion → comparison, in the grid's order.
         variants: named variant → its comparison with the same recipe and labels in the plain configuration.
         trivial: name of a constant predictor → its metrics.
     """
 
     rows: dict[Variant, Row]
     comparisons: dict[str, dict[str, Comparison]]
+    fusions: dict[str, dict[str, Comparison]]
     variants: dict[Variant, Comparison]
     trivial: dict[str, Figures]
 
@@ -126,16 +131,19 @@ def compute(grid: CollectedGrid, draws: int = 10_000) -> Results:
     """
     rows = {variant: _row(grid, trained, draws) for variant, trained in grid.trained.items()}
     most = max(grid.trained.values(), key=lambda trained: len(trained.ids))
-    comparisons = {kind: dict(_comparisons(grid, kind, draws)) for kind in KINDS}
+    comparisons = {kind: dict(_comparisons(grid, kind, Translation, draws)) for kind in KINDS}
+    fusions = {kind: dict(_comparisons(grid, kind, Fusion, draws)) for kind in FUSION_KINDS}
     variants = {
         variant: compare_runs(trained, grid.trained[variant.plain], draws)
         for variant, trained in grid.trained.items()
         if variant.name and variant.plain in grid.trained
     }
-    adjusted = {kind: _adjusted(family) for kind, family in comparisons.items()}
+    of_translations, of_fusions = (
+        {kind: _adjusted(family) for kind, family in families.items()} for families in (comparisons, fusions)
+    )
     baselines = most.metrics[0]["baselines"]
     trivial = {name: baselines[name] for name in ("mean", "median", "majority")}
-    return Results(rows, adjusted, _adjusted(variants), trivial)
+    return Results(rows, of_translations, of_fusions, _adjusted(variants), trivial)
 
 
 def _row(grid: CollectedGrid, trained: Trained, draws: int) -> Row:
@@ -186,17 +194,20 @@ def _estimate(values: Sequence[float | None], low: float | None = None, high: fl
     return Estimate(float(np.mean(defined)), float(np.std(defined, ddof=1)) if len(defined) > 1 else None, low, high)
 
 
-def baseline_of(kind: str, recipe: Translation, trained: Sequence[Variant]) -> Variant | None:
-    """What a translation is held against, or `None` where `trained` has no such run.
+def baseline_of(kind: str, recipe: Recipe, trained: Sequence[Variant]) -> Variant | None:
+    """What a translation or a fusion is held against, or `None` where `trained` has no such run.
 
-    `concat`: the features of all modalities that the translation reads or writes, in any order, which at test time
-    needs more than the translation; `source`: the features that it reads; `untrained`: its own shape with an encoder
-    that was never trained.
+    `concat`: the features of all modalities that it reads or writes, in any order, which at test time needs more than
+    a translation; `source`: the features that it reads; `text`: the words alone; `untrained`: its own shape with an
+    encoder that was never trained.
     """
     if kind == "untrained":
         wanted = Variant(str(recipe), untrained=True)
         return wanted if wanted in trained else None
-    modalities = set(recipe.inputs.modalities if kind == "source" else modalities_of(recipe))
+    if kind == "text":
+        modalities = {"text"}
+    else:
+        modalities = set(recipe.inputs.modalities if kind == "source" else modalities_of(recipe))
     same = [v for v in trained if v == Variant(v.recipe) and _is_baseline(parse(v.recipe), modalities)]
     # Of two orders of the same features the translation's own is the nearer baseline.
     return min(same, key=lambda v: v.recipe != str(recipe.inputs), default=None)
@@ -206,10 +217,11 @@ def _is_baseline(recipe: Recipe, modalities: set[str]) -> bool:
     return type(recipe) is Features and set(recipe.modalities) == modalities
 
 
-def _comparisons(grid: CollectedGrid, kind: str, draws: int) -> Iterator[tuple[str, Comparison]]:
+def _comparisons(grid: CollectedGrid, kind: str, form: type[Recipe], draws: int) -> Iterator[tuple[str, Comparison]]:
+    """Recipe → its comparison with a kind of baseline, of the recipes of a form."""
     for variant, trained in grid.trained.items():
         recipe = trained.recipe
-        if variant != Variant(variant.recipe) or not isinstance(recipe, Translation):
+        if variant != Variant(variant.recipe) or not isinstance(recipe, form):
             continue
         baseline = baseline_of(kind, recipe, tuple(grid.trained))
         if baseline is not None:

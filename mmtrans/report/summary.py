@@ -22,6 +22,8 @@ BASELINES = {
     "untrained": "its own encoder left untrained",
 }
 
+FUSION_BASELINES = {"concat": "the same features, concatenated", "text": "the words alone"}
+
 #: Share of the runs from which on it matters that they ended at the limit of epochs.
 MANY_LIMITED = 0.25
 
@@ -166,6 +168,9 @@ def _findings(results: Results) -> Iterator[str]:
         untold = len(results.translations) - len(family)
         yield text + (f"; for {untold} more the grid has no such run." if untold else ".")
 
+    for kind, family in results.fusions.items():
+        if family:
+            yield f"Against {FUSION_BASELINES[kind]}, {_counted(family.values(), 'fusion models')}."
     if results.variants:
         yield f"Against the plain configuration, {_counted(results.variants.values(), 'rows of named variants')}."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mmtrans.grid.paper import PUBLISHED, PUBLISHED_METRICS, remarks_on
 from mmtrans.grid.variants import Variant
 from mmtrans.recipe import LETTER_OF, parse
 from mmtrans.report.collect import CollectedGrid
-from mmtrans.report.compare import KINDS, QUALITIES, Comparison, Results, Row
+from mmtrans.report.compare import QUALITIES, Comparison, Results, Row
 from mmtrans.report.numbers import NONE, interval_text, number_text, p_value_text, spread_text
 from mmtrans.report.run_tables import failures_table, provenance_table, runs_table, training_table
 from mmtrans.report.table import Table
@@ -20,6 +20,7 @@ from mmtrans.report.table import Table
 MEASURED = ("mae", "pearson", "acc2_has0", "acc2_non0", "acc7", "extreme_recall")
 
 KIND_HEADINGS = {"concat": "all its modalities, concatenated", "source": "source alone", "untrained": "untrained"}
+FUSION_HEADINGS = {"concat": "the same features, concatenated", "text": "the words alone"}
 
 ROBUSTNESS_HEADINGS = {
     "clean": "MAE clean ↓",
@@ -58,6 +59,7 @@ def make_tables(grid: CollectedGrid, results: Results, out_dir: Path) -> list[Ta
         *first,
         _measured_table(results),
         _comparison_table(results),
+        _fusions_table(results),
         _controls_table(results),
         _variants_table(grid, results),
         _quality_table(results),
@@ -159,21 +161,38 @@ def _measured_table(results: Results) -> Table:
 
 
 def _comparison_table(results: Results) -> Table:
-    kinds = [kind for kind in KINDS if results.comparisons[kind]]
-    rows = []
-    for row in results.translations:
-        family = [results.comparisons[kind].get(row.variant.recipe) for kind in kinds]
-        if any(family):
-            rows.append([row.variant.recipe, *(cell for comparison in family for cell in _compared(comparison))])
-    columns = ["translation"]
-    for kind in kinds:
-        columns += [f"MAE against {KIND_HEADINGS[kind]}", "p", "p (Holm)"]
+    columns, rows = _families(results, results.comparisons, KIND_HEADINGS)
     caption = (
         "Difference in mean absolute error, translation minus baseline, on the segments that both scored: negative is "
         "better than the baseline. In brackets 95 % intervals. Tests resample videos and seeds; Holm's correction is "
         "over all translations that were tested against one kind of baseline."
     )
-    return Table("Translations against their baselines", caption, columns, rows)
+    return Table("Translations against their baselines", caption, ["translation", *columns], rows)
+
+
+def _fusions_table(results: Results) -> Table:
+    columns, rows = _families(results, results.fusions, FUSION_HEADINGS)
+    caption = (
+        "Difference in mean absolute error, fusion minus baseline, on the segments that both scored: negative is "
+        "better than the baseline. In brackets 95 % intervals. Tests resample videos and seeds; Holm's correction is over all "
+        "fusions that were tested against one kind of baseline. All rows have the same records, training and metrics; "
+        "the papers of these models have others."
+    )
+    return Table("Fusion models against baselines", caption, ["fusion", *columns], rows)
+
+
+def _families(
+    results: Results, families: Mapping[str, Mapping[str, Comparison]], headings: Mapping[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """Headings of all columns but the first, and rows, of comparisons by kind and recipe."""
+    kinds = [kind for kind, family in families.items() if family]
+    rows = []
+    for row in results.whole:
+        family = [families[kind].get(row.variant.recipe) for kind in kinds]
+        if any(family):
+            rows.append([row.variant.recipe, *(cell for comparison in family for cell in _compared(comparison))])
+    columns = [name for kind in kinds for name in (f"MAE against {headings[kind]}", "p", "p (Holm)")]
+    return columns, rows
 
 
 def _compared(comparison: Comparison | None, named: bool = True) -> tuple[str, str, str]:
