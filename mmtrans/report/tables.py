@@ -174,9 +174,9 @@ def _fusions_table(results: Results) -> Table:
     columns, rows = _families(results, results.fusions, FUSION_HEADINGS)
     caption = (
         "Difference in mean absolute error, fusion minus baseline, on the segments that both scored: negative is "
-        "better than the baseline. In brackets 95 % intervals. Tests resample videos and seeds; Holm's correction is over all "
-        "fusions that were tested against one kind of baseline. All rows have the same records, training and metrics; "
-        "the papers of these models have others."
+        "better than the baseline. In brackets 95 % intervals. Tests resample videos and seeds; Holm's correction is "
+        "over all fusions that were tested against one kind of baseline. All rows have the same records, training and "
+        "metrics; the papers of these models have others."
     )
     return Table("Fusion models against baselines", caption, ["fusion", *columns], rows)
 
