@@ -122,8 +122,8 @@ def test_formats_take_options_that_there_are():
     assert {name for format in FORMATS for name in format.takes} == set(OWN_OPTIONS)
 
 
-def test_the_readme_has_a_row_for_every_format():
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_docs_have_a_row_for_every_format():
+    text = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
     assert [format.name for format in FORMATS if f"| `{format.name}` | " not in text] == []
 
 
