@@ -143,7 +143,7 @@ def test_training_never_opens_test(records_dir, baseline_flags, tmp_path, capsys
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--recipe", "X"], "Not a recipe. Expected one of T, A, V, concat(…) or embed(…) at character 1."),
+        (["--recipe", "X"], "Not a recipe. Expected one of T, A, V, concat(…), embed(…), tfn(…), "),
         (["--recipe", "embed(T,A)"], "Write 'T->A'."),
         (["--recipe", "V"], "The records have no video."),
         (["--recipe", "T->V"], "The records have no video."),
