@@ -38,6 +38,7 @@ def segments_of(records_dir):
     return [segment for shard in shards for segment in read_segments(records.directory / shard.file, dims)]
 
 
+@pytest.mark.once
 def test_text_has_the_score_of_the_same_words_in_records(spoken):
     segments = segments_of(spoken.records)
     scorer = Scorer.open(spoken.run)
@@ -51,6 +52,7 @@ def test_text_has_the_score_of_the_same_words_in_records(spoken):
     assert np.ptp(scores) > 1e-3
 
 
+@pytest.mark.once
 def test_predictions_keep_the_places_of_their_texts(spoken):
     texts = ["hated it", " ", "i loved every minute of it", "sp"]
     found = api.predict_text(api.Run.open(spoken.run), texts, glove=spoken.glove, influence=True)
@@ -59,6 +61,7 @@ def test_predictions_keep_the_places_of_their_texts(spoken):
     assert np.abs(found[2].influence).max() > 1e-4
 
 
+@pytest.mark.once
 def test_influence_leaves_the_other_words_vectors_as_they_are(encoded):
     scorer = Scorer.open(encoded.run)
     seen = []
@@ -132,6 +135,7 @@ def other_glove(spoken, tmp_path):
     return path
 
 
+@pytest.mark.once
 def test_another_file_of_vectors_is_refused(spoken, tmp_path):
     with pytest.raises(
         ValueError, match=r"another one than in training\. Expected one of .* of sha256 .*Received: sha256=.*other\.txt"
@@ -139,6 +143,7 @@ def test_another_file_of_vectors_is_refused(spoken, tmp_path):
         api.predict_text(spoken.run, ["good"], glove=other_glove(spoken, tmp_path))
 
 
+@pytest.mark.once
 def test_a_file_that_was_moved_is_the_same(spoken, tmp_path):
     shutil.copy(spoken.glove, tmp_path / "moved.txt")
     (moved,) = api.predict_text(spoken.run, ["loved it"], glove=tmp_path / "moved.txt")
@@ -146,6 +151,7 @@ def test_a_file_that_was_moved_is_the_same(spoken, tmp_path):
     assert moved.score == own.score
 
 
+@pytest.mark.once
 def test_a_file_that_nobody_names_is_asked_for_unless_it_was_read_here(spoken, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("mmtrans.sources.glove.LEAST_BYTES", 0)
@@ -156,6 +162,7 @@ def test_a_file_that_nobody_names_is_asked_for_unless_it_was_read_here(spoken, t
     assert found.score == named.score
 
 
+@pytest.mark.once
 def test_another_encoder_is_refused_and_a_moved_one_is_the_same(encoded, tmp_path):
     shutil.copytree(encoded.encoder, tmp_path / "moved")
     (moved,) = api.predict_text(encoded.run, ["loved it"], text_encoder=tmp_path / "moved", glove=encoded.glove)
@@ -169,6 +176,7 @@ def test_another_encoder_is_refused_and_a_moved_one_is_the_same(encoded, tmp_pat
         api.predict_text(encoded.run, ["loved it"], text_encoder=other, glove=encoded.glove)
 
 
+@pytest.mark.once
 def test_an_encoder_that_is_gone_is_asked_for(encoded, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(encoded.run, run)
@@ -179,11 +187,13 @@ def test_an_encoder_that_is_gone_is_asked_for(encoded, tmp_path):
         api.predict_text(run, ["loved it"], glove=encoded.glove)
 
 
+@pytest.mark.once
 def test_vectors_that_training_did_not_have_are_refused(looked_up, tmp_path):
     with pytest.raises(ValueError, match=r"had no text encoder in training\. Expected --glove FILE alone\."):
         api.predict_text(looked_up.run, ["good"], text_encoder="any", glove=looked_up.glove)
 
 
+@pytest.mark.once
 def test_a_run_of_earlier_commits_is_compared_with_its_records_or_says_that_it_cannot_be(looked_up, tmp_path):
     run, records = tmp_path / "run", tmp_path / "records"
     shutil.copytree(looked_up.run, run)
@@ -200,18 +210,20 @@ def test_a_run_of_earlier_commits_is_compared_with_its_records_or_says_that_it_c
     assert own.words == ("good",)
 
 
+@pytest.mark.once
 def test_a_model_that_reads_more_than_text_is_refused(tiny, small, tmp_path):
     run = finished_run(tmp_path / "run", tiny(recipe="concat(T,A)"), small)
     with pytest.raises(ValueError, match=r"reads what text alone does not give\. .*Received: one that reads audio"):
         api.predict_text(run.path, ["good"])
 
 
+@pytest.mark.once
 def test_texts_of_no_words_alone(looked_up):
     with pytest.raises(ValueError, match=r"gives no segments\. .*2 dropped, reasons=.*'no word of it is spoken'"):
         api.predict_text(looked_up.run, ["", "sp"], glove=looked_up.glove)
 
 
-@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("pieces", [False, pytest.param(True, marks=pytest.mark.once)])
 def test_the_cards_example_gives_the_same_score_without_mmtrans(tmp_path, pieces, request):
     spoken = make_spoken(tmp_path, with_encoder=True, pieces=True) if pieces else request.getfixturevalue("encoded")
     api.export(api.Run.open(spoken.run), tmp_path / "export")
@@ -233,6 +245,7 @@ def test_the_cards_example_gives_the_same_score_without_mmtrans(tmp_path, pieces
     assert own.score == pytest.approx(expected.score, abs=1e-4)
 
 
+@pytest.mark.once
 def test_the_card_of_word_vectors_names_a_program_of_them(looked_up, tmp_path):
     api.export(api.Run.open(looked_up.run), tmp_path / "export")
     card = (tmp_path / "export" / "model_card.md").read_text(encoding="utf-8")

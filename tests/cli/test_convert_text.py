@@ -11,6 +11,8 @@ from tests.sources import format_files
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.manifest import Manifest
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def source(tmp_path):

@@ -102,7 +102,7 @@ def test_the_parts_give_what_the_whole_gives(runs, segments, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fused", "attended"])
+@pytest.mark.parametrize("name", ["fused", pytest.param("attended", marks=pytest.mark.once)])
 def test_an_export_has_the_parts_too(runs, segments, folder, tmp_path, name):
     export(runs[name], tmp_path / "export")
     signature, _, parts = open_export(tmp_path / "export")

@@ -152,6 +152,7 @@ def _batches(run):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_an_interrupted_run_equals_an_undisturbed_one(tiny, pieces, tmp_path, monkeypatch):
     config = tiny(**TUNED, **BARE, batch_size=5)
     expected = train_run(tmp_path / "expected", config, pieces)

@@ -20,6 +20,8 @@ from tests.sources import csd_files, format_files
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.manifest import Manifest, TextColumns, file_sha256
 
+pytestmark = pytest.mark.once
+
 GLOVE = {"b": (1, 2), "d": (3, 4), "e": (5, 6)}
 
 WRITERS = {

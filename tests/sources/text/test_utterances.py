@@ -13,6 +13,8 @@ from mmtrans.sources.text.utterances import (
     read_rows,
 )
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("text", "lines"),
