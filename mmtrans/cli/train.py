@@ -96,9 +96,7 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
     """
     config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:
-        for line in dump_yaml(config.to_sections()).splitlines():
-            say(line)
-        return config.to_dict()
+        return _print_config(config)
     check_consistent(config)
     notes = check_idle(arguments, config, [config], lambda: _begun(arguments, config))
     if execution.strategy == "multiworker" and cluster_of(os.environ, execution) is None and execution.workers:
@@ -156,6 +154,13 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
         say(line)
     _say_next(trained)
     return result
+
+
+def _print_config(config: Config) -> dict[str, Any]:
+    """Prints a configuration as a YAML file has it, and returns its fields."""
+    for line in dump_yaml(config.to_sections()).splitlines():
+        say(line)
+    return config.to_dict()
 
 
 def _cautions(trained: Run) -> Iterator[str]:
