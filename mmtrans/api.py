@@ -60,7 +60,7 @@ from mmtrans.inference.predict import Scorer, predict
 from mmtrans.inference.translate import translate
 from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import build_regressor
-from mmtrans.notebook.entries import convert, fit, open_run
+from mmtrans.notebook.entries import convert, fit, open_run, train
 from mmtrans.notebook.fitted import Fitted
 from mmtrans.notebook.grids import grid, report
 from mmtrans.notebook.searches import tune
@@ -69,7 +69,6 @@ from mmtrans.runs.run import Run
 from mmtrans.sources.open import open_corpus
 from mmtrans.synthetic.corpus import synthesize
 from mmtrans.text import predict_text
-from mmtrans.training.train import train
 
 __all__ = [
     "ClipPrediction",

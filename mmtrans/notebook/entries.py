@@ -18,7 +18,10 @@ from mmtrans.runs.status import check_finished
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.open import open_corpus
 from mmtrans.system.quiet import quiet_logger
-from mmtrans.training.train import make_deterministic, train
+from mmtrans.training import train as training
+from mmtrans.training.devices import Devices
+from mmtrans.training.execution import Execution
+from mmtrans.training.train import make_deterministic
 from tfrecords.manifest import Manifest
 
 
@@ -128,8 +131,40 @@ def fit(
     make_deterministic()
     path = Path(run or chosen.default_run(records.manifest.manifest_hash))
     opened = Run.open_or_create(path, chosen, records)
-    train(opened, records, quiet)
+    training.train(opened, records, quiet)
     return Fitted(opened)
+
+
+def train(
+    run: Run,
+    records: Records | None = None,
+    quiet: bool = False,
+    devices: Devices | None = None,
+    execution: Execution | None = None,
+    **fields: Any,
+) -> None:
+    """Trains the phases of a run that are not finished; `api.fit` makes the run too.
+
+    Args:
+        run: an opened run, which has its configuration already.
+        records: the records, opened without the test split.
+        quiet: show no progress.
+        devices: devices to train on; `None` for one device.
+        execution: how the data is shared, and how often a checkpoint is made; `None` for the defaults.
+        fields: none; whoever gives fields of the configuration is told of `api.fit`.
+
+    Raises:
+        TypeError: `run` is no opened run, there are no records, or fields are given.
+        ValueError, FloatingPointError, KeyboardInterrupt: as of `mmtrans.training.train.train`.
+    """
+    if fields or records is None or not isinstance(run, Run):
+        received = ", ".join([type(run).__name__, *(f"{name}=…" for name in fields)])
+        raise TypeError(
+            "`api.train` trains a run that was opened. Expected train(run, records). "
+            f"Received: train({received}). From records and fields of the configuration, call "
+            'api.fit("records", recipe="T").'
+        )
+    training.train(run, records, quiet, devices, execution)
 
 
 def open_run(path: str | Path) -> Fitted:

@@ -161,3 +161,8 @@ def test_the_explorer_is_a_page(fitted, translation_run, tmp_path):
     page = fitted.explore(api.open_run(translation_run), out=tmp_path / "page.html")
     assert repr(page) == f"Page({str(tmp_path / 'page.html')!r})"
     assert "Segment explorer: T, T-&amp;gt;A, valid" in page._repr_html_()
+
+
+def test_train_given_fields_names_fit(tmp_path):
+    with pytest.raises(TypeError, match=r"Received: train\(str, recipe=…\)\. .* call api\.fit\("):
+        api.train(str(tmp_path), recipe="T")
