@@ -2,14 +2,14 @@
 
     recipe    = source [ "->" features ] | fusion
     fusion    = method "(" letter { "," letter } ")"
-    method    = "tfn" | "lmf" | "mult"
+    method    = "tfn" | "lmf" | "mult" | "mfn"
     source    = features | "embed(" source "," features ")"
     features  = letter | "concat(" letter { "," letter } ")"
     letter    = "T" | "A" | "V"
 
 `→` is read as `->`, and `text`, `audio`, `video` as their letters.
 
-`tfn(…)`, `lmf(…)` and `mult(…)` are fusion models of other papers, see `mmtrans.models.rivals`.
+`tfn(…)` and the others of `FUSIONS` are fusion models of other papers, see `mmtrans.models.rivals`.
 
 `embed(X,Y)` is the encoder's output of a trained `X->Y`; a recipe whose source is one is a hierarchical translation.
 """
@@ -30,6 +30,7 @@ FUSIONS = {
     "tfn": "Zadeh et al. 2017, tensor fusion",
     "lmf": "Liu et al. 2018, low-rank multimodal fusion",
     "mult": "Tsai et al. 2019, crossmodal transformers",
+    "mfn": "Zadeh et al. 2018a, memory fusion",
 }
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}

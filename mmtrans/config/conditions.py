@@ -46,7 +46,9 @@ def _fuses_by(*methods: str) -> Condition:
 
 
 FUSES = _fuses_by(*FUSIONS)
-BY_PRODUCTS, LOW_RANK, BY_ATTENTION = _fuses_by("tfn", "lmf"), _fuses_by("lmf"), _fuses_by("mult")
+LOW_RANK, BY_ATTENTION = _fuses_by("lmf"), _fuses_by("mult")
+JOINS = _fuses_by("tfn", "lmf", "mfn")
+BY_VIEWS = _fuses_by("mfn")
 WHOLE_HEADS = Condition(
     ("recipe", "fusion_units", "fusion_heads"),
     lambda flat: not BY_ATTENTION.holds(flat) or flat["fusion_units"] % flat["fusion_heads"] == 0,
@@ -54,6 +56,7 @@ WHOLE_HEADS = Condition(
     "Choose a multiple",
 )
 RECURS = Condition(("recipe",), lambda flat: not BY_ATTENTION.holds(flat), "{recipe} has no recurrent layer")
+ANY_CELL = Condition(("recipe",), lambda flat: not BY_VIEWS.holds(flat), "{recipe} has LSTMs that read one way")
 NOT_FUSED = Condition(
     ("recipe",), lambda flat: not FUSES.holds(flat), "{recipe} reads and joins its modalities in its own way"
 )

@@ -13,8 +13,8 @@ from mmtrans.bounds import check_number
 from mmtrans.config.conditions import (
     BOTH,
     BY_ATTENTION,
-    BY_PRODUCTS,
     FUSES,
+    JOINS,
     JOINT,
     LOW_RANK,
     MUST_TRANSLATE,
@@ -179,7 +179,7 @@ class FusionConfig(Section):
         help_place="rare",
     )
     fused_units: int = added(
-        128, "units that read the products", SENTIMENT, (BY_PRODUCTS,), low=1, most=MOST_SIZE, help_place="rare"
+        128, "units of what joins modalities", SENTIMENT, (JOINS,), low=1, most=MOST_SIZE, help_place="rare"
     )
     fusion_rank: int = added(
         4, "rank of the tensor of lmf", SENTIMENT, (LOW_RANK,), low=1, most=MOST_SIZE, help_place="rare"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmtrans.config.conditions import (
+    ANY_CELL,
     ATTENDS,
     BOTH,
     FEATURES,
@@ -25,7 +26,9 @@ from mmtrans.config.fields import MOST_SIZE, Section, option, unless
 class EncoderConfig(Section):
     """What reads the source of a translation."""
 
-    cell: Literal["lstm", "gru"] = option("lstm", "recurrent cell of all parts", BOTH, (RECURS,), shapes=("encoder",))
+    cell: Literal["lstm", "gru"] = option(
+        "lstm", "recurrent cell of all parts", BOTH, (RECURS, ANY_CELL), shapes=("encoder",)
+    )
     # No baseline has an encoder, though the key of its regressor's phase depends on what encoders read.
     units: int = option(
         64,
@@ -40,7 +43,7 @@ class EncoderConfig(Section):
     num_layers: int = option(
         1, "stacked layers of the encoder", BOTH, (TRANSLATES,), low=1, most=MOST_SIZE, shapes=("encoder",)
     )
-    bidirectional: bool = option(True, "read sources in both directions", BOTH, (RECURS,), shapes=("encoder",))
+    bidirectional: bool = option(True, "read sources in both directions", BOTH, (RECURS, ANY_CELL), shapes=("encoder",))
     dropout: float = option(
         0.3,
         "dropout on the input of every recurrent layer",

@@ -155,8 +155,23 @@ def lstm_sequence(gates, kernel):
     Returns:
         outputs `(steps, batch, units)`.
     """
-    steps = tf.shape(gates)[0]
-    dtype = gates.dtype
+    outputs, cells, activations = _lstm_forward(gates, kernel)
+    return outputs, lambda d_outputs: _lstm_gradient(kernel, (outputs, cells, activations), (d_outputs,))
+
+
+@tf.custom_gradient
+def lstm_states(gates, kernel):
+    """What `lstm_sequence` gives, and beside it the cells `(steps, batch, units)`."""
+    outputs, cells, activations = _lstm_forward(gates, kernel)
+
+    def gradient(d_outputs, d_cells):
+        return _lstm_gradient(kernel, (outputs, cells, activations), (d_outputs, d_cells))
+
+    return (outputs, cells), gradient
+
+
+def _lstm_forward(gates, kernel):
+    """Outputs, cells, and the gates' activations of all steps."""
     inputs = unstacked(gates)
     zeros = tf.zeros_like(gates[0, :, : kernel.shape[0]])
 
@@ -164,22 +179,29 @@ def lstm_sequence(gates, kernel):
         output, cell, activations = lstm_cell(inputs.read(t) + tf.matmul(output, kernel), cell)
         return t + 1, output, cell, write(arrays, t, (output, cell, tf.concat(activations, -1)))
 
-    outputs, cells, activations = run_forward(step, steps, (zeros, zeros), empty_arrays(3, steps, dtype))
+    steps = tf.shape(gates)[0]
+    return run_forward(step, steps, (zeros, zeros), empty_arrays(3, steps, gates.dtype))
 
-    def gradient(d_outputs):
-        given = [unstacked(d_outputs), *map(unstacked, derivatives_of_cell(activations, cells, before(zeros, cells)))]
-        # A product with a kernel that is transposed as it is read takes several times as long.
-        transposed = tf.transpose(kernel)
 
-        def step(t, d_output, d_cell, arrays):
-            d_given, *derivatives = [array.read(t) for array in given]
-            d_gates, d_cell = cell_gradients(d_output + d_given, d_cell, derivatives)
-            return t - 1, tf.matmul(d_gates, transposed), d_cell, write(arrays, t, (d_gates,))
+def _lstm_gradient(kernel, stored, upstream):
+    """Gradients of gates and kernel, given what `_lstm_forward` returned and the gradients of its outputs, and of its
+    cells where somebody reads them."""
+    outputs, cells, activations = stored
+    steps = tf.shape(outputs)[0]
+    zeros = tf.zeros_like(outputs[0])
+    local = [unstacked(values) for values in derivatives_of_cell(activations, cells, before(zeros, cells))]
+    given = [unstacked(values) for values in upstream]
+    # A product with a kernel that is transposed as it is read takes several times as long.
+    transposed = tf.transpose(kernel)
 
-        _, (d_gates,) = run_backward(step, steps, (zeros, zeros), empty_arrays(1, steps, dtype))
-        return d_gates, weight_gradient(before(zeros, outputs), d_gates)
+    def step(t, d_output, d_cell, arrays):
+        d_given, *d_cells = [array.read(t) for array in given]
+        d_cell = d_cell + d_cells[0] if d_cells else d_cell
+        d_gates, d_cell = cell_gradients(d_output + d_given, d_cell, [array.read(t) for array in local])
+        return t - 1, tf.matmul(d_gates, transposed), d_cell, write(arrays, t, (d_gates,))
 
-    return outputs, gradient
+    _, (d_gates,) = run_backward(step, steps, (zeros, zeros), empty_arrays(1, steps, outputs.dtype))
+    return d_gates, weight_gradient(before(zeros, outputs), d_gates)
 
 
 def weight_gradient(inputs, d_outputs):

@@ -1,4 +1,4 @@
-"""The numbers that a change of the code's shape must leave as they are: seven small trainings of two epochs."""
+"""The numbers that a change of the code's shape must leave as they are: small trainings of two epochs."""
 
 from pathlib import Path
 
@@ -29,6 +29,7 @@ TRAININGS = {
     "tfn": {"recipe": "tfn(T,A)", "fusion_units": 3, "fused_units": 4},
     "lmf": {"recipe": "lmf(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_rank": 2},
     "mult": {"recipe": "mult(T,A)", "fusion_units": 4, "fusion_heads": 2, "fusion_layers": 1},
+    "mfn": {"recipe": "mfn(T,A)", "fusion_units": 3, "fused_units": 4},
     "vae": {"recipe": "T->A", "bottleneck": "vae", "latent_units": 3},
 }
 

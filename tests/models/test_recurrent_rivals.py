@@ -1,0 +1,204 @@
+"""Fusion models that join modalities step by step, against NumPy loops over rows and steps."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmtrans.config import Config
+from mmtrans.layers.dropout import random_step
+from mmtrans.layers.gated import GatedMemory, WithStepBefore
+from mmtrans.layers.multiview import MultiViewLSTM
+from mmtrans.models.regressor import build_regressor
+from mmtrans.recipe import parse
+from tests.models.test_regressor import DIMS, LENGTH, MASK, STATISTICS, make_inputs, make_regressor
+
+UNITS = {"text": 4, "audio": 3, "video": 3}
+SIZES = {"regressor_units": 4, "fusion_units": 3, "fused_units": 5}
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def softmax(values):
+    weights = np.exp(values - values.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def randomised(layer, shapes):
+    """The layer, built, with random weights."""
+    layer.build(shapes)
+    rng = np.random.default_rng(1)
+    layer.set_weights([rng.normal(size=weight.shape) * 0.5 for weight in layer.get_weights()])
+    return layer
+
+
+def lstm_step(gates, cell):
+    """Output and cell from the pre-activations of input, forget, candidate and output gate."""
+    i, f, candidate, o = np.split(gates, 4)
+    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(candidate)
+    return sigmoid(o) * np.tanh(cell), cell
+
+
+def bias_of(layer, view):
+    """A view's share of a bias whose gates each hold all views."""
+    ends = np.cumsum(layer.units)
+    return np.asarray(layer.bias).reshape(4, -1)[:, ends[view] - layer.units[view] : ends[view]].ravel()
+
+
+def view_steps(layer, streams, extra=lambda view: 0.0):
+    """Yields outputs and cells of all views after each step of one row, by loops over views and steps.
+
+    Args:
+        layer: a `MultiViewLSTM`.
+        streams: `(steps, dim)` of each view.
+        extra: view → what is added to its pre-activations at the step that comes.
+    """
+    outputs, cells = ([np.zeros(units) for units in layer.units] for _ in range(2))
+    for t in range(len(streams[0])):
+        before = list(outputs)
+        for view, units in enumerate(layer.units):
+            gates = streams[view][t] @ np.asarray(layer.kernels[view]) + bias_of(layer, view) + extra(view)
+            read = [
+                before[i][: round(layer.own * units)] if i == view else before[i][other - round(layer.others * other) :]
+                for i, other in enumerate(layer.units)
+            ]
+            if layer.recurrent_kernels[view] is not None:
+                gates = gates + np.concatenate(read) @ np.asarray(layer.recurrent_kernels[view])
+            outputs[view], cells[view] = lstm_step(gates, cells[view])
+        yield np.concatenate(outputs), np.concatenate(cells)
+
+
+def streams_of(recipe):
+    """The features of each modality as the fusion reads them, `(batch, steps, dim)`."""
+    read = parse(recipe)
+    mean, std = STATISTICS.source(read)
+    values = (make_inputs(recipe)["source"] - mean) / std
+    return [values[:, :, start:stop] for start, stop in STATISTICS.blocks(read).values()]
+
+
+def layers_of(model):
+    """Name of a layer of the fusion → the layer; and the last one, which gives the score."""
+    return {layer.name: layer for part in (model, model.get_layer("fusion")) for layer in part.layers}
+
+
+def through(layer, values):
+    """A dense layer without its activation, by hand."""
+    kernel, bias = layer.get_weights()
+    return values @ kernel + bias
+
+
+def dense(width, units):
+    return width * units + units
+
+
+@pytest.mark.parametrize(("own", "others"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (2 / 3, 1 / 3)])
+def test_lstms_of_views_equal_loops_over_rows_steps_and_views(own, others):
+    rng = np.random.default_rng(0)
+    streams = [rng.normal(size=(2, 5, dim)).astype(np.float32) for dim in (2, 6, 3)]
+    layer = randomised(MultiViewLSTM((4, 1, 3), own, others), [stream.shape for stream in streams])
+    found = [values.numpy() for values in layer(streams)]
+    for row in range(2):
+        for t, expected in enumerate(view_steps(layer, [stream[row] for stream in streams])):
+            np.testing.assert_allclose([values[row, t] for values in found], expected, atol=1e-5)
+    assert layer.compute_output_shape([stream.shape for stream in streams]) == (found[0].shape, found[1].shape)
+
+
+@pytest.mark.once
+def test_the_gradient_of_outputs_and_cells_is_that_of_small_steps():
+    rng = np.random.default_rng(0)
+    streams = [rng.normal(size=(2, 3, dim)).astype(np.float32) for dim in (2, 3)]
+    layer = randomised(MultiViewLSTM((2, 3), 2 / 3, 1 / 3), [stream.shape for stream in streams])
+    factors = rng.normal(size=(2, 2, 3, 5)).astype(np.float32)
+
+    def total():
+        outputs, cells = layer(streams)
+        return tf.reduce_sum(outputs * factors[0] + cells * factors[1])
+
+    with tf.GradientTape() as tape:
+        value = total()
+    for weight, gradient in zip(layer.weights, tape.gradient(value, layer.trainable_weights), strict=True):
+        was = weight.numpy()
+        change = rng.normal(size=was.shape).astype(np.float32)
+        weight.assign(was + 1e-2 * change)
+        above = total()
+        weight.assign(was - 1e-2 * change)
+        assert float(above - total()) / 2e-2 == pytest.approx(float(tf.reduce_sum(gradient * change)), abs=2e-3)
+        weight.assign(was)
+
+
+def test_a_view_that_reads_nobody_has_no_recurrent_kernel():
+    layer = randomised(MultiViewLSTM((3,), own=0.0, others=1.0), [(None, None, 2)])
+    assert [weight.shape for weight in layer.get_weights()] == [(2, 12), (12,)]
+    streams = [np.random.default_rng(0).normal(size=(1, 2, 2)).astype(np.float32)]
+    expected = [outputs for outputs, _ in view_steps(layer, [streams[0][0]])]
+    np.testing.assert_allclose(layer(streams)[0][0], expected, atol=1e-5)
+
+
+@pytest.mark.once
+def test_a_gated_memory_leaves_out_masked_steps():
+    rng = np.random.default_rng(0)
+    retain, write, update = rng.uniform(size=(3, 3, 5, 2)).astype(np.float32)
+    expected = np.zeros((3, 2))
+    for row, length in enumerate(LENGTH):
+        for t in range(length):
+            expected[row] = retain[row, t] * expected[row] + write[row, t] * update[row, t]
+    for values in (retain, write, update):
+        values[~MASK] = np.nan
+    np.testing.assert_allclose(GatedMemory()([retain, write, update], source_mask=MASK), expected, rtol=1e-5)
+
+
+@pytest.mark.once
+def test_the_step_before_the_first_is_zero():
+    found = WithStepBefore()(np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32))
+    np.testing.assert_array_equal(found, [[[0, 0, 1, 2], [1, 2, 3, 4]]])
+
+
+def test_memory_fusion_equals_loops_over_rows_and_steps():
+    model = make_regressor("mfn(V,T)", **SIZES)
+    layers, found = layers_of(model), model(make_inputs("mfn(V,T)"))["score"]
+
+    def network(name, values):
+        return through(layers[name], np.maximum(through(layers[f"{name}_hidden"], values), 0.0))
+
+    for row, length in enumerate(LENGTH):
+        streams = [stream[row, :length] for stream in streams_of("mfn(V,T)")]
+        steps = list(view_steps(layers["system_of_lstms"], streams))
+        cells_before, memory = np.zeros(7), np.zeros(5)
+        for _, cells in steps:
+            both = np.concatenate([cells_before, cells])
+            attended = softmax(network("delta_attention", both)) * both
+            retained = sigmoid(network("retain", attended)) * memory
+            memory = retained + sigmoid(network("write", attended)) * np.tanh(network("update", attended))
+            cells_before = cells
+        expected = through(layers["linear"], np.concatenate([steps[-1][0], memory]))
+        np.testing.assert_allclose(found[row], expected[0], rtol=1e-4, atol=1e-5)
+
+
+def lstms(names):
+    """Parameters of LSTMs that know nothing of each other."""
+    return sum(4 * dense(DIMS[name] + UNITS[name], UNITS[name]) for name in names)
+
+
+def test_memory_fusion_has_as_many_parameters_as_the_paper_says():
+    model = build_regressor(parse("mfn(T,A,V)"), Config(**SIZES), STATISTICS)
+    cells = sum(UNITS.values())
+    attention = dense(2 * cells, 5) + dense(5, 2 * cells)
+    assert model.count_params() == lstms(DIMS) + attention + 3 * (dense(2 * cells, 5) + dense(5, 5)) + dense(
+        cells + 5, 1
+    )
+
+
+@pytest.mark.parametrize("method", ["mfn"])
+def test_every_weight_learns(method):
+    """One step back reaches every weight, inside a graph as training has it."""
+    model, inputs = make_regressor(f"{method}(T,A,V)", **SIZES), make_inputs(f"{method}(T,A,V)")
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape, random_step(tf.constant([0, 1])):
+            total = tf.reduce_sum(model(inputs, training=True)["score"] ** 2)
+        return tape.gradient(total, model.trainable_weights)
+
+    for weight, gradient in zip(model.trainable_weights, gradients(), strict=True):
+        assert np.abs(gradient).max() > 0, weight.name
