@@ -11,7 +11,7 @@ from mmtrans.system.console import say
 from mmtrans.system.escape import for_shell
 
 if TYPE_CHECKING:
-    from mmtrans.synthetic.truth import GroundTruth
+    from mmtrans.synthetic.truth import DependencyTruth, GroundTruth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STREAM=X,…",
         help="share of the segments of each split that lack audio, video (default: audio=0,video=0)",
     )
+    parser.add_argument(
+        "--dependency",
+        metavar="KIND",
+        help="a world of its own, whose label hangs on the modalities in one way: additive, sarcasm (the voice flips "
+        "what the words say), long-range (an early word tells which late event of the voice counts) or neighbours "
+        "(the words of the segment before)",
+    )
 
 
-def run(arguments: argparse.Namespace) -> GroundTruth:
+def run(arguments: argparse.Namespace) -> GroundTruth | DependencyTruth:
     """Writes the corpus, shows the best scores that it allows, and returns its ground truth."""
     from mmtrans.synthetic.corpus import synthesize
     from mmtrans.synthetic.premise import parse_shares
@@ -67,6 +74,7 @@ def run(arguments: argparse.Namespace) -> GroundTruth:
         disagree=arguments.disagree,
         labelled=arguments.labelled,
         missing=parse_shares("--missing", arguments.missing),
+        dependency=arguments.dependency,
     )
     say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")
     _show(truth)
@@ -74,7 +82,7 @@ def run(arguments: argparse.Namespace) -> GroundTruth:
     return truth
 
 
-def _show(truth: GroundTruth) -> None:
+def _show(truth: GroundTruth | DependencyTruth) -> None:
     """Prints the best scores that the equations allow, given each source."""
     from rich.table import Table
 
@@ -84,6 +92,6 @@ def _show(truth: GroundTruth) -> None:
     for heading in ("source", "Acc-2 (≠0)", "Acc-2 (≥0)", "MAE"):
         table.add_column(heading, justify="left" if heading == "source" else "right")
     alone = {"text": truth["text"], "audio": truth["audio"], "video": truth["video"]}
-    for source, best in {**alone, **truth.get("unions", {})}.items():
+    for source, best in {**alone, **truth.get("unions", {}), **truth.get("readers", {})}.items():
         table.add_row(source, *map(format_number, (best["acc2_non0"], best["acc2_has0"], best["mae"])))
     console().print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +14,13 @@ from mmtrans.bounds import check_number
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
 from mmtrans.synthetic.csd_files import Rows, segment_entries, write_csd
+from mmtrans.synthetic.dependencies import draw_dependency
+from mmtrans.synthetic.dependency_truth import dependency_truth
 from mmtrans.synthetic.ground_truth import ground_truth
 from mmtrans.synthetic.posterior import posterior_of, scores
 from mmtrans.synthetic.premise import Premise, plant
-from mmtrans.synthetic.truth import GroundTruth
+from mmtrans.synthetic.timeline import Timeline, timelines_of
+from mmtrans.synthetic.truth import DependencyTruth, GroundTruth
 from mmtrans.synthetic.world import AUDIO, Stream, Text, World
 from tfrecords.directories import new_directory
 from tfrecords.schema import SPLITS
@@ -25,7 +28,7 @@ from tfrecords.schema import SPLITS
 ID_LETTERS = list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz0123456789--__")
 #: Frames keep nine bits of mantissa, far under their noise: compressed, they take half the place.
 KEPT_BITS = np.uint32(0xFFFFC000)
-NAN_FRAMES, INF_FRAMES, PAUSE_WORDS = 0.002, 0.005, 0.16
+NAN_FRAMES, INF_FRAMES = 0.002, 0.005
 #: Of so many draws of noise the one is kept whose scores, fold by fold, lie closest to the expected ones.
 CANDIDATES = 64
 
@@ -34,30 +37,9 @@ MOST_VIDEOS = 100_000
 Candidate = TypeVar("Candidate")
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """Rows of one video in time: words and pauses.
-
-    Args:
-        step: `(rows,)` int, index of the word's step in the whole corpus; -1 for a pause.
-        tenths: `(rows,)` int, duration in tenths of a second.
-        segments: `(segments, 2)` float64, start and end in seconds.
-    """
-
-    step: np.ndarray
-    tenths: np.ndarray
-    segments: np.ndarray
-
-    @property
-    def intervals(self) -> np.ndarray:
-        """`(rows, 2)` float64, start and end in seconds."""
-        ends = np.cumsum(self.tenths)
-        return np.stack([ends - self.tenths, ends], axis=1) / 10.0
-
-
 def synthesize(
     directory: str | Path, *, videos: int = 40, seed: int = 0, unlabelled: bool = False, **premise: Any
-) -> GroundTruth:
+) -> GroundTruth | DependencyTruth:
     """Write a corpus of three modalities in MOSI's .csd format, with `folds.json` and `ground_truth.json`.
 
     The same arguments give the same files. The folder appears only when it is complete.
@@ -68,7 +50,7 @@ def synthesize(
         seed: seed of everything that is drawn, 0 or more.
         unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
         premise: fields of `Premise`, what the world is like: `affect={"audio": 0.3}`, `disagree=0.2`,
-            `labelled=0.05`, `missing={"audio": 0.5}`.
+            `labelled=0.05`, `missing={"audio": 0.5}`; or `dependency="sarcasm"`.
 
     Returns:
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
@@ -87,14 +69,17 @@ def synthesize(
     ids = _video_ids(rng, videos)
     fold = rng.permutation(np.repeat(np.arange(len(SPLITS)), _fold_sizes(videos)))
     segments_per_video = rng.integers(20, 26, size=videos)
-    text = _closest(
-        lambda attempt: equations.draw_text(attempt, world, segments_per_video, fold, chosen.disagree),
-        lambda text: _text_deviation(text, fold),
-        rng,
-    )
+    kind = chosen.dependency
+    drawn = None if kind is None else draw_dependency(rng, kind, world, segments_per_video)
+    text = drawn.text if drawn else _draw_text(rng, world, segments_per_video, fold, chosen.disagree)
     tenths = rng.choice(equations.WORD_TENTHS, size=len(text.word), p=equations.WORD_TENTHS_WEIGHTS)
-    channels = {stream.name: _draw_stream(rng, world, text, stream, tenths, fold) for stream in chosen.streams}
-    timelines = list(_timelines(rng, text, tenths))
+    channels = {
+        stream.name: drawn.channels(rng, world, stream)
+        if drawn
+        else _draw_stream(rng, world, text, stream, tenths, fold)
+        for stream in chosen.streams
+    }
+    timelines = list(timelines_of(rng, text, tenths))
     planted = plant(np.random.default_rng([seed, part, 1]), chosen, fold[text.video])
     if unlabelled:
         planted = replace(planted, labelled=np.zeros(len(text.label), dtype=bool))
@@ -108,16 +93,35 @@ def synthesize(
             present = [planted.present[stream.name][text.video == video] for video in range(videos)]
             recordings = zip(ids, timelines, present if chosen.has_missing else [None] * videos, strict=True)
             means[stream.name] = _write_stream(rng, partial, world, stream, channels[stream.name], recordings)
-        truth = ground_truth(chosen, world, text, tenths, fold, means, planted)
+        truth = (
+            ground_truth(chosen, world, text, tenths, fold, means, planted)
+            if kind is None or drawn is None
+            else dependency_truth(kind, chosen.streams, world, drawn, tenths, fold, means)
+        )
         folds = {split: sorted(np.array(ids)[fold == index].tolist()) for index, split in enumerate(SPLITS)}
         (partial / "folds.json").write_text(json.dumps(folds, indent=1) + "\n", encoding="utf-8")
         (partial / "ground_truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     return truth
 
 
+def _draw_text(
+    rng: np.random.Generator, world: World, segments_per_video: np.ndarray, fold: np.ndarray, disagree: float
+) -> Text:
+    return _closest(
+        lambda attempt: equations.draw_text(attempt, world, segments_per_video, fold, disagree),
+        lambda text: _text_deviation(text, fold),
+        rng,
+    )
+
+
 def _check_arguments(videos: int, seed: int, unlabelled: bool, premise: Premise) -> None:
     check_number("--videos", videos, low=len(SPLITS), most=MOST_VIDEOS)
     check_number("--seed", seed, low=0)
+    if unlabelled and premise.dependency is not None:
+        raise ValueError(
+            f"A planted dependency is one of labels. Expected --dependency without --unlabelled. "
+            f"Received: unlabelled=True, dependency={premise.dependency!r}. Leave one out."
+        )
     if unlabelled and premise.labelled < 1:
         raise ValueError(
             f"A corpus without labels has no share that bears one. Expected --unlabelled or --labelled. "
@@ -186,28 +190,6 @@ def _draw_stream(
         return float(np.abs(deviations).max())
 
     return _closest(lambda attempt: equations.draw_channels(attempt, world, text, stream), deviation, rng)
-
-
-def _timelines(rng: np.random.Generator, text: Text, tenths: np.ndarray) -> Iterator[Timeline]:
-    """Lay the words of each video out in time, with pauses around segments and between some words."""
-    first = text.first
-    for video in range(text.video.max() + 1):
-        step, duration, segments, now = [], [], [], 0
-        for segment in np.flatnonzero(text.video == video):
-            start = None
-            for index in range(first[segment], first[segment] + text.num_words[segment]):
-                if start is None or rng.random() < PAUSE_WORDS:
-                    pause = int(rng.integers(1, 4))
-                    step.append(-1)
-                    duration.append(pause)
-                    now += pause
-                start = now if start is None else start
-                step.append(index)
-                duration.append(int(tenths[index]))
-                now += duration[-1]
-            segments.append((start, now))
-        # The recording goes on after the last word.
-        yield Timeline(np.array([*step, -1]), np.array([*duration, 3]), np.array(segments) / 10.0)
 
 
 def _write_text(

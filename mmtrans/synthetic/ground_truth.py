@@ -16,7 +16,7 @@ from mmtrans.synthetic.ceilings import (
     lag_one,
     r2,
 )
-from mmtrans.synthetic.posterior import Evidence, posterior_of, scores
+from mmtrans.synthetic.posterior import Evidence, Posterior, posterior_of, scores
 from mmtrans.synthetic.premise import Planted, Premise
 from mmtrans.synthetic.truth import (
     Autocorrelation,
@@ -95,7 +95,7 @@ def ground_truth(
         "video": of_label("video"),
         "translation": translation,
         "autocorrelation": autocorrelation,
-        "baselines": _baselines(text.label, planted.labelled, by_segment),
+        "baselines": baselines(text.label, planted.labelled, by_segment),
         "equations": " ".join([*PROSE.split(), *([OPPOSITE] if premise.disagree else [])]),
     }
     if not premise.is_default:
@@ -132,13 +132,29 @@ def _of_label(
     posterior = posterior_of(
         said, [evidence[name] for name in names if name in evidence], text.num_words, text.disagree
     )
-    splits = {
-        split: _short_scores(scores(posterior.of(chosen), text.label[chosen]))
-        for split, chosen in by_segment.items()
-        if text.label[chosen].any()  # else there is no sign to be told
-    }
     streams = tuple(stream for stream in premise.streams if stream.name in names)
-    return {**_short_scores(expected_scores(streams, "text" in names, premise.disagree)), "splits": splits}
+    return sentiment_truth(
+        expected_scores(streams, "text" in names, premise.disagree), posterior, text.label, by_segment
+    )
+
+
+def sentiment_truth(
+    expected: Scores, posterior: Posterior, label: np.ndarray, by_segment: Mapping[str, np.ndarray]
+) -> SentimentTruth:
+    """Expected scores of a reader, and those on each split.
+
+    Args:
+        expected: its expected scores.
+        posterior: what it knows of the affect of each segment.
+        label: `(segments,)`.
+        by_segment: split → `(segments,)` bool.
+    """
+    splits = {
+        split: _short_scores(scores(posterior.of(chosen), label[chosen]))
+        for split, chosen in by_segment.items()
+        if label[chosen].any()  # else there is no sign to be told
+    }
+    return {**_short_scores(expected), "splits": splits}
 
 
 def _counts(planted: Planted, chosen: np.ndarray) -> PlantedTruth:
@@ -147,7 +163,7 @@ def _counts(planted: Planted, chosen: np.ndarray) -> PlantedTruth:
     return {"labelled": int(planted.labelled[chosen].sum()), "audio": audio, "video": video}
 
 
-def _baselines(
+def baselines(
     label: np.ndarray, labelled: np.ndarray, by_segment: Mapping[str, np.ndarray]
 ) -> dict[str, MajorityScores]:
     """Share of each split's own majority class, and MAE of the mean of the train labels that are told, or of all where

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmtrans.bounds import check_number
+from mmtrans.synthetic.dependencies import DEPENDENCIES, PART_SHARE
 from mmtrans.synthetic.truth import PremiseTruth
 from mmtrans.synthetic.world import AUDIO, VIDEO, Stream, choose_share
 from tfrecords.schema import SPLITS
@@ -27,30 +28,56 @@ class Premise:
             and face follow the label.
         labelled: share of the train segments that bear a label; those of valid and test all do.
         missing: stream → share of the segments of each split that lack it.
+        dependency: one of `DEPENDENCIES`, by which the label hangs on the modalities; then nothing else is chosen.
 
     Raises:
-        ValueError: an unknown stream, or a share out of range.
+        ValueError: an unknown stream or dependency, a share out of range, or a dependency with another choice.
     """
 
     affect: Mapping[str, float] = field(default_factory=dict)
     disagree: float = 0.0
     labelled: float = 1.0
     missing: Mapping[str, float] = field(default_factory=dict)
+    dependency: str | None = None
 
     def __post_init__(self):
         _check_shares("--affect", self.affect, 1)
         check_number("--disagree", self.disagree, low=0, high=1)
         check_number("--labelled", self.labelled, low=LEAST_LABELLED, high=1)
         _check_shares("--missing", self.missing, MOST_MISSING)
+        if self.dependency is not None:
+            self._check_dependency(self.dependency)
+
+    def _check_dependency(self, kind: str) -> None:
+        if kind not in DEPENDENCIES:
+            raise ValueError(
+                f"--dependency is unknown. Expected one of {list(DEPENDENCIES)}. Received: dependency={kind!r}. "
+                f"Correct the name."
+            )
+        default = Premise()
+        chosen = [
+            f"--{name.replace('_', '-')}"
+            for name in (of.name for of in dataclasses.fields(self))
+            if name != "dependency" and getattr(self, name) != getattr(default, name)
+        ]
+        if chosen:
+            raise ValueError(
+                f"A planted dependency has a world of its own. Expected --dependency without {', '.join(chosen)}. "
+                f"Received: dependency={kind!r}. Leave one out."
+            )
 
     @property
     def streams(self) -> tuple[Stream, Stream]:
         """Audio and video."""
         audio, video = (
-            dataclasses.replace(stream, affect_share=self.affect.get(stream.name, stream.affect_share))
+            dataclasses.replace(stream, affect_share=self.affect.get(stream.name, self._share_of(stream)))
             for stream in (AUDIO, VIDEO)
         )
         return audio, video
+
+    def _share_of(self, stream: Stream) -> float:
+        """The share where none is chosen."""
+        return stream.affect_share if self.dependency is None else PART_SHARE
 
     @property
     def is_default(self) -> bool:

@@ -84,3 +84,18 @@ class GroundTruth(_OfOtherWorlds):
     autocorrelation: dict[str, Autocorrelation]
     baselines: dict[str, MajorityScores]
     equations: str
+
+
+class DependencyTruth(TypedDict):
+    """Everything of a world with a planted dependency.
+
+    `text`, `audio` and `video` are read alone, of one segment; `readers` has `best`, `segment` and `additive`.
+    """
+
+    text: SentimentTruth
+    audio: SentimentTruth
+    video: SentimentTruth
+    dependency: str
+    readers: dict[str, SentimentTruth]
+    baselines: dict[str, MajorityScores]
+    equations: str
