@@ -22,6 +22,7 @@ from typing import Any, TypedDict
 
 from mmtrans.cli.main import fail
 from mmtrans.cli.parser import Parser
+from mmtrans.system.cores import usable_cores
 from mmtrans.training.execution import operation_threads
 from tools.benchmark_figures import Line, Results
 from tools.benchmark_options import Options
@@ -112,7 +113,7 @@ def measure(what: str, options: Options) -> Measurement:
         "results": results,
         "configuration": asdict(options),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "load1": [round(before, 2), round(os.getloadavg()[0], 2)],
     }
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -14,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from mmtrans.system.cores import usable_cores
 from mmtrans.system.files import write_atomically
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +55,8 @@ def _named(value: Any) -> Any:
 
 def commit_of(tree: Path, *folders: str) -> str | None:
     """The last commit that changed folders of a checkout, with `+` where files differ from it; `None` without git."""
+    if shutil.which("git") is None:
+        return None
     commit, changes = (
         subprocess.run(["git", "-C", str(tree), *asked, "--", *folders], capture_output=True, text=True, check=False)
         for asked in (("log", "-1", "--format=%h", "--abbrev=12"), ("status", "--porcelain"))
@@ -61,11 +65,11 @@ def commit_of(tree: Path, *folders: str) -> str | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores and memory of this machine."""
+    """Processor and memory of this machine, and the cores that this process may use."""
     names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
 

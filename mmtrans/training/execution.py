@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mmtrans.bounds import check_number
+from mmtrans.system.cores import usable_cores
 
 Strategy = Literal["auto", "none", "mirrored", "multiworker"]
 Sharding = Literal["rows", "files"]
@@ -114,4 +115,4 @@ def operation_threads(cores: int, tunes_text: bool = False) -> int:
 
 def set_operation_threads(tunes_text: bool = False) -> None:
     """Gives `TF_NUM_INTRAOP_THREADS` that value unless it has one. Call it before TensorFlow makes its devices."""
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(operation_threads(os.cpu_count() or 1, tunes_text)))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(operation_threads(usable_cores(), tunes_text)))

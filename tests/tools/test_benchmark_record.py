@@ -40,6 +40,11 @@ def test_there_is_no_commit_where_git_knows_none(tmp_path):
     assert commit_of(tmp_path, "code") is None
 
 
+def test_there_is_no_commit_without_git(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit_of(tmp_path, "code") is None
+
+
 def test_lines_are_kept_as_they_come(tmp_path):
     record = Record(tmp_path / "file.json", ["grid", "--tree", "/somewhere/old tree", "--jobs", "2"])
     assert not record.path.exists()

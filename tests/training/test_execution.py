@@ -92,7 +92,7 @@ def test_a_lost_worker_is_one_sentence_with_the_remedy():
 def test_an_operation_has_half_of_the_cores_or_all_of_them_where_a_text_encoder_moves(monkeypatch):
     assert [operation_threads(cores) for cores in (1, 2, 3, 16)] == [1, 1, 1, 8]
     assert [operation_threads(cores, tunes_text=True) for cores in (1, 2, 3, 16)] == [1, 2, 3, 16]
-    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(12)))
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
     set_operation_threads()
     assert os.environ.pop("TF_NUM_INTRAOP_THREADS") == "6"
