@@ -28,8 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--affect",
         metavar="STREAM=X,…",
-        help="share of the affect in the variance of the one channel in eight of audio, of video that follows it "
+        help="share of the affect in the variance of those channels of audio, of video that follow it "
         "(default: audio=.043,video=.043)",
+    )
+    parser.add_argument(
+        "--affect-channels",
+        metavar="STREAM=N,…",
+        help="number of the eight channels of audio, of video that follow the affect (default: audio=1,video=1)",
     )
     parser.add_argument(
         "--disagree",
@@ -38,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="share of the segments whose words say the opposite of their label, which voice and face follow "
         "(default: 0)",
+    )
+    parser.add_argument(
+        "--polarity",
+        type=number_type(float),
+        metavar="X",
+        default=1.0,
+        help="how far the polarity of a word moves its vector, where each of seven features of its stem moves it by 1 "
+        "(default: 1)",
     )
     parser.add_argument(
         "--labelled",
@@ -63,17 +76,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> GroundTruth | DependencyTruth:
     """Writes the corpus, shows the best scores that it allows, and returns its ground truth."""
     from mmtrans.synthetic.corpus import synthesize
-    from mmtrans.synthetic.premise import parse_shares
+    from mmtrans.synthetic.premise import parse_streams
 
     truth = synthesize(
         arguments.directory,
         videos=arguments.videos,
         seed=arguments.seed,
         unlabelled=arguments.unlabelled,
-        affect=parse_shares("--affect", arguments.affect),
+        affect=parse_streams("--affect", arguments.affect),
+        affect_channels=parse_streams("--affect-channels", arguments.affect_channels, int),
         disagree=arguments.disagree,
+        polarity=arguments.polarity,
         labelled=arguments.labelled,
-        missing=parse_shares("--missing", arguments.missing),
+        missing=parse_streams("--missing", arguments.missing),
         dependency=arguments.dependency,
     )
     say(f"Wrote a synthetic corpus of {arguments.videos} videos to {arguments.directory}.")

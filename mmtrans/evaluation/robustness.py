@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -84,13 +84,8 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[Point | None, n
     labels `(n,)` and videos `(n,)`."""
     scorer, streams = make_scorer(run), _streams(run)
     points = [(kind, modality, level) for kind, levels in LEVELS.items() for modality in streams for level in levels]
-    batches = make_batches(
-        records,
-        Selection(split, run.recipe.inputs.modalities, labelled=True),
-        batch_size=run.config.optimisation.batch_size,
-    )
     scores, labels, videos = defaultdict(list), [], []
-    for batch in batches.as_numpy_iterator():
+    for batch in _batches(run, records, split):
         source, length = batch["source"], batch["source_length"]
         scores[CLEAN].append(scorer(source, length)["score"].numpy())
         for kind, modality, level in points:
@@ -99,6 +94,23 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[Point | None, n
         labels.append(batch["label"])
         videos += [video_of(id_.decode()) for id_ in batch["id"]]
     return {point: np.concatenate(parts) for point, parts in scores.items()}, np.concatenate(labels), videos
+
+
+def score_without(run: Run, records: Records, split: str, modality: str) -> dict[str, float]:
+    """Id of each labelled segment of a split → its score where the segment lacks one of the modalities that a run
+    reads."""
+    scorer, stream, scores = make_scorer(run), _streams(run)[modality], dict[str, float]()
+    for batch in _batches(run, records, split):
+        lacking = corrupt(batch["source"], batch["source_length"], batch["id"], ("missing", 1.0), stream, SEED)
+        found = scorer(*lacking)["score"].numpy()
+        scores |= {id_.decode(): float(score) for id_, score in zip(batch["id"], found, strict=True)}
+    return scores
+
+
+def _batches(run: Run, records: Records, split: str) -> Iterator[dict[str, np.ndarray]]:
+    """The labelled segments of a split that have all that a run reads."""
+    selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
+    return make_batches(records, selection, batch_size=run.config.optimisation.batch_size).as_numpy_iterator()
 
 
 def _streams(run: Run) -> dict[str, SourceModality]:

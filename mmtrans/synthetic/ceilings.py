@@ -1,8 +1,9 @@
 """The best scores that the synthetic world allows, as they are expected of Bayes predictors with the known equations.
 
 Text fixes the affect up to independent Gaussian noise, and up to its sign where words may say the opposite. In audio
-and video the eighth channel alone knows of the affect; it is affect + AR(1) + white frame noise, all Gaussian, so
-generalised least squares gives the sufficient statistic and its sign is the best guess of the label's sign. Without the
+and video the eighth channel alone, or in other worlds several, know of the affect; each is affect + AR(1) + white frame
+noise, all Gaussian, so generalised least squares of their mean gives the sufficient statistic and its sign is the best
+guess of the label's sign. Without the
 words the prior is taken as Gaussian with the exact variance (this touches MAE and the treatment of zeros, not the
 sign). All predictors see one segment, not its neighbours.
 """
@@ -27,7 +28,7 @@ def channel_noise(stream: Stream, frames: np.ndarray) -> np.ndarray:
 
 
 def gls_weights(stream: Stream, frames: np.ndarray, num_words: np.ndarray) -> np.ndarray:
-    """Generalised-least-squares weights of the eighth channel: `Σ⁻¹ 1` segment by segment.
+    """Generalised-least-squares weights of a channel that follows the affect: `Σ⁻¹ 1` segment by segment.
 
     Args:
         frames: `(steps,)` frames of each word. num_words: `(segments,)`, `num_words.sum() == steps`.
@@ -40,17 +41,19 @@ def gls_weights(stream: Stream, frames: np.ndarray, num_words: np.ndarray) -> np
 
 
 def evidence_of(stream: Stream, channel: np.ndarray, weights: np.ndarray, num_words: np.ndarray) -> Evidence:
-    """What the eighth channel of a stream, `(steps,)`, tells of each segment's affect.
+    """What the channels of a stream that follow the affect tell of that of each segment.
 
     Args:
         stream: audio or video.
-        channel: the channel as it is read from the words' means.
+        channel: `(steps,)` mean of these channels, as they are read from the words' means.
         weights: `(steps,)`, as of `gls_weights`.
         num_words: `(segments,)` int.
     """
     first = np.cumsum(num_words) - num_words
-    information = stream.gain**2 * np.add.reduceat(weights, first)
-    return Evidence(information, stream.gain * np.add.reduceat(weights * channel, first))
+    # Noise is independent between channels, so that of their mean is so many times smaller.
+    count = stream.affect_channels
+    information = count * stream.gain**2 * np.add.reduceat(weights, first)
+    return Evidence(information, count * stream.gain * np.add.reduceat(weights * channel, first))
 
 
 def text_scores(text: Text, chosen: np.ndarray | slice = slice(None)) -> Scores:
@@ -91,7 +94,7 @@ def expected_information(stream: Stream) -> np.ndarray:
     """`(MAX_WORDS,)` information that a stream has of the affect of a segment of 1, 2, … words."""
     lengths = np.arange(1, world_equations.MAX_WORDS + 1)
     weights = gls_weights(stream, np.full(lengths.sum(), 1.0 / mean_inverse_frames(stream)), lengths)
-    return stream.gain**2 * np.add.reduceat(weights, np.cumsum(lengths) - lengths)
+    return stream.affect_channels * stream.gain**2 * np.add.reduceat(weights, np.cumsum(lengths) - lengths)
 
 
 def mean_inverse_frames(stream: Stream) -> float:
@@ -113,9 +116,10 @@ def expected_translation(stream: Stream, disagree: float = 0.0) -> tuple[float, 
     semantic = stream.text_share * (1.0 + ECHO**2 * (1.0 - first)) / (1.0 + ECHO**2)
     said = stream.gain**2 * by_step @ world_equations.text_affect_variance(words)
     kept = world_equations.agreement(disagree) ** 2
-    explained = (CHANNELS - 1) * semantic + kept * said
-    own = (CHANNELS - 1) * (1.0 - stream.text_share) + 1.0 - stream.affect_share
-    hidden = stream.gain**2 * world_equations.LABEL_NOISE_STD**2 + (1.0 - kept) * said
+    count = stream.affect_channels
+    explained = (CHANNELS - count) * semantic + count * kept * said
+    own = (CHANNELS - count) * (1.0 - stream.text_share) + count * (1.0 - stream.affect_share)
+    hidden = count * (stream.gain**2 * world_equations.LABEL_NOISE_STD**2 + (1.0 - kept) * said)
     white = CHANNELS * FRAME_NOISE_STD**2 * mean_inverse_frames(stream)
     residual = own + hidden + white
     return float(explained / (explained + residual)), float((AR_COEFFICIENT * own + hidden) / residual)

@@ -13,6 +13,7 @@ import numpy as np
 from mmtrans.bounds import check_number
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
+from mmtrans.synthetic.channels import affect_channel, draw_channels
 from mmtrans.synthetic.csd_files import Rows, segment_entries, write_csd
 from mmtrans.synthetic.dependencies import draw_dependency
 from mmtrans.synthetic.dependency_truth import dependency_truth
@@ -49,8 +50,9 @@ def synthesize(
         videos: number of videos, at least 3, about 22 segments each; 26/6/8 of 40 are train/valid/test.
         seed: seed of everything that is drawn, 0 or more.
         unlabelled: other videos of the same vocabulary and loadings as without, none with a label, to pre-train on.
-        premise: fields of `Premise`, what the world is like: `affect={"audio": 0.3}`, `disagree=0.2`,
-            `labelled=0.05`, `missing={"audio": 0.5}`; or `dependency="sarcasm"`.
+        premise: fields of `Premise`, what the world is like: `affect={"audio": 0.3}`,
+            `affect_channels={"audio": 4}`, `disagree=0.2`, `labelled=0.05`, `missing={"audio": 0.5}`; or
+            `dependency="sarcasm"`.
 
     Returns:
         What `ground_truth.json` holds: the best scores that the generating equations allow, expected and realised.
@@ -63,7 +65,7 @@ def synthesize(
     chosen = Premise(**premise)
     _check_arguments(videos, seed, unlabelled, chosen)
     _check_place(directory)
-    world = equations.draw_world(np.random.default_rng([seed, 0]))
+    world = equations.draw_world(np.random.default_rng([seed, 0]), chosen.polarity)
     part = 2 if unlabelled else 1
     rng = np.random.default_rng([seed, part])
     ids = _video_ids(rng, videos)
@@ -180,7 +182,7 @@ def _draw_stream(
     segment_fold = fold[text.video]
 
     def deviation(channels: np.ndarray) -> float:
-        evidence = ceilings.evidence_of(stream, channels[:, -1], weights, text.num_words)
+        evidence = ceilings.evidence_of(stream, affect_channel(stream, channels), weights, text.num_words)
         posterior = posterior_of(None, [evidence], text.num_words, text.disagree)
         deviations = []
         for split in range(len(SPLITS)):
@@ -189,7 +191,7 @@ def _draw_stream(
             deviations += [realised[name] - expected[name] for name in ("acc2_non0", "acc2_has0")]
         return float(np.abs(deviations).max())
 
-    return _closest(lambda attempt: equations.draw_channels(attempt, world, text, stream), deviation, rng)
+    return _closest(lambda attempt: draw_channels(attempt, world, text, stream), deviation, rng)
 
 
 def _write_text(

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mmtrans.synthetic import world as equations
-from mmtrans.synthetic.world import AUDIO, POLARITIES, POLARITY_GAIN, VIDEO, Stream, Text, World, draw_channels
+from mmtrans.synthetic.channels import draw_channels
+from mmtrans.synthetic.world import AUDIO, POLARITIES, POLARITY_GAIN, VIDEO, Stream, Text, World
 
 #: Share of a part in the variance of the channel that follows it.
 PART_SHARE = 0.5

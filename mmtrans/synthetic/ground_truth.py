@@ -16,6 +16,7 @@ from mmtrans.synthetic.ceilings import (
     lag_one,
     r2,
 )
+from mmtrans.synthetic.channels import affect_channel, expected_channels
 from mmtrans.synthetic.posterior import Evidence, Posterior, posterior_of, scores
 from mmtrans.synthetic.premise import Planted, Premise
 from mmtrans.synthetic.truth import (
@@ -78,10 +79,10 @@ def ground_truth(
     for stream, recipe in zip(premise.streams, ("T->A", "T->V"), strict=True):
         mixing, offset, scale = (table[stream.name] for table in (world.mixing, world.offset, world.scale))
         target = means[stream.name]
-        channel = (target / scale - offset) @ mixing[:, -1] * CHANNELS / stream.dim
+        channel = (target / scale - offset) @ affect_channel(stream, mixing) * CHANNELS / stream.dim
         weights = gls_weights(stream, tenths * stream.frames_per_tenth, text.num_words)
         evidence[stream.name] = evidence_of(stream, channel, weights, text.num_words)
-        best = (world_equations.expected_channels(world, text, stream) @ mixing.T + offset) * scale
+        best = (expected_channels(world, text, stream) @ mixing.T + offset) * scale
         here = {split: chosen & planted.present[stream.name] for split, chosen in by_segment.items()}
         translation[recipe], autocorrelation[stream.name] = _of_stream(stream, text, target, best, here)
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from mmtrans.bounds import check_number
 from mmtrans.synthetic.dependencies import DEPENDENCIES, PART_SHARE
 from mmtrans.synthetic.truth import PremiseTruth
-from mmtrans.synthetic.world import AUDIO, VIDEO, Stream, choose_share
+from mmtrans.synthetic.world import AUDIO, CHANNELS, VIDEO, Stream, choose_share
 from tfrecords.schema import SPLITS
 
 #: Whoever wants no labels at all has `unlabelled`; a stream that nobody has is no stream of the corpus.
 LEAST_LABELLED, MOST_MISSING = 0.001, 0.99
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -23,28 +26,36 @@ class Premise:
     """What a made world is like. The default is that of the embedded corpus.
 
     Args:
-        affect: stream → share of the affect in the variance of the one channel in eight that follows it.
+        affect: stream → share of the affect in the variance of the channels that follow it.
+        affect_channels: stream → number of its eight channels that follow the affect; unless given one, and seven
+            follow the words' stems.
         disagree: share of the segments of each split whose label has the opposite sign of what the words say; voice
             and face follow the label.
+        polarity: how far the polarity of a word moves its vector, where each of seven features of its stem moves it by
+            1. The ceilings are the same, but few labels find less.
         labelled: share of the train segments that bear a label; those of valid and test all do.
         missing: stream → share of the segments of each split that lack it.
         dependency: one of `DEPENDENCIES`, by which the label hangs on the modalities; then nothing else is chosen.
 
     Raises:
-        ValueError: an unknown stream or dependency, a share out of range, or a dependency with another choice.
+        ValueError: an unknown stream or dependency, a number out of range, or a dependency with another choice.
     """
 
     affect: Mapping[str, float] = field(default_factory=dict)
+    affect_channels: Mapping[str, int] = field(default_factory=dict)
     disagree: float = 0.0
+    polarity: float = 1.0
     labelled: float = 1.0
     missing: Mapping[str, float] = field(default_factory=dict)
     dependency: str | None = None
 
     def __post_init__(self):
-        _check_shares("--affect", self.affect, 1)
+        _check_streams("--affect", self.affect, 0, 1)
+        _check_streams("--affect-channels", self.affect_channels, 1, CHANNELS)
         check_number("--disagree", self.disagree, low=0, high=1)
+        check_number("--polarity", self.polarity, low=0, high=1)
         check_number("--labelled", self.labelled, low=LEAST_LABELLED, high=1)
-        _check_shares("--missing", self.missing, MOST_MISSING)
+        _check_streams("--missing", self.missing, 0, MOST_MISSING)
         if self.dependency is not None:
             self._check_dependency(self.dependency)
 
@@ -70,7 +81,11 @@ class Premise:
     def streams(self) -> tuple[Stream, Stream]:
         """Audio and video."""
         audio, video = (
-            dataclasses.replace(stream, affect_share=self.affect.get(stream.name, self._share_of(stream)))
+            dataclasses.replace(
+                stream,
+                affect_share=self.affect.get(stream.name, self._share_of(stream)),
+                affect_channels=self.affect_channels.get(stream.name, stream.affect_channels),
+            )
             for stream in (AUDIO, VIDEO)
         )
         return audio, video
@@ -82,7 +97,7 @@ class Premise:
     @property
     def is_default(self) -> bool:
         """Whether the world is that of the embedded corpus."""
-        others = self.disagree or self.labelled < 1 or self.has_missing
+        others = self.disagree or self.polarity < 1 or self.labelled < 1 or self.has_missing
         return self.streams == (AUDIO, VIDEO) and not others
 
     @property
@@ -92,9 +107,14 @@ class Premise:
 
     def described(self) -> PremiseTruth:
         """What `ground_truth.json` says of it."""
-        affect = {stream.name: stream.affect_share for stream in self.streams}
-        missing = {stream.name: self.missing.get(stream.name, 0.0) for stream in self.streams}
-        return {"affect": affect, "disagree": self.disagree, "labelled": self.labelled, "missing": missing}
+        return {
+            "affect": {stream.name: stream.affect_share for stream in self.streams},
+            "affect_channels": {stream.name: stream.affect_channels for stream in self.streams},
+            "disagree": self.disagree,
+            "polarity": self.polarity,
+            "labelled": self.labelled,
+            "missing": {stream.name: self.missing.get(stream.name, 0.0) for stream in self.streams},
+        }
 
 
 @dataclass(frozen=True)
@@ -131,33 +151,39 @@ def plant(rng: np.random.Generator, premise: Premise, fold: np.ndarray) -> Plant
     return Planted(labelled, present)
 
 
-def parse_shares(flag: str, text: str | None) -> dict[str, float]:
+def parse_streams(flag: str, text: str | None, kind: type[Number] = float) -> dict[str, Number]:
     """`"audio=.3,video=.1"` → `{"audio": 0.3, "video": 0.1}`; `None` → nothing.
+
+    Args:
+        flag: the flag that it was given to, for the message.
+        text: what was given.
+        kind: of the numbers, `float` or `int`.
 
     Raises:
         ValueError: a part that is no name and number, or a name given twice.
     """
-    shares: dict[str, float] = {}
+    numbers: dict[str, Number] = {}
     for part in text.split(",") if text is not None else ():
         name, _, number = (piece.strip() for piece in part.partition("="))
         try:
-            if name in shares or "_" in number or not number.isascii():
+            if name in numbers or "_" in number or not number.isascii():
                 raise ValueError(part)
-            shares[name] = float(number)
+            numbers[name] = kind(number)
         except ValueError:
+            what, example = ("COUNT", "audio=4,video=2") if kind is int else ("SHARE", "audio=.3,video=.1")
             raise ValueError(
-                f"{flag} is not understood. Expected audio=SHARE, video=SHARE or both, with a comma between them. "
-                f"Received: {flag.removeprefix('--')}={text!r}. Write for example {flag} audio=.3,video=.1."
+                f"{flag} is not understood. Expected audio={what}, video={what} or both, with a comma between them. "
+                f"Received: {flag.removeprefix('--')}={text!r}. Write for example {flag} {example}."
             ) from None
-    return shares
+    return numbers
 
 
-def _check_shares(flag: str, shares: Mapping[str, float], most: float) -> None:
+def _check_streams(flag: str, numbers: Mapping[str, float], low: float, high: float) -> None:
     known = (AUDIO.name, VIDEO.name)
-    for name, share in shares.items():
+    for name, number in numbers.items():
         if name not in known:
             raise ValueError(
                 f"{flag} names an unknown stream. Expected some of {list(known)}. "
                 f"Received: {flag.removeprefix('--')}={name!r}. Correct the name."
             )
-        check_number(f"{flag} {name}", share, low=0, high=most)
+        check_number(f"{flag} {name}", number, low=low, high=high)

@@ -47,10 +47,12 @@ class MajorityScores(TypedDict):
 
 
 class PremiseTruth(TypedDict):
-    """What the world is like, as `Premise` has it: `affect` and `missing` by stream."""
+    """What the world is like, as `Premise` has it: `affect`, `affect_channels` and `missing` by stream."""
 
     affect: dict[str, float]
+    affect_channels: dict[str, int]
     disagree: float
+    polarity: float
     labelled: float
     missing: dict[str, float]
 

@@ -7,9 +7,10 @@ Labels. `affect = POLARITY_GAIN * mean polarity of the words + noise`, `label = 
 of the segments the words say the opposite: `affect = noise - POLARITY_GAIN * mean polarity`.
 
 Audio and video, a word step `t`, eight channels: seven are `sqrt(share) * (stem[t] + ECHO * stem[t-1]) + AR(1)`, the
-eighth is `gain * affect + AR(1)`. A tight frame mixes them into the columns: its rows of length one give every column
-the same variance, its orthogonal columns of equal length give every channel the same part of it. So the explained
-share, averaged over the columns, is the same whatever was drawn, and the channels can be read back exactly.
+eighth is `gain * affect + AR(1)`; in other worlds more of them are like the eighth. A tight frame mixes them into the
+columns: its rows of length one give every column the same variance, its orthogonal columns of equal length give every
+channel the same part of it. So the explained share, averaged over the columns, is the same whatever was drawn, and the
+channels can be read back exactly.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
 STEMS, SEMANTIC_DIMS, VECTOR_DIMS, VECTOR_STD = 60, 7, 300, 0.4
@@ -37,17 +37,21 @@ WORD_TENTHS, WORD_TENTHS_WEIGHTS = np.array([1, 2, 3, 4]), np.array([0.35, 0.35,
 
 @dataclass(frozen=True)
 class Stream:
-    """Constants of audio or of video: width, frames a tenth of a second, variance shares in their channels."""
+    """Constants of audio or of video: width, frames a tenth of a second, variance shares in their channels.
+
+    The last `affect_channels` of the eight follow the affect, the others the stems.
+    """
 
     name: str
     dim: int
     frames_per_tenth: int
     text_share: float
     affect_share: float
+    affect_channels: int = 1
 
     @property
     def gain(self) -> float:
-        """Factor of the affect in the eighth channel."""
+        """Factor of the affect in the channels that follow it."""
         return float(np.sqrt(self.affect_share / affect_variance(mean_words())))
 
 
@@ -108,8 +112,8 @@ class Text:
         return np.cumsum(self.num_words) - self.num_words
 
 
-def draw_world(rng: np.random.Generator) -> World:
-    """Draw vocabulary, vectors and loadings."""
+def draw_world(rng: np.random.Generator, polarity: float = 1.0) -> World:
+    """Draw vocabulary, vectors and loadings; polarity moves a word's vector so much, a feature of its stem by 1."""
     weights = 1.0 / (np.arange(STEMS) + 4.0)
     probabilities = weights / weights.sum()
     codes = rng.standard_normal((STEMS, SEMANTIC_DIMS))
@@ -118,7 +122,8 @@ def draw_world(rng: np.random.Generator) -> World:
     codes = np.linalg.solve(factor, codes.T).T
     polarity_std = np.sqrt(POLARITY_WEIGHTS @ POLARITIES**2)
     latents = np.concatenate(
-        [np.repeat(codes, len(POLARITIES), axis=0), np.tile(POLARITIES / polarity_std, STEMS)[:, None]], axis=1
+        [np.repeat(codes, len(POLARITIES), axis=0), polarity * np.tile(POLARITIES / polarity_std, STEMS)[:, None]],
+        axis=1,
     )
     vectors = latents @ rng.standard_normal((CHANNELS, VECTOR_DIMS)) / np.sqrt(CHANNELS)
     vectors += 0.4 * rng.standard_normal(vectors.shape)
@@ -237,28 +242,6 @@ def round_labels(rng: np.random.Generator, affect: np.ndarray) -> np.ndarray:
     (fine, often), (coarse, _) = ROUNDINGS
     width = np.where(rng.random(len(affect)) < often, fine, coarse)
     return np.round(3.0 * np.tanh(affect) / width) * width + 0.0
-
-
-def expected_channels(world: World, text: Text, stream: Stream) -> np.ndarray:
-    """`(steps, 8)` conditional expectation of a stream's channels given the words: the best translation."""
-    codes = world.stem_codes[text.word // len(POLARITIES)]
-    previous = np.concatenate([np.zeros((1, SEMANTIC_DIMS)), codes[:-1]])
-    previous[text.first] = 0.0
-    semantic = np.sqrt(stream.text_share / (1.0 + ECHO**2)) * (codes + ECHO * previous)
-    return np.concatenate([semantic, stream.gain * np.repeat(text.expected_affect, text.num_words)[:, None]], axis=1)
-
-
-def draw_channels(rng: np.random.Generator, world: World, text: Text, stream: Stream) -> np.ndarray:
-    """`(steps, 8)` channels of a stream: what the words fix, the rest of the affect, and AR(1) processes."""
-    channels = expected_channels(world, text, stream)
-    channels[:, -1] += stream.gain * np.repeat(text.affect - text.expected_affect, text.num_words)
-    own_std = np.sqrt(1.0 - np.array([stream.text_share] * SEMANTIC_DIMS + [stream.affect_share]))
-    steps = np.bincount(text.video, weights=text.num_words).astype(int)
-    for start, stop in zip(np.cumsum(steps) - steps, np.cumsum(steps), strict=True):
-        shocks = rng.standard_normal((stop - start, CHANNELS))
-        shocks[1:] *= np.sqrt(1.0 - AR_COEFFICIENT**2)
-        channels[start:stop] += own_std * lfilter([1.0], [1.0, -AR_COEFFICIENT], shocks, axis=0)
-    return channels
 
 
 @lru_cache

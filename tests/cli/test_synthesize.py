@@ -31,6 +31,7 @@ def test_it_writes_a_corpus_and_returns_the_ceilings(tmp_path, capsys):
         ),
         (["--affect", ".2"], "--affect is not understood. Expected audio=SHARE, video=SHARE or both, with a comma"),
         (["--affect", "audio=1_0"], "Received: affect='audio=1_0'. Write for example --affect audio=.3,video=.1."),
+        (["--affect-channels", "audio=2.5"], "Expected audio=COUNT, video=COUNT or both, with a comma between them."),
         (["--affect", "audio=.1,audio=.2"], "--affect is not understood."),
         (
             ["--labelled", "1.5"],
@@ -65,7 +66,9 @@ def test_it_shows_what_a_world_allows(tmp_path, capsys):
     truth = json.loads((path / "ground_truth.json").read_text())
     missing = {"audio": 0.0, "video": 0.4}
     affect = {"audio": 0.3, "video": 0.0}
-    assert truth["premise"] == {"affect": affect, "disagree": 0.2, "labelled": 0.5, "missing": missing}
+    one = {"audio": 1, "video": 1}
+    told = {"affect": affect, "affect_channels": one, "disagree": 0.2, "polarity": 1.0, "labelled": 0.5}
+    assert truth["premise"] == {**told, "missing": missing}
     out = capsys.readouterr().out
     for source, best in {"text": truth["text"], **truth["unions"]}.items():
         row = next(line for line in out.splitlines() if line.split()[1:2] == [source])

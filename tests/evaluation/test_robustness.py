@@ -15,7 +15,7 @@ from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics
 from mmtrans.evaluation.plots.robustness import plot_robustness
 from mmtrans.evaluation.predictions import make_scorer
-from mmtrans.evaluation.robustness import evaluate_robustness, normalized_area
+from mmtrans.evaluation.robustness import evaluate_robustness, normalized_area, score_without
 from mmtrans.runs.run import Run
 from mmtrans.training.train import train
 
@@ -90,6 +90,23 @@ def test_a_missing_modality_is_its_train_mean(concat, of_concat):
     expected = sentiment_metrics(np.concatenate(scores), np.concatenate(labels), records.manifest.label)
     curve = of_concat["curves"]["missing"]["audio"]
     assert curve["metrics"]["mae"][-1] == pytest.approx(expected["mae"], abs=1e-5)
+
+
+def test_scores_without_a_modality_are_those_at_the_end_of_its_curve(concat, of_concat):
+    run, records = concat
+    scores = score_without(run, records, "test", "audio")
+    labels = {row["id"]: float(row["label"]) for row in read_rows(run, "test")}
+    assert scores.keys() == labels.keys()
+    errors = [abs(scores[id_] - label) for id_, label in labels.items()]
+    curve = of_concat["curves"]["missing"]["audio"]["metrics"]["mae"]
+    assert np.mean(errors) == pytest.approx(curve[-1], abs=1e-5)
+    assert np.mean(errors) != pytest.approx(curve[0], abs=1e-5)
+
+
+def read_rows(run, split):
+    """Rows of predictions.csv."""
+    with open(run.path / "predictions.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
 
 
 def test_batches_do_not_matter_and_splits_stand_side_by_side(concat, of_concat, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from mmtrans.sources.columns import COVAREP_NAMES
 from mmtrans.synthetic import ceilings as ceilings
 from mmtrans.synthetic import world as equations
+from mmtrans.synthetic.channels import draw_channels, expected_channels
 from mmtrans.synthetic.corpus import synthesize
 from mmtrans.synthetic.csd_files import FILES
 from mmtrans.synthetic.posterior import Posterior, posterior_of, scores, sign_probabilities
@@ -263,12 +264,12 @@ def test_expected_figures_are_those_of_a_large_fresh_corpus(stream):
     rng = np.random.default_rng(0)
     world = equations.draw_world(rng)
     text = equations.draw_text(rng, world, np.full(400, 22), np.zeros(400, dtype=int))
-    channels = equations.draw_channels(rng, world, text, stream)
+    channels = draw_channels(rng, world, text, stream)
     frames = rng.choice(equations.WORD_TENTHS, len(channels), p=equations.WORD_TENTHS_WEIGHTS) * stream.frames_per_tenth
     noise = rng.standard_normal((len(channels), stream.dim)) * 0.4 / np.sqrt(frames[:, None])
     mixing = world.mixing[stream.name]
     target = channels @ mixing.T + noise
-    best = equations.expected_channels(world, text, stream) @ mixing.T
+    best = expected_channels(world, text, stream) @ mixing.T
     everything = np.ones(len(target), dtype=bool)
     expected_r2, expected_lag = ceilings.expected_translation(stream)
     assert ceilings.r2(target, best, everything, everything) == pytest.approx(expected_r2, abs=0.006)

@@ -9,6 +9,7 @@ import pytest
 from mmtrans.sources.open import open_corpus
 from mmtrans.synthetic import ceilings
 from mmtrans.synthetic import world as equations
+from mmtrans.synthetic.channels import affect_channel, draw_channels, expected_channels
 from mmtrans.synthetic.corpus import synthesize
 from mmtrans.synthetic.csd_files import FILES
 from mmtrans.synthetic.ground_truth import UNIONS
@@ -18,13 +19,13 @@ from tests.synthetic.test_corpus import align, read
 from tfrecords.schema import MODALITIES
 
 DEFAULT = Path(__file__).parent / "default-world.json"
-PREMISE = Premise(affect={"audio": 0.3, "video": 0.12}, disagree=0.25)
+PREMISE = Premise(affect={"audio": 0.3, "video": 0.06}, affect_channels={"video": 3}, disagree=0.25)
 SOURCES = [("text",), ("audio",), ("video",), *UNIONS]
 VIDEOS, DRAWS = 60, 1500
 
 
 class Fresh:
-    """Segments of `PREMISE`, their eighth channels, and how likely each of many drawn affects makes these."""
+    """Segments of `PREMISE`, their channels that follow it, and how likely each of many drawn affects makes these."""
 
     def __init__(self):
         rng = np.random.default_rng(7)
@@ -38,12 +39,14 @@ class Fresh:
         for stream in PREMISE.streams:
             frames = tenths * stream.frames_per_tenth
             noise = 0.16 * 8 / stream.dim / frames
-            channel = equations.draw_channels(rng, world, text, stream)[:, -1]
-            channel += np.sqrt(noise) * rng.standard_normal(len(channel))
+            channels = draw_channels(rng, world, text, stream)[:, -stream.affect_channels :]
+            channels += np.sqrt(noise)[:, None] * rng.standard_normal(channels.shape)
             weights = ceilings.gls_weights(stream, frames, text.num_words)
+            channel = affect_channel(stream, channels)
             self.evidence[stream.name] = ceilings.evidence_of(stream, channel, weights, text.num_words)
             for known, affects in self.affects.items():
-                self.fits[stream.name, known] = log_likelihoods(stream, text, channel, noise, affects)
+                fits = [log_likelihoods(stream, text, one, noise, affects) for one in channels.T]
+                self.fits[stream.name, known] = sum(fits)
 
     def by_brute_force(self, names):
         """What weighing many drawn affects reaches: right signs, right halves and absolute errors, `(segments,)`."""
@@ -127,25 +130,28 @@ def test_best_translation_of_words_that_may_lie():
     world = equations.draw_world(rng)
     text = equations.draw_text(rng, world, np.full(300, 22), np.zeros(300, dtype=int), PREMISE.disagree)
     for stream in PREMISE.streams:
-        channels = equations.draw_channels(rng, world, text, stream)
+        channels = draw_channels(rng, world, text, stream)
         # As much noise as the columns have in all, which are more than the channels.
         channels += 0.4 * np.sqrt(ceilings.mean_inverse_frames(stream)) * rng.standard_normal(channels.shape)
-        left = channels - equations.expected_channels(world, text, stream)
+        left = channels - expected_channels(world, text, stream)
         expected_r2, expected_lag = ceilings.expected_translation(stream, PREMISE.disagree)
         assert 1 - (left**2).sum() / (channels**2).sum() == pytest.approx(expected_r2, abs=0.006)
         inner = np.repeat(np.arange(len(text.label)), text.num_words)
         inner = inner[1:] == inner[:-1]
         lag = (left[1:] * left[:-1])[inner].sum(axis=1).mean() / (left**2).sum(axis=1).mean()
         assert lag == pytest.approx(expected_lag, abs=0.006)
-        slope = channels[:, -1] @ np.repeat(text.text_affect, text.num_words)
-        slope /= (np.repeat(text.text_affect, text.num_words) ** 2).sum()
-        assert slope == pytest.approx(0.5 * stream.gain, abs=0.03)
+        slopes = np.repeat(text.text_affect, text.num_words) @ channels
+        slopes /= (np.repeat(text.text_affect, text.num_words) ** 2).sum()
+        follow = np.arange(8) >= 8 - stream.affect_channels
+        assert slopes == pytest.approx(np.where(follow, 0.5 * stream.gain, 0.0), abs=0.04)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     directory = tmp_path_factory.mktemp("worlds") / "corpus"
-    truth = synthesize(directory, videos=14, seed=5, affect={"audio": 0.6}, disagree=0.3)
+    truth = synthesize(
+        directory, videos=14, seed=5, affect={"audio": 0.6, "video": 0.4}, affect_channels={"video": 6}, disagree=0.3
+    )
     return directory, truth
 
 
@@ -186,18 +192,23 @@ def test_a_share_is_exact_in_each_fold_and_holds_smaller_ones():
 def test_affect_has_its_share_of_its_channel(made):
     directory, truth = made
     world = equations.draw_world(np.random.default_rng([5, 0]))
-    steps, affects = [], []
-    for segments in align(directory).values():
-        for label, _, audio, _ in segments:
-            columns = audio / world.scale["audio"] - world.offset["audio"]
-            steps.append(columns @ world.mixing["audio"] * 8 / 74)
-            affects.append(np.full(len(audio), np.arctanh(np.clip(label, -2.9, 2.9) / 3)))
-    channels, affect = np.concatenate(steps), np.concatenate(affects)
-    squared = np.array([np.corrcoef(channel, affect)[0, 1] ** 2 for channel in channels.T])
-    assert squared[-1] == pytest.approx(0.6, abs=0.08)
-    assert squared[:-1].max() < 0.02
-    premise = {"disagree": 0.3, "labelled": 1.0, "missing": {"audio": 0.0, "video": 0.0}}
-    assert truth["premise"] == {"affect": {"audio": 0.6, "video": 0.043}, **premise}
+    aligned = [segment for segments in align(directory).values() for segment in segments]
+    labels = np.repeat([segment[0] for segment in aligned], [len(segment[1]) for segment in aligned])
+    affect = np.arctanh(np.clip(labels, -2.9, 2.9) / 3)
+    for name, place, share, count in (("audio", 2, 0.6, 1), ("video", 3, 0.4, 6)):
+        columns = np.concatenate([segment[place] for segment in aligned]) / world.scale[name] - world.offset[name]
+        channels = columns @ world.mixing[name] * 8 / columns.shape[1]
+        squared = np.array([np.corrcoef(channel, affect)[0, 1] ** 2 for channel in channels.T])
+        assert squared[-count:] == pytest.approx(share, abs=0.08)
+        assert squared[:-count].max() < 0.02
+    assert truth["premise"] == {
+        "affect": {"audio": 0.6, "video": 0.4},
+        "affect_channels": {"audio": 1, "video": 6},
+        "disagree": 0.3,
+        "polarity": 1.0,
+        "labelled": 1.0,
+        "missing": {"audio": 0.0, "video": 0.0},
+    }
     assert set(truth["unions"]) == {"text+audio", "text+video", "audio+video", "text+audio+video"}
     assert set(truth["unions"]["text+audio"]["splits"]) == {"train", "valid", "test", "all"}
     assert json.loads((directory / "ground_truth.json").read_text()) == truth
@@ -234,6 +245,25 @@ def test_train_bears_labels_in_the_share_asked_for_and_nothing_else_differs(whol
     assert {split: truth["planted"][split]["labelled"] for split in told} == {s: sum(told[s]) for s in told}
     assert {name: truth[name] for name in MODALITIES} == {name: complete[name] for name in MODALITIES}
     assert truth["baselines"]["test"]["mean_mae"] != complete["baselines"]["test"]["mean_mae"]
+
+
+def test_vectors_show_so_much_of_the_polarity_and_nothing_else_differs(whole, tmp_path):
+    truth = synthesize(tmp_path / "corpus", videos=6, seed=2, polarity=0.25)
+    assert truth["text"] == whole[1]["text"]
+    assert truth["premise"]["polarity"] == 0.25
+    for path in whole[0].iterdir():
+        if path.name not in (FILES["vectors"][0], "ground_truth.json"):
+            assert path.read_bytes() == (tmp_path / "corpus" / path.name).read_bytes()
+    plain, faint = (equations.draw_world(np.random.default_rng([2, 0]), shown).vectors for shown in (1.0, 0.25))
+    by_word = (plain - faint).reshape(equations.STEMS, 5, -1)
+    # The same for each stem, in proportion to the polarity.
+    np.testing.assert_allclose(by_word, np.broadcast_to(by_word[:1], by_word.shape), atol=1e-6)
+    np.testing.assert_allclose(by_word[0], np.outer(equations.POLARITIES, by_word[0, -1]), atol=1e-6)
+    moved = plain.reshape(by_word.shape)[:, -1] - plain.reshape(by_word.shape)[:, 0]
+    assert (moved.mean(axis=0) @ by_word[0, -1]) / (by_word[0, -1] @ by_word[0, -1]) == pytest.approx(2 / 0.75, abs=0.1)
+    read_vectors = np.concatenate([rows for rows, _ in read(tmp_path / "corpus", "vectors").values()])
+    spoken = read_vectors[np.abs(read_vectors).sum(axis=1) > 0]
+    assert {row.tobytes() for row in spoken} <= {row.tobytes() for row in faint}
 
 
 def test_a_missing_stream_is_absent_from_its_segments_and_from_their_ceilings(whole, tmp_path):
@@ -293,7 +323,8 @@ def test_splits_share_no_video_and_no_sentence(made):
 
 
 def test_unlabelled_speech_of_the_same_world_is_of_the_same_premise(made, tmp_path):
-    truth = synthesize(tmp_path / "corpus", videos=3, seed=5, affect={"audio": 0.6}, disagree=0.3, unlabelled=True)
+    premise = {"affect": {"audio": 0.6, "video": 0.4}, "affect_channels": {"video": 6}, "disagree": 0.3}
+    truth = synthesize(tmp_path / "corpus", videos=3, seed=5, unlabelled=True, **premise)
     assert truth["unions"]["text+audio"]["mae"] == made[1]["unions"]["text+audio"]["mae"]
     assert truth["planted"]["all"]["labelled"] == 0
     assert not set(by_split(tmp_path / "corpus")) & set(by_split(made[0]))
@@ -339,6 +370,14 @@ def flat(tree, path=""):
         ({"missing": {"video": 1.0}}, r"^--missing video is out of range\. Expected .* between 0 and 0\.99\. Received"),
         ({"missing": {"text": 0.5}}, r"^--missing names an unknown stream\. .* Received: missing='text'\. "),
         ({"labelled": 0.5, "unlabelled": True}, r"^A corpus without labels .* labelled=0\.5\. Leave one out\.$"),
+        (
+            {"polarity": 1.5},
+            r"^--polarity is out of range\. Expected a value between 0 and 1\. Received: polarity=1\.5",
+        ),
+        (
+            {"affect_channels": {"audio": 9}},
+            r"^--affect-channels audio is out of range\. Expected a value between 1 and 8\. Received: ",
+        ),
         ({"affect": {"audio": float("nan")}}, r"^--affect audio is out of range\. .* Received: affect audio=nan\. "),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_study_that_ships_has_the_rows_of_its_question():
     assert [row.title for row in rows] == [*whole, *few]
     assert list(variants) == ["both", "joint", "joint-both", "pretrained-both"]
     made = config_of(rows[9], variants, config)
-    assert (made.plan.label_fraction, made.plan.valid_share) == (0.02, 0.02)
+    assert (made.plan.label_fraction, made.plan.valid_share) == (0.02, 0.1)
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_the_study_that_ships_has_the_rows_of_its_question():
 def test_the_study_that_ships_runs_at_toy_size(tmp_path, capsys):
     fields = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     fields |= {"worlds": {"small": {"seed": 3}}, "synthesize": {"videos": 6}, "controls": False, "seeds": 1}
-    fields |= {"recipes": ["T", "T->A"], "label_fractions": []}
+    fields |= {"label_fractions": []}
     fields["variants"] = {"pretrained-both": fields["variants"]["pretrained-both"]}
     fields["pretrained"]["synthesize"] = {"videos": 5}
     fields["config"] |= {"epochs": 1, "bidirectional": False, **SIZES}
@@ -64,14 +64,23 @@ def test_the_study_that_ships_runs_at_toy_size(tmp_path, capsys):
     assert main([str(file), "--out", str(out)]) == 0
     assert "has nowhere a lower error than T by an interval clear of zero" in capsys.readouterr().out
     world, grid = json.loads((out / "results.json").read_text())["worlds"]["small"], out / "worlds/small/grid"
-    assert [cell["row"] for cell in world["cells"]] == ["T", "T->A", "T->A [pretrained-both]"]
-    found = world["cells"][2]
+    rows = ["T", "T->A", "concat(T,A)", "T->A [pretrained-both]", "concat(T,A), audio missing"]
+    assert [cell["row"] for cell in world["cells"]] == rows
+    found = world["cells"][3]
     ours, theirs = (errors_of(grid, f"{name}-seed-0") for name in ("T_to_A+pretrained-both", "T"))
     assert found["mae"]["value"] == pytest.approx(ours.mean(), abs=1e-5)
     assert found["difference"]["value"] == pytest.approx(ours.mean() - theirs.mean(), abs=1e-5)
     labels = json.loads((grid / "runs/T-seed-0/environment.json").read_text())["labels"]
     assert (found["train_labels"], found["valid_labels"]) == (labels["train"]["seen"], labels["valid"]["seen"])
     assert (out / "map.png").is_file()
+    there, missing = world["cells"][2], world["cells"][4]
+    assert missing["mae"]["value"] != there["mae"]["value"]
+    of_text = world["cells"][0]["mae"]["value"]
+    assert missing["difference"]["value"] == pytest.approx(missing["mae"]["value"] - of_text, abs=1e-6)
+    # What is finished is told without anything being trained.
+    (out / "results.json").unlink()
+    assert main([str(file), "--out", str(out), "--results-only"]) == 0
+    assert json.loads((out / "results.json").read_text())["worlds"]["small"] == world
     # What is there is not made again, and another world is no longer this one.
     place = grid.parent
     again = list(commands_for(read_study(file), {"videos": 6, "seed": 3}, place))
@@ -133,6 +142,20 @@ def test_the_map_is_drawn_where_cells_are_missing(tmp_path):
 
 
 GOOD = {"worlds": {"a": {}}, "recipes": ["T", "T->A"], "against": "T"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--worlds", "a,b"], "names what the study has not. Expected some of ['a']. Received: worlds=b. Correct"),
+        (["--results-only"], "Nothing is finished yet. Expected trained rows. Received: out="),
+    ],
+)
+def test_flags_that_ask_for_what_is_not_there_are_refused(tmp_path, capsys, flags, message):
+    file = write(tmp_path / "good.yaml", **GOOD)
+    assert main([str(file), "--out", str(tmp_path / "out"), *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

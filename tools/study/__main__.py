@@ -4,7 +4,8 @@ FILE says how the synthetic worlds differ, by flags of `mmtrans synthesize`, and
 variants, controls and shares of the labels as of `mmtrans grid`. Each row is held against the recipe `against`, with
 the same labels, by absolute error on test. `DIR/results.json` and `DIR/results.md` have the figures, and `DIR/map.png`
 shows in which worlds and with how many labels a row has the lower error. The same command goes on after a kill, in
-`--jobs` processes or on a cluster. `examples/translation_pays.yaml` asks when translating speech pays.
+`--jobs` processes or on a cluster; several commands, with some of the `--worlds` each, may run side by side; and
+`--results-only` tells what is finished so far. `examples/translation_pays.yaml` asks when translating speech pays.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtrans.cli.main import main as mmtrans
-from mmtrans.report.collect import collect
+from mmtrans.report.collect import CollectedGrid, Trained, collect
 from mmtrans.system.console import say, warn
 from mmtrans.system.files import write_atomically
+from mmtrans.system.quiet import import_keras_alone
 from tools.study.commands import commands_for
-from tools.study.definition import read_study
+from tools.study.definition import Study, read_study
 from tools.study.map import plot_map
 from tools.study.results import Results, findings, to_markdown, world_results
 
@@ -32,27 +34,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="directory of worlds, grids and results")
     parser.add_argument("--jobs", metavar="N", help="trainings at a time, in processes, as of mmtrans grid")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="or on a dask cluster, as of mmtrans grid")
+    parser.add_argument("--worlds", metavar="NAME,…", help="train in these worlds of the file alone")
+    parser.add_argument("--results-only", action="store_true", help="train nothing, and tell what is finished")
     options = parser.parse_args(arguments)
     engine = ["--jobs", options.jobs] if options.jobs else []
     engine += ["--scheduler", options.scheduler] if options.scheduler else []
     try:
         study = read_study(options.file)
-        worlds = {}
-        for name, world in study.worlds.items():
-            place = options.out / "worlds" / name
-            for command in commands_for(study, {**study.synthesize, **world}, place):
+        for name in [] if options.results_only else _chosen(study, options.worlds):
+            world = {**study.synthesize, **study.worlds[name]}
+            for command in commands_for(study, world, _place(options.out, name)):
                 if code := mmtrans([*command, *(engine if command[0] == "grid" else [])]):
                     return code
-            worlds[name] = world_results(collect(place / "grid"), study.against)
             # What is there so far, as the next world may take hours.
-            _write(options.out, {"against": study.against, "worlds": worlds})
+            _write(options.out, _found(study, options.out))
+        results = _found(study, options.out)
+        _write(options.out, results)
     except (ValueError, FileNotFoundError) as error:
         warn(str(error))
         return 2
-    for sentence in findings({"against": study.against, "worlds": worlds}):
+    for sentence in findings(results):
         say(sentence)
     say(f"Results: {options.out / 'results.md'}, {options.out / 'map.png'}.")
     return 0
+
+
+def _chosen(study: Study, names: str | None) -> list[str]:
+    """The worlds to train in."""
+    chosen = list(study.worlds) if names is None else names.split(",")
+    if unknown := [name for name in chosen if name not in study.worlds]:
+        raise ValueError(
+            f"--worlds names what the study has not. Expected some of {list(study.worlds)}. Received: "
+            f"worlds={','.join(unknown)}. Correct the names."
+        )
+    return chosen
+
+
+def _place(out: Path, name: str) -> Path:
+    """The directory of a world."""
+    return out / "worlds" / name
+
+
+def _found(study: Study, out: Path) -> Results:
+    """What is finished in all worlds, whoever trained it."""
+    worlds = {}
+    for name in study.worlds:
+        place = _place(out, name)
+        if any((place / "grid" / "runs").glob("*/predictions.csv")):
+            grid = collect(place / "grid")
+            worlds[name] = world_results(grid, study.against, _without(grid, study, place))
+    if not worlds:
+        raise ValueError(
+            f"Nothing is finished yet. Expected trained rows. Received: out={out}. Leave out --results-only."
+        )
+    return {"against": study.against, "worlds": worlds}
+
+
+def _without(grid: CollectedGrid, study: Study, place: Path) -> list[tuple[str, Trained]]:
+    """The rows of a world that are scored again where test lacks a modality."""
+    if study.without is None:
+        return []
+    import_keras_alone()
+    from tools.study.without import rows_without
+
+    return rows_without(grid, study.without, place / "without")
 
 
 def _write(out: Path, results: Results) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -38,6 +38,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
         variants: name → fields in which a variant differs; each recipe that they concern is also run so.
         config: what all runs have in common.
         pretrained: the run that variants may start from, if any.
+        without: a modality; each row that reads it beside others is scored a second time where test lacks it.
     """
 
     worlds: dict[str, dict[str, Any]]
@@ -50,6 +51,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
     variants: dict[str, dict[str, Any]] = {}
     config: dict[str, Any] = {}
     pretrained: Pretraining | None = None
+    without: Literal["text", "audio", "video"] | None = None
 
 
 def read_study(path: Path) -> Study:

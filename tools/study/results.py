@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
 
+from mmtrans.evaluation.uncertainty.seeds import seed_intervals
 from mmtrans.grid.variants import Variant
-from mmtrans.report.collect import CollectedGrid
-from mmtrans.report.compare import compare_runs, compute
+from mmtrans.report.collect import CollectedGrid, Trained
+from mmtrans.report.compare import compare_runs
 from mmtrans.report.numbers import interval_text, number_text
 from mmtrans.runs.labels import Labels
 
@@ -55,38 +56,45 @@ class Results(TypedDict):
     worlds: dict[str, World]
 
 
-def world_results(grid: CollectedGrid, against: str) -> World:
+def world_results(grid: CollectedGrid, against: str, without: Iterable[tuple[str, Trained]] = ()) -> World:
     """What the grid of a world found.
 
     Args:
         grid: the grid.
         against: the recipe that rows are held against, with the same labels.
+        without: rows that were scored again where test lacks a modality, by their titles.
     """
-    results, cells = compute(grid), list[Cell]()
-    for variant, row in results.rows.items():
-        trained, difference = grid.trained[variant], None
-        beside = grid.trained.get(Variant(against, label_fraction=variant.label_fraction))
-        if beside is not None and beside is not trained:
-            found = compare_runs(trained, beside).difference
-            difference = Estimated(value=found.mean, low=found.low, high=found.high)
-        mae, interval = float(np.abs(trained.predictions - trained.labels).mean()), row.figures["mae"]
-        cells.append(
-            {
-                "row": replace(variant, label_fraction=1.0).title,
-                "label_fraction": variant.label_fraction,
-                "train_labels": _most(trained.labels_seen, "train"),
-                "valid_labels": _most(trained.labels_seen, "valid"),
-                "seeds": len(row.seeds),
-                "mae": {"value": mae, "low": interval.low, "high": interval.high},
-                "difference": difference,
-            }
-        )
-    largest = results.largest
+    rows = [*((title_of(variant), trained) for variant, trained in grid.trained.items()), *without]
+    largest = max((trained for _, trained in rows), key=lambda trained: len(trained.ids))
     return {
         "split": grid.description["metric_split"],
-        "segments": largest.segments,
-        "videos": largest.videos,
-        "cells": cells,
+        "segments": len(largest.ids),
+        "videos": len(set(largest.videos)),
+        "cells": [_cell(title, trained, grid, against) for title, trained in rows],
+    }
+
+
+def title_of(variant: Variant) -> str:
+    """The name of a row, whatever its share of the labels."""
+    return replace(variant, label_fraction=1.0).title
+
+
+def _cell(title: str, trained: Trained, grid: CollectedGrid, against: str) -> Cell:
+    share, difference = trained.variant.label_fraction, None
+    beside = grid.trained.get(Variant(against, label_fraction=share))
+    if beside is not None and beside is not trained:
+        found = compare_runs(trained, beside).difference
+        difference = Estimated(value=found.mean, low=found.low, high=found.high)
+    intervals = seed_intervals(trained.predictions, trained.labels, trained.videos, grid.scale)
+    low, high = intervals["mae"]
+    return {
+        "row": title,
+        "label_fraction": share,
+        "train_labels": _most(trained.labels_seen, "train"),
+        "valid_labels": _most(trained.labels_seen, "valid"),
+        "seeds": len(trained.seeds),
+        "mae": {"value": float(np.abs(trained.predictions - trained.labels).mean()), "low": low, "high": high},
+        "difference": difference,
     }
 
 
