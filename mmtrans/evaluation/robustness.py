@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.integrate import trapezoid
@@ -107,7 +108,7 @@ def score_without(run: Run, records: Records, split: str, modality: str) -> dict
     return scores
 
 
-def _batches(run: Run, records: Records, split: str) -> Iterator[dict[str, np.ndarray]]:
+def _batches(run: Run, records: Records, split: str) -> Iterator[dict[str, Any]]:
     """The labelled segments of a split that have all that a run reads."""
     selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
     return make_batches(records, selection, batch_size=run.config.optimisation.batch_size).as_numpy_iterator()
