@@ -33,12 +33,11 @@ from mmtrans.system.quiet import silent_stderr
 from mmtrans.training.process import forget_models, graphs_released, set_up_tensorflow
 from mmtrans.training.train import train
 from tfrecords.schema import LabelScale, video_of
+from tools.figures.provenance import command_of, provenance
+from tools.figures.ways import SHOWN, ways_lines
 
 #: In a run: id of each segment of its test split → label and score.
 _SCORES = "scores.json"
-
-#: Columns of the table: metric → heading.
-_SHOWN = {"mae": "MAE", "pearson": "r", "acc2_has0": "Acc-2 (≥0)", "acc2_non0": "Acc-2 (≠0)"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(f"cross_validate: {error}", file=sys.stderr)
         return 2
-    results = _results(labels, scores, scale, against)
+    results = {**provenance(command_of("tools.cross_validate", arguments)), **_results(labels, scores, scale, against)}
     options.out.mkdir(parents=True, exist_ok=True)
     write_atomically(options.out / "results.json", json.dumps(results, indent=1) + "\n")
     write_atomically(options.out / "results.md", (text := _table(results)))
@@ -200,33 +199,14 @@ def _results(labels: Mapping[str, float], scores: Mapping[str, Scores], scale: L
         difference = compare_seeds(each.absolute[None], scores[against].absolute[None], videos)
         ways[name] = {
             "members": each.members,
-            **{metric: {"value": metrics[metric], "interval": intervals[metric]} for metric in _SHOWN},
+            **{metric: {"value": metrics[metric], "interval": intervals[metric]} for metric in SHOWN},
             "mae_difference": vars(difference) if name != against else None,
         }
     return {"segments": len(labels), "videos": len(set(videos)), "against": against, "ways": ways}
 
 
-def table_lines(results: Mapping) -> list[str]:
-    """The table of `results.json`, in Markdown."""
-    head = ["", "models", *_SHOWN.values(), f"MAE against {results['against']}"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for name, way in results["ways"].items():
-        difference = way["mae_difference"]
-        cells = [name, str(way["members"])]
-        cells += [_cell(way[metric]["value"], *way[metric]["interval"]) for metric in _SHOWN]
-        cells.append("" if difference is None else _cell(difference["mean"], difference["low"], difference["high"]))
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
-
-
 def _table(results: Mapping) -> str:
-    return f"{results['segments']} segments of {results['videos']} videos.\n\n" + "\n".join(table_lines(results)) + "\n"
-
-
-def _cell(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{results['segments']} segments of {results['videos']} videos.\n\n" + "\n".join(ways_lines(results)) + "\n"
 
 
 if __name__ == "__main__":

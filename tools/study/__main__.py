@@ -21,6 +21,7 @@ from mmtrans.report.collect import CollectedGrid, Trained, collect
 from mmtrans.system.console import say, warn
 from mmtrans.system.files import write_atomically
 from mmtrans.system.quiet import import_keras_alone
+from tools.figures.provenance import command_of, provenance
 from tools.study.commands import commands_for
 from tools.study.definition import Study, read_study
 from tools.study.map import plot_map
@@ -47,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if code := mmtrans([*command, *(engine if command[0] == "grid" else [])]):
                     return code
             # What is there so far, as the next world may take hours.
-            _write(options.out, _found(study, options.out))
+            _write(options.out, _found(study, options.out), arguments)
         results = _found(study, options.out)
-        _write(options.out, results)
+        _write(options.out, results, arguments)
     except (ValueError, FileNotFoundError) as error:
         warn(str(error))
         return 2
@@ -100,9 +101,10 @@ def _without(grid: CollectedGrid, study: Study, place: Path) -> list[tuple[str, 
     return rows_without(grid, study.without, place / "without")
 
 
-def _write(out: Path, results: Results) -> None:
+def _write(out: Path, results: Results, arguments: Sequence[str] | None) -> None:
     """Writes `results.json`, `results.md` and `map.png`."""
-    write_atomically(out / "results.json", json.dumps(results, indent=1) + "\n")
+    content = {**provenance(command_of("tools.study", arguments)), **results}
+    write_atomically(out / "results.json", json.dumps(content, indent=1) + "\n")
     write_atomically(out / "results.md", to_markdown(results))
     plot_map(out / "map.png", results)
 

@@ -163,11 +163,11 @@ def to_markdown(results: Results) -> str:
     for name, world in results["worlds"].items():
         amount = f"{world['split']} split: {world['segments']} segments of {world['videos']} videos."
         lines += ["", f"## {name}", "", amount, ""]
-        lines += _table(world, against)
+        lines += table_lines(world, against)
     return "\n".join(lines) + "\n"
 
 
-def _table(world: World, against: str) -> Iterator[str]:
+def table_lines(world: World, against: str) -> Iterator[str]:
     shares = sorted({cell["label_fraction"] for cell in world["cells"]})
     cells = {(cell["row"], cell["label_fraction"]): cell for cell in world["cells"]}
     head = [""]

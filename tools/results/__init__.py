@@ -1,0 +1,1 @@
+"""What was measured, on pages: tables and figures of `docs`, written from the files of `docs/results`."""

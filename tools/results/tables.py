@@ -1,0 +1,66 @@
+"""Tables of files of figures, in Markdown, one form for each tool that writes such files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmtrans.evaluation.metrics import METRICS
+from tools.figures.ways import SHOWN, cell, markdown_table, ways_lines
+from tools.study.results import table_lines
+
+#: Figures of a translation → their headings.
+_TRANSLATION = {
+    "translation/r2": "R² of what is decoded",
+    "translation/source_shuffled_r2": "from another segment's source",
+    "translation/copy_last_r2": "of the frame before",
+    "translation/teacher_forced_r2": "where it is fed true frames",
+}
+
+
+def table_of(content: Mapping[str, Any], asked: Sequence[str]) -> list[str]:
+    """The table of a file.
+
+    Args:
+        content: what the file holds.
+        asked: of `runs` the split and its metrics, of `lines` the figures, of `worlds` the world; else empty.
+    """
+    if "ways" in content:
+        return ways_lines(content)
+    if "worlds" in content:
+        return list(table_lines(content["worlds"][asked[0]], content["against"]))
+    if "ensembles" in content:
+        return list(_ensemble_lines(content["ensembles"]))
+    if "runs" in content:
+        return list(_run_lines(content["runs"], *asked))
+    return list(_figure_lines(content["lines"][-1]["results"], asked))
+
+
+def at(content: Any, path: str) -> Any:
+    """What lies at a path of keys and places: `ways/all/mae/value`, `lines/-1/results/cpu_s`."""
+    for key in path.split("/"):
+        content = content[int(key)] if isinstance(content, list) else content[key]
+    return content
+
+
+def _ensemble_lines(ensembles: Mapping[str, Any]) -> Iterator[str]:
+    seeds = sorted({seed for each in ensembles.values() for seed in each["seeds"]}, key=int)
+    head = ["MAE", *(f"seed {seed}" for seed in seeds), "mean", "ensemble", *list(SHOWN.values())[1:]]
+    rows = []
+    for name, each in ensembles.items():
+        of_all = each["ensemble"]
+        cells = [cell(each["seeds"][seed]) if seed in each["seeds"] else "" for seed in seeds]
+        cells += [cell(each["mean"]), cell(of_all["mae"], of_all["mae_low"], of_all["mae_high"])]
+        rows.append([name, *cells, *(cell(of_all[metric]) for metric in list(SHOWN)[1:])])
+    yield from markdown_table(head, rows)
+
+
+def _run_lines(runs: Mapping[str, Any], split: str, *metrics: str) -> Iterator[str]:
+    headings = {**{name: metric.heading for name, metric in METRICS.items()}, **_TRANSLATION}
+    rows = ([f"`{name}`", *(cell(at(run[split], metric)) for metric in metrics)] for name, run in runs.items())
+    yield from markdown_table(["", *(headings[metric] for metric in metrics)], rows)
+
+
+def _figure_lines(figures: Mapping[str, float | None], asked: Sequence[str]) -> Iterator[str]:
+    rows = ([f"`{name}`", *(str(figures.get(name + end, "")) for end in ("", "_low", "_high"))] for name in asked)
+    yield from markdown_table(["", "median", "lowest", "highest"], rows)
