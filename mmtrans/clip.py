@@ -22,7 +22,15 @@ from mmtrans.text import vectors_for
 
 @dataclass(frozen=True, kw_only=True)
 class ClipPrediction(Prediction):
-    """What a segment of a clip got, which is spoken from `start` to `end`, in seconds of the recording."""
+    """What a segment of a clip got, which is spoken from `start` to `end`, in seconds of the recording.
+
+    Example:
+        ```pycon
+        >>> (spoken,) = api.predict_clip("words", "loved.ogg", glove="glove.txt")
+        >>> spoken.start, spoken.end
+        (0.0, 6.08)
+        ```
+    """
 
     start: float
     end: float
@@ -39,13 +47,6 @@ def predict_clip(
 ) -> list[ClipPrediction]:
     """Scores what is said in clips with a run, or an exported model, that learned from clips or reads words alone.
 
-    Example:
-
-    ```python
-    for spoken in api.predict_clip("run", "talk.mp4"):
-        print(spoken.start, spoken.end, spoken.score, " ".join(spoken.words))
-    ```
-
     Args:
         model: a run, an opened model, or the directory of either.
         clips: a video or sound file, a folder of such, or a table of clips.
@@ -61,6 +62,13 @@ def predict_clip(
         FileNotFoundError: there is no such model, clip, encoder or file.
         ValueError: the model reads what clips do not give, or learned from clips that were measured with another model
             file; or nothing is said in the clips.
+
+    Example:
+        ```pycon
+        >>> (spoken,) = api.predict_clip("words", "loved.ogg", glove="glove.txt")
+        >>> spoken.words[:4]
+        ('I', 'really', 'loved', 'this')
+        ```
     """
     scorer = model if isinstance(model, Scorer) else Scorer.open(model.path if isinstance(model, Run) else model)
     reads_text = "text" in scorer.modalities

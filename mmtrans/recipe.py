@@ -41,7 +41,7 @@ LETTER_OF = {name: letter for letter, name in LETTERS.items()}
 class Features:
     """Features of one modality, or of several concatenated at each step; as a recipe, the paper's baseline.
 
-    Args:
+    Attributes:
         modalities: full names in the order of concatenation, e.g. `("text", "video")`.
     """
 
@@ -70,7 +70,7 @@ class Features:
 class Fusion(Features):
     """Features of some modalities, which a fusion model joins. It reads them aligned, as a concatenation does.
 
-    Args:
+    Attributes:
         method: a key of `FUSIONS`.
     """
 
@@ -84,7 +84,7 @@ class Fusion(Features):
 class Translation:
     """A translation of `source` into `target`; the regressor reads the encoder's output.
 
-    Args:
+    Attributes:
         source: what the encoder reads: features, or the encoder's output of another translation.
         target: what the decoder writes.
     """
@@ -128,6 +128,12 @@ def parse(text: str) -> Recipe:
 
     Raises:
         ValueError: the text is no recipe; the message points at the character.
+
+    Example:
+        ```pycon
+        >>> str(api.parse("concat( T, A ) -> V"))
+        'concat(T,A)->V'
+        ```
     """
     return _Parser(text).recipe()
 

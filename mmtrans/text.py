@@ -46,6 +46,13 @@ def predict_text(
         FileNotFoundError: there is no such model, encoder or file.
         ValueError: the model reads more than text; the encoder or the file is another one than in training; or none of
             the texts has words.
+
+    Example:
+        ```pycon
+        >>> (prediction,) = api.predict_text("words", ["loved it"], glove="glove.txt")
+        >>> prediction.words
+        ('loved', 'it')
+        ```
     """
     scorer = model if isinstance(model, Scorer) else Scorer.open(model.path if isinstance(model, Run) else model)
     corpus = open_text(scorer, numbered(texts), "texts", text_encoder=text_encoder, glove=glove)

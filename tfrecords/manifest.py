@@ -53,7 +53,7 @@ class Shard:
 
     So a recipe selects segments by selecting shards, and counts are known without reading.
 
-    Args:
+    Attributes:
         file: Name inside the records directory.
         sha256: SHA-256 of the whole file.
         bytes: Size of the file.
@@ -92,7 +92,7 @@ class Steps:
 class Summary:
     """What the segments of one fold are like; for people only, nothing is computed from it.
 
-    Args:
+    Attributes:
         steps: `aligned` or a modality with its own steps → lengths.
         labels: label, rounded to one of seven values that span its range → segments.
         rows: modality → steps of all segments together.
@@ -109,7 +109,7 @@ class Summary:
 class ModalityInfo:
     """One modality.
 
-    Args:
+    Attributes:
         dim: number of columns.
         aligned: whether the modality's steps are the words' steps.
         feature_names: column names, or `None` where the source has none.
@@ -143,7 +143,7 @@ class TextFields(TypedDict):
 class TextColumns:
     """What the columns of a text are that an encoder of words gave: `[pieces | layers, side by side | GloVe]`.
 
-    Args:
+    Attributes:
         encoder: the encoder, as it was named; another name of the same gives the same records.
         sha256: SHA-256 of the encoder: its configuration, weights and tokenizer.
         layers: the layers whose vectors stand side by side, in this order; 0 is the embeddings.
@@ -202,7 +202,7 @@ class Folds:
 class Manifest:
     """The account of one conversion.
 
-    Args:
+    Attributes:
         source: what was read.
         label: the label's name, range and neutral point.
         splits: split → counts and shards; a fold without segments is not listed.

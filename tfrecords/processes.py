@@ -19,7 +19,7 @@ _TEXT = re.compile(r"(\d+)-([0-9a-f]{8})-(\d+)")
 class Process:
     """A process of some machine.
 
-    Args:
+    Attributes:
         pid: number of the process.
         machine: name of the machine where that number means something; see `this_machine`.
         started: time at which the process started, by the clock of its machine's kernel; 0 where that is not known. A

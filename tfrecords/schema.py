@@ -82,7 +82,7 @@ class LabelScale:
 class Segment:
     """One opinion segment: a stretch of one video, in up to three modalities.
 
-    Args:
+    Attributes:
         id: `<video_id>[<index>]`, the index counting from 0 in the label file.
         video_id: the video that the segment is cut from; folds and intervals are by video.
         features: modality name → `(steps, dim)` float32, cleaned and un-normalised. Aligned modalities

@@ -41,7 +41,7 @@ def bucket_length(steps: int) -> int:
 class Record:
     """A segment as a shard holds it; records of one shard agree in all but the content.
 
-    Args:
+    Attributes:
         split: the split.
         bucket_steps: modality present → steps that it is padded to.
         labelled: whether it has a label.

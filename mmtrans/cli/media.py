@@ -26,7 +26,7 @@ _REMEDY = "Name the corpus that `mmtrans extract` made of these clips."
 class Media:
     """Media files by what they hold.
 
-    Args:
+    Attributes:
         segments: id of a segment → file, start and end in seconds.
         recordings: id of a video, or of a segment in another spelling → file.
     """

@@ -78,7 +78,7 @@ class LeftOut(TypedDict):
 class ClipAccount:
     """What was left out and counted.
 
-    Args:
+    Attributes:
         left: `(clip, reason, detail)`, in their order.
         counts: how often.
     """

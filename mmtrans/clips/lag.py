@@ -39,7 +39,7 @@ class Lag(TypedDict):
 class LagCurve:
     """How well energy fits words at each lag: sums over all pieces that are added.
 
-    Args:
+    Attributes:
         products: `(lags,)` of energy and words, each less its mean.
         words: `(lags,)` squares of the latter.
         energy: squares of the former.

@@ -41,7 +41,7 @@ _MAX_ID_BYTES = 200
 class Wanted:
     """What of a recording is wanted.
 
-    Args:
+    Attributes:
         video_id: the video that its segments are of.
         index: the index of the one segment that it is; `None` where it may be cut.
         start: seconds.

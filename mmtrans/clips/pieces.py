@@ -25,7 +25,7 @@ MAX_WHOLE_SECONDS = 600.0
 class Piece:
     """What becomes one segment.
 
-    Args:
+    Attributes:
         wanted: what it is a piece of.
         first: its first frame in the recording.
         frames: `(steps, columns)`, of which the first 40 are those of the voice.

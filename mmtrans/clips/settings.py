@@ -27,7 +27,7 @@ def model_name(given: str | Path) -> str:
 class ExtractSettings:
     """Settings of an extraction; a corpus is made with one set of them.
 
-    Args:
+    Attributes:
         steps: `words` for the mean over each word, `frames` for each 10 ms.
         normalise: `speaker` for columns less their median of the speaker, divided by the median of what then is left.
         segment_seconds: the longest piece that a recording is cut into at its pauses.

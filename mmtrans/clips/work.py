@@ -40,7 +40,7 @@ _MEMORY = 512 << 20
 class Measured:
     """A recording that was measured.
 
-    Args:
+    Attributes:
         place: name of the folder that holds what became of it.
         failure: what became of it where the next command is to try again.
     """
@@ -53,7 +53,7 @@ class Measured:
 class ClipWork:
     """Measures recordings.
 
-    Args:
+    Attributes:
         settings: how clips are extracted.
         models: name → sha256 of the models that the command has.
         directory: a directory for the places, which is there as long as the command.

@@ -34,6 +34,13 @@ class Config:
     Raises:
         ValueError: a value of the wrong type or out of its range; the message names field, bounds and value.
         TypeError: a name that is no field.
+
+    Example:
+        ```pycon
+        >>> config = api.Config(recipe="T->A", units=8)
+        >>> config.encoder.units, config.encoder.cell
+        (8, 'lstm')
+        ```
     """
 
     plan: PlanConfig

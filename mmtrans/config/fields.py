@@ -21,7 +21,7 @@ MOST_SIZE = 1_000_000
 class Condition:
     """What must hold for a field to have an effect.
 
-    Args:
+    Attributes:
         fields: Those that it looks at.
         holds: Whether it does, given field → value of a whole configuration.
         otherwise: Why the field has no effect where it does not hold; `{name}` stands for the value of a field.
@@ -48,7 +48,7 @@ def unless(field: str, value: Any, remedy: str = "") -> Condition:
 class Field:
     """What is known of a field.
 
-    Args:
+    Attributes:
         default: Its value where nobody says otherwise.
         help: What it is, a clause.
         phases: Kinds of phases whose key depends on it.

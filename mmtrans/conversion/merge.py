@@ -23,7 +23,7 @@ from tfrecords.writer import Record
 class Merging:
     """What the one pass over the corpus learns.
 
-    Args:
+    Attributes:
         corpus: the corpus that is read.
         preparation: what prepares its segments.
     """

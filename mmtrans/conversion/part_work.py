@@ -44,7 +44,7 @@ class Part:
 class Written:
     """A part that is done, as far as it can be read.
 
-    Args:
+    Attributes:
         name: name of its file.
         segments: how many segments are in it.
         account: the reader's account of it.
@@ -63,7 +63,7 @@ class Written:
 class PartWork:
     """Does the parts of one conversion; as it is sent with each of them, what a process keeps is not in it.
 
-    Args:
+    Attributes:
         opening: opens the corpus.
         fingerprint: what `fingerprint_of` tells of the corpus as the client sees it.
         preparation: what prepares the segments.

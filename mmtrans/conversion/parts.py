@@ -53,7 +53,7 @@ def way_to_prepare(corpus: Corpus, options: EngineOptions) -> Prepare:
 class InParts:
     """A way to prepare the segments of a corpus that comes in units; see `mmtrans.conversion.convert.Prepare`.
 
-    Args:
+    Attributes:
         options: where the parts are read and prepared.
         most_units: units in a part at most.
     """

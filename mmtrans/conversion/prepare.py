@@ -18,7 +18,7 @@ from tfrecords.writer import Record, record_of
 class Prepared:
     """All that records, and what is told of them, need to know of a segment.
 
-    Args:
+    Attributes:
         id: the segment's id.
         video_id: its video.
         columns: modality → columns.
@@ -47,7 +47,7 @@ class Prepared:
 class Preparation:
     """Prepares segments, each by itself, in whatever process.
 
-    Args:
+    Attributes:
         max_steps: limits as `mmtrans.conversion.convert.parse_max_steps` gives them.
         split_of: video → split.
         label: the label's scale.

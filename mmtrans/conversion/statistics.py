@@ -11,7 +11,7 @@ import numpy as np
 class Moments:
     """What statistics need to know of an array.
 
-    Args:
+    Attributes:
         steps: its rows, at least one.
         columns: mean, sum of squared deviations, least and largest value of each column, `(4, dim)` float64.
     """

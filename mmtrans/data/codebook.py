@@ -27,7 +27,7 @@ FIRST_CODEWORD, FIRST_WORD = EOS + 1, UNK + 1
 class Codebook:
     """Tokens of one target stream.
 
-    Args:
+    Attributes:
         names: `(size,)` what each token is called: `<bos>`, `<eos>`, then `<unk>` and words, or `c0`, `c1`, ….
         frames: `(size, dim)` float32 raw features that each token stands for: a centroid, or the mean vector of the
             word in train; the train mean for special tokens.

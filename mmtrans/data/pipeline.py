@@ -26,12 +26,19 @@ _PARSED_AHEAD = 2
 class Selection:
     """What a phase of a recipe reads.
 
-    Args:
+    Attributes:
         split: `train`, `valid` or `test`.
         source: modalities, concatenated in this order.
         target: modalities to translate into, concatenated in this order; empty for a regression.
         labelled: whether only segments with a label are read.
         lacking: only segments that do not have all of these modalities, if any are named.
+
+    Example:
+        ```pycon
+        >>> selection = api.Selection("train", source=("text",), target=("audio",))
+        >>> selection.split, selection.labelled
+        ('train', False)
+        ```
     """
 
     split: str
@@ -125,6 +132,15 @@ def make_batches(
     Raises:
         ValueError: no such segments, a concatenation of unaligned modalities, arguments out of range, or corrupt shards
             that are few enough to be held in memory.
+
+    Example:
+        ```pycon
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> selection = api.Selection("train", source=("text",), target=("audio",))
+        >>> batch = next(iter(api.make_batches(records, selection, batch_size=4)))
+        >>> batch["source"].shape[0], batch["source"].shape[2], batch["target"].shape[2]
+        (4, 300, 74)
+        ```
     """
     worker = worker if isinstance(worker, WorkerShard) else WorkerShard(*worker)
     _check(records, selection, batch_size, worker)

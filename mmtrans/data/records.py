@@ -29,7 +29,7 @@ _REMEDIES = {
 class Records:
     """An opened records directory. Make it with `Records.open`.
 
-    Args:
+    Attributes:
         directory: the directory of the shards.
         manifest: the manifest of the records.
         splits: the splits that may be read; asking for another is an error, so that test cannot leak into training.
@@ -38,6 +38,13 @@ class Records:
         present_rows: shard file → `(segments,)` bool, the rows that are still there, where segments were left out.
         stamp: tells a later file of the manifest from the one that was read; `None` where it was read from no file.
         text_encoder: folder or name of the encoder of pieces of words; empty for the name that the manifest has.
+
+    Example:
+        ```pycon
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> {name: modality.dim for name, modality in records.manifest.modalities.items()}
+        {'text': 300, 'audio': 74, 'video': 47}
+        ```
     """
 
     directory: Path

@@ -16,7 +16,7 @@ class SearchOptions:
     `score = log P / ((5 + L) / 6)^length_penalty + coverage_penalty · Σ log max(min(Σ_t attention, 1), 1e-10)`, the
     second sum over valid source steps, L counting EOS (Wu et al. 2016, eq. 14).
 
-    Args:
+    Attributes:
         beam_width: hypotheses kept at each step; 1 is greedy. Sampling does not read it.
         n_best: hypotheses returned; of a search at most `beam_width`.
         length_penalty: α; 0 compares log-probabilities.
@@ -29,6 +29,12 @@ class SearchOptions:
 
     Raises:
         ValueError: a number out of range, or a search for more hypotheses than it keeps.
+
+    Example:
+        ```pycon
+        >>> api.SearchOptions(beam_width=5, n_best=2).length_penalty
+        0.0
+        ```
     """
 
     beam_width: int | tf.Tensor = 5

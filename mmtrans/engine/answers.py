@@ -19,7 +19,7 @@ FAILURES = (ValueError, FloatingPointError)
 class Answer:
     """What became of a task.
 
-    Args:
+    Attributes:
         kind: `done`; `failed`, which is the task's own; `refused` by the operating system, as other tasks would be;
             `unfit`, where the worker lacks what it needs; `stopped` before its end, since nobody waits for it.
         result: what a task that is done returned; of an unfit worker its address; of one that was refused something

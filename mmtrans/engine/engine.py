@@ -32,7 +32,7 @@ class Work(Protocol):
 class Outcome:
     """What became of a task.
 
-    Args:
+    Attributes:
         task: the task.
         result: what the work returned.
         reason: why it failed, in one line; `None` where it did not.

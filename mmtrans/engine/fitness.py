@@ -17,7 +17,7 @@ import psutil
 class Fitness:
     """What a worker must have, as the client found it at its own place.
 
-    Args:
+    Attributes:
         versions: module → its version; `python` is Python's.
         files: file → sha256 of its bytes, `None` where there is none.
         memory: bytes that a task takes.

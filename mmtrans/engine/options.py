@@ -20,7 +20,7 @@ MOST_JOBS = 1000
 class EngineOptions:
     """Where tasks are done.
 
-    Args:
+    Attributes:
         jobs: worker processes of this machine; with 1 the tasks are done in this process.
         scheduler: address of the scheduler of a cluster that is there, e.g. `tcp://host:8786`, or `None`.
         resources: what a task takes of that which the cluster's workers declare, e.g. `{"GPU": 1}`.
@@ -69,7 +69,7 @@ class EngineOptions:
 class Needs:
     """What each worker must have; it is checked before its first task.
 
-    Args:
+    Attributes:
         versions: module → its `__version__`, e.g. that of `mmtrans`. Python's is always compared.
         files: files that a worker must see, with the same bytes.
         directories: directories that a worker must see; the client writes a file into each, which the worker reads.

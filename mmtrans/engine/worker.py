@@ -54,7 +54,7 @@ _ended = _Ended()
 class Job:
     """What a command has its tasks done by.
 
-    Args:
+    Attributes:
         name: name that no other command's job has; also of the topic of the cluster where beginnings of tasks are told.
         fitness: what a worker must have.
         tasks_per_process: after so many tasks a worker's process gives way to a new one, as its memory grows with each;
@@ -70,7 +70,7 @@ class Job:
 class Order:
     """A task as it travels.
 
-    Args:
+    Attributes:
         key: the engine's key of it.
         log_path: file that receives what is printed.
         content: the work and the task, pickled: to unpickle them is to import what they need, which may print.

@@ -23,7 +23,7 @@ LEVELS = {"missing": SHARES, "dropped": SHARES, "noise": tuple(i / 4 for i in ra
 class SourceModality:
     """A modality within a source.
 
-    Args:
+    Attributes:
         columns: the modality's columns of the source.
         mean: `(dim,)` float32, the train mean in raw units: what stands where the modality is lost. Standardised it is
             zero; of words, which models read raw, it is the mean vector; of pieces of words it is -1, for none.

@@ -38,6 +38,15 @@ def evaluate_ensemble(runs: Sequence[Run], records: Records, split: str, out: st
     Raises:
         ValueError: a run twice, runs of different records, `out` holds something else, no segment that all members
             read and that none was trained on, or as `evaluate`.
+
+    Example:
+        ```pycon
+        >>> runs = [api.Run.open("run"), api.Run.open("translation")]
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> result = api.evaluate_ensemble(runs, records, "valid", "ensemble")
+        >>> [member["recipe"] for member in result["members"]]
+        ['T', 'T->A']
+        ```
     """
     check_members(runs)
     out = Path(out)

@@ -47,6 +47,14 @@ def evaluate(
     Raises:
         ValueError: the run is not finished, the records do not fit it, hold no labelled segment of this split that it
             has not seen or are corrupt; `out` holds something else; the results cannot be written.
+
+    Example:
+        ```pycon
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> result = api.evaluate(api.Run.open("run"), records, "valid")
+        >>> result["mae"] > 0, sorted(result["baselines"])
+        (True, ['majority', 'mean', 'median'])
+        ```
     """
     if run.config.plan.pretrain:
         return _evaluate_pretrained(run, records, split, out)

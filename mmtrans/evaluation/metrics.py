@@ -18,7 +18,7 @@ from tfrecords.schema import LabelScale
 class Metric:
     """What there is to know of a metric.
 
-    Args:
+    Attributes:
         name: key of the metric in metrics.json.
         heading: name of the metric in tables.
         better: whether a model is better when it is less, `min`, or when it is more, `max`.

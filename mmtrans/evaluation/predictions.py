@@ -21,7 +21,7 @@ from tfrecords.schema import video_of
 class Predictions:
     """Labelled segments, row by row.
 
-    Args:
+    Attributes:
         ids: `(n,)` segment ids.
         videos: `(n,)` the video of each segment.
         words: `(n,)` what was said, empty where the records have no words.

@@ -50,6 +50,15 @@ def evaluate_robustness(run: Run, records: Records, split: str, out: str | Path 
 
     Raises:
         ValueError: `evaluate` would refuse the run, the records or the split as well.
+
+    Example:
+        ```pycon
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> result = api.evaluate_robustness(api.Run.open("run"), records, "valid")
+        >>> curve = result["curves"]["noise"]["text"]
+        >>> curve["read"], len(curve["levels"])
+        (True, 11)
+        ```
     """
     check_finished(run)
     check_records(run, records)

@@ -26,7 +26,7 @@ RATE_FACTOR = 1.5
 class Unseen:
     """A split of some records without the segments that runs were trained on.
 
-    Args:
+    Attributes:
         records: the view to read the split from.
         left_out: number of the segments asked for that stay out; `None` where nobody knows which would have to.
         notes: sentences for the user: whose records these are, what stays out, what else differs.

@@ -79,10 +79,12 @@ class TranslationQuality:
         ValueError: no blocks, empty ones, gaps or overlaps.
 
     Example:
+        ```pycon
         >>> quality = TranslationQuality({"audio": (0, 2)})
         >>> quality.update(np.zeros((1, 3, 2)), np.ones((1, 3, 2)), np.array([2]))
         >>> quality.result()["r2"]
         0.0
+        ```
     """
 
     def __init__(self, blocks: Mapping[str, tuple[int, int]]) -> None:

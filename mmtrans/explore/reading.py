@@ -18,7 +18,7 @@ from tfrecords.reader import read_ids
 class Source:
     """The source of a segment.
 
-    Args:
+    Attributes:
         id: the segment's id.
         words: its words, one a step of aligned modalities; empty where there are none.
         features: modality → `(steps, dim)` float32, raw.

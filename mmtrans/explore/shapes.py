@@ -19,7 +19,7 @@ Row = list[float | None]
 class Bytes:
     """A matrix of numbers from 0 to 1, each in a byte.
 
-    Args:
+    Attributes:
         rows: its rows.
         columns: its columns.
         data: base64 of the bytes, row by row; 255 is 1.
@@ -41,7 +41,7 @@ class Bytes:
 class Segment:
     """What every run sees of a segment.
 
-    Args:
+    Attributes:
         id: its id.
         video: its video.
         words: one a step where there are any.
@@ -68,7 +68,7 @@ class Hypothesis:
 class Translated:
     """The translation of a segment.
 
-    Args:
+    Attributes:
         quality: R² of features, share of the true tokens that are right of tokens; `None` without a true target.
         attention: `(target steps, source steps)` of the best hypothesis; `None` for a decoder without attention.
         prior: the same of attention that knows nothing but the distance; `None` where the model knows of none.
@@ -93,7 +93,7 @@ class Translated:
 class Translation:
     """The translations of a run.
 
-    Args:
+    Attributes:
         target: what it translates into.
         of_tokens: whether the target is tokens, and not features.
         columns: names of the columns that the heat maps show.
@@ -112,7 +112,7 @@ class Translation:
 class Space:
     """The representations of the segments.
 
-    Args:
+    Attributes:
         name: what the vectors are.
         places: `(x, y)` of each segment: its first two principal components.
         explained: share of the variance that each of both has.
@@ -129,7 +129,7 @@ class Space:
 class RunView:
     """What one run says of the segments.
 
-    Args:
+    Attributes:
         name: how the page calls it.
         path: its directory; empty for the mean of several runs.
         facts: name → text, for the table of runs.
@@ -162,7 +162,7 @@ class RunView:
 class PairedDifference:
     """How much larger the mean absolute error of one run is than that of another, on the same segments.
 
-    Args:
+    Attributes:
         first: place of the one among the runs.
         second: place of the other.
         mean: the difference, first minus second.
@@ -183,7 +183,7 @@ class PairedDifference:
 class Clip:
     """Where a segment is to be seen or heard.
 
-    Args:
+    Attributes:
         link: address of the file, seen from the page, with the part of it that is the segment.
         is_sound: whether the file has no picture.
         is_whole: whether it is the whole recording, as nobody knows when the segment begins.
@@ -198,7 +198,7 @@ class Clip:
 class Page:
     """A page.
 
-    Args:
+    Attributes:
         title: its heading.
         about: sentences on where the segments are from.
         banners: sentences that nobody may overlook.

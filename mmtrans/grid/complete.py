@@ -23,7 +23,7 @@ from mmtrans.training.prepare import prepare_phases
 class Completed:
     """What has become of a grid.
 
-    Args:
+    Attributes:
         grid: the grid, with what earlier commands have put into its directory.
         rows: the result of each row, in the order of `grid.rows()`.
         failures: run that failed → why, and the log to read.

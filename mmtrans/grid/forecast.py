@@ -19,7 +19,7 @@ from mmtrans.training.prepare import prepare_phases
 class Forecast:
     """What is left to do of a grid.
 
-    Args:
+    Attributes:
         tasks: the trainings, in the order in which they begin.
         total: number of all trainings of the grid.
         seconds: what they take at most, one after the other, as fast as those that are done; `None` where none is.

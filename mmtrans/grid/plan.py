@@ -21,7 +21,7 @@ from mmtrans.system.files import write_atomically
 class Grid:
     """A grid: every row with every seed.
 
-    Args:
+    Attributes:
         path: directory of the grid.
         records_path: the records.
         manifest_hash: hash of their manifest.
@@ -132,7 +132,7 @@ def _union(*lists: Iterable) -> tuple:
 class Task:
     """The training of one phase; a regressor's also completes its run and evaluates it.
 
-    Args:
+    Attributes:
         row: the row that the phase is trained for; one of several that share it.
         config: configuration of the run that the phase is trained in.
         phase: the phase to train.

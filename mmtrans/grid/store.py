@@ -23,7 +23,7 @@ _SHOWN, _HIDDEN = ".tfevents.", ".kept."
 class Store:
     """Finished phases.
 
-    Args:
+    Attributes:
         path: a directory for each phase, named by the first 16 digits of its key: `phase.json`, `best/`, for tokens
             `codebook.npz`, and in `logs/` the TensorBoard events.
     """

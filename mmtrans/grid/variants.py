@@ -32,7 +32,7 @@ MOST_NAME = 251
 class Variant:
     """What a run is, apart from its seed.
 
-    Args:
+    Attributes:
         recipe: a canonical recipe.
         untrained: the control whose encoder is left as it was initialised.
         label_fraction: share of the train labels that the sentiment phase sees.

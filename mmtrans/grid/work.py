@@ -46,7 +46,7 @@ class Completed(TypedDict):
 class Workplace:
     """Where and how the tasks of a grid are done: the work of its engine.
 
-    Args:
+    Attributes:
         path: the grid's directory.
         records_path: the records.
         splits: the splits that a completed run is evaluated on.

@@ -33,6 +33,13 @@ def export(run: Run, directory: str | Path, overwrite: bool = False) -> ExportDe
 
     Raises:
         ValueError: the run is not finished, or `directory` holds something else, or an export and not `overwrite`.
+
+    Example:
+        ```pycon
+        >>> description = api.export(api.Run.open("run"), "exported")
+        >>> description["recipe"]
+        'T'
+        ```
     """
     check_finished(run)
     with new_export(Path(directory), overwrite) as partial:

@@ -21,7 +21,7 @@ Score = Callable[[Sequence[Mapping[str, np.ndarray]]], tuple[np.ndarray, np.ndar
 class Parts:
     """A sentiment model that holds a text encoder, in two parts, so that a step can be left out between them.
 
-    Args:
+    Attributes:
         features: `(**features, length)` → `{"features": (batch, steps, width)}`: the vectors of words, which the
             encoder makes of all of them, with the other features, standardised, beside them.
         rest: `(features, length)` → `{"score", "attention_weights"}`.

@@ -62,7 +62,7 @@ class SegmentSource(Protocol):
 class Prediction:
     """What one segment got.
 
-    Args:
+    Attributes:
         id: the segment's id, as records have it, or as the source has it where that is its video's.
         score: sentiment, on the scale of the run's label.
         polarity: `negative`, `neutral` or `positive`: under, exactly at, or over the label's neutral point.
@@ -85,7 +85,7 @@ class Prediction:
 class Scorer:
     """A sentiment model and what its segments must be like.
 
-    Args:
+    Attributes:
         name: the path that the model was opened from, for messages.
         function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`.
         modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
@@ -96,6 +96,14 @@ class Scorer:
         source_files: sha256 of the files that the training records were made of, where they are known.
         parts: of a model that holds its text encoder, `function` in two parts.
         extraction: `settings`, `packages` and `models` by which its clips were extracted, where it learned from clips.
+
+    Example:
+        ```pycon
+        >>> scorer = api.Scorer.open("run")
+        >>> scores, attention_weights = scorer.score([{"text": np.zeros([6, 300])}])
+        >>> scores.shape
+        (1,)
+        ```
     """
 
     name: str
@@ -199,6 +207,13 @@ def predict(
     Raises:
         ValueError: the source lacks a modality, has other columns, names of them or steps than in training, or gives no
             segment.
+
+    Example:
+        ```pycon
+        >>> scored = list(api.predict(api.Scorer.open("run"), api.open_corpus("corpus")))
+        >>> len(scored[0].words) == len(scored[0].attention_weights)
+        True
+        ```
     """
     counts = Counter() if counts is None else counts
     _check_corpus(scorer, corpus)

@@ -30,7 +30,7 @@ from mmtrans.system.files import new_file
 class Hypothesis:
     """One decoded sequence of a segment.
 
-    Args:
+    Attributes:
         tokens: words or codewords without EOS; empty for a features target.
         log_prob: log P, EOS included; `None` for features.
         score: the penalised score; `None` for features.
@@ -49,7 +49,7 @@ class Hypothesis:
 class Translated:
     """A segment and its hypotheses, best first.
 
-    Args:
+    Attributes:
         id: the segment's id.
         words: the source's words, one a step; empty where there are none.
         hypotheses: best first.
@@ -98,6 +98,14 @@ def translate(
     Raises:
         ValueError: a baseline recipe; a search on features; `free` on features without a stop head; a latent other than
             `mean` without a variational bottleneck.
+
+    Example:
+        ```pycon
+        >>> run, records = api.Run.open("translation"), api.Records.open("records", splits=("valid",))
+        >>> first = next(api.translate(run, records, "valid", api.SearchOptions()))
+        >>> first.hypotheses[0].frames.shape == (len(first.words), 74)
+        True
+        ```
     """
     phase = run.last_translation
     codebook = run.load_codebook(phase) if run.has_codebooks else None

@@ -50,6 +50,13 @@ class BahdanauAttention(keras.layers.Layer):
 
     Returns:
         `(context (batch, queries, memory_dim), attention_weights (batch, queries, source_steps))`.
+
+    Example:
+        ```pycon
+        >>> context, weights = BahdanauAttention(units=3)([tf.ones([2, 4, 5]), tf.ones([2, 6, 7])])
+        >>> context.shape, weights.shape
+        (TensorShape([2, 4, 7]), TensorShape([2, 4, 6]))
+        ```
     """
 
     def __init__(self, units, **kwargs):
@@ -116,6 +123,14 @@ class AttentionPooling(keras.layers.Layer):
 
     Returns:
         `(pooled (batch, dim), attention_weights (batch, steps))`.
+
+    Example:
+        ```pycon
+        >>> mask = tf.constant([[True, True, False]])
+        >>> pooled, weights = AttentionPooling()(tf.ones([1, 3, 4]), source_mask=mask)
+        >>> weights.numpy().tolist()
+        [[0.5, 0.5, 0.0]]
+        ```
     """
 
     def build(self, input_shape):
@@ -142,6 +157,14 @@ class MeanPooling(keras.layers.Layer):
 
     Returns:
         `(pooled (batch, dim), attention_weights (batch, steps))`, the latter equal at valid steps, and 0 elsewhere.
+
+    Example:
+        ```pycon
+        >>> mask = tf.constant([[True, True, False]])
+        >>> pooled, weights = MeanPooling()(tf.constant([[[1.0], [3.0], [9.0]]]), source_mask=mask)
+        >>> pooled.numpy().tolist()
+        [[2.0]]
+        ```
     """
 
     def call(self, inputs, source_mask):
@@ -162,6 +185,12 @@ class LastStep(keras.layers.Layer):
 
     Returns:
         `(batch, steps)` float32, 1 at the last valid step.
+
+    Example:
+        ```pycon
+        >>> LastStep()(tf.constant([[True, True, False]])).numpy().tolist()
+        [[0.0, 1.0, 0.0]]
+        ```
     """
 
     def call(self, inputs):

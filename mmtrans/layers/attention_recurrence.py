@@ -50,7 +50,7 @@ class Attended(NamedTuple):
 
     @property
     def first(self):
-        """Output and context before the first step."""
+        """Output and context before the first step, `(batch, units + memory_dim)`."""
         context = tf.zeros([tf.shape(self.values)[0], self.values.shape[-1]], self.values.dtype)
         return tf.concat([self.first_output, context], -1)
 

@@ -25,6 +25,13 @@ class GaussianBottleneck(keras.layers.Layer):
     Returns:
         `(mean, log_variance)`, each of the inputs' shape with `units` columns. Both are 0 at masked steps, where the
         posterior is then the prior `N(0, I)`, and diverges from it by nothing.
+
+    Example:
+        ```pycon
+        >>> mean, log_variance = GaussianBottleneck(units=3)(tf.ones([2, 5]))
+        >>> mean.shape, log_variance.shape
+        (TensorShape([2, 3]), TensorShape([2, 3]))
+        ```
     """
 
     def __init__(self, units, **kwargs):
@@ -70,5 +77,13 @@ def sample(mean, log_variance, name: str):
 
 
 def gaussian_kl(mean, log_variance):
-    """`KL(N(mean, exp(log_variance)) ‖ N(0, 1))` of each unit in nats, of the arguments' shape."""
+    """`KL(N(mean, exp(log_variance)) ‖ N(0, 1))` of each unit in nats.
+
+    Args:
+        mean: `(…, units)` float32.
+        log_variance: `(…, units)` float32.
+
+    Returns:
+        `(…, units)` float32.
+    """
     return 0.5 * (tf.exp(log_variance) + tf.square(mean) - 1.0 - log_variance)

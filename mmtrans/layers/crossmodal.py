@@ -36,9 +36,11 @@ class CrossmodalBlock(keras.layers.Layer):
         `(batch, steps, width)` float32.
 
     Example:
+        ```pycon
         >>> block = CrossmodalBlock(width=4, num_heads=2)
-        >>> block([tf.ones([1, 3, 4]), tf.ones([1, 5, 4])], source_mask=tf.ones([1, 5], bool)).shape.as_list()
-        [1, 3, 4]
+        >>> block([tf.ones([1, 3, 4]), tf.ones([1, 5, 4])], source_mask=tf.ones([1, 5], bool)).shape
+        TensorShape([1, 3, 4])
+        ```
     """
 
     def __init__(self, width, num_heads, dropout=0.0, **kwargs):
@@ -96,6 +98,13 @@ class Positions(keras.layers.Layer):
 
     Returns:
         the same shape.
+
+    Example:
+        ```pycon
+        >>> print(Positions()(tf.zeros([1, 2, 2])).numpy().round(2))
+        [[[0.   1.  ]
+          [0.84 0.54]]]
+        ```
     """
 
     def call(self, inputs):

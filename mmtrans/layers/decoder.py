@@ -35,6 +35,15 @@ class AttentionDecoder(keras.layers.Layer):
     Returns:
         `(outputs (batch, target_steps, output_dim), attention_weights (batch, target_steps, source_steps))`, where
         `output_dim` is `units + memory_dim`, or `units` without attention (the weights are then zero).
+
+    Example:
+        ```pycon
+        >>> decoder = AttentionDecoder(units=4, attention_units=3)
+        >>> inputs = [tf.ones([2, 5, 6]), tf.ones([2, 7, 8]), tf.zeros([2, 4]), tf.zeros([2, 4])]
+        >>> outputs, weights = decoder(inputs, memory_mask=tf.ones([2, 7], bool))
+        >>> outputs.shape, weights.shape
+        (TensorShape([2, 5, 12]), TensorShape([2, 5, 7]))
+        ```
     """
 
     def __init__(self, units, cell="lstm", attention_units=None, max_distance=0, **kwargs):
@@ -83,7 +92,13 @@ class AttentionDecoder(keras.layers.Layer):
         return tf.tensordot(inputs, tf.convert_to_tensor(self.input_kernel), 1) + self.bias
 
     def prepare(self, memory, memory_mask, target_length=None) -> Memory:
-        """The memory with its keys, computed once for all steps; for `target_length` see `Memory`."""
+        """The memory with its keys, computed once for all steps.
+
+        Args:
+            memory: `(batch, source_steps, memory_dim)` float32.
+            memory_mask: `(batch, source_steps)` bool.
+            target_length: `(batch,)` integer or `None`, see `Memory`.
+        """
         keys = memory[:, :, :0] if self.attention is None else self.attention.project_memory(memory)
         return Memory(memory, keys, memory_mask, target_length)
 
@@ -254,6 +269,12 @@ class StartFrame(keras.layers.Layer):
 
     Returns:
         the same shape.
+
+    Example:
+        ```pycon
+        >>> StartFrame()(tf.ones([1, 3, 1])).numpy().tolist()
+        [[[0.0], [1.0], [1.0]]]
+        ```
     """
 
     def build(self, input_shape):

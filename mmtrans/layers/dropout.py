@@ -111,6 +111,14 @@ class Dropout(keras.layers.Layer):
 
     Returns:
         the same shape as `inputs`.
+
+    Example:
+        ```pycon
+        >>> with random_step(tf.constant([0, 1])):  # seed of the run, and step
+        ...     kept = Dropout(0.5, "words")(tf.ones([2, 3, 4]), training=True)
+        >>> sorted(set(kept.numpy().ravel().tolist()))
+        [0.0, 2.0]
+        ```
     """
 
     def __init__(self, rate, seed_name, **kwargs):

@@ -36,6 +36,14 @@ class Encoder(keras.layers.Layer):
         `(memory (batch, source_steps, memory_dim), final_state (batch, memory_dim))`, with `memory_dim` = `units`
         times the directions. The memory is zero at masked steps. The final state is each direction's output after
         its last valid step, so it equals `[forward at length - 1; backward at 0]`.
+
+    Example:
+        ```pycon
+        >>> mask = tf.sequence_mask([5, 2])
+        >>> memory, final_state = Encoder(units=3)(tf.ones([2, 5, 4]), source_mask=mask)
+        >>> memory.shape, final_state.shape
+        (TensorShape([2, 5, 6]), TensorShape([2, 6]))
+        ```
     """
 
     def __init__(self, units, cell="lstm", num_layers=1, bidirectional=True, dropout=0.0, **kwargs):
@@ -97,7 +105,16 @@ class Encoder(keras.layers.Layer):
 
 
 def keras_outputs(layer, inputs, mask):
-    """Memory and final state (see `Encoder`) of one recurrent layer, as Keras computes them."""
+    """Memory and final state (see `Encoder`) of one recurrent layer, as Keras computes them.
+
+    Args:
+        layer: Keras' LSTM, GRU, or a bidirectional one.
+        inputs: `(batch, source_steps, dim)` float32.
+        mask: `(batch, source_steps)` bool, right-padded.
+
+    Returns:
+        `(memory (batch, source_steps, memory_dim), final_state (batch, memory_dim))`.
+    """
     memory, *states = layer(inputs, mask=mask)
     outputs = states[:: len(states) // 2] if isinstance(layer, keras.layers.Bidirectional) else states[:1]
     return tf.where(mask[:, :, None], memory, 0.0), tf.concat(outputs, -1)
@@ -107,7 +124,7 @@ def lstm_outputs(layer, inputs, mask):
     """The same of an LSTM or a bidirectional one: a loop for each direction, side by side, and no mask in it.
 
     The backward direction reads each sequence reversed within its length, so its padding comes last too, and what
-    comes of padding is never read.
+    comes of padding is never read. Arguments and result have the shapes of `keras_outputs`.
     """
     both = isinstance(layer, keras.layers.Bidirectional)
     cells = [layer.forward_layer.cell, layer.backward_layer.cell] if both else [layer.cell]
@@ -171,6 +188,12 @@ class Bridge(keras.layers.Layer):
 
     Returns:
         a list of `num_states` tensors `(batch, units)`.
+
+    Example:
+        ```pycon
+        >>> [state.shape for state in Bridge(units=3, num_states=2)(tf.ones([4, 6]))]
+        [TensorShape([4, 3]), TensorShape([4, 3])]
+        ```
     """
 
     def __init__(self, units, num_states, **kwargs):

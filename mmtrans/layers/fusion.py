@@ -19,8 +19,10 @@ class OuterProduct(keras.layers.Layer):
         `(batch, product of width + 1)` float32; the last modality's numbers change fastest.
 
     Example:
+        ```pycon
         >>> OuterProduct()([tf.constant([[2.0]]), tf.constant([[3.0, 5.0]])]).numpy().tolist()
         [[6.0, 10.0, 2.0, 3.0, 5.0, 1.0]]
+        ```
     """
 
     def call(self, inputs):
@@ -54,8 +56,10 @@ class LowRankProduct(keras.layers.Layer):
         `(batch, units)` float32.
 
     Example:
-        >>> LowRankProduct(units=3, rank=2)([tf.ones([4, 5]), tf.ones([4, 7])]).shape.as_list()
-        [4, 3]
+        ```pycon
+        >>> LowRankProduct(units=3, rank=2)([tf.ones([4, 5]), tf.ones([4, 7])]).shape
+        TensorShape([4, 3])
+        ```
     """
 
     def __init__(self, units, rank, **kwargs):
@@ -85,5 +89,5 @@ class LowRankProduct(keras.layers.Layer):
 
 
 def with_one(vector):
-    """`(batch, width)` with a one behind: `(batch, width + 1)`."""
+    """A vector `(batch, width)` with a one behind: `(batch, width + 1)`."""
     return tf.pad(vector, [[0, 0], [0, 1]], constant_values=1.0)

@@ -16,6 +16,12 @@ class SequenceMask(keras.layers.Layer):
     Returns:
         `(batch, steps)` bool, true at steps before the length. A length under 1 counts as 1: a batch's
         filling rows then keep one step, which attention and cuDNN kernels need.
+
+    Example:
+        ```pycon
+        >>> SequenceMask()([tf.zeros([2, 3, 4]), tf.constant([3, 1])]).numpy().tolist()
+        [[True, True, True], [True, False, False]]
+        ```
     """
 
     def call(self, inputs):
@@ -32,6 +38,13 @@ class ZeroPadding(keras.layers.Layer):
 
     Returns:
         the sequence, zero where the mask is false.
+
+    Example:
+        ```pycon
+        >>> sequence = tf.constant([[[1.0], [float("nan")]]])
+        >>> ZeroPadding()([sequence, tf.constant([[True, False]])]).numpy().tolist()
+        [[[1.0], [0.0]]]
+        ```
     """
 
     def call(self, inputs):
@@ -48,6 +61,12 @@ class Beside(keras.layers.Layer):
 
     Returns:
         `(batch, steps, dim + other dim)`.
+
+    Example:
+        ```pycon
+        >>> Beside()([tf.constant([[[1.0], [2.0]]]), tf.constant([[[9.0]]])]).numpy().tolist()
+        [[[1.0, 9.0], [2.0, 9.0]]]
+        ```
     """
 
     def call(self, inputs):

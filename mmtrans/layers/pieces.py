@@ -22,6 +22,14 @@ class PieceSequence(keras.layers.Layer):
     Returns:
         a dict of `pieces` `(batch, longest + 2)` int32, right-padded with the end mark; `length` `(batch,)` int32, with
         the marks; and `steps` `(batch, longest)` int32, the step of each piece's word, -1 beyond the last.
+
+    Example:
+        ```pycon
+        >>> ids = tf.constant([[[7.0, 8.0], [9.0, -1.0]]])  # two words, of two pieces and of one
+        >>> found = PieceSequence(begin=1, end=2, most=10)(ids, source_mask=tf.constant([[True, True]]))
+        >>> found["pieces"].numpy().tolist(), found["steps"].numpy().tolist()
+        ([[1, 7, 8, 9, 2]], [[0, 0, 1]])
+        ```
     """
 
     def __init__(self, begin, end, most, **kwargs):
@@ -63,6 +71,14 @@ class WordMeans(keras.layers.Layer):
 
     Returns:
         `(batch, steps, width)` float32, zero at words without pieces.
+
+    Example:
+        ```pycon
+        >>> outputs = tf.constant([[[0.0], [1.0], [3.0], [5.0], [0.0]]])
+        >>> mask = tf.constant([[True, True]])
+        >>> WordMeans()(outputs, piece_steps=tf.constant([[0, 0, 1]]), source_mask=mask).numpy().tolist()
+        [[[2.0], [5.0]]]
+        ```
     """
 
     def call(self, inputs, piece_steps, source_mask):
@@ -83,6 +99,12 @@ class Columns(keras.layers.Layer):
 
     Returns:
         `(batch, steps, kept columns)` float32.
+
+    Example:
+        ```pycon
+        >>> Columns([(2, 3), (0, 1)])(tf.constant([[[10.0, 20.0, 30.0]]])).numpy().tolist()
+        [[[30.0, 10.0]]]
+        ```
     """
 
     def __init__(self, kept, **kwargs):

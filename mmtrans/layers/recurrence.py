@@ -63,8 +63,8 @@ def gru_step(gates, recurrent_gates, state):
 
 
 def unstacked(tensor) -> tf.TensorArray:
-    """The first axis of a tensor as an array: a loop reads its elements without the gradient of a slice, which is as
-    large as the whole, at every step."""
+    """The first axis of a tensor `(steps, …)` as an array of `steps` elements `(…)`: a loop reads them without the
+    gradient of a slice, which is as large as the whole, at every step."""
     return tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0], clear_after_read=False).unstack(tensor)
 
 
@@ -103,26 +103,31 @@ def write(arrays, t, values):
 
 
 def run_forward(body, steps, state, arrays):
-    """Runs `body(t, *state, arrays)` for t = 0 … steps - 1; returns the arrays' contents, steps first."""
+    """Runs `body(t, *state, arrays)` for t = 0 … steps - 1; returns the arrays' contents, each `(steps, …)`."""
     loop = (tf.constant(0), *state, arrays)
     *_, arrays = tf.while_loop(lambda t, *_: t < steps, body, loop, maximum_iterations=steps)
     return [array.stack() for array in arrays]
 
 
 def run_backward(body, steps, state, arrays):
-    """Runs `body(t, *state, arrays)` for t = steps - 1 … 0; returns the last state and the arrays' contents."""
+    """Runs `body(t, *state, arrays)` for t = steps - 1 … 0; returns the last state, and the arrays' `(steps, …)`."""
     loop = (steps - 1, *state, arrays)
     _, *state, arrays = tf.while_loop(lambda t, *_: t >= 0, body, loop, maximum_iterations=steps)
     return state, [array.stack() for array in arrays]
 
 
 def before(first, values):
-    """`values (steps, …)` one step later: `first (…)` is what stands before step 0."""
+    """`(steps, …)`, `values (steps, …)` one step later: `first (…)` is what stands before step 0."""
     return tf.concat([first[None], values[:-1]], 0)
 
 
 def derivatives_of_cell(activations, cells, cells_before):
     """The LSTM cell's derivatives, for all steps at once, each of the shape of `cells` but for the third.
+
+    Args:
+        activations: `(steps, batch, 4 units)`, the gates' as `lstm_cell` gives them, side by side.
+        cells: `(steps, batch, units)`, the cell after each step.
+        cells_before: `(steps, batch, units)`, the cell before each step.
 
     Returns:
         of the output by the cell; of the output by its gate's pre-activation; of the cell by the other three
@@ -137,7 +142,16 @@ def derivatives_of_cell(activations, cells, cells_before):
 
 
 def cell_gradients(d_output, d_cell, derivatives):
-    """One step back through the LSTM cell: gradients of its pre-activations `(…, 4 units)` and of the cell before."""
+    """One step back through the LSTM cell.
+
+    Args:
+        d_output: `(batch, units)`, the gradient of the step's output.
+        d_cell: `(batch, units)`, that of its cell.
+        derivatives: what `derivatives_of_cell` gives, at this step.
+
+    Returns:
+        gradients of its pre-activations `(batch, 4 units)` and of the cell before `(batch, units)`.
+    """
     output_by_cell, output_by_gate, cell_by_others, cell_by_cell = derivatives
     d_cell += d_output * output_by_cell
     d_others = tf.concat([d_cell, d_cell, d_cell], axis=-1) * cell_by_others

@@ -21,6 +21,12 @@ class Standardize(keras.layers.Layer):
 
     Returns:
         `(batch, steps, dim)` float32.
+
+    Example:
+        ```pycon
+        >>> Standardize(mean=[1.0], std=[2.0])(tf.constant([[[5.0]]])).numpy().tolist()
+        [[[2.0]]]
+        ```
     """
 
     def __init__(self, mean, std, **kwargs):

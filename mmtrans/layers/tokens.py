@@ -23,6 +23,14 @@ class ReversibleEmbedding(keras.layers.Layer):
 
     Returns:
         `(batch, steps, units)` float32; in reverse `(batch, steps, vocabulary_size)` logits.
+
+    Example:
+        ```pycon
+        >>> embedding = ReversibleEmbedding(vocabulary_size=7, units=3)
+        >>> vectors = embedding(tf.constant([[1, 2]]))
+        >>> vectors.shape, embedding(vectors, reverse=True).shape
+        (TensorShape([1, 2, 3]), TensorShape([1, 2, 7]))
+        ```
     """
 
     def __init__(self, vocabulary_size, units, **kwargs):

@@ -43,6 +43,13 @@ class PieceEmbeddings(keras.layers.Layer):
 
     Returns:
         `(batch, steps, width)` float32.
+
+    Example:
+        ```pycon
+        >>> sizes = {"vocabulary": 9, "positions": 6, "first_position": 0, "num_types": 2, "width": 4}
+        >>> PieceEmbeddings(**sizes, epsilon=1e-12)(tf.constant([[3, 1, 2]])).shape
+        TensorShape([1, 3, 4])
+        ```
     """
 
     def __init__(
@@ -109,6 +116,13 @@ class TransformerBlock(keras.layers.Layer):
 
     Returns:
         `(batch, steps, width)` float32.
+
+    Example:
+        ```pycon
+        >>> block = TransformerBlock(width=4, num_heads=2, inner=8)
+        >>> block(tf.ones([1, 3, 4]), source_mask=tf.ones([1, 3], bool)).shape
+        TensorShape([1, 3, 4])
+        ```
     """
 
     def __init__(

@@ -35,6 +35,16 @@ def build_translator(
 
     Raises:
         ValueError: a tokens target without a vocabulary size.
+
+    Example:
+        ```pycon
+        >>> run = api.Run.open("translation")
+        >>> translator = api.build_translator(api.parse("T->A"), run.config, run.statistics)
+        >>> length = tf.constant([3])
+        >>> frames, attention_weights = translator.rollout(tf.zeros([1, 3, 300]), length, length)
+        >>> frames.shape
+        TensorShape([1, 3, 74])
+        ```
     """
     chain = build_chain(recipe, config, statistics, run_format)
     target: Target

@@ -22,7 +22,7 @@ from mmtrans.recipe import Recipe, Translation
 class Regressor:
     """The sentiment model and its parts.
 
-    Args:
+    Attributes:
         model: `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`.
         representation: the model up to what the regressor reads, which is a layer of `model`.
         sequence: the tensor `(batch, steps, dim)` in `model` that its recurrent layer, or else the pooling, reads.
@@ -136,6 +136,14 @@ def build_regressor(
 
     Returns:
         `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`.
+
+    Example:
+        ```pycon
+        >>> run = api.Run.open("run")
+        >>> model = api.build_regressor(api.parse("T"), run.config, run.statistics)
+        >>> model({"source": tf.zeros([1, 3, 300]), "source_length": tf.constant([3])})["score"].shape
+        TensorShape([1])
+        ```
     """
     if representation is None:
         representation = own_representation(recipe, config, statistics, run_format)

@@ -30,7 +30,7 @@ class StepRatio(NamedTuple):
 class Statistics:
     """Per modality the mean and standard deviation of its columns over the train split.
 
-    Args:
+    Attributes:
         mean: modality → `(dim,)` float array.
         std: modality → `(dim,)` float array, positive; 1 for constant columns.
         ratios: `(source, target)`, the modalities that give a translation its lengths → how these go together, where

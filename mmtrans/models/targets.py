@@ -47,7 +47,7 @@ class Target(Protocol):
         ...
 
     def steps(self, target_length) -> Any:
-        """How many steps are to be written, of a batch's `target_length`."""
+        """How many steps are to be written, of a batch's `target_length (batch,)`."""
         ...
 
     def decoder_input(self) -> Any:
@@ -105,7 +105,7 @@ class FeatureTarget:
         self.stop_head = keras.layers.Dense(1, name="stop") if config.decoder.stop else None
 
     def steps(self, target_length):
-        """How many steps are to be written, of a batch's `target_length`: as many."""
+        """How many steps are to be written, of a batch's `target_length (batch,)`: as many."""
         return target_length
 
     def decoder_input(self):
@@ -138,8 +138,8 @@ class FeatureTarget:
         return Feedback(use_own_output, tf.convert_to_tensor(head.kernel), tf.convert_to_tensor(head.bias))
 
     def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
-        """Frames of a rollout: in training some previous frames are the true ones (Bengio et al. 2015), in validation
-        none, as in use. With `feature_sampling=0` they are all the true ones, always."""
+        """Frames `(batch, target_steps, dim)` of a rollout: in training some previous frames are the true ones (Bengio
+        et al. 2015), in validation none, as in use. With `feature_sampling=0` they are all the true ones, always."""
         feedback = self.feedback(decoder_input, training) if self.config.decoder.feature_sampling else None
         return decode(decoder_input, feedback)
 
@@ -185,7 +185,7 @@ class TokenTarget:
         self.projection = keras.layers.Dense(width, name="head")
 
     def steps(self, target_length):
-        """How many steps are to be written, of a batch's `target_length`: as many without EOS."""
+        """How many steps are to be written, of a batch's `target_length (batch,)`: as many without EOS."""
         return target_length - 1
 
     def decoder_input(self):
@@ -202,7 +202,8 @@ class TokenTarget:
         return {"logits": self.embedding(projected, reverse=True) if self.config.output.tie_weights else projected}
 
     def write(self, decode: Decode, decoder_input, training: bool) -> dict[str, Any]:
-        """Logits of teacher-forced sequences, in training with scheduled sampling if configured."""
+        """Logits `(batch, target_steps, vocabulary_size)` of teacher-forced sequences, in training with scheduled
+        sampling if configured."""
         if training and self.config.decoder.token_sampling:
             logits = tf.stop_gradient(decode(decoder_input, None)["logits"])
             decoder_input = self.mix_in_predictions(decoder_input, logits)

@@ -34,7 +34,7 @@ SEARCH_NEEDS_TOKENS = (
 class Translator:
     """A translation's functional models, and its decoding.
 
-    Args:
+    Attributes:
         model: `{source, source_length, decoder_input}`, with a `ratio` also `target_length` → `{"prediction" or
             "logits": (batch, target_steps, …), "attention_weights": (batch, target_steps, source_steps)}`,
             teacher-forced.
@@ -90,7 +90,8 @@ class Translator:
         return tf.maximum(tf.cast(steps, source_length.dtype), 1)
 
     def free_limit(self, source_length):
-        """Most steps of a target of free length, given its source's: twice the `largest` for each, and ten."""
+        """Most steps `(batch,)` of a target of free length, given its `source_length (batch,)`: twice the `largest` for
+        each, and ten."""
         if self.ratio is None:
             return 2 * source_length + 10
         steps = tf.math.ceil(2.0 * self.ratio.largest * tf.cast(source_length, tf.float64))
@@ -131,7 +132,8 @@ class Translator:
         return self.target.log_likelihood(written, batch), segment_kl(encoded)
 
     def represent(self, source, source_length, training=False) -> dict[str, Any]:
-        """Outputs of the representation; arguments as of `encode`."""
+        """Outputs of the representation: `memory (batch, source_steps, memory_dim)`, `final_state (batch, memory_dim)`
+        and, of a variational one, their log variances; arguments as of `encode`."""
         return self.representation({"source": source, "source_length": source_length}, training=training)
 
     def write(self, encoded, batch, training: bool) -> dict[str, Any]:

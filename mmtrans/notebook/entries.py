@@ -45,12 +45,6 @@ def convert(
 ) -> Manifest | Records:
     """Converts a corpus into records.
 
-    Example:
-
-    ```python
-    records = api.convert("CMU_MOSI", "records", glove="glove.840B.300d.txt")
-    ```
-
     Args:
         source: file or folder in any known format; or an opened corpus.
         records_dir: the directory to make.
@@ -72,6 +66,13 @@ def convert(
     Raises:
         FileNotFoundError, ValueError: as of `api.open_corpus` and of the conversion.
         TypeError: there is no such option.
+
+    Example:
+        ```pycon
+        >>> records = api.convert("corpus", "converted", max_steps=30)
+        >>> records.manifest.label.name
+        'sentiment'
+        ```
     """
     if isinstance(source, Corpus) and options:
         raise TypeError(
@@ -104,12 +105,6 @@ def fit(
 ) -> Fitted:
     """Trains a recipe on records, as `mmtrans train` does: a run that was stopped goes on, a finished one is opened.
 
-    Example:
-
-    ```python
-    fitted = api.fit("records", recipe="T->A", epochs=3)
-    ```
-
     Args:
         data: the records, or their directory. Test is not read.
         run: directory of the run; by default `runs/<recipe>-<hash>` here, which the same call finds again.
@@ -124,6 +119,13 @@ def fit(
     Raises:
         ValueError: a field is unknown or out of range; as of `api.train`.
         FloatingPointError: a loss is not finite.
+
+    Example:
+        ```pycon
+        >>> fitted = api.fit("records", run="fitted", recipe="T", epochs=1, regressor_units=4, quiet=True)
+        >>> len(fitted.history)  # a row an epoch
+        1
+        ```
     """
     directory = data.directory if isinstance(data, Records) else data
     records = Records.open(directory, splits=("train", "valid"))
@@ -173,6 +175,12 @@ def open_run(path: str | Path) -> Fitted:
     Raises:
         FileNotFoundError: the directory holds no run.
         ValueError: the run is not finished or damaged.
+
+    Example:
+        ```pycon
+        >>> api.open_run("run").config.plan.recipe
+        'T'
+        ```
     """
     run = Run.open(path)
     check_finished(run)

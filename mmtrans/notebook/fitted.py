@@ -38,20 +38,19 @@ from mmtrans.text import predict_text
 class Fitted:
     """A finished run, as `api.fit` and `api.open_run` give it.
 
-    Example:
-
-    ```python
-    fitted = api.open_run("runs/T-1a2b3c4d")
-    fitted.history                      # a row an epoch
-    fitted.metrics("valid")             # a row a metric, with its interval
-    fitted.predictions("valid")         # a row a segment
-    fitted.plot.scatter("valid")        # a picture
-    fitted.explore()                    # a page to look at its segments
-    fitted.predict_text(["I loved every minute of it"])
-    ```
-
-    Args:
+    Attributes:
         run: the run.
+
+    Example:
+        ```pycon
+        >>> fitted = api.open_run("run")
+        >>> len(fitted.history)  # a row an epoch
+        2
+        >>> metrics = fitted.metrics("valid")  # a row a metric, with its interval
+        >>> predictions = fitted.predictions("valid")  # a row a segment
+        >>> fitted.plot.scatter("valid")
+        <Picture size ...>
+        ```
     """
 
     run: Run

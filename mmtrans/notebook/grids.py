@@ -26,7 +26,7 @@ from mmtrans.system.quiet import quiet_logger
 class TrainedGrid:
     """A grid, as `api.grid` gives it.
 
-    Args:
+    Attributes:
         done: what has become of it.
     """
 
@@ -97,13 +97,6 @@ def grid(
 ) -> TrainedGrid:
     """Trains and evaluates recipes with several seeds each, as `mmtrans grid` does; the same call goes on.
 
-    Example:
-
-    ```python
-    grid = api.grid("records", "grid", recipes=["T", "T->A"], seeds=3, epochs=20)
-    grid.rows, grid.run("T->A").plot.scatter("valid"), grid.report()
-    ```
-
     Args:
         data: the records, or their directory. The runs are evaluated on test where there is one.
         out: the grid's directory.
@@ -128,6 +121,14 @@ def grid(
     Raises:
         ValueError: something is out of range, or does not suit the records; the directory holds another grid.
         FileNotFoundError: no such file, or no records.
+
+    Example:
+        ```pycon
+        >>> sizes = {"epochs": 1, "regressor_units": 4, "bidirectional": False}
+        >>> grid = api.grid("records", "grid", recipes=["T"], seeds=1, quiet=True, **sizes)
+        >>> len(grid.rows), str(grid.run("T").run.recipe)
+        (1, 'T')
+        ```
     """
     options = engine_of(jobs, scheduler, resources)
     records = records_of(data, text_encoder)
@@ -152,12 +153,6 @@ def grid(
 def report(grid_dir: str | Path, out: str | Path | None = None) -> Page:
     """Reports a grid, finished or not, as `mmtrans report` does: a page, and beside it Markdown and CSV.
 
-    Example:
-
-    ```python
-    api.report("grid")
-    ```
-
     Args:
         grid_dir: the grid's directory.
         out: the page's file; by default `report.html` in the grid's directory.
@@ -165,6 +160,12 @@ def report(grid_dir: str | Path, out: str | Path | None = None) -> Page:
     Raises:
         ValueError: the file's name does not end in `.html`; the grid is damaged.
         FileNotFoundError: there is no grid, or no directory for the page.
+
+    Example:
+        ```pycon
+        >>> api.report("grid").path.name
+        'report.html'
+        ```
     """
     written = write_report(grid_dir, out)
     return Page(written.paths[0], tuple(written.summary))

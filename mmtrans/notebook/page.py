@@ -11,7 +11,7 @@ from pathlib import Path
 class Page:
     """A page in a file. A notebook shows it in a frame of its own, so that its style and the notebook's stay apart.
 
-    Args:
+    Attributes:
         path: the file.
         summary: its sentences, if it has some.
         height: height of the frame, in pixels.

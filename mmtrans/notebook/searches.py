@@ -25,7 +25,7 @@ from mmtrans.system.quiet import quiet_logger
 class EndedSearch:
     """A search, as `api.tune` gives it.
 
-    Args:
+    Attributes:
         search: the search.
         ended: the trials that have ended.
     """
@@ -100,13 +100,6 @@ def tune(
 ) -> EndedSearch:
     """Searches hyper-parameters, as `mmtrans tune` does; the same call goes on. Test is not read.
 
-    Example:
-
-    ```python
-    search = api.tune("records", "search", recipe="T", trials=10, space={"regressor_units": [16, 64]})
-    search.best, search.trials, search.fit()
-    ```
-
     Args:
         data: the records, or their directory.
         out: the search's directory.
@@ -128,6 +121,14 @@ def tune(
     Raises:
         ValueError: something is out of range, or does not suit the records; the directory holds another search.
         FileNotFoundError: no such file, or no records.
+
+    Example:
+        ```pycon
+        >>> space = {"regressor_units": [4, 8]}
+        >>> search = api.tune("records", "search", recipe="T", trials=1, space=space, epochs=1, quiet=True)
+        >>> len(search.trials)
+        1
+        ```
     """
     options = engine_of(jobs, scheduler, resources)
     records = records_of(data, text_encoder, splits=("train", "valid"))

@@ -30,7 +30,7 @@ _RUN_REMEDY = "Remove the run's directory, and give the same `mmtrans grid` comm
 class Course:
     """How the training of a run went.
 
-    Args:
+    Attributes:
         path: its directory.
         seed: its seed.
         phases: its phases; of one that an earlier version made without their files, they have no end.
@@ -57,7 +57,7 @@ class Course:
 class Trained:
     """The runs of one variant, one a seed, on the same segments.
 
-    Args:
+    Attributes:
         variant: the variant that the runs have in common.
         seeds: `(k,)`, ascending.
         ids: `(n,)` segment ids.
@@ -91,7 +91,7 @@ class Trained:
 class CollectedGrid:
     """A grid directory as the report sees it.
 
-    Args:
+    Attributes:
         path: the directory.
         description: the content of `grid.json`.
         scale: scale of the label.

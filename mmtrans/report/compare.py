@@ -45,7 +45,7 @@ class Estimate:
 class Row:
     """A variant in numbers.
 
-    Args:
+    Attributes:
         variant: recipe, control, share of labels.
         seeds: the seeds that were trained.
         figures: metric → figure.
@@ -75,7 +75,7 @@ class Comparison:
 
     The runs are a translation or a fusion, and the baseline is of some kind; or a named variant, and the same plain.
 
-    Args:
+    Attributes:
         baseline: the variant that the runs are compared with.
         segments: number of segments that both scored.
         difference: runs minus baseline, with interval and p-value.
@@ -92,7 +92,7 @@ class Comparison:
 class Results:
     """All numbers of a report.
 
-    Args:
+    Attributes:
         rows: variant → its numbers, in the grid's order.
         comparisons: kind → recipe → comparison, in the grid's order.
         fusions: kind → recipe of a fusion → comparison, in the grid's order.

@@ -61,7 +61,7 @@ class PhaseLine:
 class ListedRun:
     """A run as a table shows it.
 
-    Args:
+    Attributes:
         path: its directory.
         config: its configuration.
         records: path of its records when it was made.

@@ -34,7 +34,7 @@ _GROUNDS = ("records", "manifest_hash", "run_format", "mmtrans", "tensorflow", "
 class Side:
     """Runs that differ in nothing but their seed.
 
-    Args:
+    Attributes:
         runs: the runs, one a seed.
         environment: what the first of them rests on.
     """
@@ -53,7 +53,7 @@ class Side:
 class MetricPair:
     """A metric of two sides, means over their seeds, and the difference A minus B.
 
-    Args:
+    Attributes:
         name: key of the metric.
         a, b: the means; `None` where the metric is undefined for a run.
         difference: with its interval and p-value; `None` of metrics that are no means over segments.
@@ -69,7 +69,7 @@ class MetricPair:
 class Pair:
     """Two sides in comparison.
 
-    Args:
+    Attributes:
         split: the split that both were evaluated on.
         segments, videos: how much both scored.
         fields: field of the configuration → its values on both sides, where they differ.

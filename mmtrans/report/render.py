@@ -31,7 +31,7 @@ TITLE = "Multimodal translation for sentiment"
 class Report:
     """A report before it takes a form.
 
-    Args:
+    Attributes:
         summary: sentences.
         tables: tables, in the order of reading.
         plots: title of a table → the plot that belongs to it.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Table:
     """A table of text.
 
-    Args:
+    Attributes:
         title: title of the table.
         caption: how to read it.
         columns: headings; the first `text_columns` hold words, the others numbers.

@@ -16,7 +16,7 @@ from mmtrans.system.files import check_new_file, write_atomically
 class Written:
     """A report that was written.
 
-    Args:
+    Attributes:
         paths: the page, the Markdown, the LaTeX and the CSV file.
         summary: its sentences.
         finished: runs of the grid that are finished.

@@ -19,7 +19,7 @@ HistoryRow = dict[str, int | float]
 class Outcome:
     """What a phase that was trained to its end has come to.
 
-    Args:
+    Attributes:
         epochs: number of epochs that the phase might be trained for at most.
         stopped_by: `epochs`, `patience` or `untrained`.
         epoch: number of epochs that the phase was trained for.
@@ -42,7 +42,7 @@ class Outcome:
 class PhaseStatus:
     """How far a phase is, and what it rests on.
 
-    Args:
+    Attributes:
         key: key of the phase when it was begun, see `Phase`.
         inherited: hash of its parent's weights at that time; `None` without a parent.
         outcome: what the phase has come to; `None` before its end.

@@ -13,7 +13,7 @@ from mmtrans.recipe import Features, Recipe, Translation, parse, slug
 class Phase:
     """One training of a recipe: a translation, the regressor, or both at once.
 
-    Args:
+    Attributes:
         index: position in the run, from 1.
         kind: `translation`, `sentiment` or `joint`.
         recipe: the translation, or the recipe whose representation the regressor reads.

@@ -45,7 +45,7 @@ class Run:
     """A run directory: `config.yaml`, `environment.json`, `segments.json`, `statistics.npz`, `phases/`, `logs/`,
     results; in `init/` the translations that it started from, if any, as a run of their own.
 
-    Args:
+    Attributes:
         path: the directory.
         config: the configuration.
         records_path: path of the records when the run was made.
@@ -53,6 +53,13 @@ class Run:
         init_hash: hash of the weights in `init/`, or `None`.
         run_format: what the run learns, see `RUN_FORMAT`: that of the day when it was made.
         unaligned: modalities of the records whose steps are not the words'.
+
+    Example:
+        ```pycon
+        >>> run = api.Run.open("run")
+        >>> str(run.recipe), [phase.name for phase in run.phases]
+        ('T', ['1-sentiment-T'])
+        ```
     """
 
     path: Path

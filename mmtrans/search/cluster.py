@@ -14,7 +14,7 @@ TUNER_ID, ADDRESS, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERAST
 class Member:
     """A process of a search.
 
-    Args:
+    Attributes:
         tuner_id: name of the process in the cluster; `None` of a process that searches alone.
         address: address of the chief, or `None`.
         port: port of the chief, or `None`.

@@ -28,7 +28,7 @@ REMEDY = "Copy the search anew from where it is whole, or choose another --out."
 class Training:
     """One training of a trial.
 
-    Args:
+    Attributes:
         name: name of the run directory, below `DIR/trials`.
         config: configuration of the run.
         records_path: the records that the run learns from.
@@ -57,7 +57,7 @@ class SearchDescription(TypedDict):
 class Search:
     """A search: what is varied, and how a trial is judged.
 
-    Args:
+    Attributes:
         path: directory of the search.
         records_path: the records.
         manifest_hash: hash of their manifest.

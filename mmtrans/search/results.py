@@ -31,7 +31,7 @@ class Score:
 class Trial:
     """A trial that has ended.
 
-    Args:
+    Attributes:
         name: number of the trial, four digits.
         origin: the trial whose runs it trained on: its own name, but where hyperband gave another more epochs.
         parameters: configuration fields that the search chose.

@@ -29,7 +29,7 @@ class Trained(TypedDict):
 class Trainer:
     """Where and how the trainings of a search are done: the work of its engine.
 
-    Args:
+    Attributes:
         path: the search's directory, absolute.
         objective: the metric that counts.
         resumable: whether runs may be given more epochs later.

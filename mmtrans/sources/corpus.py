@@ -19,7 +19,7 @@ from tfrecords.schema import LabelScale, Segment
 class Corpus:
     """An opened source.
 
-    Args:
+    Attributes:
         format: name of the format, as in `mmtrans convert --format`.
         files: the files that were read; the manifest records their sha256.
         label: the label's scale, as far as it is known before the folds are.

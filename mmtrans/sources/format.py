@@ -32,7 +32,7 @@ OWN_OPTIONS = {
 class SourceOptions:
     """How a source is read; `OWN_OPTIONS` are for some formats, the others for every one.
 
-    Args:
+    Attributes:
         glove: a GloVe text file that gives the words their vectors, or stands beside those of `text_encoder`.
         text_encoder: the encoder that gives the words their vectors in context: a folder, or another name that
             `mmtrans.words.folder.open_folder` finds.
@@ -100,7 +100,7 @@ class SourceOptions:
 class Format:
     """A format, as its reader describes it.
 
-    Args:
+    Attributes:
         name: name of the format for `mmtrans convert --format`.
         needs: what the format is read from, with its article and without a full stop.
         takes: those of `OWN_OPTIONS` that the format takes.

@@ -28,7 +28,7 @@ MAX_DIM = 1 << 16
 class Glove:
     """An opened file of word vectors.
 
-    Args:
+    Attributes:
         path: the file.
         index: where which word lies in it.
         has_tabs: whether tabs may part its fields.

@@ -33,7 +33,7 @@ _FOLDER, _SUFFIX = "glove", ".index"
 class Index:
     """Where a file has which word.
 
-    Args:
+    Attributes:
         sha256: sha256 of the file.
         dim: numbers of a vector.
         hashes: `(words,)` uint64, ascending: the hash of each line's word.

@@ -46,7 +46,7 @@ MAX_OUTLIER_SHARE = 0.2
 class Labels:
     """What a source's labels are, known before its features are read.
 
-    Args:
+    Attributes:
         name: name of the label.
         values: video id → labels of the video that can be stored.
         is_sentiment: whether the label is a sentiment; the unimodal labels of MMSA are, by other names.

@@ -45,6 +45,14 @@ def open_corpus(path: str | Path, *, format: str = "auto", **options: Any) -> Co
         FileNotFoundError: there is nothing at `path`.
         ValueError: the format is unknown or cannot be told, an option does not fit it, or the files are damaged.
         TypeError: there is no such option.
+
+    Example:
+        ```pycon
+        >>> corpus = api.open_corpus("corpus")
+        >>> segment = next(corpus.read())
+        >>> segment.features["audio"].shape == (len(segment.tokens), 74)
+        True
+        ```
     """
     return open_source(Path(path), format, SourceOptions(**options))
 
@@ -83,7 +91,7 @@ def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
 class Opening:
     """Opens a source again, in a process that may have another working directory and be on another machine.
 
-    Args:
+    Attributes:
         path, name, options: the arguments of `open_source`.
         folder: the working directory that relative paths count from.
         host: name of the machine where the source was opened.

@@ -20,7 +20,7 @@ _FOLDS = ("train", "dev", "valid", "val", "test")
 class Seen:
     """A file or folder as it was found.
 
-    Args:
+    Attributes:
         path: the file or folder.
         roots: HDF5 file, nested ones too → what lies at its root: name → type and shape of a dataset, or `None` for
             what is no dataset.

@@ -60,6 +60,13 @@ def synthesize(
     Raises:
         ValueError: too few or too many videos, a seed out of range, a premise that cannot be, or a directory that holds
             something.
+
+    Example:
+        ```pycon
+        >>> truth = api.synthesize("small", videos=3)
+        >>> api.open_corpus("small").format
+        'csd'
+        ```
     """
     directory = Path(directory).resolve()
     chosen = Premise(**premise)

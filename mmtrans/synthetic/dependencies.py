@@ -37,7 +37,7 @@ VALUE, HEIGHT = 0.8, 2.0
 class Drawn:
     """Segments of a world with a planted dependency.
 
-    Args:
+    Attributes:
         text: words and labels. What the words say, `text_affect`, is for `long-range` the key of the word that counts.
         parts: stream → `(segments,)` what its eighth channel follows; nothing of a stream that is left out.
         values: `(segments, 2)`, for `long-range` the values of the events with key -1 and with key 1.

@@ -25,7 +25,7 @@ Number = TypeVar("Number", int, float)
 class Premise:
     """What a made world is like. The default is that of the embedded corpus.
 
-    Args:
+    Attributes:
         affect: stream → share of the affect in the variance of the channels that follow it.
         affect_channels: stream → number of its eight channels that follow the affect; unless given one, and seven
             follow the words' stems.
@@ -121,7 +121,7 @@ class Premise:
 class Planted:
     """Which segments bear a label, and which have a stream.
 
-    Args:
+    Attributes:
         labelled: `(segments,)` bool.
         present: modality → `(segments,)` bool; all have text.
     """

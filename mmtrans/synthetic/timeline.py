@@ -17,7 +17,7 @@ PAUSE_WORDS = 0.16
 class Timeline:
     """Rows of one video in time: words and pauses.
 
-    Args:
+    Attributes:
         step: `(rows,)` int, index of the word's step in the whole corpus; -1 for a pause.
         tenths: `(rows,)` int, duration in tenths of a second.
         segments: `(segments, 2)` float64, start and end in seconds.

@@ -63,7 +63,7 @@ VIDEO = Stream("video", 47, 3, text_share=0.45, affect_share=0.043)
 class World:
     """What all segments share. Word `w` has stem `w // 5` and polarity `w % 5`.
 
-    Args:
+    Attributes:
         words: the vocabulary, 300 made-up words.
         vectors: `(words, 300)` float32.
         stem_probabilities: `(STEMS,)`.
@@ -84,7 +84,7 @@ class World:
 class Text:
     """Words and labels of all segments, one after the other.
 
-    Args:
+    Attributes:
         video: `(segments,)` int, index of the video; ascending.
         num_words: `(segments,)` int.
         word: `(steps,)` int, `steps = num_words.sum()`.

@@ -18,7 +18,7 @@ from pathlib import Path
 class FileKind:
     """What a file is by its first bytes.
 
-    Args:
+    Attributes:
         name: name of the kind with its article, e.g. `a web page`.
         remedy: what to do, without a full stop.
     """

@@ -28,7 +28,7 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 class Devices:
     """Where a training runs. Make it with `open_devices`; `Devices()` is one device.
 
-    Args:
+    Attributes:
         strategy: models and optimisers are made, and trained, in its scope.
         cluster: this process among those of the training.
     """

@@ -32,7 +32,7 @@ class WorkerLostError(RuntimeError):
 class Execution:
     """Devices, processes and checkpoints of a training. It is no part of the configuration: a run may change it.
 
-    Args:
+    Attributes:
         strategy: `none` is one device; `mirrored` all GPUs of this process, or `workers` logical CPUs where there is
             none; `multiworker` several processes; `auto` is `mirrored` with more than one GPU, else `none`.
         workers: number of devices (`mirrored`) or of processes (`multiworker`); `None` for all there are.
@@ -65,7 +65,7 @@ class Execution:
 class Cluster:
     """This process among those of a training.
 
-    Args:
+    Attributes:
         index: 0 for the chief, which is the one that writes.
         num_processes: number of processes.
     """

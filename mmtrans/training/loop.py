@@ -33,7 +33,7 @@ from mmtrans.training.replicas import first_replica, replica_seed, replica_share
 class PhaseData:
     """The batches of a phase.
 
-    Args:
+    Attributes:
         train: epoch (from 0), batches to leave out at its beginning → this process' part of the batches of that
             epoch, the same for the same epoch.
         valid: this process' part of the batches of the valid split.

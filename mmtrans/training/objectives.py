@@ -61,7 +61,7 @@ class TranslationObjective:
     The valid loss that selects the best weights is that of both: it is what is minimised, and a translation that lost
     what the way back needs would be kept otherwise.
 
-    Args:
+    Attributes:
         translator: the models of the translation.
         cycle: the models of the way back, or `None`.
         cycle_weight: weight of the loss of the way back.
@@ -106,7 +106,7 @@ class TranslationObjective:
 class SentimentObjective:
     """Regression of the label.
 
-    Args:
+    Attributes:
         regressor: the sentiment model and its parts.
         config: names the loss.
     """
@@ -144,7 +144,7 @@ class JointObjective:
     Weights are selected by the valid loss of the sentiment alone, which the model is for; the other terms are
     computed in validation, and weigh nothing there.
 
-    Args:
+    Attributes:
         translation: loss and models of the translation, with its cycle if it has one.
         sentiment: loss and model of the sentiment; the model reads the translator's representation.
         config: the weights of both, and in how many steps that of the sentiment rises.

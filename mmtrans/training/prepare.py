@@ -34,7 +34,7 @@ from mmtrans.training.loop import PhaseData
 class Prepared:
     """What one phase reads. Make it with `prepare`, which checks it.
 
-    Args:
+    Attributes:
         records: the view that the phase has: where it learns sentiment, but the shares of the labels that it may see.
         train: what is read of the train split.
         valid: what is read of the valid split.

@@ -12,7 +12,7 @@ from mmtrans.runs.phase_file import HistoryRow, Outcome
 class Progress:
     """How far the training of a phase has come; each checkpoint holds it.
 
-    Args:
+    Attributes:
         epoch: epochs that are trained and validated.
         step: optimiser steps that are done.
         best_loss: the best valid loss so far.

@@ -80,6 +80,16 @@ def train(
         FloatingPointError: a loss is not finite.
         KeyboardInterrupt: Ctrl-C or SIGTERM came to one of the processes.
         WorkerLostError: another process is gone.
+
+    Example:
+        ```pycon
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> config = api.Config(recipe="T", epochs=1, regressor_units=4)
+        >>> run = api.Run.open_or_create("steps", config, records)
+        >>> api.train(run, records, quiet=True)
+        >>> (run.path / "history.csv").is_file()
+        True
+        ```
     """
     devices = devices or Devices()
     execution = execution or Execution()

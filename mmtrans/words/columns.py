@@ -11,7 +11,7 @@ from mmtrans.words.settings import EncoderSettings
 class PieceColumns:
     """The columns of pieces in text, and the encoder that reads them.
 
-    Args:
+    Attributes:
         columns: number of columns, from the first.
         begin: id of the mark that begins a sentence.
         end: id of the mark that ends it.

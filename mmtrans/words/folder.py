@@ -36,7 +36,7 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 class EncoderFolder:
     """A folder that holds a text encoder.
 
-    Args:
+    Attributes:
         name: what the user called it.
         path: the folder.
         settings: what its `config.json` says.

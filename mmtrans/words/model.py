@@ -16,7 +16,7 @@ from mmtrans.words.settings import EncoderSettings
 class TextEncoder:
     """A text encoder and its parts.
 
-    Args:
+    Attributes:
         model: `{"pieces": (batch, steps) int32, "length": (batch,) int32}` → `{"layer_6": (batch, steps, width), …}`,
             one entry for each layer that was asked for; 0 is what the embeddings give.
         embeddings: the layer of the embeddings.

@@ -28,7 +28,7 @@ _REMEDY = "Copy the encoder's folder whole."
 class Pieces:
     """The pieces of some words.
 
-    Args:
+    Attributes:
         ids: `(pieces,)` int32, without marks.
         words: `(pieces,)` int32, the number of the word that each piece is of; it never falls. A word may have none.
     """

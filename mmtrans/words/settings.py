@@ -38,7 +38,7 @@ _REMEDY = "Give a folder of a BERT, DistilBERT or RoBERTa encoder, as its author
 class EncoderSettings:
     """Sizes of a text encoder.
 
-    Args:
+    Attributes:
         family: one of `FAMILIES`.
         width: size of a hidden state.
         num_layers: number of blocks.

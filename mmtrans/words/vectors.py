@@ -32,7 +32,7 @@ _PIECES_AT_ONCE = 4096
 class Readings:
     """What was met while words were read.
 
-    Args:
+    Attributes:
         windowed: sentences of more pieces than the encoder reads at once, which were read in overlapping windows.
         without_pieces: words that have no piece, whose vectors are zeros.
     """
@@ -45,7 +45,7 @@ class Readings:
 class _Window:
     """A part of a sentence that is read at once.
 
-    Args:
+    Attributes:
         sentence: number of the sentence.
         first: number of its first piece in the sentence.
         ids: `(pieces,)` ids, the two marks included.

@@ -59,8 +59,8 @@ def files_page() -> str:
 
 
 def keys_of(text: str) -> dict[str, str]:
-    """Key → what it is, of the arguments that a docstring tells; of two in one entry each gets its text."""
-    entries = re.search(r"^Args:\n((?:    .*\n?|\n)+)", inspect.cleandoc(text), re.MULTILINE)
+    """Key → what it is, of the attributes that a docstring tells; of two in one entry each gets its text."""
+    entries = re.search(r"^Attributes:\n((?:    .*\n?|\n)+)", inspect.cleandoc(text), re.MULTILINE)
     found = re.findall(r"^    ([\w, ]+): (.*(?:\n     +.*)*)", entries[1] if entries else "", re.MULTILINE)
     return {name: " ".join(what.split()) for names, what in found for name in names.split(", ")}
 

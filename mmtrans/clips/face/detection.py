@@ -23,7 +23,7 @@ _STRIDE = 4
 class Face:
     """A face that was found; all is in pixels of the picture.
 
-    Args:
+    Attributes:
         box: `(4,)`, left, top, right, bottom.
         eyes: `(2, 2)`, x and y of the eye at the left of the picture, and of that at its right.
         score: its probability.

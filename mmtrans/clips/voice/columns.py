@@ -45,7 +45,7 @@ COLUMNS = tuple(UNITS)
 class AudioColumns:
     """A set of columns that audio may have.
 
-    Args:
+    Attributes:
         units: column → unit, in their order.
         pitch: number of the column that is 0 where no voice is.
         voiced: numbers of those that mean something only where a voice is, pitch among them.

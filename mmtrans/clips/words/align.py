@@ -46,7 +46,7 @@ _LEAST_KNOWN = 0.5
 class Alignment:
     """Words with times.
 
-    Args:
+    Attributes:
         words: the words of the transcript.
         unknown: how many of them are not in the dictionary.
         is_aligned: whether the sound fits them; else all are spread over it.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 class TimedWord:
     """A word from `start` to `end`, in seconds.
 
-    Args:
+    Attributes:
         text: the word, without blanks.
         start: when it begins.
         end: when it ends.

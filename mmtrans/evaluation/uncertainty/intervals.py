@@ -47,7 +47,7 @@ SCALES = {"mae": ERROR, "pearson": CORRELATION}
 class Estimate:
     """A metric as it is, and as it would be with other videos; NaN where it is undefined.
 
-    Args:
+    Attributes:
         seeds: `(seeds,)` of each seed, over all videos.
         drawn: `(draws,)` over videos that are drawn anew, means over the seeds.
         left_out: `(videos,)` over all videos but one, means over the seeds.

@@ -34,7 +34,7 @@ MIN_STANDARD_ERRORS = 5.0
 class LabelTimes:
     """How well the segments' edges fit the words.
 
-    Args:
+    Attributes:
         segments: number of segments that have words in their video.
         cut_share: share of the segments' edges that cut through a word.
         going_on: share of the segments' ends after which speech goes on at once: the words lost at the edges.

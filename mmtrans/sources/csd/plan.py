@@ -43,7 +43,7 @@ class Unit:
 class Plan:
     """Everything that reading needs, and the account that it keeps.
 
-    Args:
+    Attributes:
         sequences: role → its sequence.
         modalities: the modalities that segments can have.
         reference: role whose rows are the steps, `words` or `text`, or `None` where each modality has its own.

@@ -40,7 +40,7 @@ _values = partial(hdf5.read_values, layout=LAYOUT)
 class Sequence:
     """What a .csd file holds.
 
-    Args:
+    Attributes:
         path: the file.
         root: name of its one root group.
         holds_text: whether the rows are strings.

@@ -22,7 +22,7 @@ from mmtrans.sources.words import is_missing, is_text, read_words
 class Sample:
     """One tuple of a file, in our names.
 
-    Args:
+    Attributes:
         raw_id: id of the segment, as the file spells it.
         features: modality → `(steps, dim)` numbers as the file has it, NaN included; `(0, 0)` where it lacks it.
         ragged: modalities whose steps have different widths, which `features` lacks.

@@ -21,7 +21,7 @@ _LOOKED_AT = 50
 class Place:
     """Where the array of one segment and modality is.
 
-    Args:
+    Attributes:
         path: the archive.
         name: name of the array in the archive.
         shape: `(steps, dim)`.

@@ -18,7 +18,7 @@ from tfrecords.schema import MODALITIES
 class Fold:
     """One split of a file, in our names.
 
-    Args:
+    Attributes:
         split: `train`, `valid` or `test`.
         arrays: modality → `(n, steps, dim)` numbers, padded, as the file has them.
         labels: `(n, num_labels)` float64 with NaN for none, or `None`.

@@ -17,7 +17,7 @@ from mmtrans.sources.words import is_missing
 class Stacked:
     """The arrays of a split's segments as one.
 
-    Args:
+    Attributes:
         array: `(n, steps, dim)` numbers; rows of their own lengths are padded with zeros on the right.
         lengths: `(n,)` int64, the steps of each row where they differ, else `None`: then zeros may be padding.
         deviants: `(n,)` bool, rows of another width than most, or of several, which are zeros; `None` for no such row.

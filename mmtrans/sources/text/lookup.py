@@ -18,7 +18,7 @@ from tfrecords.schema import Segment
 class WordVectors:
     """The vectors that a file has of a corpus's words.
 
-    Args:
+    Attributes:
         path: the file.
         sha256: of the file.
         vectors: word in lower case → `(dim,)` float32, of those that the file has.

@@ -19,7 +19,7 @@ def test_each_key_is_told(kind):
 def test_keys_of_a_docstring():
     text = """Something.
 
-    Args:
+    Attributes:
         one: what it is,
             in two lines: here.
         two, three: of both.
