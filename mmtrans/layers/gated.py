@@ -15,6 +15,12 @@ class WithStepBefore(keras.layers.Layer):
 
     Returns:
         `(batch, steps, 2 dim)`.
+
+    Example:
+        ```pycon
+        >>> WithStepBefore()(tf.constant([[[1.0], [2.0]]])).numpy().tolist()
+        [[[0.0, 1.0], [1.0, 2.0]]]
+        ```
     """
 
     def call(self, inputs):
@@ -34,6 +40,13 @@ class GatedMemory(keras.layers.Layer):
 
     Returns:
         the memory after the last step, `(batch, units)`.
+
+    Example:
+        ```pycon
+        >>> half, one = tf.fill([1, 2, 1], 0.5), tf.ones([1, 2, 1])
+        >>> GatedMemory()([half, one, one], source_mask=tf.constant([[True, True]])).numpy().tolist()
+        [[1.5]]
+        ```
     """
 
     def call(self, inputs, source_mask):

@@ -29,9 +29,11 @@ class MultiViewLSTM(keras.layers.Layer):
         `(outputs (batch, steps, all units), cells (batch, steps, all units))`, view after view.
 
     Example:
+        ```pycon
         >>> outputs, cells = MultiViewLSTM(units=[3, 4])([tf.ones([2, 5, 6]), tf.ones([2, 5, 7])])
-        >>> outputs.shape.as_list()
-        [2, 5, 7]
+        >>> outputs.shape
+        TensorShape([2, 5, 7])
+        ```
     """
 
     def __init__(self, units, own=1.0, others=0.0, **kwargs):
