@@ -2,7 +2,7 @@
 
     recipe    = source [ "->" features ] | fusion
     fusion    = method "(" letter { "," letter } ")"
-    method    = "tfn" | "lmf" | "mult" | "mfn"
+    method    = "tfn" | "lmf" | "mult" | "mfn" | "marn"
     source    = features | "embed(" source "," features ")"
     features  = letter | "concat(" letter { "," letter } ")"
     letter    = "T" | "A" | "V"
@@ -31,6 +31,7 @@ FUSIONS = {
     "lmf": "Liu et al. 2018, low-rank multimodal fusion",
     "mult": "Tsai et al. 2019, crossmodal transformers",
     "mfn": "Zadeh et al. 2018a, memory fusion",
+    "marn": "Zadeh et al. 2018b, multi-attention recurrence",
 }
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}

@@ -47,8 +47,8 @@ def _fuses_by(*methods: str) -> Condition:
 
 FUSES = _fuses_by(*FUSIONS)
 LOW_RANK, BY_ATTENTION = _fuses_by("lmf"), _fuses_by("mult")
-JOINS = _fuses_by("tfn", "lmf", "mfn")
-BY_VIEWS = _fuses_by("mfn")
+JOINS = _fuses_by("tfn", "lmf", "mfn", "marn")
+BY_VIEWS, BY_HEADS = _fuses_by("mfn", "marn"), _fuses_by("mult", "marn")
 WHOLE_HEADS = Condition(
     ("recipe", "fusion_units", "fusion_heads"),
     lambda flat: not BY_ATTENTION.holds(flat) or flat["fusion_units"] % flat["fusion_heads"] == 0,

@@ -13,6 +13,7 @@ from mmtrans.bounds import check_number
 from mmtrans.config.conditions import (
     BOTH,
     BY_ATTENTION,
+    BY_HEADS,
     FUSES,
     JOINS,
     JOINT,
@@ -186,9 +187,9 @@ class FusionConfig(Section):
     )
     fusion_heads: int = added(
         4,
-        "heads of an attention of mult",
+        "heads of an attention of mult, or attentions of marn",
         SENTIMENT,
-        (BY_ATTENTION, WHOLE_HEADS),
+        (BY_HEADS, WHOLE_HEADS),
         low=1,
         most=MOST_SIZE,
         help_place="rare",

@@ -53,6 +53,8 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
     }
     assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="tfn(T,A)") == {"cell", "bidirectional"}
     assert idle_of(recipe="tfn(T,A)") < idle_of(recipe="mfn(T,A)")
+    assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="marn(T,A)") == {"fusion_heads"}
+    check_consistent(Config(recipe="marn(T,A)", fusion_units=30))
     with pytest.raises(ValueError, match=r"fusion_units=30 is no multiple of fusion_heads=4\. .*Choose a multiple, or"):
         check_consistent(Config(recipe="mult(T,A)", fusion_units=30))
     check_consistent(Config(recipe="tfn(T,A)", fusion_units=30))

@@ -30,6 +30,7 @@ TRAININGS = {
     "lmf": {"recipe": "lmf(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_rank": 2},
     "mult": {"recipe": "mult(T,A)", "fusion_units": 4, "fusion_heads": 2, "fusion_layers": 1},
     "mfn": {"recipe": "mfn(T,A)", "fusion_units": 3, "fused_units": 4},
+    "marn": {"recipe": "marn(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_heads": 2},
     "vae": {"recipe": "T->A", "bottleneck": "vae", "latent_units": 3},
 }
 

@@ -7,13 +7,14 @@ import tensorflow as tf
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
 from mmtrans.layers.gated import GatedMemory, WithStepBefore
+from mmtrans.layers.multiattention import MultiAttentionLSTM
 from mmtrans.layers.multiview import MultiViewLSTM
 from mmtrans.models.regressor import build_regressor
 from mmtrans.recipe import parse
 from tests.models.test_regressor import DIMS, LENGTH, MASK, STATISTICS, make_inputs, make_regressor
 
 UNITS = {"text": 4, "audio": 3, "video": 3}
-SIZES = {"regressor_units": 4, "fusion_units": 3, "fused_units": 5}
+SIZES = {"regressor_units": 4, "fusion_units": 3, "fused_units": 5, "fusion_heads": 2}
 
 
 def sigmoid(values):
@@ -189,7 +190,63 @@ def test_memory_fusion_has_as_many_parameters_as_the_paper_says():
     )
 
 
-@pytest.mark.parametrize("method", ["mfn"])
+def hybrid_steps(layer, streams):
+    """Yields outputs of all views and the code after each step of one row, by loops over views and attentions.
+
+    Args:
+        layer: a `MultiAttentionLSTM`.
+        streams: `(steps, dim)` of each view.
+    """
+    ends = np.cumsum(layer.units)
+    places = [slice(end - units, end) for end, units in zip(ends, layer.units, strict=True)]
+    code = np.zeros(layer.code_units)
+
+    def from_code(view):
+        kernel = np.asarray(layer.code_kernel).reshape(len(code), 4, -1)[:, :, places[view]]
+        return code @ kernel.reshape(len(code), -1)
+
+    for outputs, _ in view_steps(layer.views, streams, from_code):
+        scores = np.split(through(layer.attention, outputs), layer.num_attentions)
+        passed = [softmax(score) * outputs for score in scores]
+        reduced = [
+            np.concatenate([vector[place] for vector in passed]) @ np.asarray(kernel)
+            for place, kernel in zip(places, layer.reductions, strict=True)
+        ]
+        hidden = np.maximum(np.concatenate(reduced) + np.asarray(layer.reduction_bias), 0.0)
+        code = np.tanh(through(layer.code, hidden))
+        yield np.concatenate([outputs, code])
+
+
+def test_multi_attention_recurrence_equals_loops_over_rows_steps_views_and_attentions():
+    rng = np.random.default_rng(0)
+    streams = [rng.normal(size=(2, 5, dim)).astype(np.float32) for dim in (2, 6, 3)]
+    shapes = [stream.shape for stream in streams]
+    layer = randomised(MultiAttentionLSTM((4, 1, 3), reduced_units=2, code_units=5, num_attentions=3), shapes)
+    found = layer(streams)
+    for row in range(2):
+        expected = list(hybrid_steps(layer, [stream[row] for stream in streams]))
+        np.testing.assert_allclose(found[row], expected, atol=1e-5)
+    assert layer.compute_output_shape(shapes) == found.shape
+
+
+def test_the_score_of_multi_attention_recurrence_is_linear_in_its_last_outputs_and_code():
+    model = make_regressor("marn(V,T)", **SIZES)
+    layers, found = layers_of(model), model(make_inputs("marn(V,T)"))["score"]
+    for row, length in enumerate(LENGTH):
+        *_, last = hybrid_steps(layers["multi_attention"], [stream[row, :length] for stream in streams_of("marn(V,T)")])
+        np.testing.assert_allclose(found[row], through(layers["linear"], last)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_multi_attention_recurrence_has_as_many_parameters_as_the_paper_says():
+    model = build_regressor(parse("marn(T,A,V)"), Config(**SIZES), STATISTICS)
+    outputs = sum(UNITS.values())
+    attention = 2 * dense(outputs, outputs)
+    reductions = sum(dense(2 * units, 3) for units in UNITS.values())
+    code = dense(3 * 3, 5) + 5 * 4 * outputs
+    assert model.count_params() == lstms(DIMS) + attention + reductions + code + dense(outputs + 5, 1)
+
+
+@pytest.mark.parametrize("method", ["mfn", "marn"])
 def test_every_weight_learns(method):
     """One step back reaches every weight, inside a graph as training has it."""
     model, inputs = make_regressor(f"{method}(T,A,V)", **SIZES), make_inputs(f"{method}(T,A,V)")

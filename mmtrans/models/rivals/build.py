@@ -12,6 +12,7 @@ from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.pieces import Columns
 from mmtrans.models.rivals.lmf import low_rank_fusion
+from mmtrans.models.rivals.marn import multi_attention_recurrence
 from mmtrans.models.rivals.mfn import memory_fusion
 from mmtrans.models.rivals.mult import crossmodal_transformers
 from mmtrans.models.rivals.tfn import tensor_fusion
@@ -27,6 +28,7 @@ METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "lmf": low_rank_fusion,
     "mult": crossmodal_transformers,
     "mfn": memory_fusion,
+    "marn": multi_attention_recurrence,
 }
 
 
