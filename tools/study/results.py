@@ -168,6 +168,7 @@ def to_markdown(results: Results) -> str:
 
 
 def table_lines(world: World, against: str) -> Iterator[str]:
+    """The table of a world, in Markdown: a row a line, a share of the labels two columns."""
     shares = sorted({cell["label_fraction"] for cell in world["cells"]})
     cells = {(cell["row"], cell["label_fraction"]): cell for cell in world["cells"]}
     head = [""]
