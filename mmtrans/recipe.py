@@ -2,7 +2,7 @@
 
     recipe    = source [ "->" features ] | fusion
     fusion    = method "(" letter { "," letter } ")"
-    method    = "tfn" | "lmf" | "mult" | "mfn" | "marn"
+    method    = a key of `FUSIONS`, such as "tfn"
     source    = features | "embed(" source "," features ")"
     features  = letter | "concat(" letter { "," letter } ")"
     letter    = "T" | "A" | "V"
@@ -30,6 +30,7 @@ FUSIONS = {
     "tfn": "Zadeh et al. 2017, tensor fusion",
     "lmf": "Liu et al. 2018, low-rank multimodal fusion",
     "mult": "Tsai et al. 2019, crossmodal transformers",
+    "misa": "Hazarika et al. 2020, modality-invariant and -specific subspaces",
     "mfn": "Zadeh et al. 2018a, memory fusion",
     "marn": "Zadeh et al. 2018b, multi-attention recurrence",
 }

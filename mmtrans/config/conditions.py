@@ -46,16 +46,17 @@ def _fuses_by(*methods: str) -> Condition:
 
 
 FUSES = _fuses_by(*FUSIONS)
-LOW_RANK, BY_ATTENTION = _fuses_by("lmf"), _fuses_by("mult")
+LOW_RANK, CROSSMODAL, BY_SUBSPACES = _fuses_by("lmf"), _fuses_by("mult"), _fuses_by("misa")
+BY_ATTENTION = _fuses_by("mult", "misa")
 JOINS = _fuses_by("tfn", "lmf", "mfn", "marn")
-BY_VIEWS, BY_HEADS = _fuses_by("mfn", "marn"), _fuses_by("mult", "marn")
+BY_VIEWS, BY_HEADS = _fuses_by("mfn", "marn"), _fuses_by("mult", "misa", "marn")
 WHOLE_HEADS = Condition(
     ("recipe", "fusion_units", "fusion_heads"),
     lambda flat: not BY_ATTENTION.holds(flat) or flat["fusion_units"] % flat["fusion_heads"] == 0,
     "fusion_units={fusion_units} is no multiple of fusion_heads={fusion_heads}",
     "Choose a multiple",
 )
-RECURS = Condition(("recipe",), lambda flat: not BY_ATTENTION.holds(flat), "{recipe} has no recurrent layer")
+RECURS = Condition(("recipe",), lambda flat: not CROSSMODAL.holds(flat), "{recipe} has no recurrent layer")
 ANY_CELL = Condition(("recipe",), lambda flat: not BY_VIEWS.holds(flat), "{recipe} has LSTMs that read one way")
 NOT_FUSED = Condition(
     ("recipe",), lambda flat: not FUSES.holds(flat), "{recipe} reads and joins its modalities in its own way"

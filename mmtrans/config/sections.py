@@ -12,8 +12,9 @@ from typing import Literal
 from mmtrans.bounds import check_number
 from mmtrans.config.conditions import (
     BOTH,
-    BY_ATTENTION,
     BY_HEADS,
+    BY_SUBSPACES,
+    CROSSMODAL,
     FUSES,
     JOINS,
     JOINT,
@@ -168,11 +169,11 @@ class RegressorConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class FusionConfig(Section):
-    """The sizes of fusion models, such as tfn(T,A,V)."""
+    """The sizes of fusion models, such as tfn(T,A,V), and the weights of their own losses."""
 
     fusion_units: int = added(
         32,
-        "units of a modality, text apart but for mult",
+        "units of a modality, text apart but for mult and misa",
         SENTIMENT,
         (FUSES, WHOLE_HEADS),
         low=1,
@@ -187,7 +188,7 @@ class FusionConfig(Section):
     )
     fusion_heads: int = added(
         4,
-        "heads of an attention of mult, or attentions of marn",
+        "heads of an attention of mult and misa, or attentions of marn",
         SENTIMENT,
         (BY_HEADS, WHOLE_HEADS),
         low=1,
@@ -195,7 +196,30 @@ class FusionConfig(Section):
         help_place="rare",
     )
     fusion_layers: int = added(
-        4, "blocks one after another of mult", SENTIMENT, (BY_ATTENTION,), low=1, most=MOST_SIZE, help_place="rare"
+        4, "blocks one after another of mult", SENTIMENT, (CROSSMODAL,), low=1, most=MOST_SIZE, help_place="rare"
+    )
+    similarity_weight: float = added(
+        1.0,
+        "weight of the similarity of shared vectors in misa",
+        SENTIMENT,
+        (BY_SUBSPACES,),
+        low=0.0,
+        help_place="rare",
+    )
+    similarity_moments: int = added(
+        5,
+        "last central moment in which these are to agree",
+        SENTIMENT,
+        (BY_SUBSPACES, unless("similarity_weight", 0)),
+        low=1,
+        high=10,
+        help_place="rare",
+    )
+    difference_weight: float = added(
+        0.3, "weight of the overlap of the subspaces in misa", SENTIMENT, (BY_SUBSPACES,), low=0.0, help_place="rare"
+    )
+    reconstruction_weight: float = added(
+        1.0, "weight of the reconstruction in misa", SENTIMENT, (BY_SUBSPACES,), low=0.0, help_place="rare"
     )
 
 

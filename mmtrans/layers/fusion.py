@@ -88,6 +88,28 @@ class LowRankProduct(keras.layers.Layer):
         return {**super().get_config(), "units": self.units, "rank": self.rank}
 
 
+@keras.saving.register_keras_serializable("mmtrans")
+class Stacked(keras.layers.Layer):
+    """Vectors as a sequence.
+
+    Call arguments:
+        inputs: a list of `(batch, width)` float32.
+
+    Returns:
+        `(batch, vectors, width)` float32.
+
+    Example:
+        >>> Stacked()([tf.ones([2, 3]), tf.zeros([2, 3])]).shape.as_list()
+        [2, 2, 3]
+    """
+
+    def call(self, inputs):
+        return tf.stack(inputs, 1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], len(input_shape), input_shape[0][-1])
+
+
 def with_one(vector):
     """A vector `(batch, width)` with a one behind: `(batch, width + 1)`."""
     return tf.pad(vector, [[0, 0], [0, 1]], constant_values=1.0)

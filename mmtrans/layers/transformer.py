@@ -111,7 +111,7 @@ class TransformerBlock(keras.layers.Layer):
 
     Call arguments:
         inputs: `(batch, steps, width)` float32.
-        source_mask: `(batch, steps)` bool, true at steps that are attended to.
+        source_mask: `(batch, steps)` bool, true at steps that are attended to; `None` for all.
         training: whether to drop. Needs `random_step` around it.
 
     Returns:
@@ -179,7 +179,7 @@ def attend_by_head(query, key, value, source_mask, num_heads, drop):
     Args:
         query: `(batch, queries, width)` float32.
         key, value: `(batch, steps, width)` float32.
-        source_mask: `(batch, steps)` bool, true at steps that are attended to.
+        source_mask: `(batch, steps)` bool, true at steps that are attended to; `None` for all.
         num_heads: heads, a divisor of `width`; each has its columns, in their order.
         drop: called with the weights `(batch, num_heads, queries, steps)`.
 
@@ -189,8 +189,8 @@ def attend_by_head(query, key, value, source_mask, num_heads, drop):
     head_width = query.shape[-1] // num_heads
     query, key, value = (_by_head(vectors, num_heads) for vectors in (query, key, value))
     scores = tf.matmul(query, key, transpose_b=True) / math.sqrt(head_width)
-    weights = drop(masked_softmax(scores, source_mask[:, None, None, :]))
-    attended = tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3))
+    weights = tf.nn.softmax(scores) if source_mask is None else masked_softmax(scores, source_mask[:, None, None, :])
+    attended = tf.transpose(tf.matmul(drop(weights), value), (0, 2, 1, 3))
     shape = tf.shape(attended)
     return tf.reshape(attended, [shape[0], shape[1], num_heads * head_width])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -27,12 +28,14 @@ class Regressor:
         representation: the model up to what the regressor reads, which is a layer of `model`.
         sequence: the tensor `(batch, steps, dim)` in `model` that its recurrent layer, or else the pooling, reads.
         pooled: the tensor `(batch, dim)` in `model` that the score is linear in.
+        of_fusion: tensors in `model` by name that a fusion's own losses read, if it has any.
     """
 
     model: keras.Model
     representation: keras.Model
     sequence: Any
     pooled: Any
+    of_fusion: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -61,13 +64,15 @@ class Regressor:
         linear = keras.layers.Dense(1, bias_initializer=start, name="linear")
         encoded: Any = representation(inputs)
         if is_fused:
-            memory, pooled, attention_weights = encoded["memory"], encoded[FUSED], encoded[WEIGHTS]
+            of_fusion = dict(encoded)
+            memory, pooled, attention_weights = (of_fusion.pop(name) for name in ("memory", FUSED, WEIGHTS))
         else:
+            of_fusion = {}
             memory, pooled, attention_weights = _pooled(encoded, inputs["source_length"], encoder, config)
         score = keras.layers.Reshape((), name="score")(linear(pooled))
 
         model = keras.Model(inputs, {"score": score, "attention_weights": attention_weights}, name="regressor")
-        return cls(model, representation, sequence=memory, pooled=pooled)
+        return cls(model, representation, memory, pooled, of_fusion)
 
 
 def _pooled(encoded: Any, length: Any, encoder: Encoder | None, config: Config) -> tuple[Any, Any, Any]:

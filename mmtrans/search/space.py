@@ -29,6 +29,9 @@ DEFAULTS: Mapping[str, Any] = {
     "fused_units": {"low": 32, "high": 256, "step": 2, "sampling": "log"},
     "fusion_rank": [1, 2, 4, 8, 16],
     "fusion_layers": [1, 2, 4],
+    "similarity_weight": [0.1, 0.3, 1.0],
+    "difference_weight": [0.1, 0.3, 1.0],
+    "reconstruction_weight": [0.1, 0.3, 1.0],
     "sentiment_loss": ["mae", "mse", "huber"],
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -106,13 +107,18 @@ class TranslationObjective:
 class SentimentObjective:
     """Regression of the label.
 
+    A fusion may have losses of its own. The valid loss of the sentiment alone selects the best weights, as the model is
+    for it; the others are computed in validation, and weigh nothing there.
+
     Attributes:
         regressor: the sentiment model and its parts.
         config: names the loss.
+        own_terms: the fusion's own losses, of what it gives and a batch; `None` where it has none.
     """
 
     regressor: Regressor
     config: RegressorConfig
+    own_terms: Callable[[Tensors, Tensors], list[Term]] | None = None
 
     @property
     def model(self) -> keras.Model:
@@ -130,11 +136,18 @@ class SentimentObjective:
         return self.regressor.representation
 
     def terms(self, batch: Tensors, training: bool) -> list[Term]:
-        """The one loss term of a batch: over its labelled segments."""
+        """The loss terms of a batch: that of the sentiment is over its labelled segments."""
         inputs = {name: batch[name] for name in ("source", "source_length")}
-        outputs: Any = self.model(inputs, training=training)
+        outputs: Any = self._with_fusion(inputs, training=training)
         loss = sentiment_loss(self.config.sentiment_loss, outputs["score"], batch["label"])
-        return [Term(*loss, name="sentiment")]
+        own = [] if self.own_terms is None else self.own_terms(outputs, batch)
+        return [Term(*loss, name="sentiment"), *(own if training else weighted(own, 0.0))]
+
+    @cached_property
+    def _with_fusion(self) -> keras.Model:
+        """The model, which gives what a fusion's own losses read too."""
+        of_fusion = self.regressor.of_fusion
+        return keras.Model(self.model.input, {**self.model.output, **of_fusion}) if of_fusion else self.model
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle
 from mmtrans.models.regressor import Regressor, own_representation
+from mmtrans.models.rivals.build import OWN_TERMS
+from mmtrans.recipe import Fusion
 from mmtrans.runs.phase_file import PHASE_REMEDY, HistoryRow, PhaseStatus
 from mmtrans.runs.phases import Phase, TranslationPhase
 from mmtrans.runs.run import Run
@@ -168,7 +170,9 @@ def build_sentiment(
         representation = own_representation(phase.recipe, run.config, run.statistics, run.run_format)
         if phase.parent is None:
             fill_text_encoder(representation, records)
-    return SentimentObjective(Regressor.over(representation, run.config, bias), run.config.regressor)
+    own = OWN_TERMS.get(phase.recipe.method) if isinstance(phase.recipe, Fusion) else None
+    own_terms = (lambda outputs, batch: own(outputs, batch, run.config.fusion)) if own else None
+    return SentimentObjective(Regressor.over(representation, run.config, bias), run.config.regressor, own_terms)
 
 
 def train_phase(

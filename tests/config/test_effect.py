@@ -22,6 +22,7 @@ OFF |= {
 }  # no tokens
 OFF |= {"translation_weight", "sentiment_weight", "joint_warmup_steps", "freeze"}
 OFF |= {"fusion_units", "fused_units", "fusion_rank", "fusion_heads", "fusion_layers"}  # no fusion
+OFF |= {"similarity_weight", "similarity_moments", "difference_weight", "reconstruction_weight"}
 OFF |= {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"}  # no layer moves
 
 
@@ -55,6 +56,11 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
     assert idle_of(recipe="tfn(T,A)") < idle_of(recipe="mfn(T,A)")
     assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="marn(T,A)") == {"fusion_heads"}
     check_consistent(Config(recipe="marn(T,A)", fusion_units=30))
+    weights = {"similarity_weight", "difference_weight", "reconstruction_weight"}
+    sizes = set(FIELDS) - idle_of(recipe="misa(T,A)")
+    assert sizes - (set(FIELDS) - idle_of(recipe="tfn(T,A)")) == {"fusion_heads", "similarity_moments", *weights}
+    assert idle_of(recipe="misa(T,A)") - idle_of(recipe="tfn(T,A)") == {"fused_units"}
+    assert "similarity_moments" in idle_of(recipe="misa(T,A)", similarity_weight=0.0)
     with pytest.raises(ValueError, match=r"fusion_units=30 is no multiple of fusion_heads=4\. .*Choose a multiple, or"):
         check_consistent(Config(recipe="mult(T,A)", fusion_units=30))
     check_consistent(Config(recipe="tfn(T,A)", fusion_units=30))

@@ -29,6 +29,7 @@ TRAININGS = {
     "tfn": {"recipe": "tfn(T,A)", "fusion_units": 3, "fused_units": 4},
     "lmf": {"recipe": "lmf(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_rank": 2},
     "mult": {"recipe": "mult(T,A)", "fusion_units": 4, "fusion_heads": 2, "fusion_layers": 1},
+    "misa": {"recipe": "misa(T,A)", "fusion_units": 4, "fusion_heads": 2},
     "mfn": {"recipe": "mfn(T,A)", "fusion_units": 3, "fused_units": 4},
     "marn": {"recipe": "marn(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_heads": 2},
     "vae": {"recipe": "T->A", "bottleneck": "vae", "latent_units": 3},

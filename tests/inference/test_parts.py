@@ -24,6 +24,7 @@ CASES = {
     "joined": {"recipe": "concat(A,T)", "bidirectional": True},
     "fused": {"recipe": "tfn(A,T)", "fusion_units": 3, "fused_units": 5},
     "attended": {"recipe": "mult(A,T)", "fusion_units": 4, "fusion_heads": 2, "fusion_layers": 1},
+    "split": {"recipe": "misa(A,T)", "fusion_units": 4, "fusion_heads": 2},
     "both": {"recipe": "T->A", "representation": "both"},
     "chain": {"recipe": "embed(T,A)->A", "representation": "final", "bottleneck": "vae", "latent_units": 2},
 }

@@ -72,7 +72,7 @@ def test_a_full_rank_gives_any_tensor(vectors):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_padding_and_batch_order_change_nothing(recipe):
-    model = make_regressor(recipe, **SIZES)
+    model = make_regressor(recipe, **{**SIZES, "fusion_units": 6})
     inputs, order = make_inputs(recipe), [1, 2, 0]
     batch, steps, dim = inputs["source"].shape
     source = np.full((batch, steps + 2, dim), np.nan, np.float32)

@@ -4,6 +4,7 @@ Prints what each of two replicas gets, as JSON; trains a translation on one devi
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmtrans.config import Config
 from mmtrans.data.records import Records
 from mmtrans.layers.dropout import named_seed, random_step
 from mmtrans.models.losses import Term
+from mmtrans.models.rivals.misa import subspace_terms
 from mmtrans.models.variational import at_least
 from mmtrans.runs.run import Run
 from mmtrans.training.devices import Devices, open_devices
@@ -107,6 +109,41 @@ def print_unconnected(strategy):
     print(json.dumps([bool((a != b).all()) for a, b in zip(before, objective.model.get_weights(), strict=True)]))
 
 
+def print_subspaces(strategy):
+    """The losses of subspaces, and the sum of their gradients' squares: of three rows, then of two replicas.
+
+    The second has one row; what fills up its share has no label.
+    """
+    vectors = tf.random.stateless_uniform([4, 4, 2, 5], [0, 1])
+
+    def losses(rows):
+        parts = dict(zip(("given", "shared", "private", "rebuilt"), tf.unstack(vectors, axis=1), strict=True))
+        with tf.GradientTape() as tape:
+            tape.watch(parts)
+            taken = {name: tf.gather(values, rows) for name, values in parts.items()}
+            label = tf.where(rows < 3, 0.0, math.nan)
+            terms = subspace_terms(taken, {"label": label}, CONFIG.fusion)
+            context = tf.distribute.get_replica_context()
+            counts = context.all_reduce("SUM", [term.count for term in terms])
+            loss = sum(term.weight * term.total / count for term, count in zip(terms, counts, strict=True))
+        gradient = tf.reduce_sum(tf.square(tf.stack(list(tape.gradient(loss, parts).values()))))
+        return context.all_reduce("SUM", [loss, gradient])
+
+    def shared():
+        index = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return losses(tf.stack([index, index + 2]))
+
+    print(json.dumps([float(value) for value in losses(tf.range(3))]))
+    print(
+        json.dumps(
+            [
+                float(strategy.experimental_local_results(value)[0])
+                for value in tf.function(lambda: strategy.run(shared))()
+            ]
+        )
+    )
+
+
 def train_translation(records, path, devices):
     run = Run.open_or_create(path, CONFIG, records)
     prepared = prepare(run.phases[0], run.config, records)
@@ -119,6 +156,7 @@ if __name__ == "__main__":
     print_shares(devices.strategy)
     print_free_bits(devices.strategy)
     print_unconnected(devices.strategy)
+    print_subspaces(devices.strategy)
     opened = Records.open(sys.argv[1], splits=("train", "valid"))
     train_translation(opened, Path(sys.argv[2]) / "one", Devices())
     train_translation(opened, Path(sys.argv[2]) / "two", devices)

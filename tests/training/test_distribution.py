@@ -97,6 +97,13 @@ def test_what_the_loss_does_not_depend_on_stays(replicas):
     assert json.loads(replicas[0].splitlines()[5]) == [True, True, False, False]
 
 
+@pytest.mark.slow
+def test_losses_of_subspaces_are_those_of_the_global_batch(replicas):
+    together, shared = map(json.loads, replicas[0].splitlines()[6:8])
+    assert together[0] > 0.1
+    assert shared == pytest.approx(together, rel=1e-5)
+
+
 def children_of(pid):
     return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 

@@ -8,12 +8,15 @@ from typing import Any
 import keras
 
 from mmtrans.config import Config
+from mmtrans.config.sections import FusionConfig
 from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.pieces import Columns
+from mmtrans.models.losses import Term
 from mmtrans.models.rivals.lmf import low_rank_fusion
 from mmtrans.models.rivals.marn import multi_attention_recurrence
 from mmtrans.models.rivals.mfn import memory_fusion
+from mmtrans.models.rivals.misa import shared_and_private, subspace_terms
 from mmtrans.models.rivals.mult import crossmodal_transformers
 from mmtrans.models.rivals.tfn import tensor_fusion
 from mmtrans.models.statistics import Statistics
@@ -22,14 +25,19 @@ from mmtrans.recipe import Fusion
 #: What a fusion adds to the features that it has read: a vector, and weights over the steps.
 FUSED, WEIGHTS = "fused", "attention_weights"
 
-#: Method → builds its layers, from the modalities' streams up to that vector.
+#: Method → builds its layers, from the modalities' streams up to that vector; where the method has losses of its own, a
+#: dict of it, `FUSED`, and of what they read.
 METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "tfn": tensor_fusion,
     "lmf": low_rank_fusion,
     "mult": crossmodal_transformers,
+    "misa": shared_and_private,
     "mfn": memory_fusion,
     "marn": multi_attention_recurrence,
 }
+
+#: Method → its own losses' terms, beside that of the score: of what it gives, a batch, and the fields of fusions.
+OWN_TERMS: Mapping[str, Callable[[Any, Any, FusionConfig], list[Term]]] = {"misa": subspace_terms}
 
 
 def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, features: keras.Model) -> keras.Model:
@@ -38,7 +46,8 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
     Returns:
         `{source, source_length}` → `{"memory": (batch, steps, dim), "fused": (batch, width), "attention_weights":
         (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. No
-        method has one weight a step, so these are equal at valid steps.
+        method has one weight a step, so these are equal at valid steps. What the method's own losses read stands
+        beside these.
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in features.input.items()
@@ -49,9 +58,10 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
         name: Columns([block], name=f"{name}_stream")(memory)
         for name, block in _blocks(recipe, statistics, memory.shape[-1]).items()
     }
-    fused = METHODS[recipe.method](streams, mask, config)
+    read = METHODS[recipe.method](streams, mask, config)
+    fused = read if isinstance(read, dict) else {FUSED: read}
     _, weights = MeanPooling(name="equal_weights")(memory, source_mask=mask)
-    return keras.Model(inputs, {"memory": memory, FUSED: fused, WEIGHTS: weights}, name="fusion")
+    return keras.Model(inputs, {"memory": memory, WEIGHTS: weights, **fused}, name="fusion")
 
 
 def _blocks(recipe: Fusion, statistics: Statistics, dim: int) -> dict[str, tuple[int, int]]:
