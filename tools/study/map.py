@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -61,7 +62,9 @@ def plot_map(path: Path, results: Results) -> None:
     bar.ax.tick_params(length=0, labelsize=8, colors=INK)
     bar.set_label(f"MAE less that of {for_plot(results['against'])}: blue is better", color=INK, fontsize=9)
     figure.supxlabel("share of the labels", fontsize=9, color=MUTED)
-    save(figure, path)
+    # The same figures give the same file, and text that can be searched.
+    with rc_context({"svg.hashsalt": "map", "svg.fonttype": "none"}):
+        save(figure, path, **({"metadata": {"Date": None}} if path.suffix == ".svg" else {}))
 
 
 def _write_numbers(axes: Axes, found: list[list[Estimated | None]], reach: float) -> None:
