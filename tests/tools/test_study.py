@@ -80,7 +80,9 @@ def test_the_study_that_ships_runs_at_toy_size(tmp_path, capsys):
     # What is finished is told without anything being trained.
     (out / "results.json").unlink()
     assert main([str(file), "--out", str(out), "--results-only"]) == 0
-    assert json.loads((out / "results.json").read_text())["worlds"]["small"] == world
+    content = json.loads((out / "results.json").read_text())
+    assert content["worlds"]["small"] == world
+    assert content["command"] == "python -m tools.study toy.yaml --out out"
     # What is there is not made again, and another world is no longer this one.
     place = grid.parent
     again = list(commands_for(read_study(file), {"videos": 6, "seed": 3}, place))

@@ -1,4 +1,4 @@
-"""`python -m tools.results`: writes the tables and figures of `docs` and README from the files of `docs/results`.
+"""`python -m tools.results`: writes the tables, figures and maps of `docs` and README from the files of `docs/results`.
 
 With `--keep FILE.json --command TEXT NAME=DIR …` it first makes such a file, of runs, or of ensembles on valid.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from mmtrans.system.files import write_atomically
 from tools.figures.provenance import ROOT, provenance
 from tools.results.keep import ceilings_of, ensembles_of, runs_of
-from tools.results.pages import write_pages
+from tools.results.pages import draw_maps, write_pages
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         content = {**provenance(options.command or ""), **figures}
         write_atomically(root / "docs" / "results" / options.keep, json.dumps(content, indent=1) + "\n")
     write_pages(root)
+    draw_maps(root)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 In a page a comment names a file, `<!-- FILE.json -->`, and what of it is shown. Below it stand the command, the table,
 and what it was measured on. A figure in a sentence stands before such a comment, with its path in the file:
-`.750<!-- FILE.json ways/all/mae/value -->`.
+`.750<!-- FILE.json ways/all/mae/value -->`. A picture `pictures/NAME.svg` is the map of the study `results/NAME.json`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from mmtrans.report.numbers import number_text
 from mmtrans.system.files import write_atomically
 from tools.figures.provenance import ROOT, is_stale
 from tools.results.tables import at, table_of
+from tools.study.map import plot_map
+from tools.study.results import Results
 
 #: The mark of figures that may be others by now.
 STALE = "**Stale.** "
@@ -44,6 +46,15 @@ def write_pages(root: Path = ROOT) -> None:
         text = path.read_text(encoding="utf-8")
         if (written := with_results(text, path.parent, root / "docs" / "results")) != text:
             write_atomically(path, written)
+
+
+def draw_maps(root: Path = ROOT) -> None:
+    """Draws the maps that pages of a checkout show: `pictures/NAME.svg` is that of the study `results/NAME.json`."""
+    shown = "".join(path.read_text(encoding="utf-8") for path in pages(root))
+    for path in sorted((root / "docs" / "results").glob("*.json")):
+        content, picture = read(path), f"pictures/{path.stem}.svg"
+        if "worlds" in content and picture in shown:
+            plot_map(root / "docs" / picture, Results(against=content["against"], worlds=content["worlds"]))
 
 
 def with_results(text: str, place: Path, results: Path = ROOT / "docs" / "results") -> str:

@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if code := mmtrans([*command, *(engine if command[0] == "grid" else [])]):
                     return code
             # What is there so far, as the next world may take hours.
-            _write(options.out, _found(study, options.out), arguments)
+            _write(options, _found(study, options.out))
         results = _found(study, options.out)
-        _write(options.out, results, arguments)
+        _write(options, results)
     except (ValueError, FileNotFoundError) as error:
         warn(str(error))
         return 2
@@ -101,12 +101,14 @@ def _without(grid: CollectedGrid, study: Study, place: Path) -> list[tuple[str, 
     return rows_without(grid, study.without, place / "without")
 
 
-def _write(out: Path, results: Results, arguments: Sequence[str] | None) -> None:
+def _write(options: argparse.Namespace, results: Results) -> None:
     """Writes `results.json`, `results.md` and `map.png`."""
-    content = {**provenance(command_of("tools.study", arguments)), **results}
-    write_atomically(out / "results.json", json.dumps(content, indent=1) + "\n")
-    write_atomically(out / "results.md", to_markdown(results))
-    plot_map(out / "map.png", results)
+    # Who trained what, and how many at a time, is of no account.
+    command = command_of("tools.study", [str(options.file), "--out", str(options.out)])
+    content = json.dumps({**provenance(command), **results}, indent=1)
+    write_atomically(options.out / "results.json", content + "\n")
+    write_atomically(options.out / "results.md", to_markdown(results))
+    plot_map(options.out / "map.png", results)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from mmtrans.report.numbers import MINUS
 from tools.figures.provenance import ROOT
-from tools.results.pages import STALE, pages, read, with_results
+from tools.results.pages import STALE, draw_maps, pages, read, with_results
 
 #: What a file of figures says of itself.
 ORIGIN = {"command": "python -m tools.x --way 'a b'", "commit": "0000000", "date": "2026-11-27T01:00:00+00:00"}
@@ -121,3 +121,24 @@ def test_a_figure_stands_before_its_comment(results):
     assert with_results(page, results, results) == (
         "An MAE of .500<!-- runs.json runs/T_A/test/mae -->, and 2.5<!-- lines.json lines/-1/results/cpu_s 1 -->, so."
     )
+
+
+@pytest.mark.once
+def test_maps_that_pages_show_are_drawn_of_their_files(tmp_path):
+    docs = tmp_path / "docs"
+    for folder in ("results", "pictures"):
+        (docs / folder).mkdir(parents=True)
+    difference = {"value": -0.125, "low": -0.25, "high": -0.0625}
+    cell = {"row": "T->A", "label_fraction": 0.02, "difference": difference}
+    for name in ("shown", "hidden"):
+        (docs / "results" / f"{name}.json").write_text(
+            json.dumps({"against": "T", "worlds": {"loud": {"cells": [cell]}}})
+        )
+    (tmp_path / "README.md").write_text("No picture.")
+    (docs / "page.md").write_text("![A map.](pictures/shown.svg)")
+    draw_maps(tmp_path)
+    assert [path.name for path in (docs / "pictures").iterdir()] == ["shown.svg"]
+    drawn = (docs / "pictures" / "shown.svg").read_text()
+    assert all(f">{text}</text>" in drawn for text in ("loud", f"{MINUS}.125", "2 %"))
+    draw_maps(tmp_path)
+    assert (docs / "pictures" / "shown.svg").read_text() == drawn
