@@ -15,7 +15,7 @@ from tools.study.__main__ import main
 from tools.study.commands import commands_for
 from tools.study.definition import read_study
 from tools.study.map import plot_map
-from tools.study.results import findings, to_markdown
+from tools.study.results import findings, mean_ranks, to_markdown
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "translation_pays.yaml"
 
@@ -69,6 +69,9 @@ def test_the_study_that_ships_runs_at_toy_size(tmp_path, capsys):
     found = world["cells"][3]
     ours, theirs = (errors_of(grid, f"{name}-seed-0") for name in ("T_to_A+pretrained-both", "T"))
     assert found["mae"]["value"] == pytest.approx(ours.mean(), abs=1e-5)
+    valid = json.loads((grid / "runs/T_to_A+pretrained-both-seed-0/metrics.json").read_text())["valid"]["mae"]
+    assert found["valid_mae"] == pytest.approx(valid)
+    assert world["cells"][2]["valid_mae"] is None
     assert found["difference"]["value"] == pytest.approx(ours.mean() - theirs.mean(), abs=1e-5)
     labels = json.loads((grid / "runs/T-seed-0/environment.json").read_text())["labels"]
     assert (found["train_labels"], found["valid_labels"]) == (labels["train"]["seen"], labels["valid"]["seen"])
@@ -136,6 +139,28 @@ def test_a_table_has_a_row_a_row_and_a_pair_of_columns_a_share():
     )
     assert lines[start + 7] == "| T->A | .500 | -.070 [-.090, -.050] | .500 | .300 [.200, .400] |"
     assert lines[start + 8] == "| A->T |  |  | .500 | -.010 [-.050, .030] |"
+
+
+def test_ranks_are_of_the_errors_on_valid_of_rows_that_are_everywhere():
+    assert mean_ranks(FOUND) == {}
+    errors = {
+        "a": {"T": 0.5, "T->A": 0.4, "joint": 0.6, "concat(T,A)": None},
+        "b": {"T": 0.7, "T->A": 0.9, "joint": 0.6},
+    }
+    errors["c"] = {"T": 0.3, "T->A": 0.2, "joint": 0.2, "T->V": 0.1}
+    worlds = {
+        name: {
+            "split": "test",
+            "segments": 9,
+            "videos": 3,
+            "cells": [cell(r, 1.0, None) | {"valid_mae": e} for r, e in of.items()],
+        }
+        for name, of in errors.items()
+    }
+    found = mean_ranks({"against": "T", "worlds": worlds})
+    assert found == pytest.approx({"T->A": 5 / 3, "joint": 5 / 3, "T": 7 / 3})
+    assert list(found)[-1] == "T"
+    assert ", T 2.3." in to_markdown({"against": "T", "worlds": worlds})
 
 
 def test_the_map_is_drawn_where_cells_are_missing(tmp_path):

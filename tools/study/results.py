@@ -8,8 +8,10 @@ from typing import TypedDict
 
 import numpy as np
 
+from mmtrans.evaluation.shapes import Evaluated, read_split
 from mmtrans.evaluation.uncertainty.seeds import seed_intervals
 from mmtrans.grid.variants import Variant
+from mmtrans.recipe import parse
 from mmtrans.report.collect import CollectedGrid, Trained
 from mmtrans.report.compare import compare_runs
 from mmtrans.report.numbers import interval_text, number_text
@@ -24,7 +26,14 @@ class Estimated(TypedDict):
     high: float | None
 
 
-class Cell(TypedDict):
+class _Ranked(TypedDict, total=False):
+    """`valid_mae` is the MAE on valid of a row that reads what that one reads which all are held against, else `None`;
+    earlier files lack it."""
+
+    valid_mae: float | None
+
+
+class Cell(_Ranked):
     """A row with some share of the train labels.
 
     `train_labels` and `valid_labels` are the most that a run of it has seen. `difference` is that of the MAE to the row
@@ -95,7 +104,14 @@ def _cell(title: str, trained: Trained, grid: CollectedGrid, against: str) -> Ce
         "seeds": len(trained.seeds),
         "mae": {"value": float(np.abs(trained.predictions - trained.labels).mean()), "low": low, "high": high},
         "difference": difference,
+        "valid_mae": _valid_mae(trained) if trained.recipe.inputs == parse(against).inputs else None,
     }
+
+
+def _valid_mae(trained: Trained) -> float | None:
+    found = [read_split(course.path / "metrics.json", "valid", Evaluated) for course in trained.courses]
+    errors = [metrics["mae"] for metrics in found if metrics is not None and metrics["mae"] is not None]
+    return float(np.mean(errors)) if len(errors) == len(found) else None
 
 
 def _most(labels: tuple[dict[str, Labels], ...], split: str) -> int:
@@ -111,6 +127,24 @@ def rows_of(results: Results) -> list[str]:
     """The rows of a study that are held against another, in its order."""
     cells = (cell for world in results["worlds"].values() for cell in world["cells"])
     return list(dict.fromkeys(cell["row"] for cell in cells if cell["difference"] is not None))
+
+
+def mean_ranks(results: Results) -> dict[str, float]:
+    """Row → its mean rank by the MAE on valid, over the worlds and shares of the labels; the best row first.
+
+    Rows are ranked that have such an error wherever another has one.
+    """
+    cases: dict[tuple[str, float], dict[str, float]] = {}
+    for name, world in results["worlds"].items():
+        for cell in world["cells"]:
+            if (error := cell.get("valid_mae")) is not None:
+                cases.setdefault((name, cell["label_fraction"]), {})[cell["row"]] = error
+    rows = set.intersection(*map(set, cases.values())) if cases else set()
+    ranks = {
+        row: [float(np.sum([errors[other] < errors[row] for other in rows])) + 1 for errors in cases.values()]
+        for row in rows
+    }
+    return dict(sorted(((row, float(np.mean(found))) for row, found in ranks.items()), key=lambda item: item[1]))
 
 
 def findings(results: Results) -> Iterator[str]:
@@ -160,6 +194,9 @@ def to_markdown(results: Results) -> str:
         "",
         *(f"- {sentence}" for sentence in findings(results)),
     ]
+    if ranks := mean_ranks(results):
+        listed = ", ".join(f"{row} {rank:.1f}" for row, rank in ranks.items())
+        lines += ["", f"Mean ranks by the MAE on valid, of rows that read what {against} reads: {listed}."]
     for name, world in results["worlds"].items():
         amount = f"{world['split']} split: {world['segments']} segments of {world['videos']} videos."
         lines += ["", f"## {name}", "", amount, ""]
