@@ -25,12 +25,13 @@ from tfrecords.stored import shown
 #: Most translations that a hierarchical recipe chains before its last; file names hold so many.
 MOST_EMBEDS = 6
 
-#: Fusion models: method → its paper.
+#: Fusion models: method → its paper; `late` is the baseline of all of them, and no paper's.
 FUSIONS = {
     "tfn": "Zadeh et al. 2017, tensor fusion",
     "lmf": "Liu et al. 2018, low-rank multimodal fusion",
     "mult": "Tsai et al. 2019, crossmodal transformers",
     "misa": "Hazarika et al. 2020, modality-invariant and -specific subspaces",
+    "late": "a score from each modality, and their sum",
     "mfn": "Zadeh et al. 2018a, memory fusion",
     "marn": "Zadeh et al. 2018b, multi-attention recurrence",
 }

@@ -48,6 +48,7 @@ def _fuses_by(*methods: str) -> Condition:
 FUSES = _fuses_by(*FUSIONS)
 LOW_RANK, CROSSMODAL, BY_SUBSPACES = _fuses_by("lmf"), _fuses_by("mult"), _fuses_by("misa")
 BY_ATTENTION = _fuses_by("mult", "misa")
+SIZES_SIGNALS = _fuses_by(*(method for method in FUSIONS if method != "late"))
 JOINS = _fuses_by("tfn", "lmf", "mfn", "marn")
 BY_VIEWS, BY_HEADS = _fuses_by("mfn", "marn"), _fuses_by("mult", "misa", "marn")
 WHOLE_HEADS = Condition(

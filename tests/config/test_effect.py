@@ -53,6 +53,7 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
         *("regressor_units", "fused_units", "cell", "bidirectional")
     }
     assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="tfn(T,A)") == {"cell", "bidirectional"}
+    assert idle_of(recipe="late(T,A)") - idle_of(recipe="tfn(T,A)") == {"fusion_units", "fused_units"}
     assert idle_of(recipe="tfn(T,A)") < idle_of(recipe="mfn(T,A)")
     assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="marn(T,A)") == {"fusion_heads"}
     check_consistent(Config(recipe="marn(T,A)", fusion_units=30))

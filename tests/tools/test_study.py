@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from mmtrans.config import Config
+from mmtrans.grid.recipes import read_recipes
 from mmtrans.grid.variants import config_of, parse_variants, rows_of
 from mmtrans.report.numbers import MINUS
+from mmtrans.synthetic.dependencies import DEPENDENCIES
 from tools.study.__main__ import main
 from tools.study.commands import commands_for
 from tools.study.definition import read_study
@@ -18,6 +20,8 @@ from tools.study.map import plot_map
 from tools.study.results import findings, mean_ranks, to_markdown
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "translation_pays.yaml"
+
+OF_MULT = ("fusion_heads", "fusion_layers")
 
 SIZES = dict.fromkeys(("units", "decoder_units", "attention_units", "regressor_units"), 4)
 
@@ -108,6 +112,7 @@ FOUND = {
             "split": "test",
             "segments": 99,
             "videos": 14,
+            "ceilings": {"text": 0.7},
             "cells": [cell("T", share, None) for share in (0.1, 1.0)]
             + [
                 cell("T->A", 0.1, estimated(shift + 0.02, shift, shift + 0.04)),
@@ -199,3 +204,37 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, fields, message):
     assert read_study(write(tmp_path / "good.yaml", **GOOD)).recipes == ["T", "T->A"]
     with pytest.raises(ValueError, match=message):
         read_study(write(tmp_path / "study.yaml", **{**GOOD, **fields}))
+
+
+def test_a_table_ends_with_what_readers_can_reach():
+    lines = to_markdown(FOUND).splitlines()
+    assert lines[-2:] == ["", "Least MAE that the equations allow, by reader: text .700."]
+
+
+RIVALS = EXAMPLE.with_name("rivals.yaml")
+
+
+def test_the_study_of_rivals_has_all_of_them_in_worlds_of_every_dependency():
+    study = read_study(RIVALS)
+    assert study.recipes == list(read_recipes("rivals"))
+    assert {world["dependency"] for world in study.worlds.values()} == set(DEPENDENCIES)
+    Config(**study.config)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_study_of_rivals_runs_at_toy_size(tmp_path):
+    fields = yaml.safe_load(RIVALS.read_text(encoding="utf-8"))
+    fields |= {"worlds": {"long-range": fields["worlds"]["long-range"]}, "synthesize": {"videos": 4}, "seeds": 1}
+    fields |= {"recipes": ["T", "tfn(T,A)", "late(T,A)"], "against": "late(T,A)"}
+    fields["config"] |= {"epochs": 1, "bidirectional": False, "regressor_units": 3, "fused_units": 4}
+    # No row reads those.
+    fields["config"] = {name: value for name, value in fields["config"].items() if name not in OF_MULT}
+    file, out = write(tmp_path / "toy.yaml", **fields), tmp_path / "out"
+    assert main([str(file), "--out", str(out)]) == 0
+    world = json.loads((out / "results.json").read_text())["worlds"]["long-range"]
+    assert [cell["row"] for cell in world["cells"]] == ["T", "tfn(T,A)", "late(T,A)"]
+    truth = json.loads((out / "worlds/long-range/corpus/ground_truth.json").read_text())
+    assert world["ceilings"]["text"] == truth["text"]["splits"]["test"]["mae"]
+    assert world["ceilings"]["best"] == truth["readers"]["best"]["splits"]["test"]["mae"] < 0.5
+    assert "Least MAE that the equations allow, by reader: text" in (out / "results.md").read_text()

@@ -22,6 +22,7 @@ from mmtrans.system.console import say, warn
 from mmtrans.system.files import write_atomically
 from mmtrans.system.quiet import import_keras_alone
 from tools.figures.provenance import command_of, provenance
+from tools.study.ceilings import ceilings_of
 from tools.study.commands import commands_for
 from tools.study.definition import Study, read_study
 from tools.study.map import plot_map
@@ -84,6 +85,7 @@ def _found(study: Study, out: Path) -> Results:
         if any((place / "grid" / "runs").glob("*/predictions.csv")):
             grid = collect(place / "grid")
             worlds[name] = world_results(grid, study.against, _without(grid, study, place))
+            worlds[name]["ceilings"] = ceilings_of(place / "corpus", grid.description["metric_split"])
     if not worlds:
         raise ValueError(
             f"Nothing is finished yet. Expected trained rows. Received: out={out}. Leave out --results-only."

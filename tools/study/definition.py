@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from mmtrans.config.files import read_yaml
+from mmtrans.grid.recipes import read_recipes
 from mmtrans.grid.variants import is_name
 from mmtrans.recipe import parse
 
@@ -29,7 +30,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
 
     Args:
         worlds: name → flags of `mmtrans synthesize`.
-        recipes: the rows.
+        recipes: the rows, or the name of a list of `mmtrans grid`.
         against: the recipe that the others are held against, one of them.
         synthesize: flags of all worlds.
         seeds: trainings of each row.
@@ -63,6 +64,8 @@ def read_study(path: Path) -> Study:
             no row.
     """
     content = read_yaml(path, "study", "study")
+    if isinstance(content.get("recipes"), str):
+        content = {**content, "recipes": list(read_recipes(content["recipes"]))}
     try:
         study = msgspec.convert(content, Study)
     except msgspec.ValidationError as error:

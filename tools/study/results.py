@@ -49,8 +49,12 @@ class Cell(_Ranked):
     difference: Estimated | None
 
 
-class World(TypedDict):
-    """What was found in a world."""
+class _Ceilings(TypedDict, total=False):
+    ceilings: dict[str, float]
+
+
+class World(_Ceilings):
+    """What was found in a world; `ceilings` has the MAE that each reader reaches at best on the split's segments."""
 
     split: str
     segments: int
@@ -200,7 +204,7 @@ def to_markdown(results: Results) -> str:
     for name, world in results["worlds"].items():
         amount = f"{world['split']} split: {world['segments']} segments of {world['videos']} videos."
         lines += ["", f"## {name}", "", amount, ""]
-        lines += table_lines(world, against)
+        lines += [*table_lines(world, against), *_ceilings(world)]
     return "\n".join(lines) + "\n"
 
 
@@ -221,6 +225,13 @@ def table_lines(world: World, against: str) -> Iterator[str]:
             cell = cells.get((row, share))
             texts += ["", ""] if cell is None else [_text(cell["mae"]), _text(cell["difference"])]
         yield "| " + " | ".join(texts) + " |"
+
+
+def _ceilings(world: World) -> list[str]:
+    """What readers can reach at best, as a paragraph, where it is known."""
+    found = world.get("ceilings", {})
+    listed = ", ".join(f"{reader} {number_text(error)}" for reader, error in found.items())
+    return ["", f"Least MAE that the equations allow, by reader: {listed}."] if found else []
 
 
 def _text(number: Estimated | None) -> str:

@@ -13,6 +13,7 @@ from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.pieces import Columns
 from mmtrans.models.losses import Term
+from mmtrans.models.rivals.late import late_fusion
 from mmtrans.models.rivals.lmf import low_rank_fusion
 from mmtrans.models.rivals.marn import multi_attention_recurrence
 from mmtrans.models.rivals.mfn import memory_fusion
@@ -34,6 +35,7 @@ METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "misa": shared_and_private,
     "mfn": memory_fusion,
     "marn": multi_attention_recurrence,
+    "late": late_fusion,
 }
 
 #: Method → its own losses' terms, beside that of the score: of what it gives, a batch, and the fields of fusions.
