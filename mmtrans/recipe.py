@@ -34,6 +34,7 @@ FUSIONS = {
     "late": "a score from each modality, and their sum",
     "mfn": "Zadeh et al. 2018a, memory fusion",
     "marn": "Zadeh et al. 2018b, multi-attention recurrence",
+    "mvlstm": "Rajagopalan et al. 2016, multi-view LSTM",
 }
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}

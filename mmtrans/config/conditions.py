@@ -50,7 +50,8 @@ LOW_RANK, CROSSMODAL, BY_SUBSPACES = _fuses_by("lmf"), _fuses_by("mult"), _fuses
 BY_ATTENTION = _fuses_by("mult", "misa")
 SIZES_SIGNALS = _fuses_by(*(method for method in FUSIONS if method != "late"))
 JOINS = _fuses_by("tfn", "lmf", "mfn", "marn")
-BY_VIEWS, BY_HEADS = _fuses_by("mfn", "marn"), _fuses_by("mult", "misa", "marn")
+BY_HEADS = _fuses_by("mult", "misa", "marn")
+BY_VIEWS, BY_TOPOLOGY = _fuses_by("mfn", "marn", "mvlstm"), _fuses_by("mvlstm")
 WHOLE_HEADS = Condition(
     ("recipe", "fusion_units", "fusion_heads"),
     lambda flat: not BY_ATTENTION.holds(flat) or flat["fusion_units"] % flat["fusion_heads"] == 0,

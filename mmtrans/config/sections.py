@@ -14,6 +14,7 @@ from mmtrans.config.conditions import (
     BOTH,
     BY_HEADS,
     BY_SUBSPACES,
+    BY_TOPOLOGY,
     CROSSMODAL,
     JOINS,
     JOINT,
@@ -220,6 +221,13 @@ class FusionConfig(Section):
     )
     reconstruction_weight: float = added(
         1.0, "weight of the reconstruction in misa", SENTIMENT, (BY_SUBSPACES,), low=0.0, help_place="rare"
+    )
+    fusion_topology: Literal["hybrid", "view-specific", "coupled", "fully-connected"] = added(
+        "hybrid",
+        "whose outputs a modality of mvlstm reads: part of all, its own, the others', or all",
+        SENTIMENT,
+        (BY_TOPOLOGY,),
+        help_place="rare",
     )
 
 

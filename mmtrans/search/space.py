@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, Any] = {
     "similarity_weight": [0.1, 0.3, 1.0],
     "difference_weight": [0.1, 0.3, 1.0],
     "reconstruction_weight": [0.1, 0.3, 1.0],
+    "fusion_topology": ["hybrid", "view-specific", "coupled", "fully-connected"],
     "sentiment_loss": ["mae", "mse", "huber"],
 }
 

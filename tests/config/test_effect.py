@@ -21,7 +21,7 @@ OFF |= {
     "token_sampling",
 }  # no tokens
 OFF |= {"translation_weight", "sentiment_weight", "joint_warmup_steps", "freeze"}
-OFF |= {"fusion_units", "fused_units", "fusion_rank", "fusion_heads", "fusion_layers"}  # no fusion
+OFF |= {"fusion_units", "fused_units", "fusion_rank", "fusion_heads", "fusion_layers", "fusion_topology"}  # no fusion
 OFF |= {"similarity_weight", "similarity_moments", "difference_weight", "reconstruction_weight"}
 OFF |= {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"}  # no layer moves
 
@@ -56,6 +56,8 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
     assert idle_of(recipe="late(T,A)") - idle_of(recipe="tfn(T,A)") == {"fusion_units", "fused_units"}
     assert idle_of(recipe="tfn(T,A)") < idle_of(recipe="mfn(T,A)")
     assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="marn(T,A)") == {"fusion_heads"}
+    assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="mvlstm(T,A)") == {"fusion_topology"}
+    assert idle_of(recipe="mvlstm(T,A)") - idle_of(recipe="mfn(T,A)") == {"fused_units"}
     check_consistent(Config(recipe="marn(T,A)", fusion_units=30))
     weights = {"similarity_weight", "difference_weight", "reconstruction_weight"}
     sizes = set(FIELDS) - idle_of(recipe="misa(T,A)")

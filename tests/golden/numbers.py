@@ -32,6 +32,7 @@ TRAININGS = {
     "misa": {"recipe": "misa(T,A)", "fusion_units": 4, "fusion_heads": 2},
     "mfn": {"recipe": "mfn(T,A)", "fusion_units": 3, "fused_units": 4},
     "marn": {"recipe": "marn(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_heads": 2},
+    "mvlstm": {"recipe": "mvlstm(T,A)", "fusion_units": 3},
     "vae": {"recipe": "T->A", "bottleneck": "vae", "latent_units": 3},
 }
 

@@ -246,7 +246,49 @@ def test_multi_attention_recurrence_has_as_many_parameters_as_the_paper_says():
     assert model.count_params() == lstms(DIMS) + attention + reductions + code + dense(outputs + 5, 1)
 
 
-@pytest.mark.parametrize("method", ["mfn", "marn"])
+def test_the_score_of_a_multi_view_lstm_is_linear_in_its_last_outputs():
+    model = make_regressor("mvlstm(V,T)", **SIZES)
+    layers, found = layers_of(model), model(make_inputs("mvlstm(V,T)"))["score"]
+    for row, length in enumerate(LENGTH):
+        streams = [stream[row, :length] for stream in streams_of("mvlstm(V,T)")]
+        *_, (last, _) = view_steps(layers["multi_view_lstm"], streams)
+        np.testing.assert_allclose(found[row], through(layers["linear"], last)[0], rtol=1e-4, atol=1e-5)
+
+
+#: Topology → the outputs that words of 4 units and other modalities of 3 read, their own and of the two others.
+READ = {
+    "view-specific": (4 + 0, 3 + 0),
+    "coupled": (3 + 3, 4 + 3),
+    "fully-connected": (4 + 3 + 3, 3 + 4 + 3),
+    "hybrid": (3 + 1 + 1, 2 + 1 + 1),
+}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("topology", READ)
+def test_a_multi_view_lstm_has_as_many_parameters_as_the_paper_says(topology):
+    model = build_regressor(parse("mvlstm(T,A,V)"), Config(fusion_topology=topology, **SIZES), STATISTICS)
+    words, others = READ[topology]
+    gates = [4 * dense(DIMS["text"] + words, 4), *(4 * dense(DIMS[name] + others, 3) for name in ("audio", "video"))]
+    assert model.count_params() == sum(gates) + dense(4 + 3 + 3, 1)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("topology", READ)
+def test_a_topology_says_whether_modalities_read_each_other(topology):
+    """A change of the words reaches the other modalities' outputs unless each reads its own alone, one step later."""
+    model = make_regressor("mvlstm(T,A,V)", fusion_topology=topology, **SIZES)
+    layer = layers_of(model)["multi_view_lstm"]
+    streams = [stream.astype(np.float32) for stream in streams_of("mvlstm(T,A,V)")]
+    before = layer(streams)[0].numpy()
+    streams[0] = streams[0] + np.eye(1, 5, 0, dtype=np.float32)[:, :, None]
+    moved = np.abs(layer(streams)[0].numpy() - before).max(0) > 1e-6
+    assert moved[0, :4].all()
+    assert not moved[0, 4:].any()
+    assert moved[1, 4:].all() == moved[1, 4:].any() == (topology != "view-specific")
+
+
+@pytest.mark.parametrize("method", ["mfn", "marn", "mvlstm"])
 def test_every_weight_learns(method):
     """One step back reaches every weight, inside a graph as training has it."""
     model, inputs = make_regressor(f"{method}(T,A,V)", **SIZES), make_inputs(f"{method}(T,A,V)")

@@ -24,13 +24,14 @@ def parse(specs, config=TRANSLATION):
 
 def test_the_default_space_is_a_space_of_what_the_recipe_reads():
     weights = {"similarity_weight", "difference_weight", "reconstruction_weight"}
-    sizes = {"fusion_units", "fused_units", "fusion_rank", "fusion_layers", *weights}
+    others = {"fusion_layers", "fusion_topology", *weights}
+    sizes = {"fusion_units", "fused_units", "fusion_rank", *others}
     assert list(default_space(TRANSLATION)) == [name for name in DEFAULTS if name not in sizes]
     assert list(parse(default_space(TRANSLATION))) == list(default_space(TRANSLATION))
     encoder = {"units", "num_layers", "attention_units", "dropout"}
     baseline, fusion = Config(recipe="T"), Config(recipe="lmf(T,A)")
     assert set(DEFAULTS) - set(default_space(baseline)) == encoder | sizes
-    assert set(DEFAULTS) - set(default_space(fusion)) == {*encoder, "fusion_layers", *weights}
+    assert set(DEFAULTS) - set(default_space(fusion)) == {*encoder, *others}
     parse(default_space(fusion), fusion)
     parse(default_space(baseline), baseline)
     assert "attention_units" not in default_space(replace(TRANSLATION, attention="none"))

@@ -19,6 +19,7 @@ from mmtrans.models.rivals.marn import multi_attention_recurrence
 from mmtrans.models.rivals.mfn import memory_fusion
 from mmtrans.models.rivals.misa import shared_and_private, subspace_terms
 from mmtrans.models.rivals.mult import crossmodal_transformers
+from mmtrans.models.rivals.mvlstm import multi_view_lstm
 from mmtrans.models.rivals.tfn import tensor_fusion
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Fusion
@@ -35,6 +36,7 @@ METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "misa": shared_and_private,
     "mfn": memory_fusion,
     "marn": multi_attention_recurrence,
+    "mvlstm": multi_view_lstm,
     "late": late_fusion,
 }
 
