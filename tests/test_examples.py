@@ -14,6 +14,7 @@ import pytest
 from mmtrans.cli.main import main
 from mmtrans.inference.export import export
 from mmtrans.runs.run import Run
+from tests.real_data import MOSI_TEXT, needs
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 pytestmark = pytest.mark.slow
@@ -45,6 +46,31 @@ def test_the_tutorials_commands_do_what_it_says(tmp_path, monkeypatch, capsys):
     printed = [line for line in text.splitlines() if line.startswith(("│", "Modalities:", "6 segments of"))]
     assert len(printed) == 5
     assert [line for line in printed if line not in out] == []
+
+
+@pytest.mark.once
+@needs(MOSI_TEXT)
+def test_the_tutorial_of_mosi_does_what_it_says(tmp_path, monkeypatch, capsys):
+    """Its commands, on words and labels of the train and valid videos; trainings end after an epoch."""
+    text = (EXAMPLES.parent / "docs" / "mosi.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("mmtrans ")]
+    assert [command[0] for command in commands] == ["convert", "inspect", "train", "grid", "report"]
+    assert "echo T > rows.txt" in lines
+    (tmp_path / "CMU_MOSI").mkdir()
+    for file in MOSI_TEXT.glob("*.csd"):
+        (tmp_path / "CMU_MOSI" / file.name).symlink_to(file)
+    (tmp_path / "glove.txt").symlink_to(MOSI_TEXT / "glove.mosi.300d.txt")
+    (tmp_path / "rows.txt").write_text("T\n")
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        short = ["--epochs", "1"] if command[0] in ("train", "grid") else []
+        assert main([*command, *short]) == 0, capsys.readouterr().err
+    out = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    printed = next(block for block in blocks if block.startswith("csd records")).splitlines()
+    assert [line for line in printed if line not in out] == []
+    assert (tmp_path / "grid" / "report.html").is_file()
 
 
 def test_own_features_become_scores(tmp_path):
