@@ -127,7 +127,20 @@ class _Translated(TypedDict, total=False):
 
 
 class SentimentResult(Scored, Provenance, _Translated):
-    """A split's object in `metrics.json`; of a run without a translation it has no `translation`."""
+    """A split's object in `metrics.json`; of a run without a translation it has no `translation`.
+
+    Attributes:
+        baselines: `mean`, `median` and `majority` of the train labels → the same metrics.
+        collapsed: whether the predictions, or their signs, hardly vary where the labels do; `null` where labels do not.
+        segments: number of segments that were scored.
+        videos: number of their videos.
+        notes: sentences on the result.
+        records: hash of the manifest of the records.
+        left_out: number of segments that stayed out, as the run was trained on them; `null` where nobody knows.
+        run: directory of the run, where the result does not lie in it.
+        recipe, seed: of that run.
+        translation: how well the last translation decodes, see below; `null` where the split lacks its target.
+    """
 
 
 class _Notes(TypedDict, total=False):

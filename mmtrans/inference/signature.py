@@ -107,6 +107,26 @@ class ExportDescription(_Checksums, _WordVectors, _Extraction):
     model that learned from clips.
 
     `target` and `step_ratio` are `None` where nothing is written, or where a target's steps are its source's.
+
+    Attributes:
+        format_version: version of the signature's format.
+        recipe: what was trained.
+        reads: modality that the model reads → `dim`, `aligned`, `feature_names`, `unit`.
+        writes: the same of the modalities that it writes.
+        target: `features` or `tokens`, or `null`.
+        step_ratio: target steps for each source step over train: `mean` and `largest`, or `null`.
+        label: the label's name, range and neutral point.
+        max_steps: `aligned` or a modality → longest stream of training.
+        steps_per_word: modality with steps of its own → its steps for each word.
+        text: what the columns of text are, where an encoder of words gave them.
+        files: SHA-256 of the files that the records were made of, word vectors among them.
+        extraction: how clips were measured, of a model that learned from clips.
+        signatures: signature → `inputs` and `outputs`, each with `dtype`, `shape`, `meaning`, and of a search
+            `default_of_mmtrans`.
+        metrics: split → its object of metrics.json, on the run's own records.
+        provenance: what is known of the training (`trained_with`), of the export (`exported_with`), and the whole
+            configuration (`config`).
+        sha256: file of the export → its SHA-256.
     """
 
     format_version: int

@@ -69,7 +69,18 @@ class _AlwaysDescribed(TypedDict):
 
 
 class DataDescription(_AlwaysDescribed, total=False):
-    """The same, with how clips were extracted where the records are of clips."""
+    """The same, with how clips were extracted where the records are of clips.
+
+    Attributes:
+        label: the label's name, range and neutral point.
+        max_steps: `aligned` or a modality → longest stream of the records.
+        modalities: modality → `dim`, `aligned`, `feature_names`, and `dtype` where it is not float32.
+        steps_per_word: modality with steps of its own → its steps for each word over train.
+        text: what the columns of text are, where an encoder of words gave them.
+        files: SHA-256 of the files that the records were made of.
+        corpus: format, folds, and of each split the number of segments and videos.
+        extraction: `settings`, `packages` and `models` by which clips were measured.
+    """
 
     extraction: dict[str, dict[str, Any]]
 
@@ -81,7 +92,22 @@ class _Always(TypedDict):
 
 
 class Environment(_Always, total=False):
-    """What is read of `environment.json`; not every release wrote the keys that stand here."""
+    """What is read of `environment.json`; not every release wrote the keys that stand here.
+
+    Attributes:
+        records: directory of the records.
+        manifest_hash: SHA-256 of their manifest.
+        data: what new data must be like, see below.
+        init_hash: hash of the translations that the run started from (`--init`), or `null`.
+        text_encoder: columns and SHA-256 of the text encoder that reads pieces, or `null`.
+        labels: split → labelled segments that the run saw (`seen`), and those that there are (`all`).
+        run_format: number that rises when training learns something else.
+        seed: the seed of weights, dropout and order.
+        config_digest: hash of the configuration.
+        git_commit: commit of mmtrans where it ran from a checkout, or `null`.
+        mmtrans, tensorflow, keras, python, numpy: its version in training.
+        devices: devices that TensorFlow had.
+    """
 
     init_hash: str | None
     text_encoder: PieceColumns | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Mapping
 
 from tools.reference.markdown import escaped, page, table
 from tools.reference.python import docstring_of, tree_of
@@ -14,48 +15,82 @@ _RECORDS = """
 TFRecords, whose SHA-256 stands in the manifest. Features are stored as they were cleaned, and not normalised.
 """
 
-_RUN = """
-`mmtrans train` writes a run, and `mmtrans evaluate` adds to it.
+#: The first version, and of what a later one added: page section → file or key → that version.
+FIRST = "0.1.0"
+LATER: dict[str, dict[str, str]] = {}
 
-| file | what it holds |
-| --- | --- |
-| `config.yaml` | the [configuration](configuration.md) |
-| `environment.json` | the records and their hash, what new data must be like, seed, versions, devices |
-| `statistics.npz` | mean and standard deviation of each modality over train |
-| `segments.json` | ids of the segments that it, and the run that it started from, were trained on |
-| `history.csv` | a row for each phase and epoch: losses in training and on valid |
-| `phases/N-KIND-RECIPE/` | a phase: `phase.json`, the best weights in `best/`, checkpoints while it is trained |
-| `metrics.json` | split → metrics, their 95 % intervals (`…_low`, `…_high`), `baselines`, `collapsed`, `translation` |
-| `predictions.csv` | a row for each segment of each split that was evaluated |
-| `robustness.json`, `robustness.csv` | with `mmtrans evaluate --corrupt`: curves over corruption |
-| `plots/`, `logs/` | pictures, and events of TensorBoard |
+_RUN = "`mmtrans train` writes a run, and `mmtrans evaluate` adds to it."
+
+_RUN_FILES = {
+    "config.yaml": "the [configuration](configuration.md)",
+    "environment.json": "the records and their hash, what new data must be like, seed, versions, devices",
+    "statistics.npz": "mean and standard deviation of each modality over train",
+    "segments.json": "ids of the segments that it, and the run that it started from, were trained on",
+    "history.csv": "a row for each phase and epoch: losses in training and on valid, and the learning rate",
+    "phases/N-KIND-RECIPE/": "a phase: `phase.json`, the best weights in `best/`, checkpoints while it is trained",
+    "metrics.json": "split → metrics, their 95 % intervals, and what is told beside them",
+    "predictions.csv": "a row for each segment of each split that was evaluated: label and score on the label's scale",
+    "robustness.json": "with `mmtrans evaluate --corrupt`: metrics over levels of corruption",
+    "robustness.csv": "the same as a table",
+    "plots/": "pictures",
+    "logs/": "events of TensorBoard",
+}
+
+#: Metric → what it is, with its unit.
+_METRICS = {
+    "mae": "mean absolute error, in the label's unit",
+    "pearson": "Pearson's r of scores and labels; `null` where one of them is constant",
+    "acc2_has0": "share of segments whose sign is right, where neutral counts as positive",
+    "acc2_non0": "the same without segments whose label is neutral",
+    "f1_has0": "F1 of these signs, weighted by the true classes, where neutral counts as positive",
+    "f1_non0": "the same without segments whose label is neutral",
+    "acc5": "share of segments whose score, rounded to five classes, is the label's; for MOSI's scale alone",
+    "acc7": "the same with seven classes",
+    "binary_precision": "precision of the sign, weighted by the true classes, where neutral counts as positive",
+    "binary_recall": "recall of the same",
+    "binary_f1": "F1 of the same",
+    "seven_precision": "precision of the seven classes, weighted by the true classes",
+    "seven_recall": "recall of the same",
+    "seven_f1": "F1 of the same",
+    "extreme_recall": "share of the labels in classes -3 and 3 that are predicted in their own class",
+}
+
+_SPLIT = """
+Each metric `NAME` has a 95 % interval over videos, `NAME_low` and `NAME_high`. An ensemble also has `members`, and
+`members_mean`, the mean of their metrics. A run with `--pretrain` has `translation` and no metrics.
 """
 
-_EXPORT = """
-`mmtrans export` writes a model that plain TensorFlow runs.
+_EXPORT = "`mmtrans export` writes a model that plain TensorFlow runs."
 
-| file | what it holds |
-| --- | --- |
-| `saved_model.pb`, `variables/` | the SavedModel |
-| `keras/` | the same models as Keras' own files |
-| `signature.json` | what it reads and writes, the label's scale, metrics, versions, the SHA-256 of the files |
-| `model_card.md` | the same for people |
-
-Its signatures have these inputs and outputs:
-"""
+_EXPORT_FILES = {
+    "saved_model.pb, variables/": "the SavedModel",
+    "keras/": "the same models as Keras' own files",
+    "signature.json": "what it reads and writes, the label's scale, metrics, versions, the SHA-256 of the files",
+    "model_card.md": "the same for people",
+}
 
 
 def files_page() -> str:
     """The page as it has to be."""
-    intro = "All text is UTF-8. Files may gain keys in later versions; readers do without the keys that a file lacks."
-    manifest = "tfrecords.manifest"
+    intro = (
+        "All text is UTF-8. Files may gain keys in later versions; readers do without the keys that a file lacks. "
+        f"*Since* is the first version that writes a key. Files of commits before {FIRST} may lack some."
+    )
+    manifest, shapes = "tfrecords.manifest", "mmtrans.evaluation.shapes"
     blocks = ["# Files", intro, "## Records", _RECORDS, "### manifest.json", _keys(manifest, "Manifest")]
     for title, name in {"modalities": "ModalityInfo", "splits: shards": "Shard", "summary": "Summary"}.items():
         blocks += [f"### {title}", _keys(manifest, name)]
-    blocks += ["### text", _keys(manifest, "TextColumns"), "## A run", _RUN]
+    blocks += ["### text", _keys(manifest, "TextColumns"), "## A run", _RUN, _table("run", "file", _RUN_FILES)]
+    blocks += ["### environment.json", _keys("mmtrans.runs.environment", "Environment")]
+    blocks += ["### environment.json: data", _keys("mmtrans.runs.environment", "DataDescription")]
     blocks += ["### phase.json, once the phase is trained", _keys("mmtrans.runs.phase_file", "Outcome")]
-    rows = ([f"`{name}`", escaped(text)] for name, text in _meanings().items())
-    return page(*blocks, "## An export", _EXPORT, table(["name", "what it is"], rows))
+    blocks += ["### metrics.json: a split", _SPLIT]
+    blocks += [_table("metrics", "key", _METRICS), "Beside them stand:", _keys(shapes, "SentimentResult")]
+    translation = _keys("mmtrans.evaluation.translation_quality", "TranslationFigures")
+    blocks += ["### metrics.json: translation", translation, "## An export", _EXPORT]
+    blocks += [_table("export", "file", _EXPORT_FILES), "### signature.json"]
+    blocks += [_keys("mmtrans.inference.signature", "ExportDescription"), "### Inputs and outputs of its signatures"]
+    return page(*blocks, _table("signature", "name", _meanings()))
 
 
 def keys_of(text: str) -> dict[str, str]:
@@ -66,8 +101,14 @@ def keys_of(text: str) -> dict[str, str]:
 
 
 def _keys(module: str, name: str) -> str:
-    keys = keys_of(docstring_of(module, name))
-    return table(["key", "what it is"], ([f"`{key}`", escaped(what)] for key, what in keys.items()))
+    return _table(name, "key", keys_of(docstring_of(module, name)))
+
+
+def _table(section: str, what: str, told: Mapping[str, str]) -> str:
+    """A table of files or keys, with the version since which they are there."""
+    since = LATER.get(section, {})
+    rows = ([f"`{name}`", escaped(text), since.get(name, FIRST)] for name, text in told.items())
+    return table([what, "what it is", "since"], rows)
 
 
 def _meanings() -> dict[str, str]:
