@@ -1,11 +1,11 @@
 """Modality-invariant and -specific representations: Hazarika, Zimmermann, Poria, "MISA: Modality-Invariant and
 -Specific Representations for Multimodal Sentiment Analysis", 2020.
 
-Each modality becomes a vector. One encoder, which all share, and one of its own map it into two subspaces (section
-3.3.1). A transformer reads all these vectors, and what it gives stands side by side in a dense layer (section 3.4).
-Three losses shape the subspaces (section 3.5): shared vectors are to be distributed alike (central moment discrepancy,
-Zellinger et al. 2017), private ones are to be orthogonal to the shared ones and to each other, and both together are to
-give back the vector that they came from.
+Each modality becomes a vector. One encoder, which all share, and one of its own map it into two subspaces ("Modality
+Representation Learning"). A transformer reads all these vectors, and what it gives stands side by side in a dense layer
+("Modality Fusion"). Three losses shape the subspaces ("Learning"). Shared vectors are to be distributed alike: their
+loss is the central moment discrepancy of Zellinger et al. (2017). Private ones are to be orthogonal to the shared ones
+and to each other. Both together are to give back the vector that they came from.
 
 The paper leaves open what follows; here it is as in the program of its authors: two recurrent layers a modality, of
 which both final states are read, one block of the transformer, and a hidden layer of half the width of all vectors.
@@ -94,7 +94,7 @@ def _vector(name: str, stream: Any, mask: Any, config: Config) -> Any:
 
 
 def subspace_terms(outputs: Tensors, batch: Tensors, config: FusionConfig) -> list[Term]:
-    """The losses that shape the subspaces (eq. 5): similarity, difference and reconstruction, with their weights.
+    """The losses that shape the subspaces ("Learning"): similarity, difference and reconstruction, with their weights.
 
     The first two are of a batch as a whole; of several replicas' it is the global one. Rows without a label, as those
     that fill a replica's share, are left out.
@@ -117,7 +117,7 @@ def subspace_terms(outputs: Tensors, batch: Tensors, config: FusionConfig) -> li
 
 
 def discrepancy(vectors, is_row, moments: int):
-    """The mean over pairs of modalities of their central moment discrepancy (eq. 6 and 7), for numbers from 0 to 1.
+    """The mean over pairs of modalities of their central moment discrepancy ("Similarity Loss"), for numbers of 0 to 1.
 
     It is the distance of the means, plus the distance of the second central moments, plus that of the third, …
 
@@ -142,9 +142,11 @@ def discrepancy(vectors, is_row, moments: int):
 
 
 def overlap(shared, private, is_row):
-    """How far the subspaces are from orthogonal (eq. 8 and 9): of each modality's shared and private vectors, and of
-    the private ones of each pair of modalities, the mean square of the entries of `firstᵀ second`, summed up. The rows
-    of these matrices are vectors less their mean over the batch, of length 1.
+    """How far the subspaces are from orthogonal ("Difference Loss").
+
+    It is a sum over pairs: the shared and the private vectors of each modality, and the private ones of each two
+    modalities. Of a pair it is the mean square of the entries of `firstᵀ second`. The rows of these matrices are the
+    vectors less their mean over the batch, made of length 1.
 
     Args:
         shared, private: `(batch, modalities, units)` float32.
