@@ -21,7 +21,8 @@ def ways_lines(results: Mapping[str, Any]) -> list[str]:
 
 def cell(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """A number, with its interval where there is one."""
-    return f"{number_text(value)} {interval_text(low, high, 3)}".strip()
+    interval = interval_text(low, high, 3).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{number_text(value)} {interval}".strip()
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -23,6 +23,9 @@ from tools.results.tables import at, table_of
 from tools.study.map import plot_map
 from tools.study.results import Results
 
+#: Columns of a command, which the site shows without a bar to scroll.
+_COMMAND = 82
+
 #: The mark of figures that may be others by now.
 STALE = "**Stale.** "
 
@@ -88,7 +91,7 @@ def read(path: Path) -> Mapping[str, Any]:
 def _wrapped(command: str) -> str:
     """A command in lines that begin with a flag."""
     parts = command.replace(" --", "\n--").replace(" ", "\0").replace("\n", " ")
-    lines = textwrap.wrap(parts, 108, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(parts, _COMMAND, break_long_words=False, break_on_hyphens=False)
     return " \\\n    ".join(lines).replace("\0", " ")
 
 

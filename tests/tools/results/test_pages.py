@@ -108,10 +108,15 @@ def test_a_table_stands_below_its_comment(results, comment, expected):
     for path in results.glob("*.json"):
         path.rename(results / "results" / path.name)
     once = with_results(page, results, results / "results")
-    assert once.splitlines() == [line.replace("~", MINUS) for line in written]
+    assert once.splitlines() == [_spaced(line) for line in written]
     assert with_results(once, results, results / "results") == once
     stale = once.replace("*Commit", f"{STALE}*Commit")
     assert with_results(stale, results, results / "results") == once
+
+
+def _spaced(line):
+    """A line with the signs of numbers, and intervals that do not break."""
+    return re.sub(r"(\[[^]]*), ", "\\1,\N{NO-BREAK SPACE}", line.replace("~", MINUS))
 
 
 @pytest.mark.once
