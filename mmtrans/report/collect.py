@@ -35,12 +35,16 @@ class Course:
         seed: its seed.
         phases: its phases; of one that an earlier version made without their files, they have no end.
         histories: phase → valid loss of each epoch.
+        parameters: numbers in the weights of its last phase's model; 0 where an earlier version trained it.
+        speed: segments a second in that phase, the median over its epochs; `None` where it has none.
     """
 
     path: Path
     seed: int
     phases: tuple[PhaseLine, ...]
     histories: dict[str, list[float]]
+    parameters: int = 0
+    speed: float | None = None
 
     @property
     def ending(self) -> str:
@@ -243,13 +247,16 @@ def _read_run(directory: Path, description: GridDescription) -> _Run | None:
 
 
 def _course(directory: Path, config: Config, manifest_hash: str) -> Course:
-    histories = {}
+    histories, parameters, speed = {}, 0, None
     for phase in phases_of(config, manifest_hash):
         status = read_phase_file(directory / "phases" / phase.name)
         if status is not None and status.outcome is not None:
-            histories[phase.title] = [row["valid_loss"] for row in status.outcome.history]
+            history = status.outcome.history
+            histories[phase.title] = [row["valid_loss"] for row in history]
+            parameters = status.outcome.parameters
+            speed = float(np.median([row["segments_per_second"] for row in history])) if history else None
     phases = read_phases(directory, config, manifest_hash)
-    return Course(directory, config.plan.seed, phases, histories)
+    return Course(directory, config.plan.seed, phases, histories, parameters, speed)
 
 
 def _depends_on_format(config: Config, environment: Environment) -> bool:

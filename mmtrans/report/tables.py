@@ -13,6 +13,7 @@ from mmtrans.recipe import LETTER_OF, parse
 from mmtrans.report.collect import CollectedGrid
 from mmtrans.report.compare import QUALITIES, Comparison, Results, Row
 from mmtrans.report.numbers import NONE, interval_text, number_text, p_value_text, spread_text
+from mmtrans.report.rivals import rivals_table
 from mmtrans.report.run_tables import failures_table, provenance_table, runs_table, training_table
 from mmtrans.report.table import Table
 
@@ -60,6 +61,7 @@ def make_tables(grid: CollectedGrid, results: Results, out_dir: Path) -> list[Ta
         _measured_table(results),
         _comparison_table(results),
         _fusions_table(results),
+        rivals_table(grid),
         _controls_table(results),
         _variants_table(grid, results),
         _quality_table(results),

@@ -27,6 +27,8 @@ class Outcome:
         best_loss: best valid loss; `None` if untrained.
         best_epoch: the epoch that brought it; 0 if untrained.
         history: a row of history.csv for each epoch.
+        parameters: numbers in the weights of its model, those that do not move among them; 0 where an earlier version
+            trained it.
     """
 
     epochs: Count
@@ -36,6 +38,7 @@ class Outcome:
     best_loss: float | None
     best_epoch: Count = 0
     history: list[HistoryRow]
+    parameters: Count = 0
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,8 @@ def train_phase(
             with monitor:
                 progress = fit(objective, data, config, run.phase_dir(phase), monitor, devices, minutes)
     if devices.is_chief:
-        write_status(run, phase, replace(status, outcome=progress.outcome(config.optimisation.epochs)))
+        outcome = progress.outcome(config.optimisation.epochs)
+        write_status(run, phase, replace(status, outcome=replace(outcome, parameters=objective.model.count_params())))
 
 
 def begin_phase(run: Run, phase: Phase, writes: bool) -> PhaseStatus:
