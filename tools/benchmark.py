@@ -42,6 +42,7 @@ MEASUREMENTS = {
     "input": ("benchmark_train", "measure_input", "the input pipeline alone"),
     "columns": ("benchmark_columns", "measure_columns", "training on text 300 and 1452 wide in turns, and its input"),
     "finetune": ("benchmark_finetune", "measure_finetune", "training a text encoder of MiniLM's sizes, all of it"),
+    "fusion": ("benchmark_fusion", "measure_fusion", "training a fusion model (--recipes) of MOSI's three modalities"),
     "decode": ("benchmark_decode", "measure_decode", "beam search, width 10, 512 tokens, 50 steps"),
     "serve": ("benchmark_serve", "measure_serve", "the exported sentiment signature, and how soon it answers"),
     "grid": ("engine.grid", "measure_grid", "the `mmtrans grid` command, beside that of another checkout (--tree)"),
@@ -89,7 +90,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--encoder", metavar="DIR", help="text encoder to tune (default: random weights of MiniLM's sizes)"
     )
-    parser.add_argument("--recipes", metavar="LIST", default=default.recipes, help="recipes of a grid (default: paper)")
+    parser.add_argument(
+        "--recipes", metavar="LIST", default=default.recipes, help="recipes of a grid (default: paper), or one fusion"
+    )
     parser.add_argument("--tree", metavar="DIR", help="alternate a grid with that of another checkout of mmtrans")
     parser.add_argument("--save", metavar="FILE", help="also write the lines there, with what they were measured on")
     parser.add_argument("--profile", metavar="DIR", help="write a TensorBoard trace of a few training steps")
@@ -137,7 +140,7 @@ def lines_of(arguments: argparse.Namespace) -> Iterator[Measurement | Line | Sum
     if comparator is None and options.repeats == 1:
         # Read by libraries when they are loaded, which is not yet.
         os.environ.update(thread_variables(options.threads))
-        if arguments.what in ("train", "columns", "finetune"):
+        if arguments.what in ("train", "columns", "finetune", "fusion"):
             os.environ["TF_NUM_INTRAOP_THREADS"] = str(operation_threads(options.threads, arguments.what == "finetune"))
         yield measure(arguments.what, options)
         return

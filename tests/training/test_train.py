@@ -15,7 +15,7 @@ from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished, read_outcome, read_status
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.prepare import prepare, prepare_phases
-from mmtrans.training.train import HISTORY_FIELDS, begin_phase, make_deterministic, train
+from mmtrans.training.train import HISTORY_FIELDS, begin_phase, build_objective, make_deterministic, train
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 
 
@@ -82,7 +82,7 @@ def undisturbed(tiny, small_dir, tmp_path_factory):
     return train_run(tmp_path_factory.mktemp("runs") / "run", tiny(recipe="T->A", epochs=3), records)
 
 
-def test_a_run_leaves_its_history_and_the_state_of_each_phase(undisturbed):
+def test_a_run_leaves_its_history_and_the_state_of_each_phase(undisturbed, small):
     rows = history_of(undisturbed)
     assert [(row["phase"], row["epoch"]) for row in rows] == [
         (phase, str(epoch)) for phase in ("1-translation-T_to_A", "2-sentiment-T_to_A") for epoch in (1, 2, 3)
@@ -94,7 +94,8 @@ def test_a_run_leaves_its_history_and_the_state_of_each_phase(undisturbed):
         status = read_status(undisturbed, phase)
         assert (status.key, status.outcome.stopped_by, status.outcome.epoch) == (phase.key, "epochs", 3)
         stored = json.loads((undisturbed.phase_dir(phase) / "phase.json").read_text())
-        fields = ["epochs", "stopped_by", "epoch", "step", "best_loss", "best_epoch", "history"]
+        assert status.outcome.parameters == build_objective(undisturbed, phase, small).model.count_params() > 0
+        fields = ["epochs", "stopped_by", "epoch", "step", "best_loss", "best_epoch", "history", "parameters"]
         assert list(stored) == ["kind", "recipe", "key", "inherited", "finished", *fields]
         assert (stored["kind"], stored["recipe"], stored["finished"]) == (phase.kind, str(phase.recipe), True)
         assert is_finished(undisturbed, phase)
