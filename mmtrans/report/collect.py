@@ -254,7 +254,8 @@ def _course(directory: Path, config: Config, manifest_hash: str) -> Course:
             history = status.outcome.history
             histories[phase.title] = [row["valid_loss"] for row in history]
             parameters = status.outcome.parameters
-            speed = float(np.median([row["segments_per_second"] for row in history])) if history else None
+            speeds = [row["segments_per_second"] for row in history if "segments_per_second" in row]
+            speed = float(np.median(speeds)) if speeds else None
     phases = read_phases(directory, config, manifest_hash)
     return Course(directory, config.plan.seed, phases, histories, parameters, speed)
 

@@ -50,6 +50,17 @@ KEYS = {
         "parameters",
         "loss",
     },
+    "fusion": {
+        "segments_per_s",
+        "segments_per_s_low",
+        "segments_per_s_high",
+        "epoch_s",
+        "epoch_cpu_s",
+        "first_epoch_s",
+        "steps",
+        "parameters",
+        "loss",
+    },
     "convert": {"wall_s", "cpu_s", "segments", "segments_per_s", "frames", "read_s", "read_segments_per_s"},
     "decode": {
         "beam_tokens_per_s",
@@ -127,6 +138,12 @@ def test_start(capsys):
 
 def test_input_takes_the_short_batch_along(capsys):
     assert measure(capsys, "input", "--batch-size", "16")["steps"] == 3
+
+
+@pytest.mark.slow
+def test_a_fusion_is_trained_with_its_default_sizes(capsys):
+    results = measure(capsys, "fusion", "--recipes", "late(T,A,V)")
+    assert results["parameters"] == sum(4 * 64 * (width + 64 + 1) for width in (300, 74, 47)) + 3 * 64 + 1
 
 
 @pytest.mark.slow
