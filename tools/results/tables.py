@@ -7,7 +7,7 @@ from typing import Any
 
 from mmtrans.evaluation.metrics import METRICS
 from tools.figures.ways import SHOWN, cell, markdown_table, ways_lines
-from tools.study.results import table_lines
+from tools.study.results import Cell, World, clear_sign, table_lines
 
 #: Figures of a translation → their headings.
 _TRANSLATION = {
@@ -23,10 +23,13 @@ def table_of(content: Mapping[str, Any], asked: Sequence[str]) -> list[str]:
 
     Args:
         content: what the file holds.
-        asked: of `runs` the split and its metrics, of `lines` the figures, of `worlds` the world; else empty.
+        asked: of `runs` the split and its metrics, of `lines` the figures, of `worlds` the world, or nothing for a row
+            a recipe and a column a world; else empty.
     """
     if "ways" in content:
         return ways_lines(content)
+    if "worlds" in content and not asked:
+        return list(_world_lines(content["worlds"]))
     if "worlds" in content:
         return list(table_lines(content["worlds"][asked[0]], content["against"]))
     if "ensembles" in content:
@@ -41,6 +44,23 @@ def at(content: Any, path: str) -> Any:
     for key in path.split("/"):
         content = content[int(key)] if isinstance(content, list) else content[key]
     return content
+
+
+def _world_lines(worlds: Mapping[str, World]) -> Iterator[str]:
+    """MAE of each row in each world, bold where it is below that of the row which all are held against, by an interval
+    clear of zero. The last rows are what readers can reach."""
+    rows: dict[str, list[str]] = {}
+    for place, world in enumerate(worlds.values()):
+        readers = {f"*ceiling: {reader}*": cell(value) for reader, value in world.get("ceilings", {}).items()}
+        for name, text in [*((each["row"], _error(each)) for each in world["cells"]), *readers.items()]:
+            rows.setdefault(name, [""] * len(worlds))[place] = text
+    yield from markdown_table(["MAE", *worlds], ([name, *texts] for name, texts in rows.items()))
+
+
+def _error(found: Cell) -> str:
+    mae, difference = found["mae"], found["difference"]
+    text = cell(mae["value"], mae["low"], mae["high"])
+    return f"**{text}**" if difference is not None and clear_sign(difference) < 0 else text
 
 
 def _ensemble_lines(ensembles: Mapping[str, Any]) -> Iterator[str]:

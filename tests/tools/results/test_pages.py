@@ -8,6 +8,7 @@ import pytest
 from mmtrans.report.numbers import MINUS
 from tools.figures.provenance import ROOT
 from tools.results.pages import STALE, draw_maps, pages, read, with_results
+from tools.results.tables import table_of
 
 #: What a file of figures says of itself.
 ORIGIN = {"command": "python -m tools.x --way 'a b'", "commit": "0000000", "date": "2026-11-27T01:00:00+00:00"}
@@ -146,3 +147,25 @@ def test_maps_that_pages_show_are_drawn_of_their_files(tmp_path):
     assert all(f">{text}</text>" in drawn for text in ("loud", f"{MINUS}.125", "2 %"))
     draw_maps(tmp_path)
     assert (docs / "pictures" / "shown.svg").read_text() == drawn
+
+
+def study_cell(row, value, difference=None):
+    found = None if difference is None else dict(zip(("value", "low", "high"), difference, strict=True))
+    return {"row": row, "mae": {"value": value, "low": value - 0.1, "high": value + 0.1}, "difference": found}
+
+
+def test_worlds_stand_side_by_side_with_what_can_be_reached():
+    worlds = {
+        "sum": {"cells": [study_cell("late(T,A)", 0.5), study_cell("tfn(T,A)", 0.6, (0.1, 0.0, 0.2))]},
+        "product": {
+            "cells": [study_cell("tfn(T,A)", 0.4, (-0.7, -0.8, -0.6)), study_cell("late(T,A)", 1.1)],
+            "ceilings": {"best": 0.3},
+        },
+    }
+    assert table_of({"worlds": worlds, "against": "late(T,A)"}, []) == [
+        "| MAE | sum | product |",
+        "|---|---|---|",
+        "| late(T,A) | .500 [.400, .600] | 1.100 [1.000, 1.200] |",
+        "| tfn(T,A) | .600 [.500, .700] | **.400 [.300, .500]** |",
+        "| *ceiling: best* |  | .300 |",
+    ]
