@@ -35,6 +35,7 @@ FUSIONS = {
     "mfn": "Zadeh et al. 2018a, memory fusion",
     "marn": "Zadeh et al. 2018b, multi-attention recurrence",
     "mvlstm": "Rajagopalan et al. 2016, multi-view LSTM",
+    "gme": "Chen et al. 2017, gated multimodal embedding with temporal attention",
 }
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}

@@ -1,9 +1,11 @@
-"""Memory that gates keep and write (Zadeh et al. 2018a)."""
+"""Gates that keep and write a memory (Zadeh et al. 2018a), or let steps pass (Chen et al. 2017)."""
 
 from __future__ import annotations
 
 import keras
 import tensorflow as tf
+
+from mmtrans.layers.dropout import named_seed
 
 
 @keras.saving.register_keras_serializable("mmtrans")
@@ -59,3 +61,44 @@ class GatedMemory(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, _, units = input_shape[0]
         return (batch, units)
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class StraightThroughGate(keras.layers.Layer):
+    """Lets a step pass or makes it zero; its gradient is that of a gate as far open as the step is likely to pass.
+
+    In training a step passes with the probability `sigmoid(logit)`, elsewhere where that is over a half (Bengio,
+    Léonard, Courville 2013: the straight-through estimator).
+
+    Args:
+        seed_name: what tells this gate's draws from those of others; stable when a model is rebuilt.
+
+    Call arguments:
+        inputs: `[sequence (batch, steps, dim), logit (batch, steps, 1)]` float32.
+        training: whether to draw. Needs `random_step` around it.
+
+    Returns:
+        the shape of the sequence.
+
+    Example:
+        >>> gate = StraightThroughGate("gate")
+        >>> gate([tf.constant([[[2.0], [3.0]]]), tf.constant([[[-1.0], [1.0]]])]).numpy().ravel().tolist()
+        [0.0, 3.0]
+    """
+
+    def __init__(self, seed_name, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_name = seed_name
+
+    def call(self, inputs, training=False):
+        sequence, logit = inputs
+        likely = tf.sigmoid(logit)
+        bar = tf.random.stateless_uniform(tf.shape(likely), named_seed(self.seed_name)) if training else 0.5
+        is_open = tf.cast(likely > bar, likely.dtype)
+        return sequence * (is_open + likely - tf.stop_gradient(likely))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "seed_name": self.seed_name}

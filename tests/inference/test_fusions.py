@@ -12,7 +12,7 @@ SIZES = {"regressor_units": 4, "fusion_units": 4, "fused_units": 3, "fusion_head
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["mfn", "marn", "mvlstm"])
+@pytest.mark.parametrize("method", ["mfn", "marn", "mvlstm", "gme"])
 def test_an_export_scores_as_the_run_does(small_dir, tiny, tmp_path, method):
     run = finished_run(tmp_path / "run", tiny(recipe=f"{method}(A,T)", **SIZES), small_records(small_dir))
     export(run, tmp_path / "export")

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.layers.dropout import random_step
-from mmtrans.layers.gated import GatedMemory, WithStepBefore
+from mmtrans.layers.gated import GatedMemory, StraightThroughGate, WithStepBefore
 from mmtrans.layers.multiattention import MultiAttentionLSTM
 from mmtrans.layers.multiview import MultiViewLSTM
 from mmtrans.models.regressor import build_regressor
@@ -288,7 +288,69 @@ def test_a_topology_says_whether_modalities_read_each_other(topology):
     assert moved[1, 4:].all() == moved[1, 4:].any() == (topology != "view-specific")
 
 
-@pytest.mark.parametrize("method", ["mfn", "marn", "mvlstm"])
+@pytest.mark.once
+def test_a_gate_draws_in_training_and_takes_what_is_likelier_elsewhere():
+    gate, logit = StraightThroughGate("gate"), np.array([-3.0, -0.5, 0.5, 3.0], np.float32)
+    sequence = np.array([1.0, 2.0, -3.0, 4.0], np.float32)
+    inputs = [np.tile(values[:, None], (5000, 1, 1)) for values in (sequence, logit)]
+    np.testing.assert_array_equal(gate(inputs)[7, :, 0], [0.0, 0.0, -3.0, 4.0])
+    with random_step([0, 1]):
+        is_open = gate(inputs, training=True).numpy()[:, :, 0] / sequence
+    np.testing.assert_allclose(is_open, is_open.round(), atol=1e-6)
+    np.testing.assert_allclose(is_open.mean(0), sigmoid(logit), atol=0.03)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("training", [False, True])
+def test_the_gradient_of_a_gate_is_that_of_its_probability(training):
+    rng = np.random.default_rng(0)
+    sequence, factor = rng.normal(size=(2, 2, 5, 3)).astype(np.float32)
+    logit = tf.constant(rng.normal(size=(2, 5, 1)), tf.float32)
+    with tf.GradientTape() as tape, random_step([0, 1]):
+        tape.watch(logit)
+        total = tf.reduce_sum(StraightThroughGate("gate")([sequence, logit], training=training) * factor)
+    slope = sigmoid(logit.numpy()) * (1 - sigmoid(logit.numpy()))
+    expected = (sequence * factor).sum(-1, keepdims=True) * slope
+    np.testing.assert_allclose(tape.gradient(total, logit), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("letters", ["V,T,A", "T"])
+def test_gated_embedding_equals_loops_over_rows_and_steps(letters):
+    """Of words alone nothing is gated."""
+    recipe = f"gme({letters})"
+    model = make_regressor(recipe, bidirectional=False, **SIZES)
+    layers, found, gates = layers_of(model), model(make_inputs(recipe)), []
+    (cell,) = (layer.cell for layer in layers["gated_lstm"].recurrent)
+    kernel, recurrent_kernel, bias = (weight.numpy() for weight in cell.weights)
+    for row, length in enumerate(LENGTH):
+        outputs, cells, kept = np.zeros(4), np.zeros(4), []
+        for t in range(length):
+            read = []
+            for name, stream in zip(parse(recipe).modalities, streams_of(recipe), strict=True):
+                is_open = True
+                if name != "text":
+                    hidden = np.maximum(through(layers[f"{name}_controller_hidden"], stream[row, t]), 0.0)
+                    is_open = bool(through(layers[f"{name}_controller"], hidden)[0] > 0)
+                    gates.append(is_open)
+                read.append(stream[row, t] * is_open)
+            outputs, cells = lstm_step(np.concatenate(read) @ kernel + outputs @ recurrent_kernel + bias, cells)
+            kept.append(outputs)
+        weights = softmax(np.array(kept) @ layers["temporal_attention"].get_weights()[0][:, 0])
+        np.testing.assert_allclose(found["attention_weights"][row, :length], weights, atol=1e-5)
+        fused = np.maximum(through(layers["attended_dense"], weights @ np.array(kept)), 0.0)
+        np.testing.assert_allclose(found["score"][row], through(layers["linear"], fused)[0], rtol=1e-4, atol=1e-5)
+    assert set(gates) == ({True, False} if len(letters) > 1 else set())
+
+
+@pytest.mark.once
+def test_gated_embedding_has_as_many_parameters_as_the_paper_says():
+    model = build_regressor(parse("gme(T,A,V)"), Config(bidirectional=False, **SIZES), STATISTICS)
+    controllers = sum(dense(DIMS[name], 3) + dense(3, 1) for name in ("audio", "video"))
+    lstm = 4 * dense(sum(DIMS.values()) + 4, 4)
+    assert model.count_params() == controllers + lstm + 4 + dense(4, 5) + dense(5, 1)
+
+
+@pytest.mark.parametrize("method", ["mfn", "marn", "mvlstm", "gme"])
 def test_every_weight_learns(method):
     """One step back reaches every weight, inside a graph as training has it."""
     model, inputs = make_regressor(f"{method}(T,A,V)", **SIZES), make_inputs(f"{method}(T,A,V)")

@@ -13,6 +13,7 @@ from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.pieces import Columns
 from mmtrans.models.losses import Term
+from mmtrans.models.rivals.gme import gated_embedding
 from mmtrans.models.rivals.late import late_fusion
 from mmtrans.models.rivals.lmf import low_rank_fusion
 from mmtrans.models.rivals.marn import multi_attention_recurrence
@@ -27,8 +28,8 @@ from mmtrans.recipe import Fusion
 #: What a fusion adds to the features that it has read: a vector, and weights over the steps.
 FUSED, WEIGHTS = "fused", "attention_weights"
 
-#: Method → builds its layers, from the modalities' streams up to that vector; where the method has losses of its own, a
-#: dict of it, `FUSED`, and of what they read.
+#: Method → builds its layers, from the modalities' streams up to that vector; where the method has losses or
+#: weights over the steps of its own, a dict of it, `FUSED`, and of these and what they read.
 METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "tfn": tensor_fusion,
     "lmf": low_rank_fusion,
@@ -37,6 +38,7 @@ METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "mfn": memory_fusion,
     "marn": multi_attention_recurrence,
     "mvlstm": multi_view_lstm,
+    "gme": gated_embedding,
     "late": late_fusion,
 }
 
@@ -49,8 +51,8 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
 
     Returns:
         `{source, source_length}` → `{"memory": (batch, steps, dim), "fused": (batch, width), "attention_weights":
-        (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. No
-        method has one weight a step, so these are equal at valid steps. What the method's own losses read stands
+        (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. Of a
+        method without one weight a step, these are equal at valid steps. What the method's own losses read stands
         beside these.
     """
     inputs = {
@@ -64,8 +66,9 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
     }
     read = METHODS[recipe.method](streams, mask, config)
     fused = read if isinstance(read, dict) else {FUSED: read}
-    _, weights = MeanPooling(name="equal_weights")(memory, source_mask=mask)
-    return keras.Model(inputs, {"memory": memory, WEIGHTS: weights, **fused}, name="fusion")
+    if WEIGHTS not in fused:
+        _, fused[WEIGHTS] = MeanPooling(name="equal_weights")(memory, source_mask=mask)
+    return keras.Model(inputs, {"memory": memory, **fused}, name="fusion")
 
 
 def _blocks(recipe: Fusion, statistics: Statistics, dim: int) -> dict[str, tuple[int, int]]:
