@@ -81,9 +81,11 @@ class StraightThroughGate(keras.layers.Layer):
         the shape of the sequence.
 
     Example:
+        ```pycon
         >>> gate = StraightThroughGate("gate")
         >>> gate([tf.constant([[[2.0], [3.0]]]), tf.constant([[[-1.0], [1.0]]])]).numpy().ravel().tolist()
         [0.0, 3.0]
+        ```
     """
 
     def __init__(self, seed_name, **kwargs):

@@ -31,9 +31,11 @@ class MultiAttentionLSTM(keras.layers.Layer):
         `(batch, steps, all units + code_units)`: the outputs, view after view, and the code.
 
     Example:
+        ```pycon
         >>> layer = MultiAttentionLSTM(units=[3, 4], reduced_units=2, code_units=5, num_attentions=2)
         >>> layer([tf.ones([2, 6, 8]), tf.ones([2, 6, 9])]).shape.as_list()
         [2, 6, 12]
+        ```
     """
 
     def __init__(self, units, reduced_units, code_units, num_attentions, **kwargs):
