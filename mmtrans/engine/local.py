@@ -21,6 +21,9 @@ _CONFIG = {
     # A worker is given its next task when it is free: else those in its queue would be counted as killing it too.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.worker.profile.enabled": False,
+    # A cluster looks so long after a worker's process ended whether it is back. One that is on its way just then, as on
+    # a busy machine, or as it gives way to the next, would be taken for lost, and its nanny closed for good.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.nanny.pre-spawn-environ": {"DASK_LOGGING__DISTRIBUTED": "critical"},
 }
 

@@ -1,7 +1,9 @@
 import os
 import random
+import time
 from dataclasses import replace
 
+import dask.config
 import pytest
 
 from mmtrans.engine.opening import opened
@@ -57,6 +59,17 @@ def test_a_worker_that_dies_has_its_task_done_by_another(work, capfd):
     assert [outcomes[task].reason for task in ("kill-once", "child")] == [None, None]
     assert work.done() == ["kill-once", "kill-once", "child"]
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_that_is_on_its_way_back_is_not_taken_for_lost(work):
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}), opened(TWO, work, quiet=True) as engine:
+        engine.submit("kill-once", "1")
+        (outcome,) = engine.outcomes()
+        assert outcome.reason is None
+        deadline = time.monotonic() + 60
+        while engine.slots < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert engine.slots == 2
 
 
 def test_a_task_of_which_workers_die_fails(work, capfd):
