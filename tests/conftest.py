@@ -8,7 +8,7 @@ import os
 # Before TensorFlow starts, here and in what tests start: threads that share a sum decide its last bits, and the workers
 # of a parallel run share the cores.
 os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-# On a GPU: products keep all bits of float32, as oracles have them, and workers and the commands that they start share it.
+# On a GPU products keep all bits of float32, as oracles have them. Workers, and commands that they start, share it.
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
 os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
 

@@ -99,12 +99,10 @@ class Stacked(keras.layers.Layer):
         `(batch, vectors, width)` float32.
 
     Example:
-
-    ```pycon
-    >>> Stacked()([tf.ones([2, 3]), tf.zeros([2, 3])]).shape.as_list()
-    [2, 2, 3]
-
-    ```
+        ```pycon
+        >>> Stacked()([tf.ones([2, 3]), tf.zeros([2, 3])]).shape.as_list()
+        [2, 2, 3]
+        ```
     """
 
     def call(self, inputs):
