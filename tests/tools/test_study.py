@@ -10,14 +10,16 @@ import yaml
 
 from mmtrans.config import Config
 from mmtrans.grid.recipes import read_recipes
-from mmtrans.grid.variants import config_of, parse_variants, rows_of
+from mmtrans.grid.variants import Variant, config_of, parse_variants, rows_of
+from mmtrans.report.collect import CollectedGrid, Trained
 from mmtrans.report.numbers import MINUS
 from mmtrans.synthetic.dependencies import DEPENDENCIES
+from tfrecords.schema import LabelScale
 from tools.study.__main__ import main
 from tools.study.commands import commands_for
 from tools.study.definition import read_study
 from tools.study.map import plot_map
-from tools.study.results import findings, mean_ranks, to_markdown
+from tools.study.results import findings, mean_ranks, to_markdown, world_results
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "translation_pays.yaml"
 
@@ -166,6 +168,27 @@ def test_ranks_are_of_the_errors_on_valid_of_rows_that_are_everywhere():
     assert found == pytest.approx({"T->A": 5 / 3, "joint": 5 / 3, "T": 7 / 3})
     assert list(found)[-1] == "T"
     assert ", T 2.3." in to_markdown({"against": "T", "worlds": worlds})
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have():
+    videos = tuple(f"v{number // 2}" for number in range(30))
+    ids, labels = tuple(f"{video}[{number}]" for number, video in enumerate(videos)), np.zeros(30)
+
+    def trained(recipe, errors):
+        predictions = np.array([np.full(30, error) for error in errors.values()])
+        return Trained(Variant(recipe), tuple(errors), ids, videos, labels, predictions, (), (), ())
+
+    rows = [trained("T", {0: 0.25, 1: 0.5, 2: 1.0}), trained("T->A", {1: 0.75, 2: 0.5}), trained("A->T", {2: 0.75})]
+    scale, description = LabelScale("sentiment", -3.0, 3.0, 0.0), {"metric_split": "test"}
+    grid = CollectedGrid(Path(), description, scale, (), {row.variant: row for row in rows}, {}, ())
+    world = world_results(grid, "T")
+    found = {cell["row"]: cell["difference"] for cell in world["cells"]}
+    assert found["T->A"]["value"] == pytest.approx(0.625 - 0.75)
+    assert found["T->A"]["low"] < found["T->A"]["value"] < found["T->A"]["high"]
+    assert found["A->T"] == estimated(pytest.approx(0.75 - 1.0))
+    table = to_markdown({"against": "T", "worlds": {"w": world}})
+    assert "| A->T | .750 [.750, .750], 1 of 3 seeds | " in table
+    assert "| T | .583 " in table
 
 
 def test_the_map_is_drawn_where_cells_are_missing(tmp_path):

@@ -37,7 +37,8 @@ class Cell(_Ranked):
     """A row with some share of the train labels.
 
     `train_labels` and `valid_labels` are the most that a run of it has seen. `difference` is that of the MAE to the row
-    that all are held against, negative where this row is better; `None` for that row itself.
+    that all are held against, of the seeds that both have, negative where this row is better; of one seed it has no
+    interval. It is `None` for that row itself.
     """
 
     row: str
@@ -96,8 +97,12 @@ def _cell(title: str, trained: Trained, grid: CollectedGrid, against: str) -> Ce
     share, difference = trained.variant.label_fraction, None
     beside = grid.trained.get(Variant(against, label_fraction=share))
     if beside is not None and beside is not trained:
-        found = compare_runs(trained, beside).difference
-        difference = Estimated(value=found.mean, low=found.low, high=found.high)
+        # A seed draws the labels that are left, so rows that have not finished the same seeds are no fair pair.
+        common = set(trained.seeds) & set(beside.seeds)
+        if common:
+            found = compare_runs(_of_seeds(trained, common), _of_seeds(beside, common)).difference
+            low, high = (found.low, found.high) if len(common) > 1 else (None, None)
+            difference = Estimated(value=found.mean, low=low, high=high)
     intervals = seed_intervals(trained.predictions, trained.labels, trained.videos, grid.scale)
     low, high = intervals["mae"]
     return {
@@ -112,10 +117,16 @@ def _cell(title: str, trained: Trained, grid: CollectedGrid, against: str) -> Ce
     }
 
 
+def _of_seeds(trained: Trained, seeds: set[int]) -> Trained:
+    """The runs of some of the seeds."""
+    rows = [row for row, seed in enumerate(trained.seeds) if seed in seeds]
+    return replace(trained, seeds=tuple(sorted(seeds)), predictions=trained.predictions[rows])
+
+
 def _valid_mae(trained: Trained) -> float | None:
     found = [read_split(course.path / "metrics.json", "valid", Evaluated) for course in trained.courses]
     errors = [metrics["mae"] for metrics in found if metrics is not None and metrics["mae"] is not None]
-    return float(np.mean(errors)) if len(errors) == len(found) else None
+    return float(np.mean(errors)) if errors and len(errors) == len(found) else None
 
 
 def _most(labels: tuple[dict[str, Labels], ...], split: str) -> int:
@@ -212,6 +223,7 @@ def table_lines(world: World, against: str) -> Iterator[str]:
     """The table of a world, in Markdown: a row a line, a share of the labels two columns."""
     shares = sorted({cell["label_fraction"] for cell in world["cells"]})
     cells = {(cell["row"], cell["label_fraction"]): cell for cell in world["cells"]}
+    most = max(cell["seeds"] for cell in world["cells"])
     head = [""]
     for share in shares:
         seen = [cell for cell in cells.values() if cell["label_fraction"] == share]
@@ -223,7 +235,11 @@ def table_lines(world: World, against: str) -> Iterator[str]:
         texts = [row]
         for share in shares:
             cell = cells.get((row, share))
-            texts += ["", ""] if cell is None else [_text(cell["mae"]), _text(cell["difference"])]
+            if cell is None:
+                texts += ["", ""]
+                continue
+            missing = f", {cell['seeds']} of {most} seeds" if cell["seeds"] < most else ""
+            texts += [_text(cell["mae"]) + missing, _text(cell["difference"])]
         yield "| " + " | ".join(texts) + " |"
 
 
