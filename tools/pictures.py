@@ -15,7 +15,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 
 #: The window that is taken, in pixels.
-WINDOW = {"width": 1280, "height": 800}
+WIDTH, HEIGHT = 1280, 800
 
 
 def explorer_page(folder: Path) -> Path:
@@ -27,8 +27,8 @@ def explorer_page(folder: Path) -> Path:
     api.synthesize("corpus", videos=16)
     records = api.convert("corpus", "records")
     words = api.fit(records, recipe="T", run="words", epochs=12, quiet=True)
-    small = {"units": 32, "decoder_units": 32, "attention_units": 32}
-    translation = api.fit(records, recipe="T->A", run="translation", epochs=12, quiet=True, **small)
+    small = api.Config(recipe="T->A", epochs=12, units=32, decoder_units=32, attention_units=32)
+    translation = api.fit(records, config=small, run="translation", quiet=True)
     return translation.explore(words, out=folder / "explorer.html").path
 
 
@@ -46,7 +46,7 @@ def take(page: Path, picture: Path) -> None:
     with sync_playwright() as playwright:
         # Chromium has no sandbox for root, who works in containers.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page(viewport=WINDOW)
+        opened = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         opened.goto(page.as_uri())
         opened.wait_for_selector("#chart-line svg")
         opened.screenshot(path=picture)
