@@ -12,10 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 
 #: The window that is taken, in pixels.
-WIDTH, HEIGHT = 1280, 800
+WIDTH, HEIGHT = 1280, 1000
 
 
 def explorer_page(folder: Path) -> Path:
@@ -33,7 +33,7 @@ def explorer_page(folder: Path) -> Path:
 
 
 def take(page: Path, picture: Path) -> None:
-    """Takes a picture of a page of the explorer, once its charts are drawn.
+    """Takes a picture of a page of the explorer from its charts on, once they are drawn.
 
     Raises:
         FileNotFoundError: there is no chromium on PATH.
@@ -49,6 +49,7 @@ def take(page: Path, picture: Path) -> None:
         opened = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         opened.goto(page.as_uri())
         opened.wait_for_selector("#chart-line svg")
+        opened.get_by_role("heading", name="All together").evaluate("heading => heading.scrollIntoView()")
         opened.screenshot(path=picture)
         browser.close()
 
