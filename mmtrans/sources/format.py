@@ -104,6 +104,7 @@ class Format:
         name: name of the format for `mmtrans convert --format`.
         needs: what the format is read from, with its article and without a full stop.
         takes: those of `OWN_OPTIONS` that the format takes.
+        leaves_glove: whether the door gives the words their vectors of `glove`, and not the reader.
         recognise: `recognise(seen)` tells whether a source is of this format.
         open: `open(path, options, content)` opens it; `content` is what its pickle holds where it has been unpickled to
             recognise it, else `None`.
@@ -112,6 +113,7 @@ class Format:
     name: str
     needs: str
     takes: tuple[str, ...] = ()
+    leaves_glove: bool = False
     recognise: Callable[[Seen], bool]
     open: Callable[[Path, SourceOptions, object], Corpus]
 

@@ -13,11 +13,12 @@ from mmtrans.sources.columns import select_columns
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.csd.format import FORMAT as CSD
 from mmtrans.sources.format import NO_CACHE, OWN_OPTIONS, Format, SourceOptions
-from mmtrans.sources.labels import Labels, stated_scale
+from mmtrans.sources.labels import ANY_LABEL, Labels, stated_scale
 from mmtrans.sources.misa.format import FORMAT as MISA
 from mmtrans.sources.neutral.format import FORMAT as NEUTRAL
 from mmtrans.sources.padded.format import MFN, PICKLES
 from mmtrans.sources.seen import Seen, look
+from mmtrans.sources.text.lookup import look_up_words
 from mmtrans.system.user_files import check_file
 
 #: Every format; a new one is a line here.
@@ -77,6 +78,9 @@ def open_source(path: Path, name: str, options: SourceOptions) -> Corpus:
         from mmtrans.sources.text.encoding import encode_words
 
         corpus = encode_words(corpus, options)
+    elif options.glove is not None and format.leaves_glove:
+        # Words that are scored may all be unknown.
+        corpus = look_up_words(corpus, options.glove, strict=options.label != ANY_LABEL)
     elif options.glove is not None and not corpus.takes_glove:
         vectors, reason = str(options.glove), OWN_OPTIONS["glove"]
         corpus.noted.append(note(Noted.VECTORS_NOT_TAKEN, vectors=vectors, format=format.name, reason=reason))

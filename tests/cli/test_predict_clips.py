@@ -11,6 +11,8 @@ from mmtrans.cli.main import main
 from mmtrans.clip import predict_clip, settings_of
 from mmtrans.clips.models import ALIGNER, check_models
 from mmtrans.clips.settings import ExtractSettings
+from mmtrans.text import predict_text
+from tests.cli.spoken import make_spoken
 from tests.clips.signals import SPEECH, chirp, noise, write_wav
 from tests.clips.test_recognise import MODEL, needs_model
 from tests.words.tiny import make_tiny_encoder
@@ -84,6 +86,18 @@ def test_a_clip_has_a_score_as_its_corpus_has(run, tmp_path, capsys):
     assert (spoken.id, spoken.start, spoken.end) == ("loved[0]", 0.0, pytest.approx(6.08))
     assert spoken.score == pytest.approx(float(row["score"]), rel=1e-6)
     assert " ".join(spoken.words) == row["words"]
+
+
+@pytest.mark.slow
+def test_words_that_had_their_vectors_of_a_file_alone_have_them_of_it_again(tmp_path):
+    spoken = make_spoken(tmp_path / "spoken", with_encoder=False)
+    (by_api,) = predict_clip(spoken.run, SPEECH / "loved.ogg", glove=spoken.glove)
+    flags = ["--glove", str(spoken.glove), "--out", str(tmp_path / "rows.csv")]
+    assert main(["predict", str(spoken.run), str(SPEECH / "loved.ogg"), *flags]) == 0
+    (row,) = rows_of(tmp_path / "rows.csv")
+    (by_text,) = predict_text(spoken.run, [" ".join(by_api.words)], glove=spoken.glove)
+    assert by_api.score == pytest.approx(by_text.score, rel=1e-6)
+    assert float(row["score"]) == pytest.approx(by_text.score, rel=1e-6)
 
 
 @pytest.mark.slow

@@ -24,13 +24,14 @@ def _recognise(seen: Seen) -> bool:
 
 
 def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
-    return open_neutral(path, vectors_from=options.gives_vectors if options.text_encoder is not None else None)
+    return open_neutral(path, vectors_from=options.gives_vectors)
 
 
 FORMAT = Format(
     name="neutral",
     needs="a folder with segments.csv and .npz files",
-    takes=("text_encoder",),
+    takes=("glove", "text_encoder"),
+    leaves_glove=True,
     recognise=_recognise,
     open=_open,
 )

@@ -81,8 +81,13 @@ def look_up_words(corpus: Corpus, glove: str | Path, *, strict: bool = True) -> 
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file has none of the words, or is damaged.
+        ValueError: there are no words; the file has none of them, or is damaged.
     """
+    if strict and not corpus.vocabulary:
+        raise ValueError(
+            f"There are no words for the vectors. Expected a source with words. "
+            f"Received: glove={glove} ({corpus.files[0]}, {corpus.format}). Give the transcripts, or leave --glove out."
+        )
     vectors = WordVectors.open(glove, corpus.vocabulary, Path(corpus.files[0]), strict=strict)
 
     def with_vectors(segments: Iterator[Segment]) -> Iterator[Segment]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmtrans.conversion.convert import convert
+from mmtrans.sources.labels import ANY_LABEL
 from mmtrans.sources.open import open_corpus
 from mmtrans.sources.untrusted.npz import array_shape, open_npz, read_array
 from tfrecords.manifest import DroppedSegment
@@ -90,6 +91,27 @@ def test_words_make_tokens_and_tell_what_is_aligned(tmp_path):
         "audio is unaligned: 1 segments have other numbers of steps than words.",
     ]
     assert [segment.tokens for segment in corpus.read()] == [("it", "was", "good"), ("bad",), ("so", "so")]
+
+
+def test_a_file_of_vectors_gives_words_their_text(tmp_path):
+    table = "id,words\nv[0],it was Good\nv[1],bad\n"
+    arrays = {"text": {"v[0]": _array(3), "v[1]": _array(1)}, "audio": {"v[0]": _array(3), "v[1]": _array(1)}}
+    folder = _folder(tmp_path / "s", table, arrays)
+    glove = tmp_path / "glove.txt"
+    glove.write_text("it 1 0\ngood 2 3\nbad 4 5\n")
+    corpus = open_corpus(folder, glove=glove)
+    first, second = corpus.read()
+    np.testing.assert_array_equal(first.features["text"], [[1, 0], [0, 0], [2, 3]])
+    np.testing.assert_array_equal(second.features["text"], [[4, 5]])
+    assert first.features["audio"].shape == (3, 2)
+    assert f"The text of text.npz is left aside: the words get their vectors from {glove}." in corpus.notes
+    # Where words are scored, none needs to be known.
+    glove.write_text("other 1 0\n")
+    with pytest.raises(ValueError, match="have none of the words"):
+        open_corpus(folder, glove=glove)
+    assert not next(open_corpus(folder, glove=glove, label=ANY_LABEL).read()).features["text"].any()
+    with pytest.raises(ValueError, match=r"There are no words for the vectors\..*Received: glove="):
+        open_corpus(_folder(tmp_path / "mute", "id,label\nv[0],1\n", {"audio": {"v[0]": _array(3)}}), glove=glove)
 
 
 def test_a_segment_of_silence_keeps_what_has_steps_of_its_own(tmp_path):
