@@ -170,7 +170,7 @@ class RegressorConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class FusionConfig(Section):
-    """The sizes of fusion models, such as tfn(T,A,V), and the weights of their own losses."""
+    """Sizes of fusion models, such as tfn(T,A,V), and weights of their losses."""
 
     fusion_units: int = added(
         32,
