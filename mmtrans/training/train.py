@@ -6,6 +6,7 @@ import contextlib
 import csv
 import functools
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -210,7 +211,9 @@ def train_phase(
                 progress = fit(objective, data, config, run.phase_dir(phase), monitor, devices, minutes)
     if devices.is_chief:
         outcome = progress.outcome(config.optimisation.epochs)
-        write_status(run, phase, replace(status, outcome=replace(outcome, parameters=objective.model.count_params())))
+        # A model of several models may never be built as a whole, without which Keras does not count it.
+        parameters = sum(math.prod(weight.shape) for weight in objective.model.weights)
+        write_status(run, phase, replace(status, outcome=replace(outcome, parameters=parameters)))
 
 
 def begin_phase(run: Run, phase: Phase, writes: bool) -> PhaseStatus:
