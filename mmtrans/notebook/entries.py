@@ -158,6 +158,16 @@ def train(
     Raises:
         TypeError: `run` is no opened run, there are no records, or fields are given.
         ValueError, FloatingPointError, KeyboardInterrupt: as of `mmtrans.training.train.train`.
+
+    Example:
+        ```pycon
+        >>> records = api.Records.open("records", splits=("train", "valid"))
+        >>> config = api.Config(recipe="T", epochs=1, regressor_units=4)
+        >>> run = api.Run.open_or_create("own", config, records)
+        >>> api.train(run, records, quiet=True)
+        >>> run.phases[0].title
+        'sentiment T'
+        ```
     """
     if fields or records is None or not isinstance(run, Run):
         received = ", ".join([type(run).__name__, *(f"{name}=…" for name in fields)])
