@@ -96,6 +96,7 @@ def test_what_a_worker_writes_that_was_believed_dead_is_never_read(machines, fol
 
 
 def test_scheduler_and_command_are_killed_at_once_and_the_same_command_does_it(machines, folder, expected):
+    machines.await_living()
     process = start(folder, f"EngineOptions(scheduler={machines.address!r})", "sleep")
     struck(folder)
     machines.scheduler.kill()

@@ -125,6 +125,11 @@ class Machines:
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=PATIENCE)
 
+    def await_living(self):
+        """Waits until every worker whose process lives has joined: one on its way would never miss the scheduler."""
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(sum(worker.poll() is None for worker in self.workers), timeout=PATIENCE)
+
     def worker(self, *arguments, before=(), **environment):
         """Starts a worker of one thread, without a nanny: its process is the one that does tasks."""
         arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", *arguments)
