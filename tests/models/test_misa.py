@@ -71,7 +71,7 @@ def test_the_overlap_is_that_of_shared_and_private_and_of_private_ones():
     shared, private = ([unit_rows(matrix) for matrix in kept(vectors)] for vectors in (SHARED, PRIVATE))
     expected = 0.0
     for first, second in (*zip(shared, private, strict=True), *itertools.combinations(private, 2)):
-        expected += np.linalg.norm(first.T @ second, "fro") ** 2 / UNITS**2
+        expected += np.linalg.norm(first.T @ second) ** 2 / UNITS**2
     assert float(overlap(SHARED, PRIVATE, IS_ROW)) == pytest.approx(expected, rel=1e-4)
 
 
