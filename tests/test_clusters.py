@@ -175,6 +175,7 @@ def test_whatever_ends_a_command_the_same_command_goes_on(cluster, command, undi
         for what in MIDDLE:
             cluster.struck(what)
         if way == "SIGKILL":
+            cluster.machines.await_living()
             cluster.machines.scheduler.kill()
         for process in processes:
             for _ in range(2):

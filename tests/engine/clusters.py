@@ -128,7 +128,11 @@ class Machines:
     def await_living(self):
         """Waits until every worker whose process lives has joined: one on its way would never miss the scheduler."""
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(sum(worker.poll() is None for worker in self.workers), timeout=PATIENCE)
+            # One that was let go may still be ending: it is counted anew each time.
+            wait_until(
+                lambda: len(client.nthreads()) >= sum(worker.poll() is None for worker in self.workers),
+                "the workers to join",
+            )
 
     def worker(self, *arguments, before=(), **environment):
         """Starts a worker of one thread, without a nanny: its process is the one that does tasks."""
