@@ -108,7 +108,8 @@ def fit(
     Args:
         data: the records, or their directory. Test is not read.
         run: directory of the run; by default `runs/<recipe>-<hash>` here, which the same call finds again.
-        preset: a configuration that ships, in place of the default: `paper`. A file overrides it, fields override both.
+        preset: a configuration that ships, in place of the default: `paper` or `best`. A file overrides it, fields
+            override both.
         config: a configuration, or a YAML file of one.
         quiet: show no progress.
         fields: fields of the configuration, named as the flags of `mmtrans train`: `recipe`, `epochs`, `units`, …

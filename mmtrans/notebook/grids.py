@@ -105,7 +105,8 @@ def grid(
         controls: also run each translation untrained, and beside the features that it reads.
         label_fractions: also run everything with these shares of the train labels.
         variants: name → fields in which a variant differs, or a YAML file of them.
-        preset: a configuration that ships, in place of the default: `paper`. A file overrides it, fields override both.
+        preset: a configuration that ships, in place of the default: `paper` or `best`. A file overrides it, fields
+            override both.
         config: what the runs have in common, or a YAML file of it.
         jobs: trainings at a time, in processes. A script that asks for several does so under
             `if __name__ == "__main__":`.

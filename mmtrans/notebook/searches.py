@@ -109,7 +109,8 @@ def tune(
         metric: metric of valid that decides.
         folds_cv: judge by cross-validation over the videos of train and valid with so many folds.
         space: field → what is tried of it, or a YAML file of that; by default what `mmtrans tune --print-space` prints.
-        preset: a configuration that ships, in place of the default: `paper`. A file overrides it, fields override both.
+        preset: a configuration that ships, in place of the default: `paper` or `best`. A file overrides it, fields
+            override both.
         config: what all trials have in common, or a YAML file of it.
         jobs: trainings at a time, in processes; see `api.grid`.
         scheduler: address of a dask cluster in their place.

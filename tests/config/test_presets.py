@@ -31,6 +31,14 @@ def test_the_papers_model_is_read_literally():
     }
 
 
+def test_the_best_preset_reads_the_source_beside_an_encoder_that_learned_before():
+    fields = load_preset("best")
+    assert changed(Config(**fields)) == {"representation": "both"}
+    assert fields.items() >= {("objective", "sequential"), ("max_distance", 16), ("finetune", False)}
+    # What was not compared is left to whoever trains.
+    assert not fields.keys() & {"recipe", "units", "epochs", "patience", "schedule", "learning_rate", "batch_size"}
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_suits_every_row_of_the_paper(name):
     for recipe in PAPER:
@@ -46,11 +54,14 @@ def test_a_file_overrides_a_preset_and_flags_override_both(tmp_path):
     assert configuration(file, "paper", {"units": 9}) == parse(*plain, "--config", str(file), "--units", "9")
 
 
-def test_print_config_shows_a_preset(capsys):
-    assert main(["train", "--preset", "paper", "--print-config"]) == 0
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("paper", ("max_distance: 0", "feature_sampling: 0.0")), ("best", ("representation: both", "max_distance: 16"))],
+)
+def test_print_config_shows_a_preset(name, shown, capsys):
+    assert main(["train", "--preset", name, "--print-config"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "  max_distance: 0" in lines
-    assert "  feature_sampling: 0.0" in lines
+    assert {f"  {line}" for line in shown} <= set(lines)
 
 
 @pytest.mark.parametrize("command", ["train", "grid", "tune"])
@@ -62,7 +73,7 @@ def test_an_unknown_preset_is_refused(command, capsys):
 
 
 def test_from_python_an_unknown_preset_and_one_beside_a_whole_configuration_are_refused():
-    with pytest.raises(ValueError, match=r"Unknown preset\. Expected one of \['paper'\]\. Received: preset='best'\."):
-        configuration(None, "best", {})
+    with pytest.raises(ValueError, match=r"Expected one of \['best', 'paper'\]\. Received: preset='worst'\."):
+        configuration(None, "worst", {})
     with pytest.raises(ValueError, match=r"Expected one of them\. Received: preset='paper' and a Config\. Leave one"):
         configuration(Config(), "paper", {})

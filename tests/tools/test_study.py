@@ -19,7 +19,7 @@ from tools.study.__main__ import main
 from tools.study.commands import commands_for
 from tools.study.definition import read_study
 from tools.study.map import plot_map
-from tools.study.results import findings, mean_ranks, to_markdown, world_results
+from tools.study.results import findings, mean_ranks, ranks_of, to_markdown, valid_errors, world_results
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "translation_pays.yaml"
 
@@ -149,7 +149,7 @@ def test_a_table_has_a_row_a_row_and_a_pair_of_columns_a_share():
 
 
 def test_ranks_are_of_the_errors_on_valid_of_rows_that_are_everywhere():
-    assert mean_ranks(FOUND) == {}
+    assert mean_ranks(valid_errors(FOUND)) == {}
     errors = {
         "a": {"T": 0.5, "T->A": 0.4, "joint": 0.6, "concat(T,A)": None},
         "b": {"T": 0.7, "T->A": 0.9, "joint": 0.6},
@@ -164,7 +164,9 @@ def test_ranks_are_of_the_errors_on_valid_of_rows_that_are_everywhere():
         }
         for name, of in errors.items()
     }
-    found = mean_ranks({"against": "T", "worlds": worlds})
+    cases = valid_errors({"against": "T", "worlds": worlds})
+    assert ranks_of(cases)["c, all labels"] == {"T": 3, "T->A": 1, "joint": 1}
+    found = mean_ranks(cases)
     assert found == pytest.approx({"T->A": 5 / 3, "joint": 5 / 3, "T": 7 / 3})
     assert list(found)[-1] == "T"
     assert ", T 2.3." in to_markdown({"against": "T", "worlds": worlds})

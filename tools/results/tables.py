@@ -7,6 +7,7 @@ from typing import Any
 
 from mmtrans.evaluation.metrics import METRICS
 from tools.figures.ways import SHOWN, cell, markdown_table, ways_lines
+from tools.study.rank import Ranked
 from tools.study.results import Cell, World, clear_sign, table_lines
 
 #: Figures of a translation → their headings.
@@ -28,6 +29,8 @@ def table_of(content: Mapping[str, Any], asked: Sequence[str]) -> list[str]:
     """
     if "ways" in content:
         return ways_lines(content)
+    if "mean_ranks" in content:
+        return list(_rank_lines(content["cases"], content["mean_ranks"]))
     if "worlds" in content and not asked:
         return list(_world_lines(content["worlds"]))
     if "worlds" in content:
@@ -61,6 +64,20 @@ def _error(found: Cell) -> str:
     mae, difference = found["mae"], found["difference"]
     text = cell(mae["value"], mae["low"], mae["high"])
     return f"**{text}**" if difference is not None and clear_sign(difference) < 0 else text
+
+
+def _rank_lines(cases: Mapping[str, Mapping[str, Ranked]], means: Mapping[str, float]) -> Iterator[str]:
+    """Error and rank of each row in each case, the lowest error bold, and the means of the ranks."""
+    rows = list(next(iter(cases.values())))
+    lines = [[case, *(_ranked(found[row]) for row in rows)] for case, found in cases.items()]
+    best = min(means.values())
+    last = [f"**{means[row]:.1f}**" if means[row] == best else f"{means[row]:.1f}" for row in rows]
+    yield from markdown_table(["MAE (rank)", *rows], [*lines, ["mean rank", *last]])
+
+
+def _ranked(found: Ranked) -> str:
+    text = f"{cell(found['error'])} ({found['rank']})"
+    return f"**{text}**" if found["rank"] == 1 else text
 
 
 def _ensemble_lines(ensembles: Mapping[str, Any]) -> Iterator[str]:

@@ -70,6 +70,10 @@ class Results(TypedDict):
     worlds: dict[str, World]
 
 
+#: What rows are ranked in → row → its error.
+Cases = dict[str, dict[str, float]]
+
+
 def world_results(grid: CollectedGrid, against: str, without: Iterable[tuple[str, Trained]] = ()) -> World:
     """What the grid of a world found.
 
@@ -144,22 +148,34 @@ def rows_of(results: Results) -> list[str]:
     return list(dict.fromkeys(cell["row"] for cell in cells if cell["difference"] is not None))
 
 
-def mean_ranks(results: Results) -> dict[str, float]:
-    """Row → its mean rank by the MAE on valid, over the worlds and shares of the labels; the best row first.
-
-    Rows are ranked that have such an error wherever another has one.
-    """
-    cases: dict[tuple[str, float], dict[str, float]] = {}
+def valid_errors(results: Results) -> Cases:
+    """World and share of the labels → row → its MAE on valid, of rows that have one."""
+    cases: Cases = {}
     for name, world in results["worlds"].items():
-        for cell in world["cells"]:
+        for cell in sorted(world["cells"], key=lambda cell: cell["label_fraction"]):
             if (error := cell.get("valid_mae")) is not None:
-                cases.setdefault((name, cell["label_fraction"]), {})[cell["row"]] = error
-    rows = set.intersection(*map(set, cases.values())) if cases else set()
-    ranks = {
-        row: [float(np.sum([errors[other] < errors[row] for other in rows])) + 1 for errors in cases.values()]
-        for row in rows
+                cases.setdefault(f"{name}, {share_text(cell)}", {})[cell["row"]] = error
+    return cases
+
+
+def ranks_of(cases: Cases) -> dict[str, dict[str, int]]:
+    """Case → row → its rank by its error, from 1; rows with the same error share one.
+
+    Rows are ranked that all cases have, in the order of the first case.
+    """
+    errors = list(cases.values())
+    rows = [row for row in (errors[0] if errors else {}) if all(row in of_case for of_case in errors)]
+    return {
+        case: {row: 1 + sum(of_case[other] < of_case[row] for other in rows) for row in rows}
+        for case, of_case in cases.items()
     }
-    return dict(sorted(((row, float(np.mean(found))) for row, found in ranks.items()), key=lambda item: item[1]))
+
+
+def mean_ranks(cases: Cases) -> dict[str, float]:
+    """Row → the mean of its ranks over all cases, as of `ranks_of`; the best row first."""
+    ranks = list(ranks_of(cases).values())
+    means = {row: float(np.mean([of_case[row] for of_case in ranks])) for row in (ranks[0] if ranks else {})}
+    return dict(sorted(means.items(), key=lambda item: item[1]))
 
 
 def findings(results: Results) -> Iterator[str]:
@@ -209,7 +225,7 @@ def to_markdown(results: Results) -> str:
         "",
         *(f"- {sentence}" for sentence in findings(results)),
     ]
-    if ranks := mean_ranks(results):
+    if ranks := mean_ranks(valid_errors(results)):
         listed = ", ".join(f"{row} {rank:.1f}" for row, rank in ranks.items())
         lines += ["", f"Mean ranks by the MAE on valid, of rows that read what {against} reads: {listed}."]
     for name, world in results["worlds"].items():

@@ -59,6 +59,8 @@ def results(tmp_path):
     keep("runs.json", runs={"T->A": {"test": {"mae": 0.5, "translation": {"r2": -0.25}}}})
     keep("lines.json", lines=[{"results": {"cpu_s": 1}}, {"results": {"cpu_s": 2.5, "cpu_s_low": 2, "cpu_s_high": 3}}])
     way = {name: {"value": 0.5, "interval": [0.25, 0.75]} for name in ("mae", "pearson", "acc2_has0", "acc2_non0")}
+    errors = {"T": {"error": 0.5, "rank": 2}, "T->A": {"error": 0.25, "rank": 1}}
+    keep("ranks.json", cases={"few: 2 %": errors}, mean_ranks={"T->A": 1.0, "T": 2.0})
     other = way | {"mae_difference": {"mean": -0.125, "low": -0.25, "high": 0.5}, "members": 2}
     keep("ways.json", against="a", ways={"a": way | {"mae_difference": None, "members": 1}, "b": other})
     return tmp_path
@@ -83,6 +85,15 @@ def results(tmp_path):
         (
             "lines.json cpu_s",
             ["|  | median | lowest | highest |", "|---|---|---|---|", "| `cpu_s` | 2.5 | 2 | 3 |"],
+        ),
+        (
+            "ranks.json",
+            [
+                "| MAE (rank) | T | T->A |",
+                "|---|---|---|",
+                "| few: 2 % | .500 (2) | **.250 (1)** |",
+                "| mean rank | 2.0 | **1.0** |",
+            ],
         ),
         (
             "ways.json",
