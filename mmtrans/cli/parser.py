@@ -206,7 +206,8 @@ def add_config_flags(
     for field in fields:
         if field.help_place == "first":
             parser.add_argument(field.flag, **{**_flag(field), **otherwise.get(field.name, {})})
-    parser.add_argument("--preset", choices=preset_names(), help="settings that ship: the paper's, or the best so far")
+    ships = f"settings that ship: {' or '.join(preset_names())}"
+    parser.add_argument("--preset", metavar="NAME", choices=preset_names(), help=ships)
     parser.add_argument("--config", metavar="FILE.yaml", help="file that overrides it; flags override both")
     groups = {name: parser.add_argument_group(_title(name, kind)) for name, kind in sections_of(Config).items()}
     for field in fields:

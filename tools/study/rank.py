@@ -1,9 +1,9 @@
 """`python -m tools.study.rank FILE.json … --out RANKS.json`: which row of several comparisons is best on the whole.
 
-A FILE is what `tools.study` wrote, whose worlds and shares of the labels are a case each, with the MAE on valid; or what
-`tools.cross_validate` wrote, which is one case, with the MAE on folds of train and valid. No error on test is read. Rows
-are ranked in each case, and the mean of a row's ranks tells how good it is on the whole. Only rows are ranked that all
-cases have. The preset `best` has the settings of the row with the lowest mean.
+A FILE is what `tools.study` wrote, whose worlds and shares of the labels are a case each, with the MAE on valid; or
+what `tools.cross_validate` wrote, which is one case, with the MAE on folds of train and valid. No error on test is
+read. Rows are ranked in each case, and the mean of a row's ranks tells how good it is on the whole. Only rows that all
+cases have are ranked. The preset `best` has the settings of the row with the lowest mean.
 """
 
 from __future__ import annotations
