@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import scipy
@@ -23,7 +24,7 @@ from mmtrans.clips.models import check_models, check_packages, models_for
 from mmtrans.clips.recordings import extract_recording, failed, request_of
 from mmtrans.clips.settings import ExtractSettings
 from mmtrans.clips.store import CLIPS, ClipStore, Receipt
-from mmtrans.engine.engine import Outcome
+from mmtrans.engine.engine import TASKS_PER_PROCESS, Outcome
 from mmtrans.engine.opening import opened
 from mmtrans.engine.options import EngineOptions, Needs
 from mmtrans.system import interrupts
@@ -58,6 +59,8 @@ class ClipWork:
         models: name → sha256 of the models that the command has.
         directory: a directory for the places, which is there as long as the command.
     """
+
+    tasks_per_process: ClassVar[int | None] = TASKS_PER_PROCESS
 
     settings: ExtractSettings
     models: Mapping[str, str]

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from mmtrans.conversion.part_file import write_part
 from mmtrans.conversion.prepare import Preparation, Prepared
@@ -69,6 +70,8 @@ class PartWork:
         preparation: what prepares the segments.
         directory: a directory for the files of the parts, which is there as long as the conversion.
     """
+
+    tasks_per_process: ClassVar[int | None] = None  # a part leaves nothing in the process
 
     opening: Callable[[], Corpus]
     fingerprint: str

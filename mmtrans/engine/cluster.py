@@ -71,7 +71,7 @@ class Cluster(Engine):
         self.on_start = on_start
         self._address = address_of(client)
         self.work = work
-        self._job = Job(f"mmtrans-{uuid.uuid4().hex}", fitness)
+        self._job = Job(f"mmtrans-{uuid.uuid4().hex}", fitness, work.tasks_per_process)
         self._futures: dict[str, Future] = {}
         #: Key → how often a worker has begun the task.
         self._begun: Counter[str] = Counter()

@@ -8,11 +8,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
+
+#: Tasks of a process whose memory grows with each, as with a training; then it gives way to a new one.
+TASKS_PER_PROCESS = 25
 
 
 class Work(Protocol):
-    """Where and how tasks are done. It is picklable, as are the tasks."""
+    """Where and how tasks are done. It is picklable, as are the tasks.
+
+    Attributes:
+        tasks_per_process: number of tasks after which a worker's process gives way to a new one, where a nanny starts
+            it; `None` for never.
+    """
+
+    tasks_per_process: ClassVar[int | None]
 
     def start(self) -> None:
         """Prepares a process for its first task."""

@@ -57,13 +57,12 @@ class Job:
     Attributes:
         name: name that no other command's job has; also of the topic of the cluster where beginnings of tasks are told.
         fitness: what a worker must have.
-        tasks_per_process: after so many tasks a worker's process gives way to a new one, as its memory grows with each;
-            where a nanny starts it.
+        tasks_per_process: that of the work.
     """
 
     name: str
     fitness: Fitness
-    tasks_per_process: int = 25
+    tasks_per_process: int | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def do(job: Job, order: Order) -> Answer:
         difference = job.fitness.difference(worker.address)
         if difference is not None:
             return Answer("unfit", worker.address, difference)
-    if _ended.count >= job.tasks_per_process and worker.nanny:
+    if job.tasks_per_process is not None and _ended.count >= job.tasks_per_process and worker.nanny:
         _give_way(worker)
     worker.log_event(job.name, order.key)
     with _stopping(worker, job):

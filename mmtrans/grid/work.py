@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
+from mmtrans.engine.engine import TASKS_PER_PROCESS
 from mmtrans.grid.plan import Task
 from mmtrans.runs.copy import copy_run
 from mmtrans.system.attempts import attempt, finished, remove_superseded
@@ -55,6 +56,8 @@ class Workplace:
         init_paths: `init` of a configuration → the grid's copy of that run.
         text_encoder: where the encoder of the records' pieces of words is; empty for where it was in conversion.
     """
+
+    tasks_per_process: ClassVar[int | None] = TASKS_PER_PROCESS
 
     path: Path
     records_path: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
+from mmtrans.engine.engine import TASKS_PER_PROCESS
 from mmtrans.runs.copy import copy_run
 from mmtrans.search.plan import Training
 from mmtrans.system.attempts import attempt, finished, remove_superseded
@@ -40,6 +41,8 @@ class Trainer:
         member: id of a cluster's worker that asks for them; it has a lease of its own.
         text_encoder: where the encoder of the records' pieces of words is; empty for where it was in conversion.
     """
+
+    tasks_per_process: ClassVar[int | None] = TASKS_PER_PROCESS
 
     path: Path
     objective: str

@@ -85,16 +85,17 @@ def test_a_task_of_which_workers_die_fails(work, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_process_gives_way_to_another_after_its_share_of_tasks(work, capfd):
-    with opened(TWO, work, quiet=True) as engine:
-        engine._job = replace(engine._job, tasks_per_process=2)
+@pytest.mark.parametrize(("most", "processes"), [(2, 3), (None, 2)])
+def test_a_process_gives_way_to_another_after_its_share_of_tasks(most, processes, work, capfd):
+    with opened(TWO, replace(work, tasks_per_process=most), quiet=True) as engine:
         for number in range(5):
             engine.submit(f"task {number}", str(number))
         outcomes = list(engine.outcomes())
     pids = [outcome.result.split(": ")[1] for outcome in outcomes]
     assert [outcome.reason for outcome in outcomes] == [None] * 5
     assert sorted(work.done()) == [f"task {number}" for number in range(5)]
-    assert max(pids.count(pid) for pid in pids) <= 2
+    assert max(pids.count(pid) for pid in pids) <= (most or 5)
+    assert (len(set(pids)) >= processes) if most else (len(set(pids)) <= processes)
     assert capfd.readouterr() == ("", "")
 
 

@@ -18,9 +18,11 @@ class Deeds:
 
     Args:
         path: directory of the notes and the logs.
+        tasks_per_process: tasks that a worker's process does at most.
     """
 
     path: Path
+    tasks_per_process: int | None = None
 
     def start(self):
         print("started")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
@@ -40,6 +40,8 @@ class Nothing:
     Args:
         path: file of the log.
     """
+
+    tasks_per_process: ClassVar[int | None] = None
 
     path: Path
 
