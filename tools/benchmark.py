@@ -103,6 +103,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--args", type=str, metavar="TEXT", default="", help='arguments of that script: "--only frames"'
     )
+    parser.add_help_flags()
     return parser
 
 

@@ -277,6 +277,15 @@ def test_start_does_not_load_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_help_lists_what_can_be_measured(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(MEASUREMENTS) in shown
+    assert "--against FILE" in shown
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
