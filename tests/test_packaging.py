@@ -1,5 +1,6 @@
 """What a wheel holds and says of itself."""
 
+import shutil
 import subprocess
 import sys
 from email import message_from_string
@@ -41,12 +42,21 @@ def test_a_source_archive_holds_the_whole_checkout(built):
     names = set((built / "mmtrans.egg-info" / "SOURCES.txt").read_text(encoding="utf-8").split("\n"))
     lanes = {"constraints.txt", "constraints-addons.txt", "requirements-encoder.txt", "requirements-models.txt"}
     papers = {"CITATION.cff", "LICENSE", "README.md", "mkdocs.yml"}
-    assert lanes | papers | {"Makefile", ".gitignore", ".pre-commit-config.yaml", "pyproject.toml", "setup.py"} <= names
+    project = {".dockerignore", ".gitignore", ".pre-commit-config.yaml", "Dockerfile", "Makefile", "pyproject.toml"}
+    assert lanes | papers | project | {"setup.py"} <= names
     folders = ("benchmarks", "docs", "examples", "mmtrans", "tests", "tfrecords", "tools", ".ci")
     inner = (path for top in folders for path in (ROOT / top).rglob("*") if path.is_file())
     files = (path.relative_to(ROOT) for path in inner if "__pycache__" not in path.parts)
     assert {path.as_posix() for path in files} - names == set()
     assert [name for name in names if "__pycache__" in name] == []
+
+
+def test_a_source_archive_holds_all_that_git_knows(built):
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a checkout")
+    known = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    names = set((built / "mmtrans.egg-info" / "SOURCES.txt").read_text(encoding="utf-8").split("\n"))
+    assert set(known) - names == set()
 
 
 def test_the_version_has_one_home(metadata):
