@@ -56,7 +56,8 @@ from mmtrans.evaluation.ensemble import evaluate_ensemble
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.evaluation.robustness import evaluate_robustness
 from mmtrans.inference.export import export
-from mmtrans.inference.predict import Scorer, predict
+from mmtrans.inference.predict import predict
+from mmtrans.inference.scorer import Scorer
 from mmtrans.inference.translate import translate
 from mmtrans.models.build import build_translator
 from mmtrans.models.regressor import build_regressor

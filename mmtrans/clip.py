@@ -12,7 +12,8 @@ from mmtrans.clips.extract import Extraction, extract
 from mmtrans.clips.listing import list_clips
 from mmtrans.clips.models import check_models, models_for, versions_for
 from mmtrans.clips.settings import ExtractSettings, model_name
-from mmtrans.inference.predict import Prediction, Scorer, predict
+from mmtrans.inference.predict import Prediction, predict
+from mmtrans.inference.scorer import Scorer
 from mmtrans.runs.run import Run
 from mmtrans.sources.labels import ANY_LABEL
 from mmtrans.sources.open import open_corpus

@@ -36,7 +36,11 @@ FUSIONS = {
     "marn": "Zadeh et al. 2018b, multi-attention recurrence",
     "mvlstm": "Rajagopalan et al. 2016, multi-view LSTM",
     "gme": "Chen et al. 2017, gated multimodal embedding with temporal attention",
+    "bclstm": "Poria et al. 2017, context over the segments of a video",
 }
+
+#: Methods whose score of a segment depends on the other segments of its video.
+WHOLE_VIDEOS = frozenset({"bclstm"})
 
 LETTERS = {"T": "text", "A": "audio", "V": "video"}
 LETTER_OF = {name: letter for letter, name in LETTERS.items()}
@@ -66,6 +70,11 @@ class Features:
         return self
 
     @property
+    def reads_videos(self) -> bool:
+        """Whether a segment's score depends on the other segments of its video, so that batches hold whole videos."""
+        return False
+
+    @property
     def translations(self) -> tuple[Translation, ...]:
         """The translations to train before the regressor, innermost first: none."""
         return ()
@@ -83,6 +92,11 @@ class Fusion(Features):
 
     def __str__(self) -> str:
         return f"{self.method}({self.letters})"
+
+    @property
+    def reads_videos(self) -> bool:
+        """Whether a segment's score depends on the other segments of its video, so that batches hold whole videos."""
+        return self.method in WHOLE_VIDEOS
 
 
 @dataclass(frozen=True)

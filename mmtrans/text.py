@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmtrans.inference.predict import Prediction, Scorer, predict
+from mmtrans.inference.predict import Prediction, predict
+from mmtrans.inference.scorer import Scorer
 from mmtrans.runs.run import Run
 from mmtrans.sources.account import Noted, note
 from mmtrans.sources.corpus import Corpus

@@ -155,7 +155,7 @@ def predicting(monkeypatch):
 
         return zeros_of, None
 
-    monkeypatch.setattr("mmtrans.inference.predict.open_sentiment", stand_in)
+    monkeypatch.setattr("mmtrans.inference.scorer.open_sentiment", stand_in)
 
 
 @pytest.mark.parametrize("file", [*FILES, "phases/*/codebook.npz"])
@@ -223,7 +223,7 @@ def test_a_search(file, tmp_path, capsys, monkeypatch):
 
 
 def test_an_export(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("mmtrans.inference.predict.open_export", lambda path: (load_signature(path), zeros_of, None))
+    monkeypatch.setattr("mmtrans.inference.scorer.open_export", lambda path: (load_signature(path), zeros_of, None))
     export = shutil.copytree(EARLIER / "export", tmp_path / "export")
     argv = ["predict", str(export), str(EARLIER / "corpus-unaligned"), "--out", str(tmp_path / "out.csv")]
     check_every_damage(argv, export / "signature.json", export, capsys, most=100)

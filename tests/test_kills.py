@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmtrans.inference.predict import Scorer
+from mmtrans.inference.scorer import Scorer
 from tfrecords.directories import is_leftover
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mmtrans import api
-from mmtrans.inference.predict import Scorer
+from mmtrans.inference.scorer import Scorer
 from tests.cli.spoken import make_spoken
 from tests.inference.test_export import finished_run
 from tests.words.tiny import make_tiny_encoder

@@ -41,7 +41,12 @@ def segment_id(video_id: str, index: int) -> str:
 
 
 def video_of(id: str) -> str:
-    """The video of a segment's id.
+    """The video of a segment's id; raises as `parts_of` does."""
+    return parts_of(id)[0]
+
+
+def parts_of(id: str) -> tuple[str, int]:
+    """The video of a segment's id, and the segment's number.
 
     Raises:
         ValueError: the id is not `<video_id>[<index>]`.
@@ -49,7 +54,7 @@ def video_of(id: str) -> str:
     match = SEGMENT_ID.fullmatch(id)
     if match is None:
         raise ValueError(f"No segment id. Expected <video_id>[<index>]. Received: id={id!r}. Convert the source anew.")
-    return match[1]
+    return match[1], int(match[2])
 
 
 class ScaleFields(TypedDict):

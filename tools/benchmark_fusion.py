@@ -20,8 +20,6 @@ from tools.benchmark_train import EpochClock, epoch_batches, make_step, write_re
 #: Columns of GloVe vectors, and of COVAREP and FACET features.
 DIMS = {"text": 300, "audio": 74, "video": 47}
 
-SELECTION = Selection("train", tuple(DIMS), labelled=True)
-
 
 def fusion_config(options: Options) -> Config:
     """The recipe with its default sizes, read one way, as in the comparator.
@@ -48,15 +46,17 @@ def measure_fusion(options: Options) -> Results:
     if options.deterministic:
         make_deterministic()
     config = fusion_config(options)
+    whole_videos = parse(config.plan.recipe).inputs.reads_videos
+    selection = Selection("train", tuple(DIMS), labelled=True, whole_videos=whole_videos)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         records = write_records(options, Path(directory) / "records", DIMS)
-        train_step, objective = make_step(records, config, Path(directory) / "run", SELECTION)
+        train_step, objective = make_step(records, config, Path(directory) / "run", selection)
         clock = EpochClock(options.segments * options.copies)
         with Monitor("benchmark", options.epochs, 1, None, quiet=True) as monitor:
             for epoch in range(options.epochs + 1):
                 progress = Progress()
                 with clock:
-                    batches = epoch_batches(records, options.batch_size, epoch, SELECTION)
+                    batches = epoch_batches(records, options.batch_size, epoch, selection)
                     train_epoch(train_step, batches, progress, monitor)
     return {
         **clock.results(),

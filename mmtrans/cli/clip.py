@@ -12,7 +12,8 @@ from mmtrans.system.console import warn
 from mmtrans.system.files import check_new_file
 
 if TYPE_CHECKING:
-    from mmtrans.inference.predict import Prediction, Scorer
+    from mmtrans.inference.predict import Prediction
+    from mmtrans.inference.scorer import Scorer
 
 #: Id of a segment → when it begins and ends in its recording, in seconds.
 Times = Mapping[str, tuple[float, float]]

@@ -19,7 +19,7 @@ from mmtrans.system.escape import for_json, for_terminal
 from mmtrans.system.files import check_new_file, new_file
 
 if TYPE_CHECKING:
-    from mmtrans.inference.predict import Scorer
+    from mmtrans.inference.scorer import Scorer
 
 HEADER = ("id", "score", "polarity", "words", "attention")
 
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from mmtrans.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from mmtrans.inference.predict import Scorer
+    from mmtrans.inference.scorer import Scorer
 
     scorer = Scorer.open(arguments.model)
     with extracted(arguments, scorer) if text is None and is_clips(arguments) else contextlib.nullcontext() as times:

@@ -49,7 +49,7 @@ FUSES = _fuses_by(*FUSIONS)
 LOW_RANK, CROSSMODAL, BY_SUBSPACES = _fuses_by("lmf"), _fuses_by("mult"), _fuses_by("misa")
 BY_ATTENTION = _fuses_by("mult", "misa")
 SIZES_SIGNALS = _fuses_by(*(method for method in FUSIONS if method != "late"))
-JOINS = _fuses_by("tfn", "lmf", "mfn", "marn", "gme")
+JOINS = _fuses_by("tfn", "lmf", "mfn", "marn", "gme", "bclstm")
 BY_HEADS = _fuses_by("mult", "misa", "marn")
 BY_VIEWS, BY_TOPOLOGY = _fuses_by("mfn", "marn", "mvlstm"), _fuses_by("mvlstm")
 WHOLE_HEADS = Condition(

@@ -174,7 +174,7 @@ class FusionConfig(Section):
 
     fusion_units: int = added(
         32,
-        "units of a modality, text apart but for mult and misa",
+        "units of a modality, text apart but for mult, misa and bclstm",
         SENTIMENT,
         (SIZES_SIGNALS, WHOLE_HEADS),
         low=1,

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records, reporting_corruption
-from mmtrans.data.serialized import serialized_batches
+from mmtrans.data.serialized import serialized_batches, serialized_videos
+from mmtrans.data.videos import num_video_batches, numbers_of, video_batches
 from mmtrans.layers.tokens import BOS, EOS
 from mmtrans.system.arithmetic import ceil_div
 from tfrecords.manifest import Shard
@@ -32,6 +33,8 @@ class Selection:
         target: modalities to translate into, concatenated in this order; empty for a regression.
         labelled: whether only segments with a label are read.
         lacking: only segments that do not have all of these modalities, if any are named.
+        whole_videos: whether a batch holds all segments of its videos that are selected, for a model that reads a
+            segment's neighbours.
 
     Example:
         ```pycon
@@ -46,6 +49,7 @@ class Selection:
     target: tuple[str, ...] = ()
     labelled: bool = False
     lacking: tuple[str, ...] = ()
+    whole_videos: bool = False
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -89,6 +93,8 @@ NO_SHARDING = WorkerShard()
 def num_batches(records: Records, selection: Selection, batch_size: int, worker: WorkerShard = NO_SHARDING) -> int:
     """Batches of an epoch, the last one counted even if it is short. It is the same for every worker."""
     shards = records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking)
+    if selection.whole_videos:
+        return num_video_batches(records.ids_in(shards, selection.labelled), batch_size)
     if worker.sharding == "rows":
         return ceil_div(sum(shard.segments for shard in shards), batch_size)
     largest = max(sum(shard.segments for shard in shards[i :: worker.num_workers]) for i in range(worker.num_workers))
@@ -113,7 +119,8 @@ def make_batches(
     Args:
         records: the view to read from.
         selection: split, modalities and labels.
-        batch_size: the global batch size, over all workers.
+        batch_size: the global batch size, over all workers. Batches of whole videos have about so many segments: each
+            has as many videos as have so many at their mean, at least one.
         shuffle: the order of the epoch; `None` for that of the shards, short segments first.
         worker: what this worker reads. All workers have equally many batches; some at the end of the epoch may have no
             rows.
@@ -127,7 +134,8 @@ def make_batches(
         first, and `target_length` `(batch,)` int32. Steps are those of the longest segment in the batch.
         With a codebook `target` is `(batch, target_steps + 1)` int32, ending in EOS, which `target_length` counts;
         `decoder_input` is the same one step later with BOS first, and `target_features` holds the raw values.
-        If wanted, `tokens` `(batch, most words)` string.
+        If wanted, `tokens` `(batch, most words)` string. With whole videos also `video_number` `(batch,)` int64, equal
+        for the segments of a video, and `segment_number` `(batch,)` int64, their number in it.
 
     Raises:
         ValueError: no such segments, a concatenation of unaligned modalities, arguments out of range, or corrupt shards
@@ -150,15 +158,20 @@ def make_batches(
     if worker.sharding == "files":
         batch_size = batch_size // worker.num_workers
         worker = NO_SHARDING
-    pools = _pools(shards, selection)
     order = None if shuffle is None else EpochOrder(*shuffle)
     rng = None if order is None else np.random.default_rng((order.seed, order.epoch))
     rows = records.rows(selection.labelled)
     with reporting_corruption(records):  # what is held is read here
-        batches = serialized_batches(records.directory, pools, batch_size, rng, rows)
-    missing = steps - ceil_div(sum(shard.segments for shard in shards), batch_size)
-    if missing:
-        batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))
+        if selection.whole_videos:
+            ids = records.ids_in(shards, selection.labelled)
+            parts = video_batches(ids, batch_size, rng, worker.index, worker.num_workers)
+            batches = serialized_videos(records.directory, shards, parts, rows)
+            worker = NO_SHARDING
+        else:
+            batches = serialized_batches(records.directory, _pools(shards, selection), batch_size, rng, rows)
+            missing = steps - ceil_div(sum(shard.segments for shard in shards), batch_size)
+            if missing:
+                batches = batches.concatenate(tf.data.Dataset.from_tensors(tf.zeros([0], tf.string)).repeat(missing))
     if order is not None:
         batches = batches.skip(order.skip)  # before parsing, which is the cost
     dims = tuple((modality, records.dim(modality)) for modality in selection.modalities)
@@ -206,6 +219,11 @@ def _check(records: Records, selection: Selection, batch_size: int, worker: Work
             f"A batch cannot be shared by files. Expected a multiple of {worker.num_workers} workers. "
             f"Received: batch_size={batch_size}. Choose another --batch-size, or --sharding rows."
         )
+    if worker.sharding == "files" and selection.whole_videos:
+        raise ValueError(
+            "Whole videos cannot be shared by files, as the segments of one lie in several. Expected sharding='rows'. "
+            "Received: sharding='files'. Leave --sharding out."
+        )
     if not selection.source:
         raise ValueError(f"A selection must have a source. Expected modalities. Received: source={selection.source}.")
     for part in (selection.source, selection.target):
@@ -215,7 +233,7 @@ def _check(records: Records, selection: Selection, batch_size: int, worker: Work
                 f"Only aligned modalities can be concatenated. Received: concat{part} with unaligned {unaligned} "
                 f"({records.directory}). Convert a source that is aligned to words."
             )
-    if num_batches(records, selection, 1) == 0:
+    if not records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking):
         raise ValueError(
             f"No segments to read. Expected some with {list(selection.modalities)}"
             f"{' and a label' if selection.labelled else ''}. Received: none in split={selection.split!r} "
@@ -262,6 +280,8 @@ def _without_labels(batch: dict[str, tf.Tensor], hidden_ids: tf.Tensor) -> dict[
 def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection, codebook: Codebook | None) -> dict[str, tf.Tensor]:
     batch = {name: parsed[name] for name in ("id", "label", "tokens") if name in parsed}
     batch["source"], batch["source_length"] = _concat(parsed, selection.source)
+    if selection.whole_videos:
+        batch |= numbers_of(batch["id"])
     if not selection.target:
         return batch
     target, length = _concat(parsed, selection.target)

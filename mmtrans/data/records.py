@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -185,9 +185,13 @@ class Records:
 
     def ids(self, split: str) -> list[str]:
         """Names of the segments of a split, in the order of the shards."""
-        rows = self.rows(labelled=False)
+        return self.ids_in(self.shards(split))
+
+    def ids_in(self, shards: Iterable[Shard], labelled: bool = False) -> list[str]:
+        """Names of the segments of some shards, in their order; `labelled` as of `shards`."""
+        rows = self.rows(labelled)
         ids: list[str] = []
-        for shard in self.shards(split):
+        for shard in shards:
             all_ids = self._ids_of(shard)
             ids += itertools.compress(all_ids, rows[shard.file]) if shard.file in rows else all_ids
         return ids

@@ -52,6 +52,26 @@ def serialized_batches(
     return chosen.batch(batch_size)
 
 
+def serialized_videos(
+    directory: Path,
+    shards: Sequence[Shard],
+    batches: Sequence[Sequence[int]],
+    kept_rows: Mapping[str, np.ndarray] | None = None,
+) -> tf.data.Dataset:
+    """Batches `(batch,)` string of given records. All are held in memory: those of a video lie in different shards.
+
+    Args:
+        directory: the directory of the shards.
+        shards: the shards.
+        batches: the records of each batch, counted through all shards.
+        kept_rows: as of `serialized_batches`.
+    """
+    rows = np.array([row for batch in batches for row in batch], np.int64)
+    lengths = np.array([len(batch) for batch in batches], np.int64)
+    parts = tf.data.Dataset.from_tensor_slices(tf.RaggedTensor.from_row_lengths(rows, lengths))
+    return parts.map(_held(tuple(_file(directory, shard, kept_rows) for shard in shards)))
+
+
 def _batch_plan(counts: list[int], batch_size: int, rng: np.random.Generator | None) -> np.ndarray:
     """The pool that each segment of the epoch is taken from, `(segments,)` int64."""
     pool_of = np.repeat(np.arange(len(counts), dtype=np.int64), counts)

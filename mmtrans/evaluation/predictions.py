@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import compress
+from typing import Any
 
 import keras
 import numpy as np
@@ -39,24 +41,32 @@ class Predictions:
     vectors: dict[str, np.ndarray]
 
 
-def make_scorer(run: Run) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
-    """A graph `(source (batch, steps, dim), length (batch,))` → `score` `(batch,)` and the vectors of `Predictions`."""
+def scored_selection(run: Run, split: str) -> Selection:
+    """What a run reads of a split to score its labelled segments: those that have all modalities that it reads; where
+    it reads whole videos the unlabelled ones too, as neighbours."""
+    inputs = run.recipe.inputs
+    return Selection(split, inputs.modalities, labelled=not inputs.reads_videos, whole_videos=inputs.reads_videos)
+
+
+def make_scorer(run: Run) -> Callable[[Mapping[str, Any]], dict[str, tf.Tensor]]:
+    """A function of a batch, of which it takes what the run reads → `score` `(batch,)` and the vectors of
+    `Predictions`."""
     regressor = run.load_regressor()
     model = keras.Model(regressor.model.input, regressor.outputs)
-    dim = run.statistics.dim(run.recipe.inputs)
-
     # The signature has open shapes: one trace serves batches of all lengths.
-    @tf.function(input_signature=[tf.TensorSpec([None, None, dim]), tf.TensorSpec([None], tf.int32)], autograph=False)
-    def score(source, length):
-        outputs = model({"source": source, "source_length": length}, training=False)
+    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in model.input.items()}
+
+    @tf.function(input_signature=[specs], autograph=False)
+    def score(inputs):
+        outputs = model(inputs, training=False)
         found = {"score": outputs["score"], "sentiment": outputs["pooled"]}
         if isinstance(run.recipe, Translation):
             sequence = outputs["sequence"]
-            mask = tf.sequence_mask(length, tf.shape(sequence)[1], sequence.dtype)[:, :, None]
+            mask = tf.sequence_mask(inputs["source_length"], tf.shape(sequence)[1], sequence.dtype)[:, :, None]
             found["joint"] = tf.reduce_sum(sequence * mask, 1) / tf.reduce_sum(mask, 1)
         return found
 
-    return score
+    return lambda batch: score({name: batch[name] for name in specs})
 
 
 def predict_split(
@@ -69,18 +79,22 @@ def predict_split(
         records: the records, opened with the split.
         split: `train`, `valid` or `test`.
         scorer: what `make_scorer` gave for the run, if it was called already: to trace it takes longer than to run it.
-        most: about so many segments are enough, drawn at random; without it all are scored, short ones first.
+        most: about so many segments are enough, drawn at random; without it all are scored, short ones first, or video
+            by video where the run reads whole ones.
     """
     scorer = scorer or make_scorer(run)
-    selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
+    selection = scored_selection(run, split)
     size = run.config.optimisation.batch_size
     shuffle, batches = (None, -1) if most is None else ((0, 0), ceil_div(most, size))
     ids, words, columns = [], [], []
     for batch in make_batches(records, selection, batch_size=size, shuffle=shuffle, tokens=True).take(batches):
         ids += [text.decode() for text in batch["id"].numpy()]
         words += [b" ".join(filter(None, row)).decode() for row in batch["tokens"].numpy()]
-        outputs = scorer(batch["source"], batch["source_length"])
+        outputs = scorer(batch)
         columns.append({"label": batch["label"].numpy(), **{name: value.numpy() for name, value in outputs.items()}})
     joined = {name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
+    is_labelled = np.isfinite(joined["label"])
+    joined = {name: values[is_labelled] for name, values in joined.items()}
+    ids, words = (list(compress(column, is_labelled)) for column in (ids, words))
     videos = [video_of(text) for text in ids]
     return Predictions(ids, videos, words, joined.pop("score"), joined.pop("label"), joined)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.integrate import trapezoid
 
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.evaluation.corruptions import LEVELS, SourceModality, corrupt
 from mmtrans.evaluation.evaluate import SEED, check_records, notes_on, place_for, provenance_of
 from mmtrans.evaluation.metrics import METRICS, sentiment_metrics, trivial_baselines
 from mmtrans.evaluation.plots.robustness import plot_robustness
-from mmtrans.evaluation.predictions import make_scorer
+from mmtrans.evaluation.predictions import make_scorer, scored_selection
 from mmtrans.evaluation.results import csv_text, json_text
 from mmtrans.evaluation.shapes import CurveFigures, Curves, RobustnessResult, read_splits
 from mmtrans.evaluation.suitability import unseen
@@ -96,14 +97,17 @@ def _score(run: Run, records: Records, split: str) -> tuple[dict[Point | None, n
     points = [(kind, modality, level) for kind, levels in LEVELS.items() for modality in streams for level in levels]
     scores, labels, videos = defaultdict(list), [], []
     for batch in _batches(run, records, split):
-        source, length = batch["source"], batch["source_length"]
-        scores[CLEAN].append(scorer(source, length)["score"].numpy())
+        scores[CLEAN].append(scorer(batch)["score"].numpy())
         for kind, modality, level in points:
-            corrupted = corrupt(source, length, batch["id"], (kind, level), streams[modality], SEED)
-            scores[kind, modality, level].append(scorer(*corrupted)["score"].numpy())
+            corrupted = _corrupted(batch, (kind, level), streams[modality])
+            scores[kind, modality, level].append(scorer(corrupted)["score"].numpy())
         labels.append(batch["label"])
         videos += [video_of(id_.decode()) for id_ in batch["id"]]
-    return {point: np.concatenate(parts) for point, parts in scores.items()}, np.concatenate(labels), videos
+    found = np.concatenate(labels)
+    # What has no label was read as a neighbour.
+    kept = np.isfinite(found)
+    by_point = {point: np.concatenate(parts)[kept] for point, parts in scores.items()}
+    return by_point, found[kept], list(compress(videos, kept))
 
 
 def score_without(run: Run, records: Records, split: str, modality: str) -> dict[str, float]:
@@ -111,16 +115,22 @@ def score_without(run: Run, records: Records, split: str, modality: str) -> dict
     reads."""
     scorer, stream, scores = make_scorer(run), _streams(run)[modality], dict[str, float]()
     for batch in _batches(run, records, split):
-        lacking = corrupt(batch["source"], batch["source_length"], batch["id"], ("missing", 1.0), stream, SEED)
-        found = scorer(*lacking)["score"].numpy()
-        scores |= {id_.decode(): float(score) for id_, score in zip(batch["id"], found, strict=True)}
+        found = scorer(_corrupted(batch, ("missing", 1.0), stream))["score"].numpy()
+        rows = zip(batch["id"], found, np.isfinite(batch["label"]), strict=True)
+        scores |= {id_.decode(): float(score) for id_, score, is_labelled in rows if is_labelled}
     return scores
 
 
+def _corrupted(batch: Mapping[str, Any], corruption: tuple[str, float], stream: SourceModality) -> dict[str, Any]:
+    """The batch with one modality of its source corrupted."""
+    source, length = corrupt(batch["source"], batch["source_length"], batch["id"], corruption, stream, SEED)
+    return {**batch, "source": source, "source_length": length}
+
+
 def _batches(run: Run, records: Records, split: str) -> Iterator[dict[str, Any]]:
-    """The labelled segments of a split that have all that a run reads."""
-    selection = Selection(split, run.recipe.inputs.modalities, labelled=True)
-    return make_batches(records, selection, batch_size=run.config.optimisation.batch_size).as_numpy_iterator()
+    """What a run reads of a split to score its labelled segments, see `scored_selection`."""
+    size = run.config.optimisation.batch_size
+    return make_batches(records, scored_selection(run, split), batch_size=size).as_numpy_iterator()
 
 
 def _streams(run: Run) -> dict[str, SourceModality]:

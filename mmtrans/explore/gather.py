@@ -63,10 +63,11 @@ def gather(runs: Sequence[Run], records: Records, split: str) -> Page:
         found = [predict_split(run, chosen.records, split) for run in runs]
         together, scores = combine(found)
         places = {id_: place for place, id_ in enumerate(together.ids)}
-        sources = [_in_order(read_sources(run, chosen.records, split), places) for run in runs]
+        read = [list(read_sources(run, chosen.records, split)) for run in runs]
+        sources = [_in_order(own, places) for own in read]
         views = [
             _view(run, records, chosen, split, _cut(predictions, places), own)
-            for run, predictions, own in zip(runs, found, sources, strict=True)
+            for run, predictions, own in zip(runs, found, read, strict=True)
         ]
         lacks = lacks_of(chosen.records, split, itertools.chain.from_iterable(sources))
     if len(runs) > 1:
@@ -114,7 +115,8 @@ def _cut(found: Predictions, places: dict[str, int]) -> Predictions:
 
 
 def _view(run: Run, records: Records, chosen: Unseen, split: str, found: Predictions, sources: list[Source]) -> RunView:
-    attention, influence, notes = shade(run, sources)
+    steps = {source.id: source.steps for source in sources}
+    attention, influence, notes = shade(run, sources, found.ids)
     space = map_space(found.vectors)
     if space is None:
         notes["space"] = TOO_FEW
@@ -127,7 +129,7 @@ def _view(run: Run, records: Records, chosen: Unseen, split: str, found: Predict
         metrics=_metrics(scored),
         collapsed=scored["collapsed"],
         scores=rounded(found.scores),
-        steps=[source.steps for source in sources],
+        steps=[steps[id_] for id_ in found.ids],
         attention=attention,
         influence=influence,
         space=space,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
+from mmtrans.evaluation.predictions import scored_selection
 from mmtrans.runs.run import Run
 from tfrecords.reader import read_ids
 
@@ -35,10 +36,10 @@ class Source:
 
 
 def read_sources(run: Run, records: Records, split: str) -> Iterator[Source]:
-    """The labelled segments of a split that have what a run reads, short ones first."""
+    """What a run reads of a split to score its labelled segments; unlabelled ones are there as neighbours alone."""
     inputs = run.recipe.inputs
     blocks = run.statistics.blocks(inputs)
-    selection = Selection(split, inputs.modalities, labelled=True)
+    selection = scored_selection(run, split)
     size = run.config.optimisation.batch_size
     for batch in make_batches(records, selection, batch_size=size, tokens=True):
         arrays = {name: batch[name].numpy() for name in ("id", "tokens", "source", "source_length")}

@@ -10,6 +10,7 @@ from mmtrans.evaluation.shapes import Shown
 from mmtrans.inference.card_clips import clips_section
 from mmtrans.inference.card_text import text_section
 from mmtrans.inference.signature import Described, ExportDescription, FunctionDescription, StreamDescription
+from mmtrans.models.rivals.build import NUMBERS
 from mmtrans.runs.labels import Labels, labels_text
 from mmtrans.system.escape import for_markdown
 
@@ -49,6 +50,11 @@ _INSIDE = """## What the graph does to its inputs
 - Features are expected as in training: {alignment}. Training kept the first {max_steps} steps; the graph cuts nothing.
 - It holds no operation of cuDNN, so it runs on a CPU wherever it was exported. A graph exported with Keras 2 holds
   both kernels and chooses when it runs. On a GPU the plain kernels are slower than cuDNN's.
+{neighbours}"""
+
+_NEIGHBOURS = """- A score depends on the other segments of its video, before and after: send all of them together.
+  `video_number` is equal for the segments of one video, whatever it is, and `segment_number` rises from segment to
+  segment. A segment whose video number no other one has is scored without context.
 """
 
 _LIMITS = """## Limits
@@ -74,7 +80,9 @@ def model_card(description: ExportDescription) -> str:
     writes = ", ".join(f"{name} ({info['dim']} columns)" for name, info in description["writes"].items())
     alignment = "; ".join(f"{name} {_steps(info)}" for name, info in description["reads"].items())
     limits = ", ".join(f"{count} ({for_markdown(stream)})" for stream, count in description["max_steps"].items())
-    arguments = ", ".join([*(f"{name}={name}" for name in description["reads"]), "length=length"])
+    in_videos = description.get("reads_videos", False)
+    names = [*description["reads"], "length", *(NUMBERS if in_videos else ())]
+    arguments = ", ".join(f"{name}={name}" for name in names)
     lines = [
         f"# {for_markdown(description['recipe'])}: sentiment from {' and '.join(description['reads'])}",
         "",
@@ -88,7 +96,7 @@ def model_card(description: ExportDescription) -> str:
         _RUN.format(arguments=arguments),
         *text_section(description),
         *clips_section(description),
-        _INSIDE.format(alignment=alignment, max_steps=limits or "longest"),
+        _INSIDE.format(alignment=alignment, max_steps=limits or "longest", neighbours=_NEIGHBOURS if in_videos else ""),
         _LIMITS.format(intervals=_INTERVALS if _has_intervals(description["metrics"]) else _NO_INTERVALS),
         "## Where it comes from",
         "",

@@ -11,12 +11,14 @@ import keras
 import tensorflow as tf
 
 from mmtrans.data.codebook import Codebook
+from mmtrans.data.videos import numbers_of
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.inference.influence import Parts
-from mmtrans.inference.inputs import check_options, clean_source, lost_cells, with_a_row
-from mmtrans.layers.encoder import Encoder
+from mmtrans.inference.inputs import check_options, clean_numbers, clean_source, lost_cells, with_a_row
+from mmtrans.layers.encoder import AlongVideos, Encoder
 from mmtrans.models.parts import after_features, features_model
 from mmtrans.models.regressor import Regressor
+from mmtrans.models.rivals.build import NUMBERS
 from mmtrans.models.translator import Translator
 from mmtrans.runs.environment import halves_of
 from mmtrans.runs.run import Run
@@ -39,10 +41,10 @@ Functions = dict[str, tf.types.experimental.ConcreteFunction]
 
 
 def open_sentiment(run: Run) -> tuple[Callable, Parts | None]:
-    """The signature `sentiment` alone, `(**features, length)` → `{"score", "attention_weights"}`; and its parts, traced
-    when they are first asked for."""
+    """The signature `sentiment` alone, `(**features, length, **numbers)` → `{"score", "attention_weights"}`; and its
+    parts, traced when they are first asked for. Numbers are those of `NUMBERS`, where the model reads whole videos."""
     regressor = portable(run.load_regressor().model)
-    sentiment = _traced(run, _sentiment(regressor))
+    sentiment = _traced(run, _sentiment(regressor), numbers=_numbers(run))
     if not _has_parts(run):
         return sentiment, None
     features, rest = (functools.cache(partial(make, run, regressor)) for make in (_features, _rest))
@@ -72,7 +74,7 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
         heads["translate"] = _translate(run, translator)
     functions: Functions = {}
     for name, (head, options) in heads.items():
-        functions[name] = _traced(run, head, options)
+        functions[name] = _traced(run, head, options, _numbers(run))
         functions[f"{name}_from_examples"] = _from_examples(run, functions[name], options)
     if _has_parts(run):
         functions[Parts.FEATURES] = _features(run, regressor.model)
@@ -81,8 +83,8 @@ def serving_functions(run: Run) -> tuple[Functions, list[tf.Variable]]:
     return {"serving_default": functions["sentiment"], **functions}, _variables(models)
 
 
-def _traced(run: Run, head: Callable, options: Scalars | None = None):
-    """`head(source, length, **options)` as a concrete function of named inputs."""
+def _traced(run: Run, head: Callable, options: Scalars | None = None, numbers: tuple[str, ...] = ()):
+    """`head(source, length, *numbers, **options)` as a concrete function of named inputs."""
     options = options or {}
     lost = lost_cells(run.statistics, run.recipe.inputs)
 
@@ -91,11 +93,12 @@ def _traced(run: Run, head: Callable, options: Scalars | None = None):
         source = clean_source([inputs[name] for name in run.recipe.inputs.modalities], inputs["length"], lost)
         segments = tf.shape(source)[0]
         checked = check_options({name: inputs[name] for name in options})
-        outputs = head(*with_a_row(source, inputs["length"]), **checked)
+        read = clean_numbers([inputs[name] for name in numbers], segments)
+        outputs = head(*with_a_row(source, inputs["length"], *read), **checked)
         return {name: value[:segments] for name, value in outputs.items()}
 
     specs = {name: tf.TensorSpec([None, None, dim], tf.float32) for name, dim in _dims(run).items()}
-    return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32)}, options)
+    return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32), **_specs_of(numbers)}, options)
 
 
 def _from_examples(run: Run, traced, options: Scalars):
@@ -103,10 +106,19 @@ def _from_examples(run: Run, traced, options: Scalars):
 
     @partial(tf.function, autograph=False)
     def function(**inputs):
-        parsed = _parsed(inputs["examples"], _dims(run), halves_of(run.data))
+        parsed = _parsed(inputs["examples"], _dims(run), halves_of(run.data), run.recipe.inputs.reads_videos)
         return traced(**parsed, **{name: inputs[name] for name in options})
 
     return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
+
+
+def _numbers(run: Run) -> tuple[str, ...]:
+    """What a model reads beside features and length: `NUMBERS` where a score depends on a segment's neighbours."""
+    return NUMBERS if run.recipe.inputs.reads_videos else ()
+
+
+def _specs_of(numbers: tuple[str, ...]) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec([None], tf.int64) for name in numbers}
 
 
 def _concrete(function, specs: Mapping[str, tf.TensorSpec], options: Scalars):
@@ -120,8 +132,10 @@ def _dims(run: Run) -> dict[str, int]:
     return {name: len(run.statistics.mean[name]) for name in run.recipe.inputs.modalities}
 
 
-def _parsed(examples: tf.Tensor, dims: Mapping[str, int], halves: Collection[str]) -> dict[str, tf.Tensor]:
-    """Features and `length` of serialized records, trimmed to the longest."""
+def _parsed(
+    examples: tf.Tensor, dims: Mapping[str, int], halves: Collection[str], in_videos: bool
+) -> dict[str, tf.Tensor]:
+    """Features and `length` of serialized records, trimmed to the longest; if `in_videos`, with `NUMBERS`."""
     parsed = parse_batch(examples, dims, halves=halves)
     lengths = tf.stack([tf.cast(parsed[f"{name}/length"], tf.int32) for name in dims])
     message = "Records lack a modality, or lengths disagree. Expected the same for each modality. Received: lengths"
@@ -129,11 +143,17 @@ def _parsed(examples: tf.Tensor, dims: Mapping[str, int], halves: Collection[str
     # What follows must wait, or the concatenation of what does not fit would speak first, and less clearly.
     with tf.control_dependencies([tf.debugging.Assert(agree, [message, *dims, lengths])]):
         steps = tf.reduce_max(lengths)
-    return {**{name: parsed[name][:, :steps] for name in dims}, "length": lengths[0]}
+    numbers = numbers_of(parsed["id"]) if in_videos else {}
+    return {**{name: parsed[name][:, :steps] for name in dims}, "length": lengths[0], **numbers}
 
 
 def _sentiment(regressor: keras.Model) -> Callable:
-    return lambda source, length: regressor({"source": source, "source_length": length}, training=False)
+    return lambda *inputs: regressor(_named(*inputs), training=False)
+
+
+def _named(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What a model reads, by name: source, length, and `NUMBERS` where it reads them."""
+    return dict(zip(("source", "source_length", *NUMBERS), inputs, strict=False))
 
 
 def _has_parts(run: Run) -> bool:
@@ -147,33 +167,34 @@ def _features(run: Run, regressor: keras.Model):
 
 
 def _rest(run: Run, regressor: keras.Model):
-    """`(features, length)` → `{"score", "attention_weights"}`, see `Parts`; and the model, to be held."""
+    """`(features, length, **numbers)` → `{"score", "attention_weights"}`, see `Parts`; and the model, to be held."""
     model = portable(after_features(regressor, run.recipe, run.config, run.statistics, run.run_format))
 
     @partial(tf.function, autograph=False)
-    def function(features, length):
+    def function(features, length, **numbers):
         source = clean_source([features], length)
-        outputs = _sentiment(model)(*with_a_row(source, length))
-        return {name: value[: tf.shape(source)[0]] for name, value in outputs.items()}
+        segments = tf.shape(source)[0]
+        read = clean_numbers([numbers[name] for name in _numbers(run)], segments)
+        outputs = _sentiment(model)(*with_a_row(source, length, *read))
+        return {name: value[:segments] for name, value in outputs.items()}
 
     dim = model.input["source"].shape[-1]
     specs = {"features": tf.TensorSpec([None, None, dim], tf.float32), "length": tf.TensorSpec([None], tf.int32)}
-    return _concrete(function, specs, {}), model
+    return _concrete(function, {**specs, **_specs_of(_numbers(run))}, {}), model
 
 
 def _memory(model: keras.Model, source: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    return model({"source": source, "source_length": length}, training=False)["memory"]
+    return model(_named(source, length), training=False)["memory"]
 
 
 def _encode(run: Run, regressor: Regressor) -> Callable:
-    """`(source, length)` → what the regressor reads, and the vector that its score is linear in."""
+    """`(source, length, *numbers)` → what the regressor reads, and the vector that its score is linear in."""
     model: Any = keras.Model(regressor.model.input, {"sequence": regressor.sequence, "pooled": regressor.pooled})
     representation: Any = regressor.representation
     is_final = run.config.regressor.representation == "final" and run.has_translation
 
-    def encode(source, length):
-        inputs = {"source": source, "source_length": length}
-        encoded = model(inputs, training=False)
+    def encode(source, length, *numbers):
+        encoded = model(_named(source, length, *numbers), training=False)
         if is_final:  # the regressor reads one step; the sequence that it ends is of more use
             encoded["sequence"] = _memory(representation, source, length)
         valid = tf.sequence_mask(length, tf.shape(encoded["sequence"])[1])[:, :, None]
@@ -235,7 +256,9 @@ def portable(model: keras.Model) -> keras.Model:
 
 def _encoders(model: keras.Model) -> Iterator[Encoder]:
     for layer in model.layers:
-        if isinstance(layer, Encoder):
+        if isinstance(layer, AlongVideos):
+            yield layer.encoder
+        elif isinstance(layer, Encoder):
             yield layer
         elif isinstance(layer, keras.Model):
             yield from _encoders(layer)

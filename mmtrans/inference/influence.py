@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-#: Sequences that are scored at a time.
+#: Segments that are scored at a time.
 BATCH_SIZE = 64
 
 #: `score(features)`: of segments, each a mapping modality → `(steps, dim)`, scores and attention weights.
@@ -48,7 +48,9 @@ READ_ANEW = (
 )
 
 
-def influence_of(score: Score, features: Mapping[str, np.ndarray], whole: float) -> np.ndarray:
+def influence_of(
+    score: Score, features: Mapping[str, np.ndarray], whole: float, batch_size: int = BATCH_SIZE
+) -> np.ndarray:
     """The score of a segment less its score without each step; above 0 where the step raises it.
 
     The other steps keep their vectors, also those that an encoder of words made with the step in sight.
@@ -57,6 +59,7 @@ def influence_of(score: Score, features: Mapping[str, np.ndarray], whole: float)
         score: a function that scores segments.
         features: modality → `(steps, dim)` float32; all have the same steps.
         whole: the segment's score.
+        batch_size: segments that are scored at a time.
 
     Returns:
         `(steps,)` float32; NaN for the only step of a segment, without which there is nothing to score.
@@ -66,6 +69,6 @@ def influence_of(score: Score, features: Mapping[str, np.ndarray], whole: float)
         return np.full(1, np.nan, np.float32)
     shorter = ({name: np.delete(array, step, 0) for name, array in features.items()} for step in range(steps))
     scores = []
-    while batch := list(islice(shorter, BATCH_SIZE)):
+    while batch := list(islice(shorter, batch_size)):
         scores.append(score(batch)[0])
     return (whole - np.concatenate(scores)).astype(np.float32)

@@ -39,6 +39,15 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor, lost: np.ndarray 
     return tf.where(valid, tf.where(tf.math.is_finite(source), source, lost), 0.0)
 
 
+def clean_numbers(numbers: list[tf.Tensor], segments: tf.Tensor) -> list[tf.Tensor]:
+    """The numbers of segments and of their videos as they are, each `(batch,)`. Running it raises an
+    InvalidArgumentError where there is not one a segment."""
+    message = "Numbers and features differ in segments. Expected one number a segment. Received: numbers, segments"
+    checks = [tf.debugging.Assert(tf.size(each) == segments, [message, tf.size(each), segments]) for each in numbers]
+    with tf.control_dependencies(checks):
+        return [tf.identity(each) for each in numbers]
+
+
 def lost_cells(statistics: Statistics, features: Features) -> np.ndarray:
     """What stands for a lost cell of each column of some features: 0, and of pieces of words -1, which is none."""
     lost = np.zeros(statistics.dim(features), np.float32)
@@ -67,8 +76,8 @@ def check_options(options: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {name: tf.identity(value) for name, value in options.items()}
 
 
-def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Source `(batch, steps, dim)` and length; in place of an empty batch one of a single segment of zeros.
+def with_a_row(source: tf.Tensor, length: tf.Tensor, *numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Source `(batch, steps, dim)`, length and numbers; in place of an empty batch one of a single segment of zeros.
 
     Models and searches then need no care for empty batches; the caller takes the row off again.
     """
@@ -77,4 +86,5 @@ def with_a_row(source: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
     dim = source.shape[-1]
     steps = tf.maximum(steps, added)
     source = tf.concat([tf.reshape(source, [segments, steps, dim]), tf.zeros([added, steps, dim])], 0)
-    return source, tf.concat([length, tf.ones([added], tf.int32)], 0)
+    more = [tf.concat([each, tf.zeros([added], each.dtype)], 0) for each in numbers]
+    return source, tf.concat([length, tf.ones([added], tf.int32)], 0), *more

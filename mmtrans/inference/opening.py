@@ -16,6 +16,7 @@ import tensorflow as tf
 from mmtrans.inference.influence import Parts
 from mmtrans.inference.operations import check_graph
 from mmtrans.inference.signature import Signature, load_signature
+from mmtrans.models.rivals.build import NUMBERS
 from tfrecords.manifest import file_sha256
 
 GRAPH_NAME = "saved_model.pb"
@@ -30,6 +31,7 @@ _READ_BY_TENSORFLOW = {".": "saved_model", "variables": "", "debug": "", "assets
 Kinds = Mapping[str, tuple[str, int]]
 _OUTPUTS: Kinds = {"score": ("float32", 1), "attention_weights": ("float32", 2)}
 _FEATURES = ("float32", 3)
+_NUMBER = ("int64", 1)
 
 #: The signature that scores.
 _SENTIMENT = "serving_default"
@@ -55,8 +57,9 @@ def open_export(directory: Path) -> tuple[Signature, Callable, Parts | None]:
         directory: the directory of the SavedModel.
 
     Returns:
-        the content of `signature.json`; its function `serving_default`: `(**features, length)` →
-        `{"score", "attention_weights"}`; and its parts, where it holds a text encoder and an earlier version did not
+        the content of `signature.json`; its function `serving_default`: `(**features, length, **numbers)` →
+        `{"score", "attention_weights"}`, of which numbers are those of `NUMBERS` where it reads whole videos; and its
+        parts, where it holds a text encoder and an earlier version did not
         make it.
 
     Raises:
@@ -73,17 +76,19 @@ def open_export(directory: Path) -> tuple[Signature, Callable, Parts | None]:
     except _LOAD_ERRORS as error:
         raise _unusable(directory, f"{type(error).__name__} {str(error)[:200]}") from error
     inputs, outputs = found[_SENTIMENT]
-    columns = {name: spec.shape[-1] for name, spec in inputs.items() if name != "length"}
+    numbers = NUMBERS if signature.get("reads_videos") else ()
+    columns = {name: spec.shape[-1] for name, spec in inputs.items() if name not in ("length", *numbers)}
     if columns != {name: info["dim"] for name, info in signature["reads"].items()} or "length" not in inputs:
         raise _unusable(directory, f"inputs={columns}")
     if not _OUTPUTS.keys() <= outputs.keys():
         raise _unusable(directory, f"outputs={sorted(outputs)}")
-    _check_kinds(directory, found[_SENTIMENT], dict.fromkeys(columns, _FEATURES), _OUTPUTS)
+    read_too = dict.fromkeys(numbers, _NUMBER)
+    _check_kinds(directory, found[_SENTIMENT], {**dict.fromkeys(columns, _FEATURES), **read_too}, _OUTPUTS)
     if len(found) == 1:
         return signature, _server(loaded, _SENTIMENT, _OUTPUTS, directory), None
     of_features = {Parts.FEATURES: _FEATURES}
     _check_kinds(directory, found[Parts.FEATURES], dict.fromkeys(columns, _FEATURES), of_features)
-    _check_kinds(directory, found[Parts.REST], of_features, _OUTPUTS)
+    _check_kinds(directory, found[Parts.REST], {**of_features, **read_too}, _OUTPUTS)
     parts = Parts(
         _server(loaded, Parts.FEATURES, of_features, directory), _server(loaded, Parts.REST, _OUTPUTS, directory)
     )

@@ -30,9 +30,10 @@ OPERATIONS = _names(
     Max Maximum Mean Min Minimum Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 ParseExampleV2 PartitionedCall
     Placeholder Pow Prod Range Rank ReadVariableOp RealDiv Relu Reshape ReverseSequence ReverseV2 Round Rsqrt
     ScatterNd Select SelectV2 Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split SplitV Sqrt Square
-    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile StopGradient StridedSlice
-    StringLength Sub Sum Tanh TensorListFromTensor TensorListGather TensorListGetItem TensorListReserve
-    TensorListSetItem TensorListStack Tile TopKV2 Transpose Unpack VarHandleOp Where While ZerosLike
+    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile StaticRegexReplace StopGradient
+    StridedSlice StringLength StringToNumber Sub Sum Tanh TensorListFromTensor TensorListGather TensorListGetItem
+    TensorListReserve TensorListSetItem TensorListStack Tile TopKV2 Transpose Unique UniqueWithCounts Unpack
+    VarHandleOp Where While ZerosLike
     """
 )
 

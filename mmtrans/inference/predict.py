@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
 
+from mmtrans.data.videos import video_rows
 from mmtrans.evaluation.suitability import STEPS, check_names, check_text, other_rates
-from mmtrans.inference.graph import open_sentiment
-from mmtrans.inference.influence import READ_ANEW, Parts, influence_of
-from mmtrans.inference.opening import is_export, open_export
-from mmtrans.inference.signature import Read
-from mmtrans.runs.environment import Columns, label_of, source_files, text_of
-from mmtrans.runs.run import Run
-from mmtrans.runs.status import check_finished
+from mmtrans.inference.influence import READ_ANEW
+from mmtrans.inference.scorer import Scorer
 from tfrecords.manifest import TextColumns
 from tfrecords.precision import rounded
-from tfrecords.schema import LabelScale, Segment
+from tfrecords.schema import Segment
 
 BATCH_SIZE = 32
 
@@ -81,113 +76,6 @@ class Prediction:
     influence: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A sentiment model and what its segments must be like.
-
-    Attributes:
-        name: the path that the model was opened from, for messages.
-        function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`.
-        modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
-        max_steps: stream → longest stream that training read; the first steps count, as in conversion.
-        label: the label's scale.
-        steps_per_word: modality with steps at its own rate → its mean steps a word in training, where that is known.
-        text: the encoder that gave the words their vectors in training, if one did.
-        source_files: sha256 of the files that the training records were made of, where they are known.
-        parts: of a model that holds its text encoder, `function` in two parts.
-        extraction: `settings`, `packages` and `models` by which its clips were extracted, where it learned from clips.
-
-    Example:
-        ```pycon
-        >>> scorer = api.Scorer.open("run")
-        >>> scores, attention_weights = scorer.score([{"text": np.zeros([6, 300])}])
-        >>> scores.shape
-        (1,)
-        ```
-    """
-
-    name: str
-    function: Callable
-    modalities: Mapping[str, Read | Columns]
-    max_steps: Mapping[str, int]
-    label: LabelScale
-    steps_per_word: Mapping[str, float] = field(default_factory=dict)
-    text: TextColumns | None = None
-    source_files: frozenset[str] | None = None
-    parts: Parts | None = None
-    extraction: Mapping[str, Mapping[str, Any]] | None = None
-
-    @classmethod
-    def open(cls, path: str | Path) -> Scorer:
-        """Opens a run directory, or a directory made by `mmtrans export`. The latter is a program, whose files and
-        operations are checked before it is loaded; run none that comes from somebody whom you do not trust.
-
-        Raises:
-            FileNotFoundError: there is neither a run nor an export.
-            ValueError: the run is not finished; or the export is damaged, or holds what no export does.
-        """
-        path = Path(path)
-        if is_export(path):
-            signature, function, parts = open_export(path)
-            modalities, data = signature["reads"], signature
-            files = frozenset(signature["files"]) if "files" in signature else None
-            extraction = signature.get("extraction")
-        else:
-            run = Run.open(path)
-            check_finished(run)
-            (function, parts), data = open_sentiment(run), run.data
-            modalities = {name: data["modalities"][name] for name in run.recipe.inputs.modalities}
-            files = source_files(data, run.records_path, run.manifest_hash)
-            extraction = run.data.get("extraction")
-        label, text = label_of(data), text_of(data)
-        rates = data.get("steps_per_word", {})
-        return cls(str(path), function, modalities, data["max_steps"], label, rates, text, files, parts, extraction)
-
-    def score(self, features: Sequence[Mapping[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of segments of any lengths: `(batch,)` and `(batch, steps)` float32.
-
-        Args:
-            features: one mapping a segment, modality → `(steps, dim)` float32, raw.
-
-        Raises:
-            ValueError: a score is no finite number.
-        """
-        lengths = [len(next(iter(arrays.values()))) for arrays in features]
-        inputs = {
-            name: np.zeros((len(features), max(lengths), info["dim"]), np.float32)
-            for name, info in self.modalities.items()
-        }
-        for row, arrays in enumerate(features):
-            for name, array in arrays.items():
-                inputs[name][row, : len(array)] = array
-        tensors = {name: tf.constant(array) for name, array in inputs.items()}
-        outputs = self.function(**tensors, length=tf.constant(lengths, tf.int32))
-        scores = outputs["score"].numpy()
-        if not np.isfinite(scores).all():
-            raise ValueError(
-                f"The model gives scores that are no numbers. Expected finite ones. "
-                f"Received: score={scores[~np.isfinite(scores)][0]} ({self.name}). Train it again."
-            )
-        return scores, outputs["attention_weights"].numpy()
-
-    def influence(self, features: Mapping[str, np.ndarray], whole: float) -> np.ndarray:
-        """The influence of each step of a segment, see `influence_of`. `features` are its own, `whole` its score."""
-        if self.parts is None:
-            return influence_of(self.score, features, whole)
-        vectors = self.parts.vectors(features)
-        rest = replace(
-            self, function=self.parts.rest, modalities={"features": {"dim": vectors.shape[1], "aligned": True}}
-        )
-        return influence_of(rest.score, {"features": vectors}, whole)
-
-    def polarity(self, score: float) -> str:
-        """`negative`, `neutral` or `positive`, by the label's neutral point."""
-        above = score - self.label.neutral
-        if above > 0:
-            return "positive"
-        return "negative" if above < 0 else "neutral"
-
-
 def predict(
     scorer: Scorer, corpus: SegmentSource, counts: Counter | None = None, *, influence: bool = False
 ) -> Iterator[Prediction]:
@@ -195,7 +83,8 @@ def predict(
 
     Segments without the modalities that the model reads are passed over; long ones are cut, and values rounded, as in
     its records. Other frames a word than in training are told in the corpus's `trouble`, since few segments may be of
-    people who speak so; without words nothing can be compared.
+    people who speak so; without words nothing can be compared. For a model that reads whole videos the corpus is read
+    to its end first, and held in memory.
 
     Args:
         scorer: the model.
@@ -219,19 +108,47 @@ def predict(
     _check_corpus(scorer, corpus)
     lengths = Counter()
     chosen = _choose(scorer, corpus, counts, lengths)
-    while batch := list(islice(chosen, BATCH_SIZE)):
-        features = [features for _, features in batch]
-        for (segment, arrays), score, weights in zip(batch, *scorer.score(features), strict=True):
-            steps = len(next(iter(arrays.values())))
-            words = segment.tokens[: scorer.max_steps.get("aligned")]
-            name = segment.video_id if corpus.ids_are_videos else segment.id
-            shares = scorer.influence(arrays, score) if influence else None
-            yield Prediction(name, float(score), scorer.polarity(score), words, weights[:steps], shares)
+    score = _score_videos if scorer.reads_videos else _score
+    for segment, value, weights, shares in score(scorer, chosen, influence):
+        words = segment.tokens[: scorer.max_steps.get("aligned")]
+        name = segment.video_id if corpus.ids_are_videos else segment.id
+        yield Prediction(name, value, scorer.polarity(value), words, weights, shares)
     if not counts["predicted"]:
         raise _nothing(scorer, corpus, counts)
     if influence and scorer.parts is None and scorer.text is not None and scorer.text.pieces:
         corpus.trouble.append(READ_ANEW)
     corpus.trouble.extend(_compare_rates(scorer, lengths))
+
+
+#: A segment and what is read of it.
+_Chosen = tuple[Segment, dict[str, np.ndarray]]
+
+#: A segment, its score, its attention weights, and the influence of its steps.
+_Scored = tuple[Segment, float, np.ndarray, np.ndarray | None]
+
+
+def _score(scorer: Scorer, chosen: Iterator[_Chosen], influence: bool) -> Iterator[_Scored]:
+    """Scores segments as they come, some at a time."""
+    while batch := list(islice(chosen, BATCH_SIZE)):
+        scored = scorer.score([arrays for _, arrays in batch])
+        for (segment, arrays), score, weights in zip(batch, *scored, strict=True):
+            steps = len(next(iter(arrays.values())))
+            yield segment, float(score), weights[:steps], scorer.influence(arrays, score) if influence else None
+
+
+def _score_videos(scorer: Scorer, chosen: Iterator[_Chosen], influence: bool) -> Iterator[_Scored]:
+    """Scores segments with their neighbours, video by video, and gives them in the order in which they came."""
+    found: dict[int, _Scored] = {}
+    held = list(chosen)
+    ids = [segment.id for segment, _ in held]
+    for rows in video_rows(ids).values():
+        features = [held[row][1] for row in rows]
+        scores, weights = scorer.score(features, [ids[row] for row in rows])
+        shares = scorer.influences(features, scores) if influence else repeat(None)
+        for row, score, own_weights, share in zip(rows, scores, weights, shares, strict=False):
+            segment, arrays = held[row]
+            found[row] = (segment, float(score), own_weights[: len(next(iter(arrays.values())))], share)
+    yield from (found[row] for row in range(len(held)))
 
 
 def _check_corpus(scorer: Scorer, corpus: SegmentSource) -> None:
@@ -250,9 +167,7 @@ def _check_corpus(scorer: Scorer, corpus: SegmentSource) -> None:
         check_text(scorer.text, corpus.text, _place(corpus))
 
 
-def _choose(
-    scorer: Scorer, corpus: SegmentSource, counts: Counter, lengths_read: Counter
-) -> Iterator[tuple[Segment, dict[str, np.ndarray]]]:
+def _choose(scorer: Scorer, corpus: SegmentSource, counts: Counter, lengths_read: Counter) -> Iterator[_Chosen]:
     """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
     for segment in corpus.read():
         missing = [name for name in scorer.modalities if name not in segment.features]

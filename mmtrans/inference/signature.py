@@ -51,6 +51,7 @@ class Signature(_Always, total=False):
     text: TextColumns | None
     files: list[str]
     extraction: dict[str, dict[str, Any]]
+    reads_videos: bool
 
 
 class _Described(TypedDict):
@@ -99,7 +100,11 @@ class _Extraction(TypedDict, total=False):
     extraction: dict[str, dict[str, Any]]
 
 
-class ExportDescription(_Checksums, _WordVectors, _Extraction):
+class _Neighbours(TypedDict, total=False):
+    reads_videos: bool
+
+
+class ExportDescription(_Checksums, _WordVectors, _Extraction, _Neighbours):
     """The content of `signature.json`; the checksums come when the files are written.
 
     `text` tells the encoder that gave the words their vectors, and `files` the sha256 of what the records were made of,
@@ -121,6 +126,7 @@ class ExportDescription(_Checksums, _WordVectors, _Extraction):
         text: what the columns of text are, where an encoder of words gave them.
         files: SHA-256 of the files that the records were made of, word vectors among them.
         extraction: how clips were measured, of a model that learned from clips.
+        reads_videos: true where a score depends on the other segments of a video, which are sent together; else absent.
         signatures: signature → `inputs` and `outputs`, each with `dtype`, `shape`, `meaning`, and of a search
             `default_of_mmtrans`.
         metrics: split → its object of metrics.json, on the run's own records.
@@ -146,6 +152,8 @@ class ExportDescription(_Checksums, _WordVectors, _Extraction):
 #: Name of an input or output → what it is, and its unit.
 MEANINGS = {
     "length": "valid steps of each segment, 1 up to the steps sent; what lies beyond is not read",
+    "video_number": "equal for the segments of one video, whatever it is; a score depends on those that are sent along",
+    "segment_number": "rises along a video from segment to segment",
     "examples": "serialized tf.train.Example records, as `mmtrans convert` writes them",
     "beam_width": "hypotheses kept at each step, 1 to 10000",
     "n_best": "hypotheses returned, 1 to beam_width",
@@ -190,6 +198,7 @@ def describe_export(run: Run, functions: Mapping[str, Any]) -> ExportDescription
         "steps_per_word": run.data.get("steps_per_word", {}),
         **_describe_text(run),
         **_describe_extraction(run),
+        **_describe_neighbours(run),
         "signatures": {name: _describe_function(function) for name, function in functions.items()},
         "metrics": _own_metrics(run),
         "provenance": {
@@ -216,6 +225,11 @@ def _describe_extraction(run: Run) -> _Extraction:
     """How the clips were measured that the run learned from."""
     extraction = run.data.get("extraction")
     return {} if extraction is None else {"extraction": extraction}
+
+
+def _describe_neighbours(run: Run) -> _Neighbours:
+    """Whether a score depends on the other segments of a video."""
+    return {"reads_videos": True} if run.recipe.inputs.reads_videos else {}
 
 
 def load_signature(directory: str | Path) -> Signature:

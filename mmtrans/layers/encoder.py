@@ -1,4 +1,4 @@
-"""Recurrent encoder and the bridge to a decoder."""
+"""Recurrent encoders, of steps and of the segments of a video, and the bridge to a decoder."""
 
 from __future__ import annotations
 
@@ -173,6 +173,78 @@ def input_gates(cells, inputs, mask, length):
 def _product(cell, inputs):
     """Inputs `(…, dim)` times a cell's kernel, and its bias."""
     return tf.tensordot(inputs, tf.convert_to_tensor(cell.kernel), 1) + cell.bias
+
+
+@keras.saving.register_keras_serializable("mmtrans")
+class AlongVideos(keras.layers.Layer):
+    """A bidirectional LSTM that reads the segments of each video in their order (Poria et al. 2017, section 3.2).
+
+    Rows may come in any order: numbers tell the video of each, and its place there. Of two rows with equal numbers the
+    first one comes first. A video of one segment is a sequence of one step.
+
+    Args:
+        units: units of each direction.
+        dropout: rate on the vectors that are read.
+
+    Call arguments:
+        inputs: `[vectors (batch, dim) float32, video_number (batch,) integer, segment_number (batch,) integer]`.
+        training: whether dropout is on.
+
+    Returns:
+        `(batch, 2 units)` float32, for each row the outputs of both directions at its segment.
+
+    Example:
+        ```pycon
+        >>> along = AlongVideos(units=3)
+        >>> along([tf.ones([4, 5]), tf.constant([7, 7, 2, 7]), tf.constant([9, 1, 0, 4])]).shape
+        TensorShape([4, 6])
+        ```
+    """
+
+    def __init__(self, units, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.dropout = dropout
+        self.encoder = Encoder(units, dropout=dropout, name=f"{self.name}_encoder")
+
+    def build(self, input_shape):
+        (_, dim), *_ = input_shape
+        self.encoder.build((None, None, dim))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        vectors, video_number, segment_number = inputs
+        places, counts = places_in_videos(video_number, segment_number)
+        dim = vectors.shape[-1]
+        shape = tf.stack([tf.size(counts), tf.reduce_max(counts), dim])
+        sequences = tf.ensure_shape(tf.scatter_nd(places, vectors, shape), [None, None, dim])
+        outputs, _ = self.encoder(sequences, source_mask=tf.sequence_mask(counts), training=training)
+        return tf.gather_nd(outputs, places)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 2 * self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "dropout": self.dropout}
+
+
+def places_in_videos(video_number, segment_number):
+    """Where each row stands among its video's, when videos are counted as they come and segments by their numbers.
+
+    Args:
+        video_number: `(batch,)` integer, equal for the segments of a video.
+        segment_number: `(batch,)` integer, which rises within a video.
+
+    Returns:
+        `(batch, 2)` int32, the row's video and its place there, both from 0; and `(videos,)` int32, rows of each video.
+    """
+    _, video, counts = tf.unique_with_counts(video_number)
+    order = tf.argsort(segment_number, stable=True)
+    order = tf.gather(order, tf.argsort(tf.gather(video, order), stable=True))
+    starts = tf.cumsum(counts, exclusive=True)
+    places = tf.range(tf.size(order)) - tf.gather(starts, tf.gather(video, order))
+    places = tf.scatter_nd(order[:, None], places, tf.shape(order))
+    return tf.stack([video, places], 1), counts
 
 
 @keras.saving.register_keras_serializable("mmtrans")

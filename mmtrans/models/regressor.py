@@ -13,7 +13,7 @@ from mmtrans.layers.attention import AttentionPooling, LastStep, MeanPooling
 from mmtrans.layers.dropout import Dropout
 from mmtrans.layers.encoder import Encoder
 from mmtrans.layers.masking import Beside, SequenceMask
-from mmtrans.models.representation import FEATURES, build_representation, one_step, source_inputs
+from mmtrans.models.representation import FEATURES, build_representation, one_step
 from mmtrans.models.rivals.build import FUSED, WEIGHTS
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import Recipe, Translation
@@ -24,7 +24,8 @@ class Regressor:
     """The sentiment model and its parts.
 
     Attributes:
-        model: `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`.
+        model: `{source, source_length}` → `{"score": (batch,), "attention_weights": (batch, steps)}`. A fusion that
+            reads whole videos has the inputs `video_number` and `segment_number`, too.
         representation: the model up to what the regressor reads, which is a layer of `model`.
         sequence: the tensor `(batch, steps, dim)` in `model` that its recurrent layer, or else the pooling, reads.
         pooled: the tensor `(batch, dim)` in `model` that the score is linear in.
@@ -56,7 +57,10 @@ class Regressor:
             config: sizes and options of the regressor.
             bias: score that the untrained model starts from, usually the mean train label.
         """
-        inputs = source_inputs(representation.input["source"].shape[-1])
+        inputs = {
+            name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+            for name, tensor in representation.input.items()
+        }
         is_fused = FUSED in representation.output
         # Initial weights depend on the order in which layers are made.
         encoder = _recurrent_layer(config) if config.regressor.recurrent and not is_fused else None

@@ -21,7 +21,8 @@ from mmtrans.evaluation.suitability import open_records
 from mmtrans.explore.write import place_of_page, write_page
 from mmtrans.inference.attention import draw_attention
 from mmtrans.inference.export import export
-from mmtrans.inference.predict import Prediction, Scorer, predict
+from mmtrans.inference.predict import Prediction, predict
+from mmtrans.inference.scorer import Scorer
 from mmtrans.inference.translate import Translated, translate
 from mmtrans.notebook.page import Page
 from mmtrans.notebook.tables import table

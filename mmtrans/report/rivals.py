@@ -40,9 +40,6 @@ PUBLISHED: Mapping[str, Published] = {
     "misa": Published((0.783, 0.761, 0.818, 0.834, 0.423), "BERT, fine-tuned"),
 }
 
-#: Methods that read more than the segment that they score.
-_WHOLE_VIDEOS = ("bclstm",)
-
 _CAPTION = (
     "Parameters of each model, those that do not move among them; seconds of an epoch on this grid's machine, without "
     "validation, the median over epochs and seeds. Published are numbers of the scoreboard of the CMU Multimodal SDK, "
@@ -76,7 +73,7 @@ def _row(found: Trained) -> list[str]:
     ]
     return [
         str(recipe),
-        "whole videos, test segments beside each other" if method in _WHOLE_VIDEOS else "each segment by itself",
+        "whole videos, test segments beside each other" if recipe.inputs.reads_videos else "each segment by itself",
         published.words if published else NONE,
         f"{max(counts):,}" if counts - {0} else NONE,
         number_text(median(seconds), 2) if seconds else NONE,

@@ -12,9 +12,12 @@ from mmtrans.runs.phases import Phase, TranslationPhase
 
 
 def select(phase: Phase, split: str) -> Selection:
-    """What a phase reads of a split: translations also train on unlabelled segments."""
+    """What a phase reads of a split: translations also train on unlabelled segments, and who reads whole videos reads
+    them as neighbours."""
     target = phase.recipe.target.modalities if isinstance(phase, TranslationPhase) else ()
-    return Selection(split, phase.recipe.inputs.modalities, target, labelled=not phase.translates)
+    inputs = phase.recipe.inputs
+    labelled = not (phase.translates or inputs.reads_videos)
+    return Selection(split, inputs.modalities, target, labelled, whole_videos=inputs.reads_videos)
 
 
 def labels_left(config: Config, records: Records, splits: Iterable[str] = tuple(SHARES)) -> Records:

@@ -137,7 +137,7 @@ class SentimentObjective:
 
     def terms(self, batch: Tensors, training: bool) -> list[Term]:
         """The loss terms of a batch: that of the sentiment is over its labelled segments."""
-        inputs = {name: batch[name] for name in ("source", "source_length")}
+        inputs = {name: batch[name] for name in self.model.input}
         outputs: Any = self._with_fusion(inputs, training=training)
         loss = sentiment_loss(self.config.sentiment_loss, outputs["score"], batch["label"])
         own = [] if self.own_terms is None else self.own_terms(outputs, batch)

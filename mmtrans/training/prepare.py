@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -19,6 +19,7 @@ from mmtrans.data.pipeline import (
     num_batches,
 )
 from mmtrans.data.records import Records
+from mmtrans.data.videos import video_rows
 from mmtrans.runs.phases import Phase, phases_of
 from mmtrans.runs.reading import check_left, labels_left, select
 from mmtrans.runs.run import Run
@@ -113,8 +114,23 @@ def prepare(phase: Phase, config: Config, records: Records, worker: WorkerShard 
     if phase.scores:
         records = labels_left(config, records)
     check_selection(records, train, config.optimisation.batch_size, worker)
+    if train.whole_videos:
+        check_neighbours(phase, records, train)
     steps = num_batches(records, train, config.optimisation.batch_size, worker)
     return Prepared(records, train, valid, config.optimisation.batch_size, worker, steps)
+
+
+def check_neighbours(phase: Phase, records: Records, selected: Selection) -> None:
+    """Raises a ValueError where a phase reads a segment's neighbours, and no segment of a split has any."""
+    ids = records.ids_in(records.shards(selected.split, selected.modalities, selected.labelled), selected.labelled)
+    if len(video_rows(ids)) < len(ids):
+        return
+    raise ValueError(
+        f"No segment has neighbours, and {phase.recipe} reads them. Expected ids such as 'video[3]' in the "
+        f"{selected.split} split, and several segments of a video. Received: {len(ids)} videos of one segment each "
+        f"({records.directory}). Convert a source that tells the video of each segment, or choose a recipe that reads "
+        f"each by itself, such as late({phase.recipe.inputs.letters})."
+    )
 
 
 def worker_shard(devices: Devices, execution: Execution) -> WorkerShard:
@@ -124,7 +140,7 @@ def worker_shard(devices: Devices, execution: Execution) -> WorkerShard:
 
 def check_data(phase: Phase, records: Records, selected: Selection) -> None:
     """Raises a ValueError where a split holds nothing for a phase, or streams that cannot be concatenated."""
-    if not num_batches(records, replace(selected, labelled=phase.scores), 1):
+    if not records.count(selected.split, selected.modalities, labelled=phase.scores):
         what = "labelled segments" if phase.scores else "segments"
         lacks_labels = phase.scores and (phase.translates or phase.parent)
         pretrain = ", or train the translation alone with --pretrain" if lacks_labels else ""

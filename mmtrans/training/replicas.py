@@ -17,9 +17,9 @@ def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         batch: a batch of `make_batches`; it may have no rows.
 
     Returns:
-        the batch itself with one replica; with several, every n-th row of its numbers, or, where there is none, a row
-        that no loss counts: it has one step (cuDNN needs one), no target and no label. Steps are those of the longest
-        row taken, as always.
+        the batch itself with one replica; with several, every n-th row of its numbers, or all rows of every n-th video
+        where it holds whole ones. Where there is none it is a row that no loss counts: it has one step (cuDNN needs
+        one), no target and no label. Steps are those of the longest row taken, as always.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -28,6 +28,11 @@ def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     index = tf.cast(context.replica_id_in_sync_group, tf.int32) % replicas
     rows = tf.shape(batch["source_length"])[0]
     taken = tf.minimum(tf.range(index, tf.maximum(rows, index + 1), replicas), rows)
+    if "video_number" in batch:
+        is_taken = tf.cast(batch["video_number"], tf.int32) % replicas == index
+        # The row behind the last one fills what would be empty.
+        is_taken = tf.concat([is_taken, [~tf.reduce_any(is_taken)]], 0)
+        taken = tf.cast(tf.where(is_taken)[:, 0], tf.int32)
     filling = {"source_length": 1, "label": math.nan}
 
     def share(values, fill):

@@ -59,6 +59,7 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
     assert idle_of(recipe="mfn(T,A)") - idle_of(recipe="mvlstm(T,A)") == {"fusion_topology"}
     assert idle_of(recipe="mvlstm(T,A)") - idle_of(recipe="mfn(T,A)") == {"fused_units"}
     assert idle_of(recipe="gme(T,A)") == idle_of(recipe="tfn(T,A)")
+    assert idle_of(recipe="bclstm(T,A)") == idle_of(recipe="tfn(T,A)")
     check_consistent(Config(recipe="marn(T,A)", fusion_units=30))
     weights = {"similarity_weight", "difference_weight", "reconstruction_weight"}
     sizes = set(FIELDS) - idle_of(recipe="misa(T,A)")

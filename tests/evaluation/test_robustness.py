@@ -85,7 +85,7 @@ def test_a_missing_modality_is_its_train_mean(concat, of_concat):
         source, lengths = batch["source"].numpy(), batch["source_length"].numpy()
         for row, length in enumerate(lengths):
             source[row, :length, 3:] = run.statistics.mean["audio"]
-        scores.append(scorer(source, lengths)["score"].numpy())
+        scores.append(scorer({"source": source, "source_length": lengths})["score"].numpy())
         labels.append(batch["label"].numpy())
     expected = sentiment_metrics(np.concatenate(scores), np.concatenate(labels), records.manifest.label)
     curve = of_concat["curves"]["missing"]["audio"]

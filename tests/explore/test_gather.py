@@ -17,7 +17,7 @@ from mmtrans.explore.gather import gather
 from mmtrans.explore.reading import Source, lacks_of, read_sources
 from mmtrans.explore.space import map_space
 from mmtrans.explore.translations import shortened
-from mmtrans.inference.predict import Scorer
+from mmtrans.inference.scorer import Scorer
 from mmtrans.inference.translate import features_r2, translate
 from mmtrans.runs.run import Run
 from tests.tfrecords.segments import make_corpus, make_segment

@@ -34,6 +34,7 @@ TRAININGS = {
     "marn": {"recipe": "marn(T,A)", "fusion_units": 3, "fused_units": 4, "fusion_heads": 2},
     "mvlstm": {"recipe": "mvlstm(T,A)", "fusion_units": 3},
     "gme": {"recipe": "gme(T,A)", "fusion_units": 3, "fused_units": 4},
+    "bclstm": {"recipe": "bclstm(T,A)", "fusion_units": 3, "fused_units": 4},
     "vae": {"recipe": "T->A", "bottleneck": "vae", "latent_units": 3},
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmtrans.inference.export import export
-from mmtrans.inference.predict import Scorer
+from mmtrans.inference.scorer import Scorer
 from tests.inference.test_export import finished_run, small_records
 from tests.tfrecords.segments import DIMS
 

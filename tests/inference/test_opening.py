@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from mmtrans.cli.main import main
 from mmtrans.inference.opening import open_export
 from mmtrans.inference.operations import check_graph
-from mmtrans.inference.predict import Scorer
+from mmtrans.inference.scorer import Scorer
 from tests.earlier import EARLIER
 from tfrecords.manifest import file_sha256
 

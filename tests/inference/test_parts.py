@@ -10,7 +10,8 @@ from mmtrans.data.records import Records
 from mmtrans.inference.export import export
 from mmtrans.inference.influence import READ_ANEW
 from mmtrans.inference.opening import open_export
-from mmtrans.inference.predict import Scorer, predict
+from mmtrans.inference.predict import predict
+from mmtrans.inference.scorer import Scorer
 from mmtrans.words.folder import open_folder
 from mmtrans.words.vectors import WordEncoder
 from tests.inference.test_export import finished_run

@@ -10,7 +10,8 @@ import pytest
 from mmtrans.cli.main import main
 from mmtrans.data.records import Records
 from mmtrans.inference.export import export
-from mmtrans.inference.predict import Scorer, predict
+from mmtrans.inference.predict import predict
+from mmtrans.inference.scorer import Scorer
 from mmtrans.runs.run import Run
 from mmtrans.sources.account import DropReason
 from mmtrans.sources.open import open_corpus

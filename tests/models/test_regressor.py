@@ -31,10 +31,12 @@ def make_regressor(recipe="A->V", **fields):
 
 
 def make_inputs(recipe="A->V"):
-    dim = STATISTICS.dim(parse(recipe).inputs)
+    inputs = parse(recipe).inputs
+    numbers = {"video_number": np.array([4, 9, 4]), "segment_number": np.array([1, 0, 0])}
     return {
-        "source": np.random.default_rng(2).normal(size=(BATCH, STEPS, dim)).astype(np.float32),
+        "source": np.random.default_rng(2).normal(size=(BATCH, STEPS, STATISTICS.dim(inputs))).astype(np.float32),
         "source_length": LENGTH,
+        **(numbers if inputs.reads_videos else {}),
     }
 
 

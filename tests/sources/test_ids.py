@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmtrans.sources.ids import STYLES, cells_of, find_style, id_text, parse_segment_id, split_name
-from tfrecords.schema import segment_id, video_of
+from tfrecords.schema import parts_of, segment_id, video_of
 
 SPELL = {
     "brackets": lambda video, index: f"{video}[{index}]",
@@ -29,6 +29,7 @@ def test_round_trip(video, index, style):
         assert parse_segment_id(id_text(raw), style=style) == (video, index)
     assert segment_id(video, index) == SPELL["brackets"](video, index)
     assert video_of(segment_id(video, index)) == video
+    assert parts_of(segment_id(video, index)) == (video, index)
 
 
 def test_the_three_spellings_of_one_segment():

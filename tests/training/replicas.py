@@ -1,6 +1,7 @@
 """`python -m tests.training.replicas RECORDS DIR`: two devices in one process, which must be made as it starts.
 
-Prints what each of two replicas gets, as JSON; trains a translation on one device in DIR/one, and on both in DIR/two.
+Prints what each of two replicas gets, as JSON. Trains a translation on one device in DIR/one, and on both in DIR/two;
+and a model that reads whole videos in DIR/videos-one and DIR/videos-two.
 """
 
 import json
@@ -40,6 +41,19 @@ CONFIG = Config(
     **conftest.TINY,
 )
 
+#: Two videos of ten segments in a batch; the second device has none of the one of valid.
+VIDEOS = Config(
+    recipe="bclstm(T,A)",
+    batch_size=20,
+    epochs=2,
+    regressor_dropout=0.0,
+    clip_norm=0.1,
+    ema=0.5,
+    fusion_units=3,
+    fused_units=4,
+    **conftest.TINY,
+)
+
 
 def batch_of(lengths):
     steps = max(lengths, default=0)
@@ -71,6 +85,21 @@ def print_shares(strategy):
     for lengths in ([2, 4, 1], [3], []):
         print(json.dumps({name: results(values) for name, values in shares(batch_of(lengths)).items()}))
     print(json.dumps(results(tf.function(lambda: strategy.run(seed_of_replica))())))
+
+
+def print_video_shares(strategy):
+    """Numbers of the segments, counted through, that each replica gets of batches of videos."""
+
+    @tf.function
+    def shares(batch):
+        return strategy.run(replica_share, args=(batch,))
+
+    for videos in ([0, 0, 1, 2, 2, 2], [0, 0], []):
+        counted = {"segment_number": tf.range(len(videos), dtype=tf.int64)}
+        batch = {**batch_of([1] * len(videos)), "video_number": tf.constant(videos, tf.int64), **counted}
+        taken = shares(batch)
+        values = [strategy.experimental_local_results(taken[name]) for name in ("segment_number", "label")]
+        print(json.dumps([[value.numpy().tolist() for value in each] for each in values]))
 
 
 def print_free_bits(strategy):
@@ -144,8 +173,8 @@ def print_subspaces(strategy):
     )
 
 
-def train_translation(records, path, devices):
-    run = Run.open_or_create(path, CONFIG, records)
+def train_first(config, records, path, devices):
+    run = Run.open_or_create(path, config, records)
     prepared = prepare(run.phases[0], run.config, records)
     train_phase(run, run.phases[0], prepared, True, devices, Execution(checkpoint_minutes=0))
 
@@ -158,5 +187,7 @@ if __name__ == "__main__":
     print_unconnected(devices.strategy)
     print_subspaces(devices.strategy)
     opened = Records.open(sys.argv[1], splits=("train", "valid"))
-    train_translation(opened, Path(sys.argv[2]) / "one", Devices())
-    train_translation(opened, Path(sys.argv[2]) / "two", devices)
+    print_video_shares(devices.strategy)
+    for name, config in (("", CONFIG), ("videos-", VIDEOS)):
+        train_first(config, opened, Path(sys.argv[2]) / f"{name}one", Devices())
+        train_first(config, opened, Path(sys.argv[2]) / f"{name}two", devices)

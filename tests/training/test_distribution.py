@@ -60,9 +60,21 @@ def replicas(small_dir, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_two_devices_of_one_process_equal_one(replicas):
+@pytest.mark.parametrize("kind", ["", "videos-"])
+def test_two_devices_of_one_process_equal_one(replicas, kind):
     _, directory = replicas
-    assert_same_training(directory / "one", directory / "two")
+    assert_same_training(directory / f"{kind}one", directory / f"{kind}two")
+
+
+@pytest.mark.slow
+def test_replicas_share_whole_videos(replicas):
+    three, one, none = map(json.loads, replicas[0].splitlines()[8:11])
+    assert three == [[[0, 1, 3, 4, 5], [2]], [[0.0, 1.0, 3.0, 4.0, 5.0], [2.0]]]
+    assert one[0] == [[0, 1], [0]]
+    assert none[0] == [[0], [0]]
+    # What fills an empty share has no label.
+    assert one[1][0] == [0.0, 1.0]
+    assert all(np.isnan(label) for label in (*one[1][1], *none[1][0], *none[1][1]))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from mmtrans.conversion.convert import convert
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evaluate import evaluate
 from mmtrans.inference.export import export
-from mmtrans.inference.predict import Scorer
+from mmtrans.inference.scorer import Scorer
 from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import is_finished, read_outcome

@@ -13,6 +13,7 @@ from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
 from mmtrans.layers.pieces import Columns
 from mmtrans.models.losses import Term
+from mmtrans.models.rivals.bclstm import contextual_lstms
 from mmtrans.models.rivals.gme import gated_embedding
 from mmtrans.models.rivals.late import late_fusion
 from mmtrans.models.rivals.lmf import low_rank_fusion
@@ -28,9 +29,13 @@ from mmtrans.recipe import Fusion
 #: What a fusion adds to the features that it has read: a vector, and weights over the steps.
 FUSED, WEIGHTS = "fused", "attention_weights"
 
+#: What a method that reads whole videos reads beside the features: which video a segment is of, and its number there.
+NUMBERS = ("video_number", "segment_number")
+
 #: Method → builds its layers, from the modalities' streams up to that vector; where the method has losses or
-#: weights over the steps of its own, a dict of it, `FUSED`, and of these and what they read.
-METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
+#: weights over the steps of its own, a dict of it, `FUSED`, and of these and what they read. One that reads whole
+#: videos is given `NUMBERS`, too.
+METHODS: Mapping[str, Callable[..., Any]] = {
     "tfn": tensor_fusion,
     "lmf": low_rank_fusion,
     "mult": crossmodal_transformers,
@@ -39,6 +44,7 @@ METHODS: Mapping[str, Callable[[Mapping[str, Any], Any, Config], Any]] = {
     "marn": multi_attention_recurrence,
     "mvlstm": multi_view_lstm,
     "gme": gated_embedding,
+    "bclstm": contextual_lstms,
     "late": late_fusion,
 }
 
@@ -53,22 +59,24 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
         `{source, source_length}` → `{"memory": (batch, steps, dim), "fused": (batch, width), "attention_weights":
         (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. Of a
         method without one weight a step, these are equal at valid steps. What the method's own losses read stands
-        beside these.
+        beside these. A method that reads whole videos has the inputs `video_number` and `segment_number` `(batch,)`
+        int64 too.
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in features.input.items()
     }
     memory = features(inputs)["memory"]
+    numbers = {name: keras.Input((), dtype="int64", name=name) for name in NUMBERS if recipe.reads_videos}
     mask = SequenceMask(name="fusion_mask")([memory, inputs["source_length"]])
     streams = {
         name: Columns([block], name=f"{name}_stream")(memory)
         for name, block in _blocks(recipe, statistics, memory.shape[-1]).items()
     }
-    read = METHODS[recipe.method](streams, mask, config)
+    read = METHODS[recipe.method](streams, mask, config, **numbers)
     fused = read if isinstance(read, dict) else {FUSED: read}
     if WEIGHTS not in fused:
         _, fused[WEIGHTS] = MeanPooling(name="equal_weights")(memory, source_mask=mask)
-    return keras.Model(inputs, {"memory": memory, **fused}, name="fusion")
+    return keras.Model({**inputs, **numbers}, {"memory": memory, **fused}, name="fusion")
 
 
 def _blocks(recipe: Fusion, statistics: Statistics, dim: int) -> dict[str, tuple[int, int]]:
