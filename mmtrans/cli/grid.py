@@ -59,6 +59,13 @@ def add_arguments(parser: Parser) -> None:
         metavar="X,X",
         help="also run everything with these shares of the train labels, e.g. 0.1,0.25,0.5",
     )
+    parser.add_rare(
+        parser,
+        "--steps-of-all",
+        action="store_true",
+        help="train rows with fewer labels for as many steps as the same row with all of them took to its best valid "
+        "loss, and keep the last weights; then no valid label stops them",
+    )
     parser.add_argument(
         "--variants",
         metavar="FILE.yaml",
@@ -119,6 +126,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         seeds=arguments.seeds,
         controls=arguments.controls,
         label_fractions=tuple(share for share in fractions if share < 1),
+        steps_of_all=arguments.steps_of_all,
     )
     if arguments.dry_run:
         return _tell(forecast(grid, records), options.jobs)

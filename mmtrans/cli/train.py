@@ -19,6 +19,7 @@ from mmtrans.cli.parser import Parser, add_config_flags, add_text_encoder, confi
 from mmtrans.config import FIELDS, Config
 from mmtrans.config.effect import check_consistent
 from mmtrans.config.files import dump_yaml, load_yaml
+from mmtrans.runs.chosen import steps_of
 from mmtrans.runs.labels import labels_text
 from mmtrans.system.console import say, warn
 from mmtrans.system.escape import for_shell
@@ -46,6 +47,12 @@ def add_arguments(parser: Parser) -> None:
         "--run", metavar="DIR", help="run directory (default: runs/<recipe>-<hash of configuration and records>)"
     )
     add_config_flags(parser)
+    parser.add_rare(
+        parser,
+        "--steps-of",
+        metavar="RUN",
+        help="--fixed-steps as many as the sentiment of this finished run took to its best valid loss",
+    )
     add_text_encoder(parser)
     parser.add_argument("--print-config", action="store_true", help="print the whole configuration as YAML and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress on the terminal")
@@ -94,6 +101,8 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
 
     With `--print-config` it returns the configuration.
     """
+    if arguments.steps_of is not None:
+        _take_steps(arguments)
     config, execution = config_from(arguments), execution_from(arguments)
     if arguments.print_config:
         return _print_config(config)
@@ -156,6 +165,16 @@ def run(arguments: argparse.Namespace) -> Mapping[str, Any] | None:
     return result
 
 
+def _take_steps(arguments: argparse.Namespace) -> None:
+    """Gives `--fixed-steps` what `--steps-of` asks for."""
+    if "fixed_steps" in vars(arguments):
+        raise ValueError(
+            f"Two numbers of steps. Expected --fixed-steps or --steps-of. "
+            f"Received: fixed_steps={arguments.fixed_steps} and steps_of={arguments.steps_of}. Leave out one of them."
+        )
+    arguments.fixed_steps = steps_of(Path(arguments.steps_of))
+
+
 def _print_config(config: Config) -> dict[str, Any]:
     """Prints a configuration as a YAML file has it, and returns its fields."""
     for line in dump_yaml(config.to_sections()).splitlines():
@@ -170,7 +189,7 @@ def _cautions(trained: Run) -> Iterator[str]:
     if text := labels_text(trained.environment.get("labels")):
         yield text
     outcomes = {phase.name: read_outcome(trained, phase) for phase in trained.phases}
-    if any(outcome.stopped_by != "untrained" for outcome in outcomes.values()):
+    if any(outcome.stopped_by in ("epochs", "patience") for outcome in outcomes.values()):
         yield "Note: valid chose the epoch, so these figures are better than those of new videos."
     limited = [name for name, outcome in outcomes.items() if outcome.stopped_by == "epochs"]
     if limited:

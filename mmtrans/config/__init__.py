@@ -17,6 +17,7 @@ from mmtrans.config.sections import FusionConfig, JointConfig, OptimisationConfi
 from mmtrans.config.text import TextConfig
 from mmtrans.config.translation import DecoderConfig, EncoderConfig, LatentConfig, OutputConfig
 from mmtrans.recipe import parse, slug
+from mmtrans.system.arithmetic import ceil_div
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
 #: which the distance bias counts steps of targets that have others than their source, and where a latent of the final
@@ -71,6 +72,17 @@ class Config:
     def to_sections(self) -> dict[str, dict[str, Any]]:
         """Section → its field name → value, in the order of declaration."""
         return {section: dict(vars(getattr(self, section))) for section in sections_of(type(self))}
+
+    def for_phase(self, scores: bool, train_steps: int) -> Config:
+        """The configuration as the training of a phase reads it: how many epochs there are, and whether that is fixed.
+
+        Args:
+            scores: whether the phase learns sentiment.
+            train_steps: steps of an epoch.
+        """
+        fixed = self.optimisation.fixed_steps if scores else 0
+        epochs = ceil_div(fixed, train_steps) if fixed else self.optimisation.epochs
+        return replace(self, fixed_steps=fixed, epochs=epochs)
 
     def read_by(self, phase_kind: str) -> dict[str, Any]:
         """What a phase of this kind reads, for its key (`seed` and `recipe` apart: the key holds them by name)."""

@@ -255,6 +255,14 @@ class OptimisationConfig(Section):
         60, "most epochs of each phase", (), low=1, grows=True, grid="common", search="common", help_place="first"
     )
     patience: int = option(8, "epochs without a better valid loss, then stop", BOTH, low=1)
+    fixed_steps: int = added(
+        0,
+        "steps after which the sentiment phase ends, and keeps its last weights; 0: valid chooses",
+        SENTIMENT,
+        low=0,
+        search="fixed",
+        help_place="rare",
+    )
     batch_size: int = option(32, "segments in a global batch", BOTH, low=1, help_place="first")
     learning_rate: float = option(2e-3, "learning rate of Adam", BOTH, low=1e-8, high=1.0, help_place="first")
     schedule: Literal["constant", "exponential"] = option(

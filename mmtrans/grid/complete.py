@@ -44,8 +44,17 @@ def plan_grid(
         records: the records; with a test split the runs are evaluated on it, else on valid.
         config: what the runs have in common.
         variants: name → fields in which the runs of a variant differ.
-        rows: `recipes`, `seeds`, `controls` and `label_fractions`, as of `Grid`.
+        rows: `recipes`, `seeds`, `controls`, `label_fractions` and `steps_of_all`, as of `Grid`.
+
+    Raises:
+        ValueError: the number of steps is to be that with all labels, and is given besides.
     """
+    named = [name for name, fields in variants.items() if fields.get("fixed_steps")]
+    if rows.get("steps_of_all") and (config.optimisation.fixed_steps or named):
+        raise ValueError(
+            f"Two numbers of steps. Expected fixed_steps or steps_of_all. Received: steps_of_all=True and fixed_steps"
+            f"{'' if config.optimisation.fixed_steps else f' of variants {named}'}. Leave out one of them."
+        )
     return Grid(
         path=path,
         records_path=records.directory.resolve(),

@@ -33,10 +33,11 @@ class _Always(TypedDict):
 
 
 class GridDescription(_Always, total=False):
-    """The content of `grid.json`; grids of the first releases have no `variants` and no `inits`."""
+    """The content of `grid.json`; grids of the first releases have none of these."""
 
     variants: dict[str, dict[str, Any]]
     inits: dict[str, str]
+    steps_of_all: bool
 
 
 class Failure(TypedDict):

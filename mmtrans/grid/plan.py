@@ -11,7 +11,9 @@ from typing import Any
 from mmtrans.config import FIELDS, Config
 from mmtrans.grid.description import read_description
 from mmtrans.grid.variants import Variant, config_of, fitted, rows_of
+from mmtrans.runs.chosen import best_step
 from mmtrans.runs.environment import versions
+from mmtrans.runs.phase_file import read_phase_file
 from mmtrans.runs.phases import Phase, phases_of
 from mmtrans.runs.place import check_unchanged
 from mmtrans.system.files import write_atomically
@@ -35,6 +37,7 @@ class Grid:
         inits: directory of a run to start from → hash of its translations, of which the grid has a copy.
         unaligned: modalities of the records whose steps are not the words'.
         text_encoder: where the encoder of the records' pieces of words is now; empty for where it was in conversion.
+        steps_of_all: whether rows with fewer labels are trained for as many steps as with all labels, see `waits`.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class Grid:
     inits: Mapping[str, str] = field(default_factory=dict)
     unaligned: frozenset[str] = frozenset()
     text_encoder: str = ""
+    steps_of_all: bool = False
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -61,8 +65,38 @@ class Grid:
         return rows_of(self.recipes, self.controls, self.label_fractions, self.variants, self.config)
 
     def config_of(self, row: Variant, seed: int = 0) -> Config:
-        """The configuration of a run."""
-        return replace(config_of(row, self.variants, self.config), seed=seed)
+        """The configuration of a run.
+
+        Where its number of steps is that of a run which is not there yet, it is 1, and the run `waits`.
+        """
+        config = replace(config_of(row, self.variants, self.config), seed=seed)
+        if not self._takes_steps(row):
+            return config
+        return replace(config, fixed_steps=self._steps_with_all(row, seed) or 1)
+
+    def waits(self, row: Variant, seed: int) -> bool:
+        """Whether a run takes its number of steps from the same run with all labels, which is not trained yet."""
+        return self._takes_steps(row) and not self._steps_with_all(row, seed)
+
+    def _takes_steps(self, row: Variant) -> bool:
+        return self.steps_of_all and row.label_fraction < 1
+
+    def _steps_with_all(self, row: Variant, seed: int) -> int | None:
+        """The steps that the same run took with all labels to its best valid loss, or `None` before its end."""
+        # What it rests on imports TensorFlow, which a worker does when it has set it up.
+        from mmtrans.grid.store import Store
+
+        config = self.config_of(row.with_all_labels, seed)
+        phase, store = self._phases(config)[-1], Store(self.path / "phases")
+        if not store.holds(phase, config.optimisation.epochs):
+            return None
+        directory = store.directory(phase)
+        status = read_phase_file(directory)
+        return None if status is None or status.outcome is None else best_step(status.outcome, directory)
+
+    def _phases(self, config: Config) -> list[Phase]:
+        init_hash = self.inits.get(config.plan.init)
+        return phases_of(config, self.manifest_hash, init_hash, unaligned=self.unaligned)
 
     def tasks(self) -> list[Task]:
         """The trainings of the grid, each once, parents before what builds on them."""
@@ -70,10 +104,18 @@ class Grid:
         for seed in self.seeds:
             for row in self.rows():
                 config = self.config_of(row, seed)
-                init_hash = self.inits.get(config.plan.init)
-                for phase in phases_of(config, self.manifest_hash, init_hash, unaligned=self.unaligned):
+                for phase in self._phases(config):
                     tasks.setdefault(phase.key, Task.of(phase, row, config))
         return list(tasks.values())
+
+    def followers(self, task: Task) -> list[Task]:
+        """The trainings with fewer labels that take their number of steps from a training, once that is done."""
+        if not task.completes_run:
+            return []
+        seed = task.config.plan.seed
+        rows = [row for row in self.rows() if self._takes_steps(row) and row.with_all_labels == task.row]
+        configs = {row: self.config_of(row, seed) for row in rows}
+        return [Task.of(self._phases(config)[-1], row, config) for row, config in configs.items()]
 
     def save(self) -> None:
         """Writes `grid.json`."""
@@ -85,6 +127,7 @@ class Grid:
             "seeds": self.seeds,
             "controls": self.controls,
             "label_fractions": self.label_fractions,
+            "steps_of_all": self.steps_of_all,
             "variants": self.variants,
             "inits": self.inits,
             "config": common,
@@ -102,6 +145,11 @@ class Grid:
         old = read_description(self.path)
         if old is None:
             return self
+        if self.steps_of_all and old["label_fractions"] and not old.get("steps_of_all"):
+            raise ValueError(
+                f"Rows with fewer labels are there that valid has stopped. Expected steps_of_all=False as there. "
+                f"Received: steps_of_all=True ({self.path}). Give another directory, or leave it out."
+            )
         made_for = Config(**old["config"]), old["manifest_hash"]
         check_unchanged(self.path, made_for, (self.config, self.manifest_hash))
         variants = old.get("variants", {})
@@ -119,6 +167,7 @@ class Grid:
             seeds=_union(old["seeds"], self.seeds),
             controls=self.controls or old["controls"],
             label_fractions=_union(old["label_fractions"], self.label_fractions),
+            steps_of_all=self.steps_of_all or old.get("steps_of_all", False),
             variants={**variants, **self.variants},
             inits={**old.get("inits", {}), **self.inits},
         )

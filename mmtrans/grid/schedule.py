@@ -113,6 +113,7 @@ def run_grid(grid: Grid, options: EngineOptions, quiet: bool = False, era: int =
         (grid.path / name).mkdir(exist_ok=True)
     todo = pending_tasks(grid)
     failures: dict[str, Failure] = {}
+    store = Store(grid.path / "phases")
     _save(grid, failures)
     work = _workplace(grid, options, era)
     work.clear()
@@ -122,13 +123,14 @@ def run_grid(grid: Grid, options: EngineOptions, quiet: bool = False, era: int =
             opened(options, work, needs, lambda task: display.start(task), quiet) as engine,
             Display(len(todo), quiet) as display,
         ):
-            _submit(todo, engine)
+            _submit([task for task in todo if not _waits(grid, task)], engine)
             for outcome in engine.outcomes():
                 if outcome.reason is None:
                     work.publish(outcome.task)
                     display.end(outcome.task, outcome.result)
+                    _submit([task for task in grid.followers(outcome.task) if not _is_done(grid, store, task)], engine)
                 elif not outcome.is_lost:
-                    lost = [task for task in todo if _builds_on(task.phase, outcome.task.phase)]
+                    lost = _lost_with(grid, todo, outcome.task)
                     failure: Failure = {"reason": outcome.reason, "log": log_name(outcome.task)}
                     failures |= {task.name: failure for task in (outcome.task, *lost) if task.completes_run}
                     _save(grid, failures)
@@ -165,6 +167,21 @@ def _needs(grid: Grid) -> Needs:
         directories=(grid.path / ATTEMPTS,),
         memory=max(phase_memory(manifest, size) for size in batch_sizes),
     )
+
+
+def _waits(grid: Grid, task: Task) -> bool:
+    return grid.waits(task.row, task.config.plan.seed)
+
+
+def _lost_with(grid: Grid, tasks: Sequence[Task], failed: Task) -> list[Task]:
+    """The tasks that cannot be done where one has failed: they build on it, or wait for one of these."""
+    lost = [task for task in tasks if _builds_on(task.phase, failed.phase)]
+    runs = {(task.row, task.config.plan.seed) for task in (failed, *lost) if task.completes_run}
+    return lost + [
+        task
+        for task in tasks
+        if task not in lost and _waits(grid, task) and (task.row.with_all_labels, task.config.plan.seed) in runs
+    ]
 
 
 def _builds_on(phase: Phase, other: Phase) -> bool:

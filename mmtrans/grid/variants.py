@@ -59,6 +59,11 @@ class Variant:
         """The same with the grid's configuration as it is."""
         return replace(self, name="")
 
+    @property
+    def with_all_labels(self) -> Variant:
+        """The same with all of the train labels."""
+        return replace(self, label_fraction=1.0)
+
     def run_name(self, seed: int) -> str:
         """Name of a run's directory."""
         untrained = "-untrained" if self.untrained else ""

@@ -106,6 +106,10 @@ class Workplace:
         records = Records.open(self.records_path, splits=("train", "valid"))
         records, store = replace(records, text_encoder=self.text_encoder), Store(self.path / "phases")
         init = Run.open(self.init_paths[task.config.plan.init]) if task.config.plan.init else None
+        steps = task.config.optimisation.fixed_steps
+        if (directory / "environment.json").is_file() and Run.open(directory).config.optimisation.fixed_steps != steps:
+            # It was begun before the run whose number of steps it takes was trained for longer.
+            shutil.rmtree(directory)
         run = Run.open_or_create(directory, task.config, records, init)
         if task.phase.key not in (phase.key for phase in run.phases):
             # An earlier version began it, and it learns something else now.

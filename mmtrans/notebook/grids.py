@@ -85,6 +85,7 @@ def grid(
     seeds: int | Sequence[int] = 5,
     controls: bool = False,
     label_fractions: Sequence[float] = (),
+    steps_of_all: bool = False,
     variants: str | Path | Mapping[str, Mapping[str, Any]] | None = None,
     preset: str | None = None,
     config: Config | str | Path | None = None,
@@ -104,6 +105,8 @@ def grid(
         seeds: the seeds, or their number.
         controls: also run each translation untrained, and beside the features that it reads.
         label_fractions: also run everything with these shares of the train labels.
+        steps_of_all: train rows with fewer labels for as many steps as the same row with all of them took to its best
+            valid loss, and keep the last weights.
         variants: name → fields in which a variant differs, or a YAML file of them.
         preset: a configuration that ships, in place of the default: `paper` or `best`. A file overrides it, fields
             override both.
@@ -147,6 +150,7 @@ def grid(
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
         controls=controls,
         label_fractions=tuple(share for share in label_fractions if share < 1),
+        steps_of_all=steps_of_all,
     )
     return TrainedGrid(complete_grid(planned, records, options, quiet))
 

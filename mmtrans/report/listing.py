@@ -24,7 +24,7 @@ from tfrecords.stored import Count, Finite, read_csv, read_json
 _OWN_COLUMNS = ("recipe", "seed", "epochs")
 
 #: How a phase ended, as a table says it.
-ENDINGS = {"epochs": "limit", "patience": "patience", "untrained": "untrained"}
+ENDINGS = {"epochs": "limit", "patience": "patience", "untrained": "untrained", "fixed": "fixed"}
 
 
 # A checker knows only keys that are written out; these are made of the metrics.

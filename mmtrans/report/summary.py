@@ -124,12 +124,19 @@ def _few_labels(grid: CollectedGrid) -> Iterator[str]:
         if variant.label_fraction < 1 and trained.labels_seen:
             found.setdefault(variant.label_fraction, []).extend(trained.labels_seen)
     parts = [
-        f"with {100 * share:g} % of the train labels {_counts(runs, 'train')} of them, beside {_counts(runs, 'valid')} "
-        f"valid labels that chose the epoch"
+        f"with {100 * share:g} % of the train labels {_counts(runs, 'train')} of them, {_choice(runs)}"
         for share, runs in sorted(found.items())
     ]
     if parts:
         yield f"Labels that runs have seen: {'; '.join(parts)}."
+
+
+def _choice(runs: Iterable[Mapping[str, Labels]]) -> str:
+    """What chose the epoch of runs."""
+    runs = list(runs)
+    if all("valid" in run and not run["valid"]["seen"] for run in runs):
+        return "in a number of steps that was fixed"
+    return f"beside {_counts(runs, 'valid')} valid labels that chose the epoch"
 
 
 def _counts(runs: Iterable[Mapping[str, Labels]], split: str) -> str:

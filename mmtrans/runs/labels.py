@@ -12,7 +12,8 @@ SHARES = {"train": "label_fraction", "valid": "valid_label_fraction"}
 
 
 class Labels(TypedDict):
-    """Labelled segments of a split with all that a phase reads: those that it sees, and all of them."""
+    """Labelled segments of a split with all that a phase reads: those that it sees, and all of them. Of valid none is
+    seen where the number of steps is fixed."""
 
     seen: Count
     all: Count
@@ -27,7 +28,11 @@ def labels_text(labels: Mapping[str, Labels] | None) -> str:
     if not labels or SHARES.keys() - labels.keys():
         return ""
     train, valid = (_amount(labels[split]) for split in SHARES)
-    return f"The sentiment was learned from {train} train labels, and {valid} valid labels chose the epoch."
+    is_chosen = labels["valid"]["seen"] > 0
+    choice = (
+        f"and {valid} valid labels chose the epoch" if is_chosen else "in a fixed number of steps, without valid labels"
+    )
+    return f"The sentiment was learned from {train} train labels, {choice}."
 
 
 def _amount(labels: Labels) -> str:

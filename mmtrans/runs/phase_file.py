@@ -21,10 +21,11 @@ class Outcome:
 
     Attributes:
         epochs: number of epochs that the phase might be trained for at most.
-        stopped_by: `epochs`, `patience` or `untrained`.
+        stopped_by: `epochs`, `patience`, `untrained`, or `fixed` where the number of steps was.
         epoch: number of epochs that the phase was trained for.
         step: optimiser steps that were done.
-        best_loss: best valid loss; `None` if untrained.
+        best_loss: valid loss of the weights that were kept: the best, or the last of a fixed number of steps; `None` if
+            untrained.
         best_epoch: the epoch that brought it; 0 if untrained.
         history: a row of history.csv for each epoch.
         parameters: numbers in the weights of its model, those that do not move among them; 0 where an earlier version

@@ -43,7 +43,8 @@ def count_labels(config: Config, records: Records, phases: Iterable[Phase]) -> d
         for split in SHARES if phase.scores else ():
             if split in records.splits:
                 seen, whole = (view.count(split, select(phase, split).modalities, True) for view in (left, records))
-                found[split] = {"seen": seen, "all": whole}
+                is_idle = split == "valid" and config.optimisation.fixed_steps
+                found[split] = {"seen": 0 if is_idle else seen, "all": whole}
     return found
 
 

@@ -146,7 +146,7 @@ def fit(
     Args:
         objective: model and loss.
         data: the batches.
-        config: optimisation settings.
+        config: optimisation settings, as of `Config.for_phase`.
         phase_dir: receives `checkpoints/` and `best/weights.npz`.
         monitor: the monitor, told of every batch and epoch.
         devices: the devices that the objective was made for, in whose scope this is called; `None` for one device.
@@ -187,7 +187,7 @@ def fit(
                 checked, means = valid_losses(valid_step, data.valid())
                 if not math.isfinite(checked):
                     raise not_finite("valid loss", progress.step - 1, checked)
-                best = checked < progress.best_loss
+                best = is_to_keep(progress, checked, config.optimisation)
                 if best:
                     checkpoints.save_best(kept_weights(objective))
             row = history_row(progress, checked, means, optimizer, speed)
@@ -219,9 +219,22 @@ def history_row(progress: Progress, checked: float, means: dict[str, float], opt
     }
 
 
+def is_to_keep(progress: Progress, checked: float, optimisation: OptimisationConfig) -> bool:
+    """Whether an epoch's weights are to be kept: by its valid loss, or the last where the number of steps is fixed.
+
+    Args:
+        progress: the epochs before.
+        checked: the epoch's valid loss.
+        optimisation: as of `Config.for_phase`.
+    """
+    if optimisation.fixed_steps:
+        return progress.epoch + 1 == optimisation.epochs
+    return checked < progress.best_loss
+
+
 def out_of_patience(progress: Progress, optimisation: OptimisationConfig) -> bool:
-    """Whether the last `patience` epochs brought no better valid loss."""
-    return progress.epoch - progress.best_epoch >= optimisation.patience
+    """Whether the last `patience` epochs brought no better valid loss, where that ends a phase."""
+    return not optimisation.fixed_steps and progress.epoch - progress.best_epoch >= optimisation.patience
 
 
 def train_epoch(

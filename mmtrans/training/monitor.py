@@ -114,7 +114,7 @@ class Monitor:
 
         Args:
             row: its row of history.csv.
-            best: whether no epoch before had a better valid loss.
+            best: whether its weights are kept.
             history: the rows of all epochs so far.
         """
         if self.record is not None:
@@ -141,9 +141,9 @@ class Monitor:
 
     def end(self, progress: Progress) -> None:
         """Reports a finished phase."""
-        line = (
-            f"{self.title}: best valid loss {progress.best_loss:.4f} at epoch {progress.best_epoch} of {progress.epoch}"
-        )
+        is_best = progress.best_loss <= min((row["valid_loss"] for row in progress.history), default=progress.best_loss)
+        what = "best valid loss" if is_best else "valid loss"
+        line = f"{self.title}: {what} {progress.best_loss:.4f} at epoch {progress.best_epoch} of {progress.epoch}"
         self.console.print(line)
         if self.cell is not None:
             self.cell.show(line, now=True)

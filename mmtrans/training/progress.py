@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from mmtrans.config.sections import OptimisationConfig
 from mmtrans.runs.phase_file import HistoryRow, Outcome
 
 
@@ -15,7 +16,8 @@ class Progress:
     Attributes:
         epoch: epochs that are trained and validated.
         step: optimiser steps that are done.
-        best_loss: the best valid loss so far.
+        best_loss: the valid loss of the weights that are kept: the best so far, or the last of a fixed number
+            of steps.
         best_epoch: the epoch that brought it; 0 before there is one.
         history: a row of history.csv for each epoch.
         losses: the loss of each batch of the epoch under way.
@@ -36,7 +38,7 @@ class Progress:
         Args:
             row: the epoch's row of history.csv.
             valid_loss: the epoch's valid loss.
-            is_best: whether no epoch before had a better valid loss.
+            is_best: whether its weights are kept.
         """
         self.history.append(row)
         self.epoch += 1
@@ -44,14 +46,16 @@ class Progress:
         if is_best:
             self.best_loss, self.best_epoch = valid_loss, self.epoch
 
-    def outcome(self, epochs: int) -> Outcome:
-        """What a phase that may be trained for at most `epochs` epochs has come to at its end."""
+    def outcome(self, optimisation: OptimisationConfig) -> Outcome:
+        """What a phase has come to at its end, trained by settings as of `Config.for_phase`."""
         if not self.epoch:
             stopped_by = "untrained"
+        elif optimisation.fixed_steps:
+            stopped_by = "fixed"
         else:
-            stopped_by = "epochs" if self.epoch >= epochs else "patience"
+            stopped_by = "epochs" if self.epoch >= optimisation.epochs else "patience"
         return Outcome(
-            epochs=epochs,
+            epochs=optimisation.epochs,
             stopped_by=stopped_by,
             epoch=self.epoch,
             step=self.step,

@@ -180,7 +180,7 @@ def train_phase(
     run: Run, phase: Phase, prepared: Prepared, quiet: bool, devices: Devices, execution: Execution
 ) -> None:
     """Trains one phase, unless it is finished; `prepared` is what it reads."""
-    config = run.config
+    config = run.config.for_phase(phase.scores, prepared.train_steps)
     with devices.chief_first():
         status = begin_phase(run, phase, devices.is_chief)
         if status.outcome is not None:
@@ -210,7 +210,7 @@ def train_phase(
             with monitor:
                 progress = fit(objective, data, config, run.phase_dir(phase), monitor, devices, minutes)
     if devices.is_chief:
-        outcome = progress.outcome(config.optimisation.epochs)
+        outcome = progress.outcome(config.optimisation)
         # A model of several models may never be built as a whole, without which Keras does not count it.
         parameters = sum(math.prod(weight.shape) for weight in objective.model.weights)
         write_status(run, phase, replace(status, outcome=replace(outcome, parameters=parameters)))

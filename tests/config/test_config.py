@@ -120,6 +120,19 @@ def test_the_share_of_the_valid_labels_may_be_that_of_train():
     assert Config(valid_label_fraction="5e-1") == Config(valid_label_fraction=0.5)
 
 
+def test_a_fixed_number_of_steps_is_that_of_the_sentiment_in_whole_epochs():
+    config = Config(epochs=9, fixed_steps=7)
+    assert (config.for_phase(False, 3).optimisation.epochs, config.for_phase(False, 3).optimisation.fixed_steps) == (
+        9,
+        0,
+    )
+    assert [config.for_phase(True, steps).optimisation.epochs for steps in (1, 3, 7, 8)] == [7, 3, 1, 1]
+    assert config.for_phase(True, 3).optimisation.fixed_steps == 7
+    assert Config(epochs=9).for_phase(True, 3) == Config(epochs=9)
+    assert "fixed_steps" not in Config().read_by("sentiment")
+    assert config.read_by("translation") == Config().read_by("translation")
+
+
 def test_a_config_cannot_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().encoder.units = 3

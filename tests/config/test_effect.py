@@ -35,7 +35,7 @@ def test_a_baseline_reads_what_its_regressor_does():
     read = {"recipe", "seed", "epochs", "cell", "bidirectional", "label_fraction", "regressor_units", "pooling"}
     read |= {"regressor_dropout", "sentiment_loss", "patience", "batch_size", "learning_rate", "schedule"}
     read |= {"decay_epochs", "warmup_steps", "clip_norm", "ema", "tune_text_encoder", "recurrent"}
-    read |= {"valid_label_fraction"}
+    read |= {"valid_label_fraction", "fixed_steps"}
     assert set(FIELDS) - set(idle(BASELINE)) == read
     assert idle_of(recipe="T", objective="joint") == idle_of(recipe="T")
     assert idle(BASELINE)["cycle_weight"] == "T translates nothing"
@@ -96,7 +96,7 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
             set(),
             {
                 *("objective", "label_fraction", "representation", "recurrent", "regressor_units", "pooling"),
-                *("regressor_dropout", "sentiment_loss", "finetune", "valid_label_fraction"),
+                *("regressor_dropout", "sentiment_loss", "finetune", "valid_label_fraction", "fixed_steps"),
             },
         ),
         ({"bottleneck": "vae"}, {"latent_units", "kl_weight", "kl_annealing_steps", "free_bits"}, set()),

@@ -69,6 +69,23 @@ def test_joint_rows_share_inner_translations_and_have_controls(grid):
         assert task.phase in phases_of(task.config, "abc")
 
 
+def test_rows_with_fewer_labels_wait_for_the_steps_of_the_same_row(grid):
+    grid = replace(grid, recipes=("T", "T->A"), label_fractions=(0.1, 0.5), steps_of_all=True)
+    few = [row for row in grid.rows() if row.label_fraction < 1]
+    assert len(few) == 4
+    assert all(grid.waits(row, 0) for row in few)
+    assert not any(grid.waits(row.with_all_labels, 0) for row in few)
+    tasks = {task.name: task for task in grid.tasks()}
+    found = [task.name for task in grid.followers(tasks["T_to_A-seed-1"])]
+    assert found == ["T_to_A-labels-0.1-seed-1", "T_to_A-labels-0.5-seed-1"]
+    assert grid.followers(tasks["translation-T_to_A-seed-1"]) == grid.followers(tasks["T-labels-0.1-seed-1"]) == []
+    plain = replace(grid, steps_of_all=False)
+    assert not any(plain.waits(row, 0) for row in few)
+    assert {task.phase.key for task in plain.tasks() if task.row.label_fraction == 1} <= {
+        task.phase.key for task in grid.tasks()
+    }
+
+
 def test_grid_json(grid):
     replace(grid, label_fractions=(0.1,)).save()
     description = json.loads((grid.path / "grid.json").read_text())
@@ -83,6 +100,7 @@ def test_grid_json(grid):
         "seeds": [0, 1],
         "controls": False,
         "label_fractions": [0.1],
+        "steps_of_all": False,
         "variants": {},
         "inits": {},
         "metric_split": "test",
@@ -100,6 +118,18 @@ def test_a_grid_grows(grid):
     assert merged.inits == {"run": "1234", "other": "5678"}
     merged.save()
     assert replace(grid, config=Config(epochs=99)).merged() == merged
+
+
+def test_a_grid_goes_on_with_the_steps_of_all_labels_and_does_not_change_to_them(grid):
+    replace(grid, label_fractions=(0.1,), steps_of_all=True).save()
+    assert grid.merged().steps_of_all
+    replace(grid, label_fractions=(0.1,)).save()
+    with pytest.raises(
+        ValueError, match=r"that valid has stopped\. Expected steps_of_all=False as there\. .*Give another"
+    ):
+        replace(grid, steps_of_all=True).merged()
+    grid.save()
+    assert replace(grid, steps_of_all=True).merged().steps_of_all
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,39 @@ def test_a_failure_stops_only_what_builds_on_it_and_is_tried_again(grid, trained
     assert json.loads((grid.path / "failures.json").read_text()) == {}
 
 
+def test_rows_with_fewer_labels_are_trained_for_as_many_steps_as_with_all(grid, trained, capsys):
+    grid = replace(grid, recipes=("T", "T->A"), label_fractions=(0.1,), steps_of_all=True)
+    assert run_grid(grid, HERE) == {}
+    assert "[5/5]" in capsys.readouterr().err
+    few = ["T-labels-0.1-seed-0", "T_to_A-labels-0.1-seed-0"]
+    assert sorted(trained.done) == sorted([*few, "T-seed-0", "T_to_A-seed-0", "translation-T_to_A-seed-0"])
+    assert all(trained.done.index(name) > trained.done.index(name.replace("-labels-0.1", "")) for name in few)
+    assert [Run.open(grid.path / "runs" / name).config.optimisation.fixed_steps for name in few] == [3, 3]
+    assert not any(Run.open(path).config.optimisation.fixed_steps for path in grid.path.glob("runs/T*A-seed-0"))
+    trained.done = ()
+    assert run_grid(grid, HERE, quiet=True) == {}
+    assert trained.done == ()
+    # With other steps to their best epoch the others are trained anew.
+    full = next(task for task in grid.tasks() if task.name == "T-seed-0")
+    path = Store(grid.path / "phases").directory(full.phase) / "phase.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "best_epoch": 2}))
+    assert [task.name for task in pending_tasks(grid)] == ["T-labels-0.1-seed-0"]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "step": 0}))
+    with pytest.raises(ValueError, match=r"A file is damaged\. Expected the number of steps"):
+        pending_tasks(grid)
+
+
+@pytest.mark.parametrize("failing", ["T_to_A-seed-0", "translation-T_to_A-seed-0"])
+def test_rows_that_wait_for_one_that_failed_are_left_out_with_it(grid, trained, failing):
+    grid = replace(grid, recipes=("T", "T->A"), label_fractions=(0.1,), steps_of_all=True)
+    trained.failing = (failing,)
+    lost = {"reason": "It broke.", "log": f"logs/{failing}.log"}
+    assert run_grid(grid, HERE, quiet=True) == {"T_to_A-seed-0": lost, "T_to_A-labels-0.1-seed-0": lost}
+    trained.failing = ()
+    assert run_grid(grid, HERE, quiet=True) == {}
+    assert (grid.path / "runs" / "T_to_A-labels-0.1-seed-0" / "metrics.json").is_file()
+
+
 def test_more_epochs_train_again_what_they_would_change(grid, trained):
     grid = replace(grid, recipes=("T->A",))
     run_grid(grid, HERE, quiet=True)

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,31 @@ def test_records_that_are_replaced_before_the_evaluation_are_refused(tiny, tmp_p
     with pytest.raises(ValueError, match=r"The run's records are others by now\."):
         Workplace(grid.path, records, grid.splits)(*grid.tasks())
     assert not list((grid.path / "runs").iterdir())
+
+
+def test_fewer_labels_are_learned_in_as_many_steps_as_all(tiny, small_dir, tmp_path):
+    for name in ("phases", "runs", "attempts"):
+        (tmp_path / name).mkdir()
+    manifest_hash = Records.open(small_dir).manifest.manifest_hash
+    grid = Grid(tmp_path, small_dir, manifest_hash, ("T",), (0,), False, (0.5,), tiny(epochs=3), "test")
+    grid = replace(grid, steps_of_all=True)
+    workplace = Workplace(tmp_path, small_dir, grid.splits)
+    whole, few = grid.tasks()
+    assert grid.waits(few.row, 0)
+    # What was begun with another number of steps is begun anew.
+    workplace(few)
+    workplace(whole)
+    workplace.publish(whole)
+    (few,) = grid.followers(whole)
+    workplace(few)
+    workplace.publish(few)
+    assert pending_tasks(grid) == []
+    told = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/phases/*/phase.json")]
+    fixed, chosen = sorted(told, key=lambda status: status["stopped_by"] != "fixed")
+    assert fixed["step"] // fixed["epoch"] < chosen["step"] // chosen["epoch"]
+    steps = chosen["step"] // chosen["epoch"] * chosen["best_epoch"]
+    assert 0 <= fixed["step"] - steps < fixed["step"] // fixed["epoch"]
+    assert fixed["best_epoch"] == fixed["epoch"]
 
 
 def test_a_worker_is_given_its_work_without_tensorflow():

@@ -140,3 +140,11 @@ def test_the_report_says_how_many_labels_runs_have_seen_where_some_are_hidden(tm
         "Labels that runs have seen: with 10 % of the train labels 19 to 20 of them, beside 45 valid labels that chose "
         "the epoch; with 50 % of the train labels 99 to 100 of them, beside 45 valid labels that chose the epoch."
     ) in write_summary(grid, compute(grid))
+    for file in (path / "runs").glob("*-0.1-seed-*/environment.json"):
+        labels = {"train": {"seen": 20, "all": 200}, "valid": {"seen": 0, "all": 45}}
+        file.write_text(json.dumps({**json.loads(file.read_text()), "labels": labels}))
+    grid = collect(path)
+    fixed = (
+        "Labels that runs have seen: with 10 % of the train labels 20 of them, in a number of steps that was fixed; "
+    )
+    assert any(sentence.startswith(fixed) for sentence in write_summary(grid, compute(grid)))

@@ -51,6 +51,17 @@ def test_a_run_tells_how_many_labels_it_has_seen(small_dir, tmp_path, baseline_f
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["segments"] == 10
 
 
+def test_a_run_whose_steps_are_fixed_tells_that_no_valid_label_chose(small_dir, tmp_path, baseline_flags, capsys):
+    train_few(small_dir, tmp_path / "run", *baseline_flags, "--fixed-steps", "2")
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        "The sentiment was learned from 4 of 20 train labels, in a fixed number of steps, without valid labels."
+    ) in lines
+    assert not any("valid chose the epoch" in line for line in lines)
+    labels = json.loads((tmp_path / "run" / "environment.json").read_text())["labels"]
+    assert labels == {"train": {"seen": 4, "all": 20}, "valid": {"seen": 0, "all": 10}}
+
+
 def test_a_search_chooses_by_the_valid_labels_that_are_left(tiny, small_dir, tmp_path):
     config = tiny(epochs=1, valid_label_fraction=0.5)
     trainer = Trainer(tmp_path, "mae")

@@ -207,6 +207,23 @@ def test_training_stops_when_patience_is_used_up_and_keeps_the_best(tiny, tmp_pa
     assert run_fit(tmp_path, config, make_data(valid_slope=-1.0), objective=objective)[1] == progress
 
 
+def test_a_fixed_number_of_steps_keeps_the_last_weights(tiny, tmp_path):
+    # The valid loss rises at last: by patience an earlier epoch would be kept.
+    config = tiny(epochs=2, patience=1, learning_rate=0.05, fixed_steps=89).for_phase(True, train_steps=3)
+    objective, progress = run_fit(tmp_path, config, make_data(valid_slope=-1.0))
+    losses = [row["valid_loss"] for row in progress.history]
+    assert (progress.epoch, progress.step, progress.best_epoch) == (30, 90, 30)
+    assert progress.best_loss == losses[-1] > min(losses)
+    kept = make_objective(seed=9)
+    load_weights(tmp_path / "best" / "weights.npz", "model", kept.model)
+    for expected, weights in zip(objective.model.get_weights(), kept.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+    with pytest.raises(KeyboardInterrupt):
+        run_fit(tmp_path / "again", config, make_data(valid_slope=-1.0), monitor=Interrupting, at=8)
+    resumed = run_fit(tmp_path / "again", config, make_data(valid_slope=-1.0), objective=make_objective(seed=5))
+    assert figures(resumed[1]) == figures(progress)
+
+
 @pytest.mark.parametrize(
     ("epoch", "best_epoch", "expected"), [(0, 0, False), (2, 0, False), (3, 0, True), (5, 3, False), (6, 3, True)]
 )

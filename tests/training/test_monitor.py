@@ -104,6 +104,17 @@ def test_the_bar_fits_80_columns_with_epoch_time_left_and_loss(title):
     assert line.rstrip().endswith("loss 1.5000")
 
 
+def test_the_last_line_says_best_only_where_it_is(capsys):
+    history = [{"epoch": 1, "valid_loss": 0.25}, {"epoch": 2, "valid_loss": 0.5}]
+    with Monitor("phase", 2, 2, None) as monitor:
+        monitor.end(Progress(epoch=2, best_loss=0.5, best_epoch=2, history=history))
+        monitor.end(Progress(epoch=2, best_loss=0.25, best_epoch=1, history=history))
+    assert capsys.readouterr().err.splitlines() == [
+        "phase: valid loss 0.5000 at epoch 2 of 2",
+        "phase: best valid loss 0.2500 at epoch 1 of 2",
+    ]
+
+
 def test_a_line_an_epoch_stays_above_the_bar_of_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     with Monitor("phase", 5, 2, None) as monitor:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from mmtrans.config.sections import OptimisationConfig
 from mmtrans.training.progress import Progress
 
 
@@ -17,18 +18,19 @@ def test_an_epoch_is_counted_and_its_batches_are_forgotten():
 
 
 @pytest.mark.parametrize(
-    ("progress", "epochs", "expected"),
+    ("progress", "fixed", "expected"),
     [
-        (Progress(), 3, ("untrained", None, 0)),
-        (Progress(epoch=3, best_loss=0.5, best_epoch=2), 3, ("epochs", 0.5, 2)),
-        (Progress(epoch=4, best_loss=0.5, best_epoch=2), 3, ("epochs", 0.5, 2)),
-        (Progress(epoch=2, best_loss=0.5, best_epoch=1), 3, ("patience", 0.5, 1)),
+        (Progress(), 0, ("untrained", None, 0)),
+        (Progress(epoch=3, best_loss=0.5, best_epoch=2), 0, ("epochs", 0.5, 2)),
+        (Progress(epoch=4, best_loss=0.5, best_epoch=2), 0, ("epochs", 0.5, 2)),
+        (Progress(epoch=2, best_loss=0.5, best_epoch=1), 0, ("patience", 0.5, 1)),
+        (Progress(epoch=3, best_loss=0.75, best_epoch=3), 7, ("fixed", 0.75, 3)),
     ],
 )
-def test_what_ended_a_phase(progress, epochs, expected):
-    outcome = progress.outcome(epochs)
+def test_what_ended_a_phase(progress, fixed, expected):
+    outcome = progress.outcome(OptimisationConfig(epochs=3, fixed_steps=fixed))
     assert (outcome.stopped_by, outcome.best_loss, outcome.best_epoch) == expected
-    assert (outcome.epochs, outcome.epoch) == (epochs, progress.epoch)
+    assert (outcome.epochs, outcome.epoch) == (3, progress.epoch)
 
 
 def test_before_the_first_epoch_nothing_is_best():

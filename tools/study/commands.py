@@ -33,6 +33,7 @@ def commands_for(study: Study, world: Mapping[str, Any], place: Path) -> Iterato
         rows += ["--variants", str(place / "variants.yaml")]
     if study.label_fractions:
         rows += ["--label-fractions", ",".join(map(str, study.label_fractions))]
+    rows += ["--steps-of-all"] if study.steps_of_all else []
     rows += ["--controls"] if study.controls else []
     yield ["grid", "--data", str(place / "records"), "--out", str(place / "grid"), *rows, *config]
 

@@ -35,6 +35,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
         synthesize: flags of all worlds.
         seeds: trainings of each row.
         label_fractions: shares of the train labels, beside all of them.
+        steps_of_all: whether rows with fewer labels are trained for as many steps as with all of them.
         controls: whether each translation is also run untrained.
         variants: name → fields in which a variant differs; each recipe that they concern is also run so.
         config: what all runs have in common.
@@ -48,6 +49,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
     synthesize: dict[str, Any] = {}
     seeds: int = 5
     label_fractions: list[float] = []
+    steps_of_all: bool = False
     controls: bool = False
     variants: dict[str, dict[str, Any]] = {}
     config: dict[str, Any] = {}

@@ -26,7 +26,7 @@ def test_a_command_shows_all_of_its_flags(command):
 
 def test_which_fields_of_the_configuration_a_command_takes_is_told():
     assert "The fields of the configuration are flags too: [plan](configuration.md#plan)," in SECTIONS["train"]
-    assert "except `pretrain`, are flags too" in SECTIONS["tune"]
+    assert "except `pretrain`, `fixed_steps`, are flags too" in SECTIONS["tune"]
     assert "The fields of the configuration" not in SECTIONS["evaluate"]
 
 

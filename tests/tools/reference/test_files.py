@@ -39,9 +39,9 @@ def test_each_metric_is_told():
 
 @pytest.mark.once
 def test_a_key_that_a_later_version_added_says_so(monkeypatch):
-    assert f"| `best_loss` | best valid loss; `None` if untrained. | {FIRST} |" in files_page()
-    monkeypatch.setitem(LATER, "Outcome", {"best_loss": "0.2.0"})
-    assert "| `best_loss` | best valid loss; `None` if untrained. | 0.2.0 |" in files_page()
+    assert f"| `best_epoch` | the epoch that brought it; 0 if untrained. | {FIRST} |" in files_page()
+    monkeypatch.setitem(LATER, "Outcome", {"best_epoch": "0.2.0"})
+    assert "| `best_epoch` | the epoch that brought it; 0 if untrained. | 0.2.0 |" in files_page()
 
 
 @pytest.mark.once
