@@ -28,7 +28,7 @@ from tools.container.dockerfile import read_dockerfile
 ROOT = Path(__file__).resolve().parents[2]
 
 #: How long TensorBoard may take until it names the run.
-_TENSORBOARD_SECONDS = 120
+_TENSORBOARD_SECONDS = 300
 
 
 def try_container(context: Path, root: Path, arguments: Sequence[str] = ()) -> dict[str, Any]:
