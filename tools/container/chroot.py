@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -102,7 +103,8 @@ class Chroot:
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0])
 
     def _inside(self, command: Sequence[str], place: str, user: str) -> list[str]:
-        become = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--inh-caps=-all"]
+        # The signal is set anew, since the kernel forgets it where the user changes.
+        become = ["setpriv", "--pdeathsig=KILL", "--reuid", user, "--regid", user, "--init-groups", "--inh-caps=-all"]
         mounted = ["sh", "-c", f'{_MOUNTS} && exec "$@"', "sh", *(become if user != "root" else []), *command]
         return [*_alone(), f"--root={self.root}", f"--wd={place}", *mounted]
 
@@ -116,10 +118,12 @@ def stop(process: subprocess.Popen) -> None:
         watched = [os.pidfd_open(int(first)) for first in inner]
     except (FileNotFoundError, ProcessLookupError):
         watched = []
+    for first in watched:
+        signal.pidfd_send_signal(first, signal.SIGKILL)
     process.kill()
     process.wait()
     for first in watched:
-        # With `unshare` ends the first process of the namespace, and before it is gone, the kernel ends all others.
+        # Before the first process of a namespace is gone, the kernel ends all others.
         select.select([first], [], [])
         os.close(first)
 
