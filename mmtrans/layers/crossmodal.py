@@ -52,7 +52,7 @@ class CrossmodalBlock(keras.layers.Layer):
         )
         self.expand = keras.layers.Dense(_INNER * width, activation="relu", name="expand")
         self.target_norm, self.source_norm, self.sum_norm = (
-            keras.layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm") for name in ("target", "source", "sum")
+            Normalization(epsilon=1e-5, name=f"{name}_norm") for name in ("target", "source", "sum")
         )
         self.weights_drop, self.attended_drop, self.contract_drop = (
             Dropout(dropout, f"{self.name}/{name}_drop", name=f"{name}_drop")
@@ -68,23 +68,79 @@ class CrossmodalBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, source_mask, training=False):
-        target, source = self.target_norm(inputs[0]), self.source_norm(inputs[1])
+        # Step by step as rows of a matrix: of a product with more axes TensorFlow asks for the shapes again each time.
+        shapes = [tf.shape(values) for values in inputs]
+        target, source = (tf.reshape(values, [-1, self.width]) for values in inputs)
+        target, source = self.target_norm(target), self.source_norm(source)
         attended = attend_by_head(
-            self.query(target),
-            self.key(source),
-            self.value(source),
+            tf.reshape(self.query(target), shapes[0]),
+            tf.reshape(self.key(source), shapes[1]),
+            tf.reshape(self.value(source), shapes[1]),
             source_mask,
             self.num_heads,
             functools.partial(self.weights_drop, training=training),
         )
-        total = self.sum_norm(target + self.attended_drop(self.attended(attended), training=training))
-        return total + self.contract_drop(self.contract(self.expand(total)), training=training)
+        attended = self.attended(tf.reshape(attended, [-1, self.width]))
+        total = self.sum_norm(target + self.attended_drop(attended, training=training))
+        total += self.contract_drop(self.contract(self.expand(total)), training=training)
+        return tf.reshape(total, shapes[0])
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
     def get_config(self):
         return {**super().get_config(), "width": self.width, "num_heads": self.num_heads, "dropout": self.dropout}
+
+
+class Normalization(keras.layers.LayerNormalization):
+    """Keras' normalisation of the last axis, with fewer operations, forward and backward.
+
+    Call arguments:
+        inputs: `(rows, width)` float32.
+
+    Returns:
+        the same shape.
+
+    Example:
+        ```pycon
+        >>> Normalization()(tf.constant([[1.0, 3.0]])).numpy().round(2).tolist()
+        [[-1.0, 1.0]]
+        ```
+    """
+
+    def call(self, inputs):
+        return normalized(inputs, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), self.epsilon)
+
+
+def normalized(rows, gamma, beta, epsilon):
+    """Rows of mean 0 and variance 1, times `gamma`, plus `beta` (Ba, Kiros, Hinton 2016, eq. 4); the gradient is
+    written out.
+
+    Args:
+        rows: `(rows, width)` float32.
+        gamma: `(width,)`.
+        beta: `(width,)`.
+        epsilon: a float, added to the variance.
+
+    Returns:
+        the shape of `rows`.
+    """
+
+    @tf.custom_gradient
+    def normalize(rows, gamma, beta):
+        centred = rows - tf.reduce_mean(rows, -1, keepdims=True)
+        scale = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), -1, keepdims=True) + epsilon)
+        unit = centred * scale
+
+        def gradient(d_rows):
+            d_unit = d_rows * gamma
+            along = d_unit - tf.reduce_mean(d_unit, -1, keepdims=True)
+            across = unit * tf.reduce_mean(d_unit * unit, -1, keepdims=True)
+            return scale * (along - across), tf.reduce_sum(d_rows * unit, 0), tf.reduce_sum(d_rows, 0)
+
+        return unit * gamma + beta, gradient
+
+    return normalize(rows, gamma, beta)
 
 
 @keras.saving.register_keras_serializable("mmtrans")

@@ -79,13 +79,18 @@ class FusedAdamW(keras.optimizers.AdamW):
         _move(self, gradient, variable, learning_rate)
 
 
+#: From so many variables on, moving them is much of what a graph is made of, and of what a step takes.
+MANY = 256
+
+
 @keras.saving.register_keras_serializable("mmtrans")
 class WideAdam(keras.optimizers.Adam):
-    """Keras' Adam, which moves the kernels of wide inputs by one operation, as `FusedAdamW` does."""
+    """Keras' Adam, which moves the kernels of wide inputs by one operation, and all variables where there are many, as
+    `FusedAdamW` does."""
 
     def update_step(self, gradient, variable, *learning_rate):
         """Moves one variable. Keras 2.15 leaves the rate to the optimiser."""
-        if len(variable.shape) == 2 and variable.shape[0] >= WIDE:
+        if len(self._momentums) >= MANY or (len(variable.shape) == 2 and variable.shape[0] >= WIDE):
             _move(self, gradient, variable, *learning_rate)
         else:
             super().update_step(gradient, variable, *learning_rate)

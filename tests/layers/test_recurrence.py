@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from mmtrans.layers import encoder
 from mmtrans.layers.attention_recurrence import Attended, attention_lstm_sequence
+from mmtrans.layers.crossmodal import normalized
 from mmtrans.layers.decoder import AttentionDecoder
 from mmtrans.layers.encoder import Encoder, keras_outputs, lstm_outputs
 from mmtrans.layers.recurrence import lstm_sequence, turned
@@ -51,6 +52,12 @@ def plain_attention_lstm(inputs, use_own_output=None):
         outputs.append(tf.concat([output, context], -1))
         weights.append(weight)
     return tf.stack(outputs), tf.stack(weights)
+
+
+def plain_normalized(rows, gamma, beta):
+    mean = tf.reduce_mean(rows, -1, keepdims=True)
+    variance = tf.reduce_mean((rows - mean) ** 2, -1, keepdims=True)
+    return (rows - mean) / tf.sqrt(variance + 1e-5) * gamma + beta
 
 
 def value_and_gradients(function, arguments, upstream):
@@ -102,6 +109,13 @@ def test_attention_lstm_sequence(seed, fed_back):
         partial(function, use_own_output=use_own_output) for function in (attention_lstm_sequence, plain_attention_lstm)
     )
     check(ours, plain, [inputs], upstream)
+
+
+@pytest.mark.smoke
+def test_normalized_rows():
+    rng = np.random.default_rng(0)
+    arguments = [normal(rng, BATCH, UNITS), normal(rng, UNITS), normal(rng, UNITS)]
+    check(partial(normalized, epsilon=1e-5), plain_normalized, arguments, [normal(rng, BATCH, UNITS)])
 
 
 def gradients_of(function, variables, inputs):

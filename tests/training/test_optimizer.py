@@ -11,6 +11,7 @@ from mmtrans.models.pieces import find_text_encoder
 from mmtrans.models.regressor import build_regressor
 from mmtrans.models.statistics import Statistics
 from mmtrans.recipe import parse
+from mmtrans.training import optimizer
 from mmtrans.training.optimizer import (
     FusedAdamW,
     RampSchedule,
@@ -105,25 +106,39 @@ def test_the_fused_step_is_that_of_keras():
     np.testing.assert_allclose([decayed, other], moved(keras.optimizers.AdamW), rtol=1e-5, atol=1e-7)
 
 
+def moved_by(kind, starts):
+    """What variables are after five steps of an optimiser."""
+    variables = [keras.Variable(start) if hasattr(keras, "Variable") else tf.Variable(start) for start in starts]
+    adam = kind(RampSchedule(0.01, 20, 0.5))
+    adam.build(variables)
+    step = tf.function(lambda given: adam.apply_gradients(zip(given, variables, strict=True)))
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        step([tf.constant(rng.normal(size=start.shape), tf.float32) for start in starts])
+    return [np.array(variable) for variable in variables]
+
+
 def test_kernels_of_wide_inputs_are_moved_as_kerass_own_and_others_bit_for_bit():
     rng = np.random.default_rng(0)
     starts = [rng.normal(size=shape).astype(np.float32) for shape in ((WIDE, 2), (WIDE - 1, 2), (WIDE,))]
-
-    def moved(kind):
-        variables = [keras.Variable(start) if hasattr(keras, "Variable") else tf.Variable(start) for start in starts]
-        optimizer = kind(RampSchedule(0.01, 20, 0.5))
-        optimizer.build(variables)
-        step = tf.function(lambda given: optimizer.apply_gradients(zip(given, variables, strict=True)))
-        rng = np.random.default_rng(1)
-        for _ in range(5):
-            step([tf.constant(rng.normal(size=start.shape), tf.float32) for start in starts])
-        return [np.array(variable) for variable in variables]
-
-    ours, theirs = moved(WideAdam), moved(keras.optimizers.Adam)
+    ours, theirs = moved_by(WideAdam, starts), moved_by(keras.optimizers.Adam, starts)
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5, atol=1e-6)
     assert np.abs(ours[0] - starts[0]).min() > 0
     for value, expected in zip(ours[1:], theirs[1:], strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+def test_many_variables_are_moved_as_kerass_own(monkeypatch):
+    rng = np.random.default_rng(0)
+    starts = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 2), (2,))]
+    theirs = moved_by(keras.optimizers.Adam, starts)
+    monkeypatch.setattr(optimizer, "MANY", 2)
+    calls = []
+    monkeypatch.setattr(optimizer, "_move", lambda *given, move=optimizer._move: calls.append(move(*given)))
+    ours = moved_by(WideAdam, starts)
+    assert len(calls) >= 2
+    for value, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
 def dense_of(block):
