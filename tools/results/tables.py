@@ -24,8 +24,8 @@ def table_of(content: Mapping[str, Any], asked: Sequence[str]) -> list[str]:
 
     Args:
         content: what the file holds.
-        asked: of `runs` the split and its metrics, of `lines` the figures, of `worlds` the world, or nothing for a row
-            a recipe and a column a world; else empty.
+        asked: of `runs` the split and its metrics, of `lines` without a comparator the figures, of `worlds` the world,
+            or nothing for a row a recipe and a column a world; else empty.
     """
     if "ways" in content:
         return ways_lines(content)
@@ -39,6 +39,8 @@ def table_of(content: Mapping[str, Any], asked: Sequence[str]) -> list[str]:
         return list(_ensemble_lines(content["ensembles"]))
     if "runs" in content:
         return list(_run_lines(content["runs"], *asked))
+    if "ratio" in content["lines"][-1]:
+        return list(_ratio_lines(content["lines"]))
     return list(_figure_lines(content["lines"][-1]["results"], asked))
 
 
@@ -101,3 +103,19 @@ def _run_lines(runs: Mapping[str, Any], split: str, *metrics: str) -> Iterator[s
 def _figure_lines(figures: Mapping[str, float | None], asked: Sequence[str]) -> Iterator[str]:
     rows = ([f"`{name}`", *(str(figures.get(name + end, "")) for end in ("", "_low", "_high"))] for name in asked)
     yield from markdown_table(["", "median", "lowest", "highest"], rows)
+
+
+def _ratio_lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Each rate of a comparator beside ours: medians, and the ratio with its lowest and highest round."""
+    compared = [line for line in lines if "ratio" in line]
+    rows = (
+        [
+            f"`{line['figure']}`",
+            str(line["ours"]),
+            str(line["theirs"]),
+            cell(line["ratio"], line["ratio_low"], line["ratio_high"]),
+            str(line["rounds"]),
+        ]
+        for line in compared
+    )
+    yield from markdown_table(["", "ours", f"`{compared[0]['against']}`", "ratio [lowest to highest]", "rounds"], rows)

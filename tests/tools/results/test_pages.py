@@ -58,6 +58,10 @@ def results(tmp_path):
     keep("ensembles.json", ensembles={"two": {"seeds": seeds, "mean": 0.625, "ensemble": ensemble}})
     keep("runs.json", runs={"T->A": {"test": {"mae": 0.5, "translation": {"r2": -0.25}}}})
     keep("lines.json", lines=[{"results": {"cpu_s": 1}}, {"results": {"cpu_s": 2.5, "cpu_s_low": 2, "cpu_s_high": 3}}])
+    ratio = {"bench": "x", "against": "y.py", "rounds": 5, "figure": "fast/segments_per_s", "ours": 30.5, "theirs": 20}
+    ratio |= {"ratio": 1.5, "ratio_low": 1.25, "ratio_high": 2.0}
+    slow = ratio | {"figure": "slow/segments_per_s", "theirs": 15.25, "ratio": 2.0}
+    keep("rounds.json", lines=[{"results": {"segments_per_s": 30.5}}, ratio, slow])
     way = {name: {"value": 0.5, "interval": [0.25, 0.75]} for name in ("mae", "pearson", "acc2_has0", "acc2_non0")}
     errors = {"T": {"error": 0.5, "rank": 2}, "T->A": {"error": 0.25, "rank": 1}}
     keep("ranks.json", cases={"few: 2 %": errors}, mean_ranks={"T->A": 1.0, "T": 2.0})
@@ -93,6 +97,15 @@ def results(tmp_path):
                 "|---|---|---|",
                 "| few: 2 % | .500 (2) | **.250 (1)** |",
                 "| mean rank | 2.0 | **1.0** |",
+            ],
+        ),
+        (
+            "rounds.json",
+            [
+                "|  | ours | `y.py` | ratio [lowest to highest] | rounds |",
+                "|---|---|---|---|---|",
+                "| `fast/segments_per_s` | 30.5 | 20 | 1.500 [1.250, 2.000] | 5 |",
+                "| `slow/segments_per_s` | 30.5 | 15.25 | 2.000 [1.250, 2.000] | 5 |",
             ],
         ),
         (
