@@ -26,12 +26,16 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import resource
 import statistics
 import sys
 import time
 from pathlib import Path
+
+# Threads that wait leave their core to others, which a shared machine has; read when PyTorch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import torch
