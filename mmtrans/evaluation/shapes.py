@@ -166,7 +166,14 @@ class EnsembleResult(Scored, Provenance):
 
 
 class CurveFigures(TypedDict):
-    """One curve: whether the run reads the modality at all, the levels, metric → a value a level, metric → the mean."""
+    """One curve.
+
+    Attributes:
+        read: whether the run reads the modality; where it does not, nothing changes.
+        levels: strengths of the corruption, 0 first: a share, or of `noise` standard deviations of train.
+        metrics: metric → its value at each level, in the metric's unit; `null` where it is undefined.
+        area: metric → its mean height over the levels (trapezoid rule); `null` where it is undefined at a level.
+    """
 
     read: bool
     levels: list[float]
@@ -175,9 +182,17 @@ class CurveFigures(TypedDict):
 
 
 class RobustnessResult(Provenance):
-    """A split's object in `robustness.json`; `curves` are corruption → modality → curve.
+    """A split's object in `robustness.json`.
 
-    `corruption_seed` is that of the corruptions, which stood under `seed` in earlier files.
+    Attributes:
+        curves: corruption (`missing`, `dropped`, `noise`, `shuffled`) → modality of the records → curve, see below.
+        corruption_seed: seed of the corruptions, which stood under `seed` in files of the first releases.
+        segments: number of segments that were scored.
+        notes: sentences on the result.
+        records: hash of the manifest of the records.
+        left_out: number of segments that stayed out, as the run was trained on them; `null` where nobody knows.
+        run: directory of the run, where the result does not lie in it.
+        recipe, seed: of that run.
     """
 
     notes: list[str]

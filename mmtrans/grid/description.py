@@ -33,7 +33,22 @@ class _Always(TypedDict):
 
 
 class GridDescription(_Always, total=False):
-    """The content of `grid.json`; grids of the first releases have none of these."""
+    """The content of `grid.json`; grids of the first releases have no `variants`, `inits` and `steps_of_all`.
+
+    Attributes:
+        records: directory of the records.
+        manifest_hash: SHA-256 of their manifest.
+        recipes: the recipes, as they are spelled in reports.
+        seeds: seeds of each row.
+        controls: whether each translation is also run untrained, and beside the features that it reads.
+        label_fractions: shares of the train labels, under 1, with which every row is also run.
+        variants: name → fields of the configuration in which the runs of a variant differ.
+        inits: directory of a run that runs start from (`--init`) → hash of its translations.
+        config: fields of the configuration that all runs have in common → value.
+        versions: package → its version when the grid's command was last given.
+        metric_split: the last split that each run is evaluated on, of which reports are.
+        steps_of_all: whether rows with fewer labels are trained for as many steps as the same rows with all labels.
+    """
 
     variants: dict[str, dict[str, Any]]
     inits: dict[str, str]
@@ -41,7 +56,12 @@ class GridDescription(_Always, total=False):
 
 
 class Failure(TypedDict):
-    """Why a run of a grid failed, one line, and the log to read."""
+    """Why a run of a grid failed.
+
+    Attributes:
+        reason: the error, one line.
+        log: the log to read, relative to the grid's directory.
+    """
 
     reason: str
     log: str

@@ -42,7 +42,17 @@ class Training:
 
 
 class SearchDescription(TypedDict):
-    """The content of `search.json`."""
+    """The content of `search.json`.
+
+    Attributes:
+        manifest_hash: SHA-256 of the records' manifest.
+        tuner: how trials are proposed: `random`, `bayesian`, `hyperband` or `grid`.
+        objective: the metric of the valid split that decides.
+        seeds_per_trial: number of seeds of each trial; their mean counts.
+        num_folds: number of folds of a cross-validation; 0 where the valid split decides.
+        space: field of the configuration → what is tried of it, as in a file of `--space`.
+        config: the configuration that trials have in common, every field of it → value.
+    """
 
     manifest_hash: str
     tuner: str

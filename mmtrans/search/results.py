@@ -18,7 +18,15 @@ from tfrecords.stored import Count, Finite, damage, read_json, shown
 
 @dataclass(frozen=True)
 class Score:
-    """One training of a trial: its run directory below `DIR/trials`, and what came of it."""
+    """One training of a trial, and what came of it.
+
+    Attributes:
+        run: its run directory, below `trials/` of the search.
+        seed: its seed.
+        fold: fold of the cross-validation, counted from 0, or `None`.
+        value: the metric that decides, on the valid split.
+        epochs: number of epochs that were trained, over all phases.
+    """
 
     run: str
     seed: int

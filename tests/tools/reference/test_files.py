@@ -6,17 +6,20 @@ from typing import get_type_hints
 import pytest
 
 from mmtrans.evaluation.metrics import METRICS
-from mmtrans.evaluation.shapes import SentimentResult
+from mmtrans.evaluation.shapes import CurveFigures, RobustnessResult, SentimentResult
 from mmtrans.evaluation.translation_quality import TranslationFigures
+from mmtrans.grid.description import Failure, GridDescription
 from mmtrans.inference.signature import ExportDescription
 from mmtrans.runs.environment import DataDescription, Environment
 from mmtrans.runs.phase_file import Outcome
+from mmtrans.search.plan import SearchDescription
+from mmtrans.search.results import Score, Trial
 from tests.test_architecture import ROOT
 from tfrecords.manifest import Manifest, ModalityInfo, Shard, Summary, TextColumns
 from tools.reference.files import FIRST, LATER, files_page, keys_of
 
 
-@pytest.mark.parametrize("kind", [Manifest, ModalityInfo, Shard, Summary, TextColumns, Outcome])
+@pytest.mark.parametrize("kind", [Manifest, ModalityInfo, Shard, Summary, TextColumns, Outcome, Trial, Score])
 def test_each_key_is_told(kind):
     told = keys_of(kind.__doc__ or "")
     assert set(told) == {field.name for field in fields(kind)}
@@ -24,7 +27,13 @@ def test_each_key_is_told(kind):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("kind", [Environment, DataDescription, SentimentResult, TranslationFigures, ExportDescription])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(Environment, DataDescription, SentimentResult, TranslationFigures, ExportDescription),
+        *(RobustnessResult, CurveFigures, GridDescription, Failure, SearchDescription),
+    ],
+)
 def test_each_key_of_a_mapping_is_told(kind):
     told = keys_of(kind.__doc__ or "")
     metrics = {f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")}
