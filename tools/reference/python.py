@@ -1,10 +1,13 @@
-"""The pages of Python names: their lists, read without importing. mkdocstrings adds their text in the site."""
+"""The pages of Python names: lists and examples, read without importing. mkdocstrings adds all else in the site."""
 
 from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools.reference.markdown import escaped, page, table
@@ -24,7 +27,10 @@ API: Mapping[str, Sequence[str]] = {
     "Parts": ("Records", "Selection", "make_batches", "parse", "build_translator", "build_regressor"),
 }
 
-_NOTE = "The site that `make docs` builds has arguments and results of each; so have the docstrings."
+_NOTE = (
+    "Examples stand below the lists. "
+    "The site that `make docs` builds has arguments and results of each; so have the docstrings."
+)
 
 
 def api_page() -> str:
@@ -39,7 +45,7 @@ def api_page() -> str:
     blocks = ["# Python", ast.get_docstring(tree) or "", _NOTE]
     for title, names in API.items():
         found = [(f"mmtrans.api.{name}", homes[name], name) for name in names]
-        blocks += [f"## {title}", _list(found), *(_directive(identifier) for identifier, _, _ in found)]
+        blocks += [f"## {title}", _list(found), *_entries(found)]
     return page(*blocks)
 
 
@@ -59,7 +65,7 @@ def room_page(title: str, room: str, kinds: tuple[type[ast.ClassDef | ast.Functi
         if names:
             found = [(f"{module}.{name}", module, name) for name in names]
             text = f"`{_place(module)}`: {_first_line(ast.get_docstring(tree_of(module)))}"
-            blocks += [f"## {file.stem}", text, _list(found), *(_directive(identifier) for identifier, _, _ in found)]
+            blocks += [f"## {file.stem}", text, _list(found), *_entries(found)]
     return page(*blocks)
 
 
@@ -72,8 +78,20 @@ def _list(found: Iterable[tuple[str, str, str]]) -> str:
     return table(["name", "what it is"], rows)
 
 
-def _directive(identifier: str) -> str:
-    return f"::: {identifier}"
+def _entries(found: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """What mkdocstrings replaces in the site by the whole text of each name, and below it the example of the name.
+
+    The site has that within the text, and `docs/site.css` hides the second one there.
+    """
+    for identifier, module, name in found:
+        yield f"::: {identifier}"
+        yield example_of(docstring_of(module, name))
+
+
+def example_of(text: str) -> str:
+    """The example of a docstring with its fence; empty where there is none."""
+    found = re.search(r"^Example:\n((?:    .*\n?|\n)+)", inspect.cleandoc(text), re.MULTILINE)
+    return textwrap.dedent(found[1]).strip() if found else ""
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tools.reference.python import API, api_page, docstring_of, room_page, tree_of
+from tools.reference.python import API, api_page, docstring_of, example_of, room_page, tree_of
 
 ROWS = re.compile(r"^\| \[`(\w+)`\]\(#([\w.]+)\) \| (.*) \|$", re.MULTILINE)
 
@@ -40,3 +40,32 @@ def test_a_room_lists_what_is_asked_for_and_public():
 
 def test_what_is_overloaded_is_told_by_its_last_docstring():
     assert docstring_of("mmtrans.notebook.entries", "convert").startswith("Converts a corpus into records.")
+
+
+def test_each_name_of_the_api_and_each_layer_has_its_example_below_it():
+    example = r"^::: ([\w.]+)\n\n```pycon\n>>> "
+    api = re.findall(example, api_page(), re.MULTILINE)
+    assert sorted(identifier.split(".")[-1] for identifier in api) == sorted(names_of_api())
+    layers = re.findall(example, room_page("Layers", "mmtrans.layers", (ast.ClassDef,)), re.MULTILINE)
+    assert {"mmtrans.layers.encoder.Encoder", "mmtrans.layers.attention.MeanPooling"} <= set(layers)
+
+
+def test_an_example_is_what_the_docstring_has():
+    text = """Doubles.
+
+    Returns:
+        twice the number.
+
+    Example:
+        ```pycon
+        >>> for number in (2,):
+        ...     double(number)
+
+        4
+        ```
+
+    Raises:
+        ValueError: never.
+    """
+    assert example_of(text) == "```pycon\n>>> for number in (2,):\n...     double(number)\n\n4\n```"
+    assert example_of("Doubles.") == ""
