@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmtrans.system.cell import logged
+
 
 @contextlib.contextmanager
 def printing_to(path: Path) -> Iterator[None]:
@@ -22,6 +24,7 @@ def printing_to(path: Path) -> Iterator[None]:
             end.callback(os.close, kept)
             end.callback(os.dup2, kept, number)
             os.dup2(log.fileno(), number)
+        end.enter_context(logged())
         end.enter_context(contextlib.redirect_stdout(log))
         end.enter_context(contextlib.redirect_stderr(log))
         yield

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import importlib
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from mmtrans.system.escape import for_html
@@ -14,6 +17,8 @@ SECONDS = 0.5
 
 #: Characters of a bar.
 WIDTH = 24
+
+_logged = contextvars.ContextVar("logged", default=False)
 
 
 class CellLine:
@@ -46,8 +51,20 @@ class CellLine:
             self._handle.update(line)
 
 
+@contextlib.contextmanager
+def logged() -> Iterator[None]:
+    """Context in which what is printed goes into a log, and nothing of it into a cell."""
+    before = _logged.set(True)
+    try:
+        yield
+    finally:
+        _logged.reset(before)
+
+
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Whether this process is the kernel of a notebook, and its cells show what is printed."""
+    if _logged.get():
+        return False
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import rich.console
 from rich.text import Text
 
+from mmtrans.system.cell import in_notebook
 from mmtrans.system.escape import for_terminal
 
 
@@ -25,7 +26,11 @@ class Console(rich.console.Console):
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, width: int | None = None):
         stream = sys.stderr if stderr else sys.stdout
-        super().__init__(file=stream, quiet=quiet, width=width, highlight=False, markup=False, emoji=False)
+        # In a notebook rich shows what it prints in the cell, wherever the stream leads.
+        in_cell = None if in_notebook() else False
+        super().__init__(
+            file=stream, quiet=quiet, width=width, highlight=False, markup=False, emoji=False, force_jupyter=in_cell
+        )
 
     def render_str(self, text: str, **kwargs) -> Text:
         """A text as rich prints it, in a line, a title or a cell."""

@@ -6,6 +6,7 @@ import types
 import pytest
 
 from mmtrans.system import cell
+from mmtrans.system.console import Console
 
 
 @pytest.fixture
@@ -45,5 +46,17 @@ def test_one_output_is_written_over(shown, monkeypatch):
 
 def test_a_notebook_is_known(shown, monkeypatch):
     assert cell.in_notebook()
+    with cell.logged():
+        assert not cell.in_notebook()
+    assert cell.in_notebook()
     monkeypatch.delitem(sys.modules, "IPython")
     assert not cell.in_notebook()
+
+
+def test_what_goes_into_a_log_is_not_shown_in_a_cell(shown, monkeypatch, capsys):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    with cell.logged():
+        Console(stderr=True).print("epoch 1")
+    assert capsys.readouterr().err == "epoch 1\n"
+    assert shown == []
+    assert Console().is_jupyter
