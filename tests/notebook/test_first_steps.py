@@ -1,30 +1,19 @@
 """examples/first_steps.ipynb runs from end to end, in a kernel of its own."""
 
 import html
-import os
-from pathlib import Path
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("nbformat")
+pytest.importorskip("nbclient")
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "first_steps.ipynb"
+from tests.notebook.examples import code_cells, executed, printed, shown
 
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
     """The notebook's cells of code after a run in an empty directory."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    directory = tmp_path_factory.mktemp("notebook")
-    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(directory)}}).execute()
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def shown(cell):
-    """Kind → what a cell shows of it last."""
-    return {kind: text for output in cell.outputs if "data" in output for kind, text in output["data"].items()}
+    return code_cells(executed("first_steps", tmp_path_factory.mktemp("notebook")))
 
 
 @pytest.mark.slow
@@ -44,7 +33,6 @@ def test_the_cells_show_what_they_are_for(cells):
 @pytest.mark.slow
 def test_nothing_but_progress_is_printed(cells):
     """No line of TensorFlow's, and no page of progress: a line an epoch at most."""
-    printed = [output["text"] for cell in cells for output in cell.outputs if output.output_type == "stream"]
-    lines = [line for text in printed for line in text.splitlines() if line.strip()]
+    lines = [line for cell in cells for line in printed(cell).splitlines() if line.strip()]
     assert not [line for line in lines if "tensorflow" in line.lower() or "oneDNN" in line or "cuda" in line.lower()]
     assert len(lines) < 40
