@@ -1,5 +1,6 @@
 """The programs of examples/ run to their end, and give what they are for."""
 
+import csv
 import importlib.util
 import math
 import os
@@ -37,7 +38,10 @@ def test_the_tutorials_commands_do_what_it_says(tmp_path, monkeypatch, capsys):
     text = (EXAMPLES.parent / "docs" / "own-data.md").read_text(encoding="utf-8")
     program, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     commands = [line for line in text.splitlines() if re.match(r"mmtrans \w+ ", line)]
-    assert [shlex.split(line)[1] for line in commands] == ["convert", "inspect", "train", "evaluate", "predict"]
+    assert [shlex.split(line)[1] for line in commands] == [
+        *("convert", "inspect", "train", "evaluate", "predict"),
+        *("export", "predict"),
+    ]
     (tmp_path / "talks").mkdir()
     monkeypatch.chdir(tmp_path / "talks")
     exec(compile(program, "make.py", "exec"), {})
@@ -47,6 +51,12 @@ def test_the_tutorials_commands_do_what_it_says(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "Verified: every checksum and every record is in order." in out
     assert "talk11[5]," in out
+    first, again = [
+        {row["id"]: float(row["score"]) for row in csv.DictReader(lines) if row["score"]}
+        for lines in (out[out.index("id,score,") :].splitlines()[:73], (tmp_path / "scores.csv").open(encoding="utf-8"))
+    ]
+    assert len(again) == 72
+    assert again == pytest.approx(first, abs=1e-5)
     printed = [line for line in text.splitlines() if line.startswith(("│", "Modalities:", "6 segments of"))]
     assert len(printed) == 5
     assert [line for line in printed if line not in out] == []
