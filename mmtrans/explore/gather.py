@@ -34,7 +34,7 @@ _TEST = (
     "These are segments of the test split. Look at them once the model is chosen: what is changed after such a look is "
     "fitted to them, and its figures here are no longer those of new data."
 )
-_VALID = "The valid split chose the epoch, so these figures are better than those of new videos."
+_VALID = "The valid split chose the epoch, unless steps were fixed: figures of new videos may be worse."
 _TRAIN = "The runs learned from these segments: errors here are those of fitting, and not of new videos."
 _MEAN_OF = "The mean of the runs' scores has none of its own."
 
