@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from mmtrans.config import Config
+from mmtrans.evaluation.shapes import Baselines, Evaluated
 from mmtrans.grid.recipes import read_recipes
 from mmtrans.grid.variants import Variant, config_of, parse_variants, rows_of
-from mmtrans.report.collect import CollectedGrid, Trained
+from mmtrans.report.collect import CollectedGrid, Course, Trained
 from mmtrans.report.numbers import MINUS
 from mmtrans.synthetic.dependencies import DEPENDENCIES
 from tfrecords.schema import LabelScale
@@ -170,6 +171,24 @@ def test_ranks_are_of_the_errors_on_valid_of_rows_that_are_everywhere():
     assert found == pytest.approx({"T->A": 5 / 3, "joint": 5 / 3, "T": 7 / 3})
     assert list(found)[-1] == "T"
     assert ", T 2.3." in to_markdown({"against": "T", "worlds": worlds})
+
+
+def test_rows_are_ranked_that_read_the_same_modalities_whatever_joins_them(tmp_path):
+    figures = dict.fromkeys(Evaluated.__required_keys__, 0.5)
+    baselines = dict.fromkeys(Baselines.__required_keys__, figures)
+    valid = {**figures, "collapsed": False, "baselines": baselines}
+    (tmp_path / "metrics.json").write_text(json.dumps({"valid": valid}), encoding="utf-8")
+    ids, videos, labels = ("a[0]", "b[0]"), ("a", "b"), np.array([-1.0, 1.0])
+    course = Course(tmp_path, 0, (), {})
+
+    def trained(recipe):
+        return Trained(Variant(recipe), (0,), ids, videos, labels, labels[None], (), (), (course,))
+
+    rows = [trained(recipe) for recipe in ("late(T,A)", "concat(T,A)", "tfn(A,T)", "T", "tfn(T,A,V)")]
+    scale, description = LabelScale("sentiment", -3.0, 3.0, 0.0), {"metric_split": "test"}
+    grid = CollectedGrid(Path(), description, scale, (), {row.variant: row for row in rows}, {}, ())
+    found = {cell["row"]: cell["valid_mae"] for cell in world_results(grid, "late(T,A)")["cells"]}
+    assert found == {"late(T,A)": 0.5, "concat(T,A)": 0.5, "tfn(A,T)": 0.5, "T": None, "tfn(T,A,V)": None}
 
 
 def test_rows_are_compared_on_the_seeds_that_both_have():

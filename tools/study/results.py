@@ -11,7 +11,7 @@ import numpy as np
 from mmtrans.evaluation.shapes import Evaluated, read_split
 from mmtrans.evaluation.uncertainty.seeds import seed_intervals
 from mmtrans.grid.variants import Variant
-from mmtrans.recipe import parse
+from mmtrans.recipe import Recipe, parse
 from mmtrans.report.collect import CollectedGrid, Trained
 from mmtrans.report.compare import compare_runs
 from mmtrans.report.numbers import interval_text, number_text
@@ -117,8 +117,13 @@ def _cell(title: str, trained: Trained, grid: CollectedGrid, against: str) -> Ce
         "seeds": len(trained.seeds),
         "mae": {"value": float(np.abs(trained.predictions - trained.labels).mean()), "low": low, "high": high},
         "difference": difference,
-        "valid_mae": _valid_mae(trained) if trained.recipe.inputs == parse(against).inputs else None,
+        "valid_mae": _valid_mae(trained) if _reads(trained.recipe) == _reads(parse(against)) else None,
     }
+
+
+def _reads(recipe: Recipe) -> set[str]:
+    """The modalities that a recipe reads, whatever joins them."""
+    return set(recipe.inputs.modalities)
 
 
 def _of_seeds(trained: Trained, seeds: set[int]) -> Trained:
