@@ -63,7 +63,7 @@ ifeq ($(PYTHON_ADDONS),)
 test-addons smoke-addons test-lanes:
 	@echo "$@: skipped, it needs Python 3.10 or 3.11 on PATH; set PYTHON_ADDONS=/path/to/python"
 else
-test-addons: $(VENV_ADDONS)/.installed $(VENV_ADDONS)/.models ## the same tests beside TensorFlow 2.15 and tensorflow-addons
+test-addons: $(VENV_ADDONS)/.installed $(VENV_ADDONS)/.models ## run the tests of what TensorFlow can change, beside 2.15
 	$(VENV_ADDONS)/bin/python -m pytest $(PARALLEL)
 
 smoke-addons: $(VENV_ADDONS)/.installed ## a minute of them

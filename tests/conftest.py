@@ -4,6 +4,7 @@ Tests that write to a run or to records do so in a copy.
 """
 
 import os
+from pathlib import Path
 
 # Before TensorFlow starts, here and in what tests start: threads that share a sum decide its last bits, and the workers
 # of a parallel run share the cores.
@@ -30,10 +31,36 @@ TINY = {"units": 4, "attention_units": 3, "decoder_units": 5, "regressor_units":
 BASELINE_FLAGS = ["--regressor-units", "6", "--no-bidirectional", "--epochs", "2", "--quiet"]
 FLAGS = ["--units", "4", "--attention-units", "3", "--decoder-units", "5", *BASELINE_FLAGS]
 
+#: Folders and files that the default lane alone runs: no version of TensorFlow and Keras changes what they check.
+ONCE = (
+    *("cli", "clips", "config", "conversion", "engine", "explore", "grid", "notebook", "report", "search", "sources"),
+    *("synthetic", "system", "tools", "words", "earlier/test_keys.py"),
+    *("evaluation/test_bootstrap.py", "evaluation/test_corruptions.py", "evaluation/test_intervals.py"),
+    *("evaluation/test_metrics.py", "evaluation/test_other_records.py", "evaluation/test_plots.py"),
+    *("evaluation/test_results.py", "evaluation/test_seeds.py", "evaluation/test_shapes.py"),
+    *("test_architecture.py", "test_bounds.py", "test_clusters.py", "test_docs.py", "test_hostile.py"),
+    *("test_kills.py", "test_packaging.py", "test_recipe.py", "test_systems.py"),
+)
+
+#: Of these folders what both lanes run: commands from end to end, searches by Keras Tuner, pickles of either NumPy, and
+#: text encoders.
+BOTH = (
+    *("cli/test_export.py", "cli/test_predict.py", "cli/test_train.py", "cli/test_translate.py", "cli/test_tune.py"),
+    *("cli/test_whole_videos.py", "search/test_space.py", "search/test_tuner.py"),
+    *("sources/test_formats_agree.py", "sources/untrusted", "words/test_encoder.py", "words/test_known.py"),
+)
+
+
+def is_once(item):
+    """Whether the default lane alone runs a test."""
+    place = item.path.relative_to(Path(__file__).parent)
+    places = {path.as_posix() for path in (place, *place.parents)}
+    return item.get_closest_marker("once") is not None or (not places.isdisjoint(ONCE) and places.isdisjoint(BOTH))
+
 
 def pytest_runtest_setup(item):
     """Leaves out what the lanes cannot differ in."""
-    if item.get_closest_marker("once") and keras.__version__.startswith("2."):
+    if keras.__version__.startswith("2.") and is_once(item):
         pytest.skip("no version of TensorFlow and Keras changes it: the suite beside Keras 3 has it")
 
 

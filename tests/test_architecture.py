@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BOTH, ONCE
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(
     path.relative_to(ROOT) for room in ("mmtrans", "tfrecords", "tools") for path in (ROOT / room).rglob("*.py")
@@ -279,7 +281,6 @@ def test_names_of_modules_say_what_is_inside():
     assert [str(path) for path in SOURCES if path.stem in ("utils", "util", "common", "base", "helpers", "misc")] == []
 
 
-@pytest.mark.smoke
 def test_the_command_line_starts_without_heavy_imports():
     code = "import json, sys\nimport mmtrans.cli.main as m\nm.build_parser()\nprint(json.dumps(sorted(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
@@ -302,3 +303,8 @@ def test_help_of_every_command_needs_no_tensorflow():
 def test_every_folder_with_modules_is_a_package(top):
     folders = {path.parent for path in (ROOT / top).rglob("*.py")}
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+def test_what_one_lane_leaves_out_is_there():
+    assert [place for place in ONCE + BOTH if not (ROOT / "tests" / place).exists()] == []
+    assert [place for place in BOTH if not {path.as_posix() for path in Path(place).parents} & set(ONCE)] == []

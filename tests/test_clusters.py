@@ -20,7 +20,7 @@ from tests.cli.test_train import refused
 from tests.engine.clusters import PATIENCE, ROOT, Machines, hides, wait_until
 from tests.engine.faults import FAULTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 #: The second time that an attempt at a training of a grid, or a search, makes its best weights safe: half is trained.
 MIDDLE = {

@@ -12,7 +12,6 @@ from mmtrans.grid.schedule import chain_lengths
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DECISIONS = sorted(DOCS.glob("decisions/*.md"))
-pytestmark = pytest.mark.once
 
 
 def text_of(name):

@@ -45,7 +45,6 @@ fusions = st.builds(lambda read, method: Fusion(read.modalities, method), featur
 recipes = features | fusions | st.builds(Translation, sources, features)
 
 
-@pytest.mark.smoke
 def test_the_26_rows_of_the_paper_round_trip():
     assert len(PAPER_ROWS) == 26
     assert [str(parse(row)) for row in PAPER_ROWS] == PAPER_ROWS

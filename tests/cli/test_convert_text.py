@@ -11,8 +11,6 @@ from tests.sources import format_files
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.manifest import Manifest
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def source(tmp_path):
@@ -36,7 +34,6 @@ def refused(argv, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_records_and_runs_tell_their_encoder(argv, baseline_flags, tmp_path, capsys):
     assert main([*argv, "--text-layers", "2,0", "--json"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()

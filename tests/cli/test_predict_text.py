@@ -12,8 +12,6 @@ from mmtrans.inference.predict import Prediction
 from tests.cli.spoken import make_spoken
 from tests.cli.test_export import refused
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory):

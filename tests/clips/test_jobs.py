@@ -131,7 +131,6 @@ def machines(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_a_cluster_of_others_makes_the_same_corpus_also_where_it_loses_a_worker(clips, tmp_path, machines):
     for copy in range(4, 12):
         (clips / f"{copy}.wav").write_bytes((clips / "3.wav").read_bytes())

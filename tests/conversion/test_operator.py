@@ -13,7 +13,7 @@ from tests.conversion.test_convert import bytes_of
 from tests.conversion.unit_corpora import Units
 from tests.engine.clusters import PATIENCE, Machines, living, start_program, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,6 @@ def test_workers_give_the_same_records(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_a_worker_that_is_killed_in_a_unit_has_its_part_done_by_another(units, expected, tmp_path, capfd):
     convert(units(fault="kill", at=5)(), tmp_path / "records", prepare=TWO)
     assert int((tmp_path / "struck").read_text()) != os.getpid()
@@ -207,7 +206,6 @@ def foreign_cluster(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_a_cluster_that_somebody_else_started_converts(foreign_cluster, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_videos(tmp_path / "source")

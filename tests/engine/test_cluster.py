@@ -12,8 +12,6 @@ from mmtrans.system.errors import SystemRefusalError
 from tests.engine.test_here import by_task
 from tests.engine.works import Deeds
 
-pytestmark = pytest.mark.once
-
 TWO = EngineOptions(jobs=2)
 
 

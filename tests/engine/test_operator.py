@@ -19,7 +19,7 @@ from mmtrans.system.errors import SystemRefusalError
 from tests.engine.clusters import PATIENCE, cluster, hides, living, start_program, wait_until
 from tests.engine.works import Deeds
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 
 def options(machines, **fields):

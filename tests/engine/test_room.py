@@ -7,7 +7,6 @@ from tests.engine.works import Deeds
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_who_submits_is_told_of_a_worker_that_joins_while_others_are_at_work(tmp_path):
     work, room = Deeds(tmp_path), []
     with (

@@ -12,11 +12,9 @@ from tests.explore.pages import MARKUP, make_page
 pytest.importorskip("vl_convert")
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
-IS_OTHER_LANE = importlib.util.find_spec("tensorflow_addons") is not None
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH"),
-    pytest.mark.skipif(IS_OTHER_LANE, reason="the page is the same in both lanes"),
 ]
 
 #: Longest wait for what a page does at once, in milliseconds.

@@ -11,7 +11,7 @@ pytest.importorskip("nbclient")
 from tests.notebook.examples import code_cells, executed, printed, read, shown
 
 NUMBER = re.compile(r"-?\d+\.\d+")
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ from mmtrans.sources import glove, glove_index
 from mmtrans.sources.glove import open_glove
 from tfrecords.manifest import file_sha256
 
-pytestmark = pytest.mark.once
-
 WORDS = [f"w{i}" for i in range(50)]
 
 

@@ -11,7 +11,6 @@ from tools.benchmark_options import Options
 OF_TORCH = {"tfn": 9_183_265, "lmf": 173_345, "mult": 1_003_297, "mfn": 332_289, "marn": 278_625}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("method", OF_TORCH)
 def test_it_is_as_large_as_its_comparator(method):
     """But for the recurrent layer: PyTorch's has two biases a gate, Keras' has one."""

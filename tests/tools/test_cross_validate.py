@@ -10,7 +10,6 @@ from tfrecords.schema import video_of
 from tools.cross_validate import main
 
 
-@pytest.mark.once
 def test_ways_are_scored_once_a_segment_and_compared(small_dir, tmp_path, capsys):
     config = tmp_path / "tiny.yaml"
     config.write_text("recipe: T\nrecurrent: false\npooling: mean\nepochs: 1\n")

@@ -57,7 +57,6 @@ def test_what_cannot_be_ranked_is_refused(tmp_path, capsys):
     assert main([str(tmp_path / "absent.json"), "--out", out]) == 2
 
 
-@pytest.mark.once
 def test_the_ranks_on_the_page_are_those_of_its_evidence():
     kept = json.loads((RESULTS / "ranks.json").read_text())
     files = [ROOT / name for name in re.findall(r"docs/results/\S+\.json(?= )", kept["command"])]
@@ -66,7 +65,6 @@ def test_the_ranks_on_the_page_are_those_of_its_evidence():
     assert {name: kept[name] for name in found} == found
 
 
-@pytest.mark.once
 def test_the_best_preset_is_the_row_with_the_lowest_mean_rank():
     kept = json.loads((RESULTS / "ranks.json").read_text())
     variants = read_study(ROOT / "examples" / "translation_pays.yaml").variants

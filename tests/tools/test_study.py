@@ -59,7 +59,6 @@ def test_the_study_that_ships_has_the_rows_of_its_question():
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_the_study_that_ships_runs_at_toy_size(tmp_path, capsys):
     fields = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     fields |= {"worlds": {"small": {"seed": 3}}, "synthesize": {"videos": 6}, "controls": False, "seeds": 1}
@@ -266,7 +265,6 @@ def test_the_study_of_rivals_has_all_of_them_in_worlds_of_every_dependency():
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_the_study_of_rivals_runs_at_toy_size(tmp_path):
     fields = yaml.safe_load(RIVALS.read_text(encoding="utf-8"))
     fields |= {"worlds": {"long-range": fields["worlds"]["long-range"]}, "synthesize": {"videos": 4}, "seeds": 1}

@@ -11,8 +11,6 @@ import pytest
 
 from mmtrans.sources.text.cache import VectorCache
 
-pytestmark = pytest.mark.once
-
 KEYS = [bytes([number]) * 32 for number in range(5)]
 VECTORS = {key: np.arange(6, dtype=np.float32) + number for number, key in enumerate(KEYS)}
 

@@ -20,8 +20,6 @@ from tests.sources import csd_files, format_files
 from tests.words.tiny import make_tiny_encoder
 from tfrecords.manifest import Manifest, TextColumns, file_sha256
 
-pytestmark = pytest.mark.once
-
 GLOVE = {"b": (1, 2), "d": (3, 4), "e": (5, 6)}
 
 WRITERS = {
@@ -198,7 +196,6 @@ def test_what_is_met_is_counted_with_and_without_the_cache(opened, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_a_cached_corpus_is_read_without_tensorflow(encoder, tmp_path):
     source = format_files.neutral(tmp_path / "source")
     code = (

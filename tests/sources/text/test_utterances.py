@@ -13,8 +13,6 @@ from mmtrans.sources.text.utterances import (
     read_rows,
 )
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(
     ("text", "lines"),

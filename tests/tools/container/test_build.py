@@ -12,8 +12,6 @@ from tools.container.build import Build
 from tools.container.chroot import PATH, Chroot, check_able
 from tools.container.dockerfile import read_dockerfile
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def build(tmp_path):

@@ -15,8 +15,6 @@ ROOT = Path(__file__).resolve().parents[3]
 #: Release of Debian → its Python.
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture(scope="module")
 def ours():

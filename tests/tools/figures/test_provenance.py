@@ -28,7 +28,6 @@ def checkout(tmp_path):
     return tmp_path, commits
 
 
-@pytest.mark.once
 def test_the_commit_is_the_last_that_changed_the_folders(checkout):
     tree, commits = checkout
     assert commit_of(tree, "code") == commits["code"][:12]
@@ -38,24 +37,20 @@ def test_the_commit_is_the_last_that_changed_the_folders(checkout):
     assert commit_of(tree, "page") == commits["page"][:12]
 
 
-@pytest.mark.once
 def test_there_is_no_commit_where_git_knows_none(tmp_path):
     assert commit_of(tmp_path, "code") is None
 
 
-@pytest.mark.once
 def test_there_is_no_commit_without_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit_of(tmp_path, "code") is None
 
 
-@pytest.mark.once
 def test_a_command_keeps_the_names_of_absolute_paths():
     command = command_of("tools.study", ["/somewhere/a study.yaml", "--jobs", "2"])
     assert command == "python -m tools.study 'a study.yaml' --jobs 2"
 
 
-@pytest.mark.once
 def test_figures_of_speed_are_stale_when_the_code_has_changed(checkout):
     tree, commits = checkout
     (tree / "code").rename(tree / "mmtrans")
@@ -70,7 +65,6 @@ def test_figures_of_speed_are_stale_when_the_code_has_changed(checkout):
     assert is_stale({"commit": "0000000", "lines": []}, tree) is False  # nobody knows
 
 
-@pytest.mark.once
 def test_figures_of_models_are_stale_when_a_golden_number_has_changed(checkout):
     tree, _ = checkout
     golden = tree / "tests" / "golden" / "keras-3.json"

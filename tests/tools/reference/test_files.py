@@ -26,7 +26,6 @@ def test_each_key_is_told(kind):
     assert [key for key, what in told.items() if f"| `{key}` | " not in files_page() or not what] == []
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "kind",
     [
@@ -41,19 +40,16 @@ def test_each_key_of_a_mapping_is_told(kind):
     assert [key for key in told if f"| `{key}` | " not in files_page()] == []
 
 
-@pytest.mark.once
 def test_each_metric_is_told():
     assert [name for name in METRICS if f"\n| `{name}` | " not in files_page()] == []
 
 
-@pytest.mark.once
 def test_a_key_that_a_later_version_added_says_so(monkeypatch):
     assert f"| `best_epoch` | the epoch that brought it; 0 if untrained. | {FIRST} |" in files_page()
     monkeypatch.setitem(LATER, "Outcome", {"best_epoch": "0.2.0"})
     assert "| `best_epoch` | the epoch that brought it; 0 if untrained. | 0.2.0 |" in files_page()
 
 
-@pytest.mark.once
 def test_versions_are_those_of_the_changelog():
     changelog = (ROOT / "docs" / "CHANGELOG.md").read_text(encoding="utf-8")
     versions = {FIRST, *(version for keys in LATER.values() for version in keys.values())}

@@ -25,7 +25,7 @@ CAPITALS |= dict.fromkeys(("NAME", "ROW", "HASH", "RECIPE"), "[^/]+")
 
 SIZES = {"units": 4, "decoder_units": 4, "attention_units": 4, "regressor_units": 4, "bidirectional": False}
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

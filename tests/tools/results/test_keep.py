@@ -20,7 +20,6 @@ def evaluated(tmp_path):
     return tmp_path
 
 
-@pytest.mark.once
 def test_of_a_run_metrics_and_translation_are_kept(evaluated):
     kept = runs_of({"a": evaluated})["runs"]["a"]
     assert kept["valid"]["translation"] == {"r2": 0.25}
@@ -30,7 +29,6 @@ def test_of_a_run_metrics_and_translation_are_kept(evaluated):
     }
 
 
-@pytest.mark.once
 def test_of_an_ensemble_the_seeds_are_kept(evaluated):
     assert ensembles_of({"a": evaluated})["ensembles"]["a"] == {
         "seeds": {"3": 0.5, "1": 0.75},
@@ -42,7 +40,6 @@ def test_of_an_ensemble_the_seeds_are_kept(evaluated):
     }
 
 
-@pytest.mark.once
 def test_of_a_world_the_ceilings_of_test_are_kept(tmp_path):
     splits = {"splits": {"test": {"mae": 0.5}, "train": {"mae": 0.25}}}
     truth = {**dict.fromkeys(("text", "audio", "video"), splits), "translation": {"T->A": {"splits": {"test": 0.75}}}}
@@ -53,7 +50,6 @@ def test_of_a_world_the_ceilings_of_test_are_kept(tmp_path):
     }
 
 
-@pytest.mark.once
 def test_the_command_keeps_a_file_and_writes_the_pages(evaluated, tmp_path):
     (tmp_path / "docs" / "results").mkdir(parents=True)
     page = tmp_path / "docs" / "page.md"

@@ -17,7 +17,6 @@ ORIGIN["hardware"] = {"processor": "P", "cores": 3, "memory_gib": 1.5}
 DECIMAL = re.compile(r"(?<![\w.])\.\d+|\b0\.\d+")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("path", list(pages()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_has_the_figures_of_the_files(path):
     text = path.read_text(encoding="utf-8")
@@ -25,7 +24,6 @@ def test_a_page_has_the_figures_of_the_files(path):
     assert written.replace(STALE, "") == text.replace(STALE, ""), "run python -m tools.results"
 
 
-@pytest.mark.once
 def test_every_file_tells_its_origin_and_is_on_a_page():
     files = {path.name: read(path) for path in (ROOT / "docs" / "results").glob("*.json")}
     for name, content in files.items():
@@ -35,7 +33,6 @@ def test_every_file_tells_its_origin_and_is_on_a_page():
     assert [name for name in files if name not in text] == []
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
 def test_no_figure_is_typed_by_hand(name):
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -70,7 +67,6 @@ def results(tmp_path):
     return tmp_path
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("comment", "expected"),
     [
@@ -143,7 +139,6 @@ def _spaced(line):
     return re.sub(r"(\[[^]]*), ", "\\1,\N{NO-BREAK SPACE}", line.replace("~", MINUS))
 
 
-@pytest.mark.once
 def test_a_figure_stands_before_its_comment(results):
     page = "An MAE of 3<!-- runs.json runs/T_A/test/mae -->, and .9<!-- lines.json lines/-1/results/cpu_s 1 -->, so."
     (results / "runs.json").write_text(json.dumps({**ORIGIN, "runs": {"T_A": {"test": {"mae": 0.5}}}}))
@@ -152,7 +147,6 @@ def test_a_figure_stands_before_its_comment(results):
     )
 
 
-@pytest.mark.once
 def test_maps_that_pages_show_are_drawn_of_their_files(tmp_path):
     docs = tmp_path / "docs"
     for folder in ("results", "pictures"):
