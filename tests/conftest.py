@@ -38,14 +38,15 @@ ONCE = (
     *("evaluation/test_bootstrap.py", "evaluation/test_corruptions.py", "evaluation/test_intervals.py"),
     *("evaluation/test_metrics.py", "evaluation/test_other_records.py", "evaluation/test_plots.py"),
     *("evaluation/test_results.py", "evaluation/test_seeds.py", "evaluation/test_shapes.py"),
-    *("test_architecture.py", "test_bounds.py", "test_clusters.py", "test_docs.py", "test_hostile.py"),
+    *("test_bounds.py", "test_clusters.py", "test_docs.py", "test_hostile.py"),
     *("test_kills.py", "test_packaging.py", "test_recipe.py", "test_systems.py"),
 )
 
 #: Of these folders what both lanes run: commands from end to end, searches by Keras Tuner, pickles of either NumPy, and
 #: text encoders.
 BOTH = (
-    *("cli/test_export.py", "cli/test_predict.py", "cli/test_train.py", "cli/test_translate.py", "cli/test_tune.py"),
+    *("cli/test_export.py", "cli/test_predict.py", "cli/test_runs.py", "cli/test_train.py"),
+    *("cli/test_translate.py", "cli/test_tune.py"),
     *("cli/test_whole_videos.py", "search/test_space.py", "search/test_tuner.py"),
     *("sources/test_formats_agree.py", "sources/untrusted", "words/test_encoder.py", "words/test_known.py"),
 )
