@@ -49,7 +49,8 @@ with silent_stderr():
 
 from mmtrans.clip import ClipPrediction, predict_clip
 from mmtrans.config import Config
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble

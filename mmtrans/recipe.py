@@ -42,6 +42,9 @@ FUSIONS = {
 #: Methods whose score of a segment depends on the other segments of its video.
 WHOLE_VIDEOS = frozenset({"bclstm"})
 
+#: Methods whose modalities may have steps of their own: nothing in them goes step by step through several modalities.
+OWN_STEPS = frozenset({"tfn", "lmf", "mult", "misa", "late", "bclstm"})
+
 LETTERS = {"T": "text", "A": "audio", "V": "video"}
 LETTER_OF = {name: letter for letter, name in LETTERS.items()}
 
@@ -74,6 +77,10 @@ class Features:
         """Whether a segment's score depends on the other segments of its video, so that batches hold whole videos."""
         return False
 
+    def reads_apart(self, unaligned: Set[str]) -> bool:
+        """Whether each modality is read at its own steps, given the modalities whose steps are not the words'."""
+        return False
+
     @property
     def translations(self) -> tuple[Translation, ...]:
         """The translations to train before the regressor, innermost first: none."""
@@ -82,7 +89,8 @@ class Features:
 
 @dataclass(frozen=True)
 class Fusion(Features):
-    """Features of some modalities, which a fusion model joins. It reads them aligned, as a concatenation does.
+    """Features of some modalities, which a fusion model joins. They share their steps, as in a concatenation, but for
+    methods of `OWN_STEPS`.
 
     Attributes:
         method: a key of `FUSIONS`.
@@ -97,6 +105,11 @@ class Fusion(Features):
     def reads_videos(self) -> bool:
         """Whether a segment's score depends on the other segments of its video, so that batches hold whole videos."""
         return self.method in WHOLE_VIDEOS
+
+    def reads_apart(self, unaligned: Set[str]) -> bool:
+        """Whether each modality is read at its own steps, given the modalities whose steps are not the words'."""
+        has_several = len(self.modalities) > 1
+        return has_several and self.method in OWN_STEPS and not unaligned.isdisjoint(self.modalities)
 
 
 @dataclass(frozen=True)

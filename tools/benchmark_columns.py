@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from mmtrans.config import Config
-from mmtrans.data.pipeline import Selection
+from mmtrans.data.batch import Selection
 from mmtrans.training.loop import train_epoch
 from mmtrans.training.monitor import Monitor
 from mmtrans.training.progress import Progress

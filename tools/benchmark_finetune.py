@@ -12,7 +12,7 @@ import numpy as np
 
 from mmtrans.config import Config
 from mmtrans.conversion.convert import convert
-from mmtrans.data.pipeline import Selection
+from mmtrans.data.batch import Selection
 from mmtrans.data.records import Records
 from mmtrans.sources.corpus import Corpus
 from mmtrans.training.loop import train_epoch

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.conversion.convert import convert
-from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.runs.run import Run
 from mmtrans.sources.corpus import Corpus

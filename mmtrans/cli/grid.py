@@ -39,8 +39,8 @@ def add_arguments(parser: Parser) -> None:
         "--recipes",
         metavar="LIST",
         default="paper",
-        help="paper (its 26 rows), paper-extra, rivals, recipes such as 'T,T->A', or a file with one per line "
-        "(default: paper)",
+        help="paper (its 26 rows), paper-extra, rivals, rivals-unaligned, recipes such as 'T,T->A', or a file with one "
+        "per line (default: paper)",
     )
     seeds = {"action": _Seeds, "default": tuple(range(5)), "metavar": "N|LIST"}
     parser.add_argument("--seeds", **seeds, help="seeds 0 to N-1, or a list such as 0,3 (default: 5)")

@@ -107,11 +107,12 @@ def _predict(
     is_shown = arguments.text is not None and arguments.out is None
     influence = arguments.influence or is_shown
     counts, shown = Counter(predicted=0, cut=0), []
+    predictions = predict(scorer, corpus, counts, influence=influence)
     course = Course(arguments.plot, times)
     with (
         contextlib.nullcontext(shown.append) if is_shown else rows_to(arguments.out, suffix, influence, times) as write
     ):
-        for prediction in predict(scorer, corpus, counts, influence=influence):
+        for prediction in predictions:
             write(prediction)
             course.add(prediction)
     course.draw(scorer)

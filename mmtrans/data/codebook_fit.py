@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook import FIRST_CODEWORD, FIRST_WORD, SPECIAL, Codebook
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.layers.tokens import EOS, UNK
 

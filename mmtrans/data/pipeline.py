@@ -4,57 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection, to_batch
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.data.serialized import serialized_batches, serialized_videos
-from mmtrans.data.videos import num_video_batches, numbers_of, video_batches
-from mmtrans.layers.tokens import BOS, EOS
+from mmtrans.data.videos import num_video_batches, video_batches
+from mmtrans.recipe import OWN_STEPS, Features
 from mmtrans.system.arithmetic import ceil_div
 from tfrecords.manifest import Shard
 from tfrecords.reader import parse_batch
 
 #: Batches parsed at the same time, and batches ready before they are asked for.
 _PARSED_AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a phase of a recipe reads.
-
-    Attributes:
-        split: `train`, `valid` or `test`.
-        source: modalities, concatenated in this order.
-        target: modalities to translate into, concatenated in this order; empty for a regression.
-        labelled: whether only segments with a label are read.
-        lacking: only segments that do not have all of these modalities, if any are named.
-        whole_videos: whether a batch holds all segments of its videos that are selected, for a model that reads a
-            segment's neighbours.
-
-    Example:
-        ```pycon
-        >>> selection = api.Selection("train", source=("text",), target=("audio",))
-        >>> selection.split, selection.labelled
-        ('train', False)
-        ```
-    """
-
-    split: str
-    source: tuple[str, ...]
-    target: tuple[str, ...] = ()
-    labelled: bool = False
-    lacking: tuple[str, ...] = ()
-    whole_videos: bool = False
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Every modality read, once each."""
-        return tuple(dict.fromkeys(self.source + self.target))
 
 
 class EpochOrder(NamedTuple):
@@ -134,6 +100,7 @@ def make_batches(
         first, and `target_length` `(batch,)` int32. Steps are those of the longest segment in the batch.
         With a codebook `target` is `(batch, target_steps + 1)` int32, ending in EOS, which `target_length` counts;
         `decoder_input` is the same one step later with BOS first, and `target_features` holds the raw values.
+        If the source's modalities are read apart, `source_length` is `(batch, modalities)`, the steps of each.
         If wanted, `tokens` `(batch, most words)` string. With whole videos also `video_number` `(batch,)` int64, equal
         for the segments of a video, and `segment_number` `(batch,)` int64, their number in it.
 
@@ -226,12 +193,14 @@ def _check(records: Records, selection: Selection, batch_size: int, worker: Work
         )
     if not selection.source:
         raise ValueError(f"A selection must have a source. Expected modalities. Received: source={selection.source}.")
-    for part in (selection.source, selection.target):
+    for part in (() if selection.apart else selection.source, selection.target):
         unaligned = [modality for modality in part if not records.info(modality).aligned]
         if len(part) > 1 and unaligned:
             raise ValueError(
-                f"Only aligned modalities can be concatenated. Received: concat{part} with unaligned {unaligned} "
-                f"({records.directory}). Convert a source that is aligned to words."
+                f"Only aligned modalities can be read step by step together. Expected one step a word of "
+                f"{', '.join(part)}. Received: unaligned {unaligned} ({records.directory}). Convert a source that is "
+                f"aligned to words, or choose a recipe that reads each modality at its own steps, such as "
+                f"mult({Features(part).letters}). The others are {', '.join(sorted(OWN_STEPS - {'mult'}))}."
             )
     if not records.shards(selection.split, selection.modalities, selection.labelled, selection.lacking):
         raise ValueError(
@@ -266,7 +235,7 @@ def _batch_parser(
     def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         # The workers part the rows before parsing: parsing is the cost, reading is not.
         parsed = parse_batch(serialized[worker.index :: worker.num_workers], dict(dims), tokens, halves)
-        return _to_batch(parsed, selection, codebook)
+        return to_batch(parsed, selection, codebook)
 
     return parse
 
@@ -275,42 +244,3 @@ def _without_labels(batch: dict[str, tf.Tensor], hidden_ids: tf.Tensor) -> dict[
     """A batch with NaN for the labels of some segments, given their ids `(hidden,)` string."""
     is_hidden = tf.reduce_any(batch["id"][:, None] == hidden_ids, 1)
     return {**batch, "label": tf.where(is_hidden, np.nan, batch["label"])}
-
-
-def _to_batch(parsed: dict[str, tf.Tensor], selection: Selection, codebook: Codebook | None) -> dict[str, tf.Tensor]:
-    batch = {name: parsed[name] for name in ("id", "label", "tokens") if name in parsed}
-    batch["source"], batch["source_length"] = _concat(parsed, selection.source)
-    if selection.whole_videos:
-        batch |= numbers_of(batch["id"])
-    if not selection.target:
-        return batch
-    target, length = _concat(parsed, selection.target)
-    if codebook is None:
-        decoder_input = tf.pad(target, [[0, 0], [1, 0], [0, 0]])[:, :-1]
-        return {**batch, "target": target, "target_length": length, "decoder_input": decoder_input}
-    words = parsed["tokens"][:, : tf.shape(target)[1]] if codebook.is_words else None
-    return {**batch, "target_features": target, **token_target(codebook.encode(words, target), length)}
-
-
-def token_target(ids: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Targets and decoder inputs of token streams.
-
-    Args:
-        ids: `(batch, steps)` int32.
-        length: `(batch,)` int32, valid ids of each row.
-
-    Returns:
-        `target` and `decoder_input` `(batch, steps + 1)` int32: EOS ends a target and fills it up, BOS begins a decoder
-        input. `target_length` `(batch,)` int32 counts EOS.
-    """
-    ids = tf.pad(ids, [[0, 0], [0, 1]])
-    target = tf.where(tf.sequence_mask(length, tf.shape(ids)[1]), ids, EOS)
-    decoder_input = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
-    return {"target": target, "decoder_input": decoder_input, "target_length": length + 1}
-
-
-def _concat(parsed: dict[str, tf.Tensor], modalities: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Modalities side by side, trimmed to the longest: `(batch, steps, dim)` float32 and `(batch,)` int32."""
-    length = tf.cast(parsed[f"{modalities[0]}/length"], tf.int32)
-    steps = tf.reduce_max(tf.concat([length, [1]], axis=0))
-    return tf.concat([parsed[modality][:, :steps] for modality in modalities], axis=-1), length

@@ -28,8 +28,9 @@ class SourceModality:
         mean: `(dim,)` float32, the train mean in raw units: what stands where the modality is lost. Standardised it is
             zero; of words, which models read raw, it is the mean vector; of pieces of words it is -1, for none.
         std: `(dim,)` float32, the train standard deviation in raw units.
-        alone: whether the source holds no other modality.
+        alone: whether no other modality shares its steps.
         pieces: columns, from the first, that hold the pieces of words. They are ids, and noise leaves none of them.
+        place: its place among the lengths, where each modality has its own; else `None`.
     """
 
     columns: slice
@@ -37,6 +38,7 @@ class SourceModality:
     std: np.ndarray
     alone: bool
     pieces: int = 0
+    place: int | None = None
 
 
 def missing(features: np.ndarray, stream: SourceModality, level: float, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.recipe import Translation
 from mmtrans.runs.run import Run
@@ -45,7 +46,8 @@ def scored_selection(run: Run, split: str) -> Selection:
     """What a run reads of a split to score its labelled segments: those that have all modalities that it reads; where
     it reads whole videos the unlabelled ones too, as neighbours."""
     inputs = run.recipe.inputs
-    return Selection(split, inputs.modalities, labelled=not inputs.reads_videos, whole_videos=inputs.reads_videos)
+    in_videos = inputs.reads_videos
+    return Selection(split, inputs.modalities, labelled=not in_videos, whole_videos=in_videos, apart=run.reads_apart)
 
 
 def make_scorer(run: Run) -> Callable[[Mapping[str, Any]], dict[str, tf.Tensor]]:

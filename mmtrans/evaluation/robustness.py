@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,14 @@ def score_without(run: Run, records: Records, split: str, modality: str) -> dict
 
 def _corrupted(batch: Mapping[str, Any], corruption: tuple[str, float], stream: SourceModality) -> dict[str, Any]:
     """The batch with one modality of its source corrupted."""
-    source, length = corrupt(batch["source"], batch["source_length"], batch["id"], corruption, stream, SEED)
+    source, length = batch["source"], batch["source_length"]
+    if stream.place is None:
+        source, length = corrupt(source, length, batch["id"], corruption, stream, SEED)
+    else:
+        source, length = source.copy(), length.copy()
+        own, steps = source[:, :, stream.columns], length[:, stream.place]
+        moved = replace(stream, columns=slice(0, own.shape[-1]))
+        own[:], steps[:] = corrupt(own, steps, batch["id"], corruption, moved, SEED)
     return {**batch, "source": source, "source_length": length}
 
 
@@ -141,7 +149,9 @@ def _streams(run: Run) -> dict[str, SourceModality]:
         mean, pieces = statistics.mean[name].copy(), statistics.pieces.columns if statistics.pieces else 0
         pieces = pieces if name == "text" else 0
         mean[:pieces] = NO_PIECE
-        streams[name] = SourceModality(slice(*place), mean, statistics.std[name], len(blocks) == 1, pieces)
+        apart = list(blocks).index(name) if run.reads_apart else None
+        alone = len(blocks) == 1 or apart is not None
+        streams[name] = SourceModality(slice(*place), mean, statistics.std[name], alone, pieces, apart)
     return streams
 
 

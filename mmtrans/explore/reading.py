@@ -31,8 +31,8 @@ class Source:
 
     @property
     def steps(self) -> int:
-        """Steps of its features."""
-        return len(next(iter(self.features.values())))
+        """Steps of its features, of the longest where each modality has its own."""
+        return max(map(len, self.features.values()))
 
 
 def read_sources(run: Run, records: Records, split: str) -> Iterator[Source]:
@@ -44,7 +44,11 @@ def read_sources(run: Run, records: Records, split: str) -> Iterator[Source]:
     for batch in make_batches(records, selection, batch_size=size, tokens=True):
         arrays = {name: batch[name].numpy() for name in ("id", "tokens", "source", "source_length")}
         for id_, tokens, source, length in zip(*arrays.values(), strict=True):
-            features = {name: source[:length, start:stop] for name, (start, stop) in blocks.items()}
+            lengths = np.broadcast_to(length, len(blocks))
+            features = {
+                name: source[:own, start:stop]
+                for own, (name, (start, stop)) in zip(lengths, blocks.items(), strict=True)
+            }
             yield Source(id_.decode(), tuple(word.decode() for word in tokens if word), features)
 
 

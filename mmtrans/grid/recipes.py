@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmtrans.grid.paper import PUBLISHED
-from mmtrans.recipe import FUSIONS, parse
+from mmtrans.recipe import FUSIONS, OWN_STEPS, parse
 from mmtrans.system.user_files import read_text
 
 #: The rows of the paper's tables, in their order.
@@ -20,15 +20,18 @@ PAPER_EXTRA = (
 #: Fusion models of other papers, and what reads the same features without them.
 RIVALS = ("T", "concat(T,A,V)", *(f"{method}(T,A,V)" for method in FUSIONS))
 
-LISTS = {"paper": PAPER, "paper-extra": PAPER_EXTRA, "rivals": RIVALS}
+#: Those that read modalities with steps of their own, and what reads one of these.
+RIVALS_UNALIGNED = ("T", "A", "V", *(f"{method}(T,A,V)" for method in FUSIONS if method in OWN_STEPS))
+
+LISTS = {"paper": PAPER, "paper-extra": PAPER_EXTRA, "rivals": RIVALS, "rivals-unaligned": RIVALS_UNALIGNED}
 
 
 def read_recipes(name: str) -> tuple[str, ...]:
     """The canonical recipes of a list, each once.
 
     Args:
-        name: `paper`, `paper-extra`, `rivals`, recipes with commas between them, or a text file with one recipe per
-            line; in it `#` begins a comment. What is the name of a file is no recipe.
+        name: a key of `LISTS`, recipes with commas between them, or a text file with one recipe per line; in it `#`
+            begins a comment. What is the name of a file is no recipe.
 
     Raises:
         FileNotFoundError: the name is neither that of a list nor that of a file.

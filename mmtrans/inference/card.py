@@ -9,7 +9,13 @@ from mmtrans.evaluation.metrics import FIELD_METRICS
 from mmtrans.evaluation.shapes import Shown
 from mmtrans.inference.card_clips import clips_section
 from mmtrans.inference.card_text import text_section
-from mmtrans.inference.signature import Described, ExportDescription, FunctionDescription, StreamDescription
+from mmtrans.inference.signature import (
+    Described,
+    ExportDescription,
+    FunctionDescription,
+    StreamDescription,
+    reads_apart,
+)
 from mmtrans.models.rivals.build import NUMBERS
 from mmtrans.runs.labels import Labels, labels_text
 from mmtrans.system.escape import for_markdown
@@ -42,7 +48,7 @@ own exports lack.
 
 _INSIDE = """## What the graph does to its inputs
 
-- It takes raw features, one array a modality, and `length`. Batch and steps may have any size.
+- It takes raw features, one array a modality, and `length`. Batch and steps may have any size.{lengths}
 - Cells that are NaN or infinite become 0, which is what conversion makes of a word's cell without a finite value.
 - Steps at and beyond `length` are not read, whatever they hold. A length under 1 or over the steps is an error.
 - An empty batch gives empty outputs. A number of a search that is out of range is an error that names it.
@@ -51,6 +57,10 @@ _INSIDE = """## What the graph does to its inputs
 - It holds no operation of cuDNN, so it runs on a CPU wherever it was exported. A graph exported with Keras 2 holds
   both kernels and chooses when it runs. On a GPU the plain kernels are slower than cuDNN's.
 {neighbours}"""
+
+_LENGTHS = """
+- Each modality has steps of its own. All arrays of a call have as many steps as the longest stream, zeros behind the
+  shorter ones, and `length` is `(batch, modalities)`: the steps of {modalities}, in this order."""
 
 _NEIGHBOURS = """- A score depends on the other segments of its video, before and after: send all of them together.
   `video_number` is equal for the segments of one video, whatever it is, and `segment_number` rises from segment to
@@ -96,7 +106,14 @@ def model_card(description: ExportDescription) -> str:
         _RUN.format(arguments=arguments),
         *text_section(description),
         *clips_section(description),
-        _INSIDE.format(alignment=alignment, max_steps=limits or "longest", neighbours=_NEIGHBOURS if in_videos else ""),
+        _INSIDE.format(
+            alignment=alignment,
+            max_steps=limits or "longest",
+            lengths=_LENGTHS.format(modalities=", ".join(description["reads"]))
+            if reads_apart(description["reads"])
+            else "",
+            neighbours=_NEIGHBOURS if in_videos else "",
+        ),
         _LIMITS.format(intervals=_INTERVALS if _has_intervals(description["metrics"]) else _NO_INTERVALS),
         "## Where it comes from",
         "",

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mmtrans.data.batch import side_by_side
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.videos import numbers_of
 from mmtrans.decoding.options import SearchOptions
@@ -98,15 +99,18 @@ def _traced(run: Run, head: Callable, options: Scalars | None = None, numbers: t
         return {name: value[:segments] for name, value in outputs.items()}
 
     specs = {name: tf.TensorSpec([None, None, dim], tf.float32) for name, dim in _dims(run).items()}
-    return _concrete(function, {**specs, "length": tf.TensorSpec([None], tf.int32), **_specs_of(numbers)}, options)
+    lengths = [len(specs)] if run.reads_apart else []
+    length = tf.TensorSpec([None, *lengths], tf.int32)
+    return _concrete(function, {**specs, "length": length, **_specs_of(numbers)}, options)
 
 
 def _from_examples(run: Run, traced, options: Scalars):
     """The same of serialized records; it calls what is traced already, which keeps the graph half as large."""
+    parse = _parsed_apart if run.reads_apart else _parsed
 
     @partial(tf.function, autograph=False)
     def function(**inputs):
-        parsed = _parsed(inputs["examples"], _dims(run), halves_of(run.data), run.recipe.inputs.reads_videos)
+        parsed = parse(inputs["examples"], _dims(run), halves_of(run.data), run.recipe.inputs.reads_videos)
         return traced(**parsed, **{name: inputs[name] for name in options})
 
     return _concrete(function, {"examples": tf.TensorSpec([None], tf.string)}, options)
@@ -147,6 +151,16 @@ def _parsed(
     return {**{name: parsed[name][:, :steps] for name in dims}, "length": lengths[0], **numbers}
 
 
+def _parsed_apart(
+    examples: tf.Tensor, dims: Mapping[str, int], halves: Collection[str], in_videos: bool
+) -> dict[str, tf.Tensor]:
+    """The same of modalities with steps of their own."""
+    parsed = parse_batch(examples, dims, halves=halves)
+    source, lengths = side_by_side(parsed, dims)
+    numbers = numbers_of(parsed["id"]) if in_videos else {}
+    return {**dict(zip(dims, tf.split(source, list(dims.values()), -1), strict=True)), "length": lengths, **numbers}
+
+
 def _sentiment(regressor: keras.Model) -> Callable:
     return lambda *inputs: regressor(_named(*inputs), training=False)
 
@@ -157,7 +171,8 @@ def _named(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def _has_parts(run: Run) -> bool:
-    return run.statistics.pieces is not None and "text" in run.recipe.inputs.modalities
+    """Whether the score is given in parts too: there is no influence of a step where each modality has its own."""
+    return run.statistics.pieces is not None and "text" in run.recipe.inputs.modalities and not run.reads_apart
 
 
 def _features(run: Run, regressor: keras.Model):
@@ -197,7 +212,8 @@ def _encode(run: Run, regressor: Regressor) -> Callable:
         encoded = model(_named(source, length, *numbers), training=False)
         if is_final:  # the regressor reads one step; the sequence that it ends is of more use
             encoded["sequence"] = _memory(representation, source, length)
-        valid = tf.sequence_mask(length, tf.shape(encoded["sequence"])[1])[:, :, None]
+        longest = length if length.shape.rank == 1 else tf.reduce_max(length, 1)
+        valid = tf.sequence_mask(longest, tf.shape(encoded["sequence"])[1])[:, :, None]
         return {"sequence": tf.where(valid, encoded["sequence"], 0.0), "pooled": encoded["pooled"]}
 
     return encode

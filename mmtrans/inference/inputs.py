@@ -19,7 +19,8 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor, lost: np.ndarray 
     Args:
         features: `(batch, steps, dim)` float32 of each modality, raw; non-finite cells become 0, as in conversion, or
             what `lost` says.
-        length: `(batch,)` int32; whatever stands beyond it becomes 0.
+        length: `(batch,)` int32, or `(batch, modalities)` where each has steps of its own; whatever stands beyond it
+            becomes 0.
         lost: `(sum of dims,)` float32, what a non-finite cell of each column becomes in place of 0.
 
     Returns:
@@ -29,14 +30,18 @@ def clean_source(features: list[tf.Tensor], length: tf.Tensor, lost: np.ndarray 
     source = tf.concat(features, -1)
     segments, steps = tf.unstack(tf.shape(source)[:2])
     message = "Lengths and features differ in segments. Expected one length a segment. Received: lengths, segments"
-    number = tf.size(length)
+    number = tf.shape(length)[0]
     # A single segment would be taken for as many as there are lengths.
     with tf.control_dependencies([tf.debugging.Assert(number == segments, [message, number, segments])]):
         length = tf.identity(length)
     message = "A length is out of range. Expected 1 up to the steps of the features. Received: length, steps"
     tf.debugging.Assert(tf.reduce_all((length >= 1) & (length <= steps)), [message, length, steps])
-    valid = tf.sequence_mask(length, steps)[:, :, None]
-    return tf.where(valid, tf.where(tf.math.is_finite(source), source, lost), 0.0)
+    finite = tf.where(tf.math.is_finite(source), source, lost)
+    if length.shape.rank == 1:
+        return tf.where(tf.sequence_mask(length, steps)[:, :, None], finite, 0.0)
+    masks = tf.unstack(tf.sequence_mask(length, steps), axis=1)
+    parts = zip(masks, tf.split(finite, [each.shape[-1] for each in features], -1), strict=True)
+    return tf.concat([tf.where(mask[:, :, None], part, 0.0) for mask, part in parts], -1)
 
 
 def clean_numbers(numbers: list[tf.Tensor], segments: tf.Tensor) -> list[tf.Tensor]:
@@ -87,4 +92,5 @@ def with_a_row(source: tf.Tensor, length: tf.Tensor, *numbers: tf.Tensor) -> tup
     steps = tf.maximum(steps, added)
     source = tf.concat([tf.reshape(source, [segments, steps, dim]), tf.zeros([added, steps, dim])], 0)
     more = [tf.concat([each, tf.zeros([added], each.dtype)], 0) for each in numbers]
-    return source, tf.concat([length, tf.ones([added], tf.int32)], 0), *more
+    one = tf.ones([added, *length.shape[1:]], tf.int32)
+    return source, tf.concat([length, one], 0), *more

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from mmtrans.inference.influence import Parts
 from mmtrans.inference.operations import check_graph
-from mmtrans.inference.signature import Signature, load_signature
+from mmtrans.inference.signature import Signature, load_signature, reads_apart
 from mmtrans.models.rivals.build import NUMBERS
 from tfrecords.manifest import file_sha256
 
@@ -82,7 +82,7 @@ def open_export(directory: Path) -> tuple[Signature, Callable, Parts | None]:
         raise _unusable(directory, f"inputs={columns}")
     if not _OUTPUTS.keys() <= outputs.keys():
         raise _unusable(directory, f"outputs={sorted(outputs)}")
-    read_too = dict.fromkeys(numbers, _NUMBER)
+    read_too = {**dict.fromkeys(numbers, _NUMBER), "length": ("int32", 2 if reads_apart(signature["reads"]) else 1)}
     _check_kinds(directory, found[_SENTIMENT], {**dict.fromkeys(columns, _FEATURES), **read_too}, _OUTPUTS)
     if len(found) == 1:
         return signature, _server(loaded, _SENTIMENT, _OUTPUTS, directory), None
@@ -108,7 +108,7 @@ def _specs(function: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _check_kinds(directory: Path, specs: tuple[dict[str, Any], dict[str, Any]], reads: Kinds, gives: Kinds) -> None:
     kinds = {name: (spec.dtype.name, spec.shape.rank) for part in specs for name, spec in part.items()}
-    expected = {**reads, "length": ("int32", 1), **gives}
+    expected = {"length": ("int32", 1), **reads, **gives}
     others = {name: kinds.get(name, ("nothing", 0)) for name in expected if kinds.get(name) != expected[name]}
     if others:
         raise _unusable(

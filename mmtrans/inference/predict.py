@@ -95,7 +95,7 @@ def predict(
 
     Raises:
         ValueError: the source lacks a modality, has other columns, names of them or steps than in training, or gives no
-            segment.
+            segment; or influence is asked for of a model that reads each modality at its own steps.
 
     Example:
         ```pycon
@@ -105,7 +105,16 @@ def predict(
         ```
     """
     counts = Counter() if counts is None else counts
+    if influence and scorer.reads_apart:
+        raise ValueError(
+            f"A step has no influence where each modality has steps of its own. Expected modalities that are aligned "
+            f"to words. Received: {_told_steps(scorer)} ({scorer.name}). Ask for the scores alone."
+        )
     _check_corpus(scorer, corpus)
+    return _predictions(scorer, corpus, counts, influence)
+
+
+def _predictions(scorer: Scorer, corpus: SegmentSource, counts: Counter, influence: bool) -> Iterator[Prediction]:
     lengths = Counter()
     chosen = _choose(scorer, corpus, counts, lengths)
     score = _score_videos if scorer.reads_videos else _score
@@ -132,7 +141,7 @@ def _score(scorer: Scorer, chosen: Iterator[_Chosen], influence: bool) -> Iterat
     while batch := list(islice(chosen, BATCH_SIZE)):
         scored = scorer.score([arrays for _, arrays in batch])
         for (segment, arrays), score, weights in zip(batch, *scored, strict=True):
-            steps = len(next(iter(arrays.values())))
+            steps = max(map(len, arrays.values()))
             yield segment, float(score), weights[:steps], scorer.influence(arrays, score) if influence else None
 
 
@@ -147,7 +156,7 @@ def _score_videos(scorer: Scorer, chosen: Iterator[_Chosen], influence: bool) ->
         shares = scorer.influences(features, scores) if influence else repeat(None)
         for row, score, own_weights, share in zip(rows, scores, weights, shares, strict=False):
             segment, arrays = held[row]
-            found[row] = (segment, float(score), own_weights[: len(next(iter(arrays.values())))], share)
+            found[row] = (segment, float(score), own_weights[: max(map(len, arrays.values()))], share)
     yield from (found[row] for row in range(len(held)))
 
 
@@ -169,6 +178,8 @@ def _check_corpus(scorer: Scorer, corpus: SegmentSource) -> None:
 
 def _choose(scorer: Scorer, corpus: SegmentSource, counts: Counter, lengths_read: Counter) -> Iterator[_Chosen]:
     """Segments and what of them is read; `lengths_read` counts `words`, and the steps of segments that have them."""
+    modalities = scorer.modalities
+    together = [name for name in modalities if modalities[name]["aligned"] or not scorer.reads_apart]
     for segment in corpus.read():
         missing = [name for name in scorer.modalities if name not in segment.features]
         counts.update(f"without {name}" for name in missing)
@@ -176,7 +187,7 @@ def _choose(scorer: Scorer, corpus: SegmentSource, counts: Counter, lengths_read
             continue
         features = {name: segment.features[name] for name in scorer.modalities}
         lengths = {name: len(array) for name, array in features.items()}
-        if len(set(lengths.values())) > 1:
+        if len({lengths[name] for name in together}) > 1:
             raise ValueError(
                 f"Streams to concatenate must have the same steps. Expected one step a word. "
                 f"Received: {lengths} ({segment.id}). Check the source's alignment."
@@ -211,6 +222,10 @@ def _compare_rates(scorer: Scorer, lengths: Counter) -> Iterator[str]:
             f"about {scorer.steps_per_word[name]:.3g}. Give features of the same frame rate, unless the speech is so "
             f"fast or slow."
         )
+
+
+def _told_steps(scorer: Scorer) -> str:
+    return ", ".join(f"{name} with {STEPS[info['aligned']]}" for name, info in scorer.modalities.items())
 
 
 def _nothing(scorer: Scorer, corpus: SegmentSource, counts: Counter) -> ValueError:

@@ -15,7 +15,7 @@ from mmtrans.data.videos import numbers_of
 from mmtrans.inference.graph import open_sentiment
 from mmtrans.inference.influence import BATCH_SIZE, Parts, influence_of
 from mmtrans.inference.opening import is_export, open_export
-from mmtrans.inference.signature import Read
+from mmtrans.inference.signature import Read, reads_apart
 from mmtrans.runs.environment import Columns, label_of, source_files, text_of
 from mmtrans.runs.run import Run
 from mmtrans.runs.status import check_finished
@@ -30,7 +30,8 @@ class Scorer:
     Attributes:
         name: the path that the model was opened from, for messages.
         function: `(**features (batch, steps, dim), length (batch,))` → `{"score", "attention_weights"}`; where it reads
-            whole videos also of `video_number` and `segment_number` `(batch,)`.
+            whole videos also of `video_number` and `segment_number` `(batch,)`. Where it reads modalities apart,
+            length is `(batch, modalities)`.
         modalities: modality → `dim`, `aligned` and perhaps `feature_names`, in the order of the recipe.
         max_steps: stream → longest stream that training read; the first steps count, as in conversion.
         label: the label's scale.
@@ -91,6 +92,11 @@ class Scorer:
         shaped = (modalities, data["max_steps"], label, rates, text)
         return cls(str(path), function, *shaped, files, parts, extraction, reads_videos)
 
+    @property
+    def reads_apart(self) -> bool:
+        """Whether each modality is read at its own steps."""
+        return reads_apart(self.modalities)
+
     def score(
         self, features: Sequence[Mapping[str, np.ndarray]], ids: Sequence[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -104,9 +110,9 @@ class Scorer:
         Raises:
             ValueError: a score is no finite number.
         """
-        lengths = [len(next(iter(arrays.values()))) for arrays in features]
+        lengths = np.array([[len(arrays[name]) for name in self.modalities] for arrays in features], np.int32)
         inputs = {
-            name: np.zeros((len(features), max(lengths), info["dim"]), np.float32)
+            name: np.zeros((len(features), lengths.max(), info["dim"]), np.float32)
             for name, info in self.modalities.items()
         }
         for row, arrays in enumerate(features):
@@ -114,7 +120,8 @@ class Scorer:
                 inputs[name][row, : len(array)] = array
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
         numbers = _numbers(ids, len(features)) if self.reads_videos else {}
-        outputs = self.function(**tensors, length=tf.constant(lengths, tf.int32), **numbers)
+        length = tf.constant(lengths if self.reads_apart else lengths[:, 0])
+        outputs = self.function(**tensors, length=length, **numbers)
         scores = outputs["score"].numpy()
         if not np.isfinite(scores).all():
             raise ValueError(

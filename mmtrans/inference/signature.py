@@ -175,6 +175,17 @@ MEANINGS = {
     "attention_weights": "weights over the source's steps, which sum to 1",
 }
 
+#: What `length` is where each modality has steps of its own.
+LENGTHS = (
+    "valid steps of each segment in each modality, in the order of `reads`, 1 up to the steps sent; all modalities are "
+    "sent with as many steps, and what lies beyond is not read"
+)
+
+
+def reads_apart(reads: Mapping[str, Read | Columns]) -> bool:
+    """Whether each of the modalities that a model reads has steps of its own: several step by step are all aligned."""
+    return len(reads) > 1 and not all(info["aligned"] for info in reads.values())
+
 
 def describe_export(run: Run, functions: Mapping[str, Any]) -> ExportDescription:
     """The content of `signature.json`, apart from the checksums.
@@ -286,10 +297,11 @@ def _describe_function(function) -> FunctionDescription:
 
 
 def _describe_tensor(name: str, spec: tf.TensorSpec, is_input: bool = False) -> Described:
+    meaning = MEANINGS.get(name, f"raw {name} features of each step; a cell that is not finite counts as 0")
     described: Described = {
         "dtype": spec.dtype.name,
         "shape": None if spec.shape.rank is None else spec.shape.as_list(),
-        "meaning": MEANINGS.get(name, f"raw {name} features of each step; a cell that is not finite counts as 0"),
+        "meaning": LENGTHS if name == "length" and spec.shape.rank == 2 else meaning,
     }
     if is_input and name in SEARCH_INPUTS:
         described["default_of_mmtrans"] = SEARCH_INPUTS[name][1]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook import Codebook
-from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.pipeline import make_batches, num_batches
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses
 from mmtrans.decoding.options import SearchOptions

@@ -10,8 +10,12 @@ import tensorflow as tf
 class SequenceMask(keras.layers.Layer):
     """Marks the valid steps of a right-padded sequence.
 
+    Args:
+        column: of sequences side by side, the one whose length counts; `None` for the longest.
+
     Call arguments:
-        inputs: `[sequence (batch, steps, dim), length (batch,) integer]`.
+        inputs: `[sequence (batch, steps, dim), length (batch,) integer]`; of sequences side by side that have a length
+            each, `length (batch, sequences)`.
 
     Returns:
         `(batch, steps)` bool, true at steps before the length. A length under 1 counts as 1: a batch's
@@ -24,9 +28,18 @@ class SequenceMask(keras.layers.Layer):
         ```
     """
 
+    def __init__(self, column=None, **kwargs):
+        super().__init__(**kwargs)
+        self.column = column
+
     def call(self, inputs):
         sequence, length = inputs
+        if length.shape.rank > 1:
+            length = tf.reduce_max(length, 1) if self.column is None else length[:, self.column]
         return tf.sequence_mask(tf.maximum(length, 1), tf.shape(sequence)[1])
+
+    def get_config(self):
+        return {**super().get_config(), "column": self.column}
 
 
 @keras.saving.register_keras_serializable("mmtrans")

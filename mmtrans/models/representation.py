@@ -15,7 +15,7 @@ from mmtrans.layers.masking import SequenceMask, ZeroPadding
 from mmtrans.layers.pieces import Columns
 from mmtrans.layers.standardize import Standardize
 from mmtrans.models.pieces import read_pieces
-from mmtrans.models.rivals.build import build_fusion
+from mmtrans.models.rivals.build import build_fusion, feature_blocks, stream_masks
 from mmtrans.models.statistics import Statistics
 from mmtrans.models.variational import LOG_VARIANCE
 from mmtrans.recipe import Features, Fusion, Recipe
@@ -24,11 +24,12 @@ from mmtrans.recipe import Features, Fusion, Recipe
 FEATURES = "features"
 
 
-def source_inputs(dim: int) -> dict[str, Any]:
-    """The `Input`s that every model reads: `source (batch, source_steps, dim)` and `source_length (batch,)`."""
+def source_inputs(dim: int, streams: int = 1) -> dict[str, Any]:
+    """The `Input`s that every model reads: `source (batch, source_steps, dim)` and `source_length (batch,)`, of several
+    streams with steps of their own `(batch, streams)`."""
     return {
         "source": keras.Input((None, dim), name="source"),
-        "source_length": keras.Input((), dtype="int32", name="source_length"),
+        "source_length": keras.Input((streams,) if streams > 1 else (), dtype="int32", name="source_length"),
     }
 
 
@@ -57,16 +58,13 @@ def build_chain(
         these are the means of latents, of width `latent_units`, and each has a `"…_log_variance"` of its shape beside
         it; without attention that of the final state is all that passes, and the memory is this one vector, as a
         sequence of one step. With `representation=both` a translation also passes on `"features"`, the standardised
-        features that it began with.
+        features that it began with. Where the modalities are read apart, `source_length` is `(batch, modalities)`.
     """
-    inputs = source_inputs(statistics.dim(recipe.inputs))
     if isinstance(recipe, Features):
-        mask = SequenceMask(name="source_mask")([inputs["source"], inputs["source_length"]])
-        features = _features(recipe, config, statistics, inputs["source"], mask)
-        memory = ZeroPadding(name="zero_padding")([features, mask])
-        read = keras.Model(inputs, {"memory": memory}, name=FEATURES)
+        read = _features(recipe, config, statistics)
         return (read, build_fusion(recipe, config, statistics, read)) if isinstance(recipe, Fusion) else (read,)
 
+    inputs = source_inputs(statistics.dim(recipe.inputs))
     depth = len(recipe.translations)
     earlier = build_chain(recipe.source, config, statistics, run_format)
     encoder = build_encoder(config.encoder, f"encoder_{depth}")
@@ -93,8 +91,31 @@ def build_chain(
     return (*earlier, keras.Model(inputs, encoded, name=f"representation_{depth}"))
 
 
-def _features(recipe: Features, config: Config, statistics: Statistics, source: Any, mask: Any) -> Any:
-    """Standardised features; of words that come as pieces, the vectors of the text encoder in front."""
+def _features(recipe: Features, config: Config, statistics: Statistics) -> keras.Model:
+    """The model up to standardised features, zero in the padding of each modality."""
+    dim, names = statistics.dim(recipe), recipe.modalities
+    if not statistics.reads_apart(recipe):
+        inputs = source_inputs(dim)
+        mask = SequenceMask(name="source_mask")(list(inputs.values()))
+        features = _standardized(recipe, config, statistics, inputs["source"], mask)
+        memory = ZeroPadding(name="zero_padding")([features, mask])
+        return keras.Model(inputs, {"memory": memory}, name=FEATURES)
+
+    inputs = source_inputs(dim, len(names))
+    masks = stream_masks(names, *inputs.values())
+    features = _standardized(recipe, config, statistics, inputs["source"], masks.get("text"))
+    blocks = feature_blocks(recipe, statistics, features.shape[-1])
+    streams = [
+        ZeroPadding(name=f"{name}_padding")([Columns([block], name=f"{name}_columns")(features), masks[name]])
+        for name, block in blocks.items()
+    ]
+    memory = keras.layers.Concatenate(name="streams")(streams)
+    return keras.Model(inputs, {"memory": memory}, name=FEATURES)
+
+
+def _standardized(recipe: Features, config: Config, statistics: Statistics, source: Any, mask: Any) -> Any:
+    """Standardised features; of words that come as pieces, the vectors of the text encoder in front. The mask is that
+    of words."""
     mean, std = statistics.source(recipe)
     pieces = statistics.pieces
     if pieces is None or "text" not in recipe.modalities:

@@ -36,12 +36,14 @@ class Statistics:
         ratios: `(source, target)`, the modalities that give a translation its lengths → how these go together, where
             the target has other steps than the source.
         pieces: the columns of text that hold the pieces of words, if there are any; they are not kept in the file.
+        unaligned: modalities whose steps are not the words'; they are not kept in the file.
     """
 
     mean: Mapping[str, np.ndarray]
     std: Mapping[str, np.ndarray]
     ratios: Mapping[tuple[str, str], StepRatio] = field(default_factory=dict)
     pieces: PieceColumns | None = None
+    unaligned: frozenset[str] = frozenset()
 
     def dim(self, features: Features) -> int:
         """Width of a step of these features."""
@@ -51,6 +53,10 @@ class Statistics:
         """Modality → its columns `(start, stop)` within the concatenated features."""
         stops = np.cumsum([len(self.mean[name]) for name in features.modalities]).tolist()
         return dict(zip(features.modalities, zip([0, *stops[:-1]], stops, strict=True), strict=True))
+
+    def reads_apart(self, features: Features) -> bool:
+        """Whether each modality of these features is read at its own steps."""
+        return features.reads_apart(self.unaligned)
 
     def source(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation that standardise a source; word vectors are left as they are."""

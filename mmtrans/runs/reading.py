@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from mmtrans.config import FIELDS, Config
-from mmtrans.data.pipeline import Selection
+from mmtrans.data.batch import Selection
 from mmtrans.data.records import Records
 from mmtrans.runs.labels import SHARES, Labels
 from mmtrans.runs.phases import Phase, TranslationPhase
 
 
-def select(phase: Phase, split: str) -> Selection:
+def select(phase: Phase, split: str, unaligned: Set[str] = frozenset()) -> Selection:
     """What a phase reads of a split: translations also train on unlabelled segments, and who reads whole videos reads
-    them as neighbours."""
+    them as neighbours.
+
+    Args:
+        phase: the phase.
+        split: `train` or `valid`.
+        unaligned: modalities of the records whose steps are not the words'.
+    """
     target = phase.recipe.target.modalities if isinstance(phase, TranslationPhase) else ()
     inputs = phase.recipe.inputs
     labelled = not (phase.translates or inputs.reads_videos)
-    return Selection(split, inputs.modalities, target, labelled, whole_videos=inputs.reads_videos)
+    apart = inputs.reads_apart(unaligned)
+    return Selection(split, inputs.modalities, target, labelled, whole_videos=inputs.reads_videos, apart=apart)
 
 
 def labels_left(config: Config, records: Records, splits: Iterable[str] = tuple(SHARES)) -> Records:

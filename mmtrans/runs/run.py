@@ -158,7 +158,7 @@ class Run:
         """The train statistics that the run was made with."""
         names = {name for phase in self.phases for name in modalities_of(phase.recipe)}
         statistics = Statistics.load(self.path / "statistics.npz", names, REMEDY)
-        return dataclasses.replace(statistics, pieces=pieces_of(self.environment))
+        return dataclasses.replace(statistics, pieces=pieces_of(self.environment), unaligned=self.unaligned)
 
     @cached_property
     def init(self) -> Run | None:
@@ -203,6 +203,11 @@ class Run:
     def recipe(self) -> Recipe:
         """The parsed recipe."""
         return parse(self.config.plan.recipe)
+
+    @property
+    def reads_apart(self) -> bool:
+        """Whether each modality of the source is read at its own steps."""
+        return self.recipe.inputs.reads_apart(self.unaligned)
 
     @property
     def phases(self) -> list[Phase]:

@@ -12,8 +12,8 @@ from mmtrans.runs.text_encoder import piece_columns
 
 
 def statistics_of(phases: Sequence[Phase], records: Records) -> Statistics:
-    """Statistics of the modalities that phases read, ratios of steps where a translation's target has its own, and what
-    reads the pieces of words.
+    """Statistics of the modalities that phases read, ratios of steps where a translation's target has its own, what
+    reads the pieces of words, and which modalities are unaligned.
 
     Raises:
         FileNotFoundError: the encoder of the pieces is not where it was in conversion.
@@ -32,4 +32,4 @@ def statistics_of(phases: Sequence[Phase], records: Records) -> Statistics:
         if len(lengths):
             ratios[pair] = step_ratio(lengths)
     reads_text = any("text" in phase.recipe.inputs.modalities for phase in phases)
-    return Statistics(means, stds, ratios, piece_columns(records) if reads_text else None)
+    return Statistics(means, stds, ratios, piece_columns(records) if reads_text else None, records.unaligned)

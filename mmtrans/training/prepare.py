@@ -8,16 +8,9 @@ import tensorflow as tf
 
 from mmtrans.config import Config
 from mmtrans.config.effect import check_consistent
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook import Codebook
-from mmtrans.data.pipeline import (
-    NO_SHARDING,
-    EpochOrder,
-    Selection,
-    WorkerShard,
-    check_selection,
-    make_batches,
-    num_batches,
-)
+from mmtrans.data.pipeline import NO_SHARDING, EpochOrder, WorkerShard, check_selection, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.data.videos import video_rows
 from mmtrans.runs.phases import Phase, phases_of
@@ -106,7 +99,7 @@ def prepare(phase: Phase, config: Config, records: Records, worker: WorkerShard 
         ValueError: train or valid hold nothing for the phase, streams that cannot be concatenated, or no such share
             for a worker.
     """
-    train, valid = (select(phase, split) for split in ("train", "valid"))
+    train, valid = (select(phase, split, records.unaligned) for split in ("train", "valid"))
     for selected in (train, valid):
         check_data(phase, records, selected)
         if phase.scores:

@@ -43,7 +43,7 @@ def replica_share(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
     shared = {name: share(batch[name], filling.get(name, 0)) for name in batch if batch[name].dtype != tf.string}
     for name, values in shared.items():
-        if values.shape.rank > 1:
+        if values.shape.rank > 1 and name != "source_length":
             length = shared["source_length" if name == "source" else "target_length"]
             shared[name] = values[:, : tf.maximum(1, tf.reduce_max(length))]
     return shared

@@ -8,8 +8,9 @@ from itertools import islice
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook import Codebook
-from mmtrans.data.pipeline import Selection, make_batches, num_batches
+from mmtrans.data.pipeline import make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.losses import Tensors

@@ -14,9 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.codebook_fit import fit_codebook
-from mmtrans.data.pipeline import Selection
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.models.build import build_translator
 from mmtrans.models.cycle import build_cycle

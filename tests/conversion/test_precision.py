@@ -9,7 +9,8 @@ import pytest
 from mmtrans.conversion.convert import convert
 from mmtrans.conversion.inspect import verify
 from mmtrans.conversion.refold import refold
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.sources.format import SourceOptions
 from tests.conversion.test_statistics import oracle

@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.conversion.convert import convert
+from mmtrans.data.batch import Selection, token_target
 from mmtrans.data.codebook import Codebook
 from mmtrans.data.codebook_fit import STEPS_PER_CODEWORD, fit_codebook
-from mmtrans.data.pipeline import Selection, make_batches, token_target
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.layers.tokens import BOS, EOS, UNK
 from tests.tfrecords.segments import make_corpus, make_segment

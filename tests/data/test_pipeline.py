@@ -7,7 +7,8 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
-from mmtrans.data.pipeline import EpochOrder, Selection, WorkerShard, make_batches, num_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import EpochOrder, WorkerShard, make_batches, num_batches
 from mmtrans.data.records import Records
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
 from tfrecords.reader import read_ids

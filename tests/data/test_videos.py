@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.conversion.convert import convert
-from mmtrans.data.pipeline import EpochOrder, Selection, WorkerShard, make_batches, num_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import EpochOrder, WorkerShard, make_batches, num_batches
 from mmtrans.data.records import Records
 from mmtrans.data.videos import numbers_of, video_batches, video_rows, videos_per_batch
 from tests.data.test_pipeline import ids, padded, read

@@ -6,7 +6,8 @@ import tensorflow as tf
 from scipy.stats import norm
 
 from mmtrans.cli.main import main
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.evaluation.evidence import evaluate_evidence
 from mmtrans.evaluation.translation import evaluate_translation

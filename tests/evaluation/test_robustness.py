@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.evaluation.corruptions import LEVELS
 from mmtrans.evaluation.evaluate import evaluate

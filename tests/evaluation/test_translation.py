@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.translation import evaluate_translation

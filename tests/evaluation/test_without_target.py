@@ -8,7 +8,7 @@ import pytest
 
 from mmtrans.cli.main import main
 from mmtrans.conversion.convert import convert
-from mmtrans.data.pipeline import Selection
+from mmtrans.data.batch import Selection
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.ensemble import evaluate_ensemble

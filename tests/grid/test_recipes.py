@@ -28,6 +28,10 @@ def test_the_extra_rows_repeat_audio_or_video():
 def test_the_rivals_stand_beside_what_reads_the_same():
     assert read_recipes("rivals")[:4] == ("T", "concat(T,A,V)", "tfn(T,A,V)", "lmf(T,A,V)")
     assert [str(parse(text)) for text in read_recipes("rivals")] == list(read_recipes("rivals"))
+    unaligned = read_recipes("rivals-unaligned")
+    assert unaligned[:5] == ("T", "A", "V", "tfn(T,A,V)", "lmf(T,A,V)")
+    apart = [text for text in read_recipes("rivals") if parse(text).reads_apart({"video"})]
+    assert set(apart) == set(unaligned[3:])
 
 
 def test_a_file_has_one_recipe_per_line(tmp_path):
@@ -56,7 +60,7 @@ def test_bad_files_are_refused(tmp_path, content, message):
 def test_neither_a_list_nor_a_file():
     with pytest.raises(
         FileNotFoundError,
-        match=r"There is no list of recipes at papers\. Expected paper, paper-extra, rivals, recipes such as 'T,T->",
+        match=r"There is no list of recipes at papers\. Expected paper, .*, rivals-unaligned, recipes such as 'T,T->",
     ):
         read_recipes("papers")
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook import Codebook
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.beam_search import FORBIDDEN, Hypotheses
 from mmtrans.decoding.options import SearchOptions

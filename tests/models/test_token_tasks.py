@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.config import Config
-from mmtrans.data.pipeline import token_target
+from mmtrans.data.batch import token_target
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.layers.dropout import random_step
 from mmtrans.models.build import build_translator

@@ -102,6 +102,25 @@ def print_video_shares(strategy):
         print(json.dumps([[value.numpy().tolist() for value in each] for each in values]))
 
 
+def print_shares_apart(strategy):
+    """What each replica gets of three segments of two modalities with steps of their own, and of one."""
+
+    @tf.function
+    def shares(batch):
+        return strategy.run(replica_share, args=(batch,))
+
+    for lengths in ([[2, 5], [1, 3], [4, 1]], [[2, 5]]):
+        batch = {
+            "source": tf.ones([len(lengths), 5, 1]),
+            "source_length": tf.constant(lengths),
+            "label": tf.zeros([len(lengths)]),
+        }
+        taken = shares(batch)
+        values = (strategy.experimental_local_results(taken[name]) for name in ("source", "source_length"))
+        sources, own = ([value.numpy() for value in each] for each in values)
+        print(json.dumps([[source.shape[1] for source in sources], [each.tolist() for each in own]]))
+
+
 def print_free_bits(strategy):
     """What each replica adds to a maximum: of one unit the sums 1 and 2, of the other 5 and 6, over 3 and 4 vectors."""
 
@@ -188,6 +207,7 @@ if __name__ == "__main__":
     print_subspaces(devices.strategy)
     opened = Records.open(sys.argv[1], splits=("train", "valid"))
     print_video_shares(devices.strategy)
+    print_shares_apart(devices.strategy)
     for name, config in (("", CONFIG), ("videos-", VIDEOS)):
         train_first(config, opened, Path(sys.argv[2]) / f"{name}one", Devices())
         train_first(config, opened, Path(sys.argv[2]) / f"{name}two", devices)

@@ -78,6 +78,14 @@ def test_replicas_share_whole_videos(replicas):
 
 
 @pytest.mark.slow
+def test_replicas_share_lengths_of_several_modalities(replicas):
+    three, one = map(json.loads, replicas[0].splitlines()[11:13])
+    assert three == [[5, 3], [[[2, 5], [4, 1]], [[1, 3]]]]
+    # A row that fills an empty share has one step of each.
+    assert one == [[5, 1], [[[2, 5]], [[1, 1]]]]
+
+
+@pytest.mark.slow
 def test_what_each_replica_gets(replicas):
     three, one, none, seeds, *_ = map(json.loads, replicas[0].splitlines())
     # Every second row, trimmed to the longest of them.

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmtrans.cli.main import main
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.evaluation.corruptions import corrupt
 from mmtrans.evaluation.robustness import _streams

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mmtrans.data.batch import Selection
 from mmtrans.data.codebook_fit import fit_codebook
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.pipeline import make_batches
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.models.build import build_translator
 from mmtrans.plotting.attention import plot_attention

@@ -8,7 +8,8 @@ import pytest
 
 from mmtrans.conversion.convert import convert
 from mmtrans.data import serialized
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records, reporting_corruption
 from mmtrans.runs.reading import select
 from mmtrans.runs.run import Run
@@ -236,7 +237,7 @@ def test_labels_are_needed_for_sentiment_before_anything_is_trained(tiny, tmp_pa
 
 def test_unaligned_streams_cannot_be_concatenated(tiny, tmp_path):
     records = records_of(tmp_path, make_segments(8), aligned={"audio": False})
-    with pytest.raises(ValueError, match=r"Only aligned modalities can be concatenated"):
+    with pytest.raises(ValueError, match=r"Only aligned modalities can be read step by step"):
         prepare_phases(tiny(recipe="concat(T,A)"), records)
     prepare_phases(tiny(recipe="T->A"), records)
 

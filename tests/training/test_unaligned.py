@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from mmtrans.conversion.convert import convert
-from mmtrans.data.pipeline import Selection, make_batches
+from mmtrans.data.batch import Selection
+from mmtrans.data.pipeline import make_batches
 from mmtrans.data.records import Records
 from mmtrans.decoding.options import SearchOptions
 from mmtrans.evaluation.translation import evaluate_translation

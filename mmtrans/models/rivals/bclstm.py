@@ -25,13 +25,13 @@ from mmtrans.models.rivals.late import final_states
 
 
 def contextual_lstms(
-    streams: Mapping[str, Any], mask: Any, config: Config, video_number: Any, segment_number: Any
+    streams: Mapping[str, Any], masks: Mapping[str, Any], config: Config, video_number: Any, segment_number: Any
 ) -> Any:
     """What the score is linear in, `(batch, fused_units)`.
 
     Args:
         streams: modality → `(batch, steps, dim)` float32, standardised.
-        mask: `(batch, steps)` bool, true at valid steps.
+        masks: modality → `(batch, steps)` bool, true at its valid steps.
         config: sizes and dropout.
         video_number: `(batch,)` integer, equal for the segments of a video.
         segment_number: `(batch,)` integer, which rises within a video.
@@ -41,7 +41,7 @@ def contextual_lstms(
     def along(vectors: Any, width: int, name: str) -> Any:
         return AlongVideos(width, rate, name=name)([vectors, video_number, segment_number])
 
-    states = final_states(streams, mask, config)
+    states = final_states(streams, masks, config)
     read = [along(state, config.fusion.fusion_units, f"{name}_context") for name, state in states.items()]
     context = read[0]
     if len(read) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +24,7 @@ from mmtrans.models.rivals.mult import crossmodal_transformers
 from mmtrans.models.rivals.mvlstm import multi_view_lstm
 from mmtrans.models.rivals.tfn import tensor_fusion
 from mmtrans.models.statistics import Statistics
-from mmtrans.recipe import Fusion
+from mmtrans.recipe import OWN_STEPS, Features, Fusion
 
 #: What a fusion adds to the features that it has read: a vector, and weights over the steps.
 FUSED, WEIGHTS = "fused", "attention_weights"
@@ -33,8 +33,8 @@ FUSED, WEIGHTS = "fused", "attention_weights"
 NUMBERS = ("video_number", "segment_number")
 
 #: Method → builds its layers, from the modalities' streams up to that vector; where the method has losses or
-#: weights over the steps of its own, a dict of it, `FUSED`, and of these and what they read. One that reads whole
-#: videos is given `NUMBERS`, too.
+#: weights over the steps of its own, a dict of it, `FUSED`, and of these and what they read. Methods of `OWN_STEPS` are
+#: given a mask for each modality, the others one mask. One that reads whole videos is given `NUMBERS`, too.
 METHODS: Mapping[str, Callable[..., Any]] = {
     "tfn": tensor_fusion,
     "lmf": low_rank_fusion,
@@ -60,7 +60,7 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
         (batch, steps)}`: the features that were read, what the score is linear in, and where the model looks. Of a
         method without one weight a step, these are equal at valid steps. What the method's own losses read stands
         beside these. A method that reads whole videos has the inputs `video_number` and `segment_number` `(batch,)`
-        int64 too.
+        int64 too. Where modalities are read apart, `source_length` is `(batch, modalities)`, the steps of each.
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in features.input.items()
@@ -68,18 +68,26 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
     memory = features(inputs)["memory"]
     numbers = {name: keras.Input((), dtype="int64", name=name) for name in NUMBERS if recipe.reads_videos}
     mask = SequenceMask(name="fusion_mask")([memory, inputs["source_length"]])
+    masks = dict.fromkeys(recipe.modalities, mask)
+    if statistics.reads_apart(recipe):
+        masks = stream_masks(recipe.modalities, memory, inputs["source_length"])
     streams = {
         name: Columns([block], name=f"{name}_stream")(memory)
-        for name, block in _blocks(recipe, statistics, memory.shape[-1]).items()
+        for name, block in feature_blocks(recipe, statistics, memory.shape[-1]).items()
     }
-    read = METHODS[recipe.method](streams, mask, config, **numbers)
+    read = METHODS[recipe.method](streams, masks if recipe.method in OWN_STEPS else mask, config, **numbers)
     fused = read if isinstance(read, dict) else {FUSED: read}
     if WEIGHTS not in fused:
         _, fused[WEIGHTS] = MeanPooling(name="equal_weights")(memory, source_mask=mask)
     return keras.Model({**inputs, **numbers}, {"memory": memory, **fused}, name="fusion")
 
 
-def _blocks(recipe: Fusion, statistics: Statistics, dim: int) -> dict[str, tuple[int, int]]:
+def stream_masks(names: Sequence[str], sequence: Any, lengths: Any) -> dict[str, Any]:
+    """Modality → the mask `(batch, steps)` of its own steps, given those of all, `(batch, modalities)`."""
+    return {name: SequenceMask(i, name=f"{name}_mask")([sequence, lengths]) for i, name in enumerate(names)}
+
+
+def feature_blocks(recipe: Features, statistics: Statistics, dim: int) -> dict[str, tuple[int, int]]:
     """Modality → its columns of the features; words that came as pieces are as wide as their vectors."""
     wider = dim - statistics.dim(recipe)
     blocks, start = {}, 0

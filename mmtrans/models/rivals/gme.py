@@ -27,7 +27,7 @@ from mmtrans.layers.gated import StraightThroughGate
 
 def gated_embedding(streams: Mapping[str, Any], mask: Any, config: Config) -> dict[str, Any]:
     """What the score is linear in, `(batch, fused_units)`, and the attention `(batch, steps)`; arguments are those of
-    `subnetworks.summaries`."""
+    `subnetworks.summaries`, but for one mask of all modalities."""
     rate = config.regressor.regressor_dropout
     passed = [stream if name == "text" else _gated(name, stream, config) for name, stream in streams.items()]
     joined = keras.layers.Concatenate(name="gated_features")(passed) if len(passed) > 1 else passed[0]

@@ -19,8 +19,8 @@ from mmtrans.layers.fusion import LowRankProduct
 from mmtrans.models.rivals.subnetworks import summaries
 
 
-def low_rank_fusion(streams: Mapping[str, Any], mask: Any, config: Config) -> Any:
+def low_rank_fusion(streams: Mapping[str, Any], masks: Mapping[str, Any], config: Config) -> Any:
     """What the score is linear in, `(batch, fused_units)`; arguments are those of `summaries`."""
     product = LowRankProduct(config.fusion.fused_units, config.fusion.fusion_rank, name="low_rank_product")
-    fused = product(summaries(streams, mask, config))
+    fused = product(summaries(streams, masks, config))
     return Dropout(config.regressor.regressor_dropout, "fusion/dropout", name="fusion_dropout")(fused)

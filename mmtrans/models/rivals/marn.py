@@ -23,7 +23,7 @@ from mmtrans.models.rivals.views import at_last_step, dropped, units_of
 
 def multi_attention_recurrence(streams: Mapping[str, Any], mask: Any, config: Config) -> Any:
     """What the score is linear in, `(batch, units of all modalities + fused_units)`; arguments are those of
-    `subnetworks.summaries`."""
+    `subnetworks.summaries`, but for one mask of all modalities."""
     sizes = config.fusion
     layer = MultiAttentionLSTM(
         units_of(streams, config), sizes.fusion_units, sizes.fused_units, sizes.fusion_heads, name="multi_attention"

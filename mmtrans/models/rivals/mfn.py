@@ -27,7 +27,7 @@ from mmtrans.models.rivals.views import at_last_step, dropped, units_of
 
 def memory_fusion(streams: Mapping[str, Any], mask: Any, config: Config) -> Any:
     """What the score is linear in, `(batch, units of all modalities + fused_units)`; arguments are those of
-    `subnetworks.summaries`."""
+    `subnetworks.summaries`, but for one mask of all modalities."""
     system = MultiViewLSTM(units_of(streams, config), name="system_of_lstms")
     outputs, cells = system(dropped(streams, config))
     delta = WithStepBefore(name="delta_memory")(cells)

@@ -37,7 +37,7 @@ _INNER = 4
 _LEAST_SQUARE = 1e-24
 
 
-def shared_and_private(streams: Mapping[str, Any], mask: Any, config: Config) -> dict[str, Any]:
+def shared_and_private(streams: Mapping[str, Any], masks: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """What the score is linear in, `fused (batch, modalities · fusion_units)`, and what `subspace_terms` reads.
 
     The latter is each `(batch, modalities, fusion_units)`: `given`, a vector a modality; `shared` and `private`, what
@@ -45,7 +45,7 @@ def shared_and_private(streams: Mapping[str, Any], mask: Any, config: Config) ->
     `subnetworks.summaries`.
     """
     units, rate = config.fusion.fusion_units, config.regressor.regressor_dropout
-    vectors = {name: _vector(name, stream, mask, config) for name, stream in streams.items()}
+    vectors = {name: _vector(name, stream, masks[name], config) for name, stream in streams.items()}
     encoder = keras.layers.Dense(units, activation="sigmoid", name="shared")
     shared = [encoder(vector) for vector in vectors.values()]
     private = [

@@ -1,10 +1,10 @@
 """Crossmodal transformers: Tsai, Bai, Liang, Kolter, Morency, Salakhutdinov, "Multimodal Transformer for Unaligned
-Multimodal Language Sequences", 2019; here of aligned streams.
+Multimodal Language Sequences", 2019.
 
 Each modality goes through a temporal convolution and gets positions (sections 3.2.1 and 3.2.2). Each attends to each
-other one, block after block (eq. 4). What it has read stands side by side, and attends to itself; its last step is
-read (section 3.2.4). The last steps of all modalities go through two dense layers with a bypass, and the score is
-linear in what comes of them.
+other one, block after block (eq. 4); their steps need not be the same. What it has read stands side by side, and
+attends to itself; its last step is read (section 3.2.4). The last steps of all modalities go through two dense layers
+with a bypass, and the score is linear in what comes of them.
 
 The paper leaves open how wide the convolutions are, and how deep the last transformers: here they span one step of
 words and three of other modalities, and `fusion_layers` blocks as elsewhere. Its equations add the normalised input to
@@ -30,23 +30,22 @@ _SPANS = {"text": 1}
 _SPAN = 3
 
 
-def crossmodal_transformers(streams: Mapping[str, Any], mask: Any, config: Config) -> Any:
+def crossmodal_transformers(streams: Mapping[str, Any], masks: Mapping[str, Any], config: Config) -> Any:
     """What the score is linear in, `(batch, width)`; arguments are those of `subnetworks.summaries`.
 
     The width is `fusion_units` for each pair of modalities, in both orders.
     """
-    embedded = {name: _embedded(name, stream, mask, config) for name, stream in streams.items()}
-    is_last = LastStep(name="is_last")(mask)
+    embedded = {name: _embedded(name, stream, masks[name], config) for name, stream in streams.items()}
     read = []
     for name, target in embedded.items():
         others = [other for other in embedded if other != name]
-        attended = [_blocks(f"{other}_to_{name}", target, embedded[other], mask, config) for other in others]
+        attended = [_blocks(f"{other}_to_{name}", target, embedded[other], masks[other], config) for other in others]
         joined = (
             keras.layers.Concatenate(name=f"{name}_joined")(attended) if len(attended) > 1 else [*attended, target][0]
         )
-        attentive = _blocks(name, joined, None, mask, config)
+        attentive = _blocks(name, joined, None, masks[name], config)
         last: Any = keras.layers.Dot(1, name=f"{name}_last")
-        read.append(last([is_last, attentive]))
+        read.append(last([LastStep(name=f"{name}_is_last")(masks[name]), attentive]))
     vector = keras.layers.Concatenate(name="last_steps")(read) if len(read) > 1 else read[0]
     width, rate = vector.shape[-1], config.regressor.regressor_dropout
     hidden = keras.layers.Dense(width, activation="relu", name="bypassed_0")(vector)

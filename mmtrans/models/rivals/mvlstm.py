@@ -30,7 +30,7 @@ TOPOLOGIES = {
 
 def multi_view_lstm(streams: Mapping[str, Any], mask: Any, config: Config) -> Any:
     """What the score is linear in, `(batch, units of all modalities)`; arguments are those of
-    `subnetworks.summaries`."""
+    `subnetworks.summaries`, but for one mask of all modalities."""
     own, others = TOPOLOGIES[config.fusion.fusion_topology]
     layer = MultiViewLSTM(units_of(streams, config), own, others, name="multi_view_lstm")
     outputs, _ = layer(dropped(streams, config))

@@ -16,7 +16,7 @@ from mmtrans.layers.encoder import Encoder
 DEPTH = 3
 
 
-def summaries(streams: Mapping[str, Any], mask: Any, config: Config) -> list[Any]:
+def summaries(streams: Mapping[str, Any], masks: Mapping[str, Any], config: Config) -> list[Any]:
     """A vector `(batch, units)` of each modality, in their order.
 
     Words are read by a recurrent layer, whose final state goes through a dense one, both of `regressor_units`. Other
@@ -27,11 +27,11 @@ def summaries(streams: Mapping[str, Any], mask: Any, config: Config) -> list[Any
 
     Args:
         streams: modality → `(batch, steps, dim)` float32, standardised.
-        mask: `(batch, steps)` bool, true at valid steps.
+        masks: modality → `(batch, steps)` bool, true at its valid steps.
         config: sizes, dropout, and the recurrent cell.
     """
     return [
-        _of_words(stream, mask, config) if name == "text" else _of_signal(name, stream, mask, config)
+        _of_words(stream, masks[name], config) if name == "text" else _of_signal(name, stream, masks[name], config)
         for name, stream in streams.items()
     ]
 

@@ -20,9 +20,9 @@ from mmtrans.layers.fusion import OuterProduct
 from mmtrans.models.rivals.subnetworks import summaries
 
 
-def tensor_fusion(streams: Mapping[str, Any], mask: Any, config: Config) -> Any:
+def tensor_fusion(streams: Mapping[str, Any], masks: Mapping[str, Any], config: Config) -> Any:
     """What the score is linear in, `(batch, fused_units)`; arguments are those of `summaries`."""
-    fused = OuterProduct(name="outer_product")(summaries(streams, mask, config))
+    fused = OuterProduct(name="outer_product")(summaries(streams, masks, config))
     fused = Dropout(config.regressor.regressor_dropout, "fusion/dropout", name="fusion_dropout")(fused)
     for i in range(2):
         fused = keras.layers.Dense(config.fusion.fused_units, activation="relu", name=f"fused_{i}")(fused)
