@@ -13,6 +13,9 @@ MOST_REAL = 1e30
 #: Bounds of a shift of label times, in seconds: eleven days.
 LABEL_SHIFT = {"low": -1e6, "high": 1e6}
 
+#: Bounds of the window of which a step of audio or of video is the mean, in seconds.
+WINDOW_SECONDS = {"low": 0.001, "high": 60.0}
+
 #: Bounds of the longest piece that a recording is cut into, and of a shift of its words, in seconds.
 SEGMENT_SECONDS = {"low": 1.0, "high": 120.0}
 CLIP_SHIFT = {"low": -3600.0, "high": 3600.0}

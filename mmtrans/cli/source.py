@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from mmtrans.bounds import LABEL_SHIFT
+from mmtrans.bounds import LABEL_SHIFT, WINDOW_SECONDS
 from mmtrans.cli.parser import add_number
 
 #: No encoder has a layer whose number is longer.
@@ -43,6 +43,9 @@ def add_source_arguments(parser: argparse.ArgumentParser, *, required: bool = Tr
     parser.add_argument(
         "--compat", metavar="NAME", help="sdk or sdk-no-impute: align a .csd corpus as the official SDK"
     )
+    window = {"default": None, "metavar": "SECONDS"}
+    window["help"] = "audio and video of a .csd corpus keep steps of their own, means of so many seconds, such as 0.1"
+    add_number(parser, "--window", float, WINDOW_SECONDS, **window)
     parser.add_argument("--select", metavar="NAME", help="keep a published subset of columns: mctn")
     add_number(parser, "--workers", int, {"low": 1}, default=None, help="an earlier name of convert's --jobs")
 
@@ -105,7 +108,7 @@ def corpus_from(arguments: argparse.Namespace, *, labelled: bool = True, vectors
     from mmtrans.sources.labels import ANY_LABEL, parse_label_range
     from mmtrans.sources.open import open_corpus
 
-    names = ("format", "glove", "label", "label_shift", "select", "compat")
+    names = ("format", "glove", "label", "label_shift", "select", "compat", "window")
     options = {name: getattr(arguments, name) for name in names}
     options |= {name: getattr(arguments, name, None) for name in ("text_encoder", "text_layers", "text_cache")}
     options["text_dtype"] = getattr(arguments, "text_dtype", "float32")

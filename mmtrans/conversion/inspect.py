@@ -133,11 +133,12 @@ def verify(records_dir: str | Path) -> list[str]:
 def _describe_rows(modality: str, manifest: Manifest) -> RowCounts:
     rows = sum(summary.rows.get(modality, 0) for summary in manifest.summary.values())
     zero_rows = sum(summary.zero_rows.get(modality, 0) for summary in manifest.summary.values())
-    # A row is a word where streams are aligned to words, and a frame elsewhere.
+    # A row is a word where streams are aligned to words, and a window or a frame elsewhere.
     treated = {treated_of(words): count for words, count in manifest.cleaning.items()}
-    of_words = treated.get(Treated(modality, Cleaned.WORDS_WITH_CLEANED_FRAMES))
+    means = (Cleaned.WORDS_WITH_CLEANED_FRAMES, Cleaned.WINDOWS_WITH_CLEANED_FRAMES)
+    of_means = sum(treated.get(Treated(modality, what), 0) for what in means)
     of_frames = (Cleaned.FRAMES_WITH_NAN, Cleaned.FRAMES_WITH_INFINITY)
-    cleaned = of_words or sum(treated.get(Treated(modality, what), 0) for what in of_frames)
+    cleaned = of_means or sum(treated.get(Treated(modality, what), 0) for what in of_frames)
     return {
         "rows": rows,
         "zero_rows": zero_rows / rows if rows else None,

@@ -28,6 +28,8 @@ class Cleaned(Enum):
     FRAMES_WITH_ROUNDED_NUMBERS = "frames with whole numbers beyond 16777216, rounded"
     WORDS_WITH_CLEANED_FRAMES = "words with cleaned frames"
     WORDS_WITHOUT_FRAMES = "words without frames set to 0"
+    WINDOWS_WITH_CLEANED_FRAMES = "windows with cleaned frames"
+    WINDOWS_WITHOUT_FRAMES = "windows without frames set to 0"
     CELLS_WITHOUT_VALUE = "cells without a finite value set to 0"
     MEANS_NOT_FINITE = "cells whose mean is not finite set to 0"
     ROWS_BEYOND_SDK = "rows that the SDK would leave out"

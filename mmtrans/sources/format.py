@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from mmtrans.bounds import LABEL_SHIFT, check_number
+from mmtrans.bounds import LABEL_SHIFT, WINDOW_SECONDS, check_number
 from mmtrans.sources.corpus import Corpus
 from mmtrans.sources.labels import ANY_LABEL, stated_scale
 from mmtrans.sources.seen import Seen
@@ -25,6 +25,7 @@ OWN_OPTIONS = {
     "label": "has one label",
     "label_shift": "has no label times",
     "compat": "is not what the official SDK joins",
+    "window": "has no times of frames",
 }
 
 
@@ -48,9 +49,11 @@ class SourceOptions:
         label_shift: seconds added to the label intervals.
         select: `mctn` keeps the 5 COVAREP and 20 FACET columns of MFN and MCTN; see `mmtrans.sources.columns`.
         compat: `sdk` or `sdk-no-impute` aligns as the official SDK does.
+        window: seconds of which each step of audio and of video is the mean, in place of one step a word.
 
     Raises:
-        ValueError: a shift or a range that no label has; layers or a cache of no encoder; a type that is none for text.
+        ValueError: a shift or a range that no label has; a window out of range; layers or a cache of no encoder; a type
+            that is none for text.
     """
 
     glove: str | Path | None = None
@@ -64,9 +67,12 @@ class SourceOptions:
     label_shift: float = 0.0
     select: str | None = None
     compat: str | None = None
+    window: float | None = None
 
     def __post_init__(self) -> None:
         check_number("--label-shift", self.label_shift, **LABEL_SHIFT)
+        if self.window is not None:
+            check_number("--window", self.window, **WINDOW_SECONDS)
         if self.label_range is not None:
             stated_scale("label", self.label_range)
         if self.text_dtype not in DTYPES or (self.text_dtype == "float16" and self.text_pieces is not None):

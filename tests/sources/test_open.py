@@ -97,6 +97,7 @@ def test_a_missing_path_an_unknown_format_and_options_that_do_not_fit_are_refuse
     ("case", "options", "sentence"),
     [
         ("mult", {"compat": "sdk"}, "The mult format is not what the official SDK joins. Expected no --compat."),
+        ("mult", {"window": 0.1}, "The mult format has no times of frames. Expected no --window."),
         (
             "misa",
             {"label_shift": 2.0},

@@ -24,6 +24,12 @@ MIN_OVERLAP_SECONDS = 1e-5
 #: valid folds 44 % of segments then have exactly their transcript's words, with this one 89 %).
 SEGMENT_OVERLAP_SECONDS = 1e-4
 
+#: What is counted of words → the same of windows.
+_OF_WINDOWS = {
+    Cleaned.WORDS_WITHOUT_FRAMES: Cleaned.WINDOWS_WITHOUT_FRAMES,
+    Cleaned.WORDS_WITH_CLEANED_FRAMES: Cleaned.WINDOWS_WITH_CLEANED_FRAMES,
+}
+
 #: Pairs of a reference and a row that are looked at in one go; it bounds memory where intervals nest deeply.
 PAIRS_PER_BLOCK = 1 << 21
 
@@ -172,3 +178,31 @@ def cut_words(
         features[modality], found = align_mean(words[used], intervals, frames)
         account.count_all(modality, found)
     return used, steps, features, account
+
+
+def cut_windows(
+    spoken: np.ndarray, seconds: float, streams: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> tuple[list[dict[str, np.ndarray]], Account]:
+    """Averages the frames of each segment over windows of equal length, the last of which may be shorter.
+
+    Args:
+        spoken: `(num_segments, 2)` float64, start of each segment's first word and end of its last, in seconds.
+        seconds: length of a window.
+        streams: modality → intervals `(num_frames, 2)` float64 and features `(num_frames, dim)` float32.
+
+    Returns:
+        for each segment modality → `(num_windows, dim)` float32; and the counts of `align_mean`, of windows in place of
+        words. A last window of under 1e-4 s is left out.
+    """
+    numbers = np.maximum(1, np.ceil((np.diff(spoken)[:, 0] - SEGMENT_OVERLAP_SECONDS) / seconds)).astype(int)
+    owners = np.repeat(np.arange(len(spoken)), numbers)
+    starts = spoken[owners, 0] + seconds * (np.arange(len(owners)) - np.repeat(np.cumsum(numbers) - numbers, numbers))
+    windows = np.stack([starts, np.minimum(starts + seconds, spoken[owners, 1])], 1)
+    found: list[dict[str, np.ndarray]] = [{} for _ in spoken]
+    account = Account()
+    for modality, (intervals, frames) in streams.items():
+        means, counts = align_mean(windows, intervals, frames)
+        account.count_all(modality, {_OF_WINDOWS.get(what, what): count for what, count in counts.items()})
+        for own, part in zip(found, np.split(means, np.cumsum(numbers)[:-1]), strict=True):
+            own[modality] = part
+    return found, account

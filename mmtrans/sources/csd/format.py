@@ -18,7 +18,7 @@ def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
     # Imported when needed: other formats do without HDF5.
     from mmtrans.sources.csd.reader import open_csd
 
-    own = {name: getattr(options, name) for name in ("label", "label_shift", "compat")}
+    own = {name: getattr(options, name) for name in ("label", "label_shift", "compat", "window")}
     glove = None if options.text_encoder is not None else options.glove
     return open_csd(path, glove=glove, vectors_from=options.gives_vectors, **own)
 
@@ -26,7 +26,7 @@ def _open(path: Path, options: SourceOptions, content: object) -> Corpus:
 FORMAT = Format(
     name="csd",
     needs="a .csd file or a folder that holds them",
-    takes=("glove", "text_encoder", "label", "label_shift", "compat"),
+    takes=("glove", "text_encoder", "label", "label_shift", "compat", "window"),
     recognise=_recognise,
     open=_open,
 )

@@ -25,6 +25,9 @@ from tfrecords.schema import MODALITIES
 #: Label times are compared with the words of so many videos, evenly chosen: more would tell the same.
 MAX_MEASURED_VIDEOS = 200
 
+#: Modalities that come as frames.
+FRAMED = ("audio", "video")
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -50,6 +53,7 @@ class Plan:
         compat: the argument of `open_csd` with this name.
         units: the units to read, in the order of reading.
         labels: what tells the scale of the labels.
+        window: seconds of which a step of audio or of video is the mean, where these have no step a word; else `None`.
         account: the account of what is treated and left out.
     """
 
@@ -59,7 +63,12 @@ class Plan:
     compat: str | None
     units: tuple[Unit, ...]
     labels: Labels
+    window: float | None = None
     account: Account = field(default_factory=Account)
+
+    def has_windows(self, modality: str) -> bool:
+        """Whether a modality's steps are windows of time."""
+        return self.window is not None and modality in FRAMED
 
     def anchors(self) -> list[Sequence]:
         """The sequences without whose rows there is no segment."""
@@ -67,7 +76,13 @@ class Plan:
 
 
 def plan_reading(
-    path: Path, *, vectors_from: str | None, label: str | int | None, label_shift: float, compat: str | None
+    path: Path,
+    *,
+    vectors_from: str | None,
+    label: str | int | None,
+    label_shift: float,
+    compat: str | None,
+    window: float | None = None,
 ) -> tuple[Plan, list[Note]]:
     """Opens all sequences at `path` and decides how they are read.
 
@@ -90,9 +105,15 @@ def plan_reading(
             f"The official SDK's recipe needs words. Expected a sequence of word vectors or words. "
             f"Received: compat={compat!r}, {path} with {sorted(sequences)}. Leave --compat out."
         )
+    if window is not None and (compat or reference is None):
+        raise ValueError(
+            f"Windows are cut of the time in which words are spoken. Expected --window with words or word vectors, and "
+            f"without --compat. Received: window={window}, compat={compat!r}, {path} with {sorted(sequences)}. Leave "
+            f"--window out."
+        )
     anchors = [sequences[role] for role in ([reference] if reference else modalities)]
     units, told = _plan_units(sequences.get("labels"), anchors, label, label_shift, notes)
-    plan = Plan(sequences, modalities, reference, compat, units, told)
+    plan = Plan(sequences, modalities, reference, compat, units, told, window)
     unlabelled = {video for anchor in anchors for video in anchor.entries} - {split_id(unit.key)[0] for unit in units}
     if unlabelled:
         listed = list_some(sorted(unlabelled))

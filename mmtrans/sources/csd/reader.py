@@ -2,8 +2,10 @@
 
 Segment `k` of a video is row `k` of its label entry, wherever the row lies in time. A word belongs to **every** segment
 that it overlaps by more than 1e-4 s, so it may belong to two. Pauses (`sp`) and marks of noise are no words. Audio,
-video and text vectors become, for each word, the mean of the frames that overlap it. Without words the rows of the text
-vectors are the steps; without either, each modality keeps its own steps: the frames whose midpoint lies in the segment.
+video and text vectors become, for each word, the mean of the frames that overlap it; with `window` audio and video
+become the means over windows of time instead, from the first word of a segment to its last. Without words the rows of
+the text vectors are the steps; without either, each modality keeps its own steps: the frames whose midpoint lies in the
+segment.
 
 The files are opened and read in a child process (`mmtrans.sources.untrusted.parent`); nothing of HDF5 runs in this one.
 """
@@ -33,6 +35,7 @@ def open_csd(
     label: str | int | None = None,
     label_shift: float = 0.0,
     compat: str | None = None,
+    window: float | None = None,
     isolated: bool = True,
 ) -> Corpus:
     """Opens a folder of computational sequences (nested folders too), or a single one.
@@ -49,6 +52,8 @@ def open_csd(
         label: name or 0-based index of the label column. Needed only where the file has several and is not MOSEI's.
         label_shift: seconds added to the label intervals.
         compat: `sdk` or `sdk-no-impute` to join as the official SDK does (see `mmtrans.sources.csd.sdk`), or `None`.
+        window: seconds of which each step of audio and of video is the mean, in place of a word's; the last one may be
+            shorter.
         isolated: whether files are read in a child process, which a damaged file may kill or hang.
 
     Returns:
@@ -65,6 +70,7 @@ def open_csd(
         "label": label,
         "label_shift": label_shift,
         "compat": compat,
+        "window": window,
     }
     if isolated:
         corpus = read_isolated(open_sequences, path, options)
@@ -74,7 +80,13 @@ def open_csd(
 
 
 def open_sequences(
-    path: str | Path, *, vectors_from: str | None, label: str | int | None, label_shift: float, compat: str | None
+    path: str | Path,
+    *,
+    vectors_from: str | None,
+    label: str | int | None,
+    label_shift: float,
+    compat: str | None,
+    window: float | None = None,
 ) -> Corpus:
     """As `open_csd` in this process, without the words' vectors: `vocabulary` is what to look up for them."""
     path = Path(path)
@@ -83,7 +95,9 @@ def open_sequences(
             f"Unknown compatibility. Expected one of {list(COMPATIBILITIES)}. Received: compat={compat!r} ({path}). "
             f"Choose one, or leave --compat out."
         )
-    plan, notes = plan_reading(path, vectors_from=vectors_from, label=label, label_shift=label_shift, compat=compat)
+    plan, notes = plan_reading(
+        path, vectors_from=vectors_from, label=label, label_shift=label_shift, compat=compat, window=window
+    )
     folds_path = path / "folds.json"
     has_folds = path.is_dir() and has_file(folds_path, "folds file")
     folds = read_folds(folds_path) if has_folds else None
@@ -100,7 +114,7 @@ def open_sequences(
         video_ids=tuple(dict.fromkeys(usable)),
         feature_names={m: plan.sequences[m].names for m in plan.modalities if plan.sequences[m].names},
         folds=folds,
-        aligned=dict.fromkeys(plan.modalities, plan.reference is not None),
+        aligned={name: plan.reference is not None and not plan.has_windows(name) for name in plan.modalities},
         account=plan.account,
         noted=notes,
         vocabulary=read_vocabulary(words) if words is not None and vectors_from is not None else (),

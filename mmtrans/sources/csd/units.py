@@ -11,13 +11,16 @@ import numpy as np
 
 from mmtrans.sources.account import WORDS, Account, Cleaned, DropReason, Treated
 from mmtrans.sources.cleaning import clean
-from mmtrans.sources.csd.alignment import cut_words, has_length, midpoint_pairs
+from mmtrans.sources.csd.alignment import cut_windows, cut_words, has_length, midpoint_pairs
 from mmtrans.sources.csd.plan import Plan, Unit
 from mmtrans.sources.csd.sdk import cut_words_like_sdk, tokens_of
-from mmtrans.sources.csd.sequence import open_file, split_id
+from mmtrans.sources.csd.sequence import open_file, refusal, split_id
 from mmtrans.sources.labels import storable
 from mmtrans.sources.words import read_words
 from tfrecords.schema import MODALITIES, Segment
+
+#: Most windows of a video; more are no speech, or of damaged times.
+MOST_WINDOWS = 1_000_000
 
 #: Intervals `(steps, 2)` in seconds, and rows of features or words.
 Entry = tuple[np.ndarray, np.ndarray]
@@ -70,14 +73,25 @@ def _cut_by_words(plan: Plan, unit: Unit, reference: Entry, loaded: dict[str, En
         has_time = has_length(times)
         plan.account.count(Cleaned.NO_LENGTH, WORDS, int((is_spoken & ~has_time).sum()))
         times, content = times[is_spoken & has_time], np.array(found, object)[is_spoken & has_time]
-    used, steps, features, account = cut_words(unit.spans, times, loaded)
+    framed = {name: loaded[name] for name in loaded if plan.has_windows(name)}
+    used, steps, features, account = cut_words(unit.spans, times, {m: loaded[m] for m in loaded if m not in framed})
     tokens = content[used] if plan.reference == "words" else None
     if tokens is None:
         features["text"], found = clean(content[used])
         account.count_all("text", found)
     plan.account.add(account)
+    windows: list[dict[str, np.ndarray]] = [{} for _ in steps]
+    if plan.window and framed:
+        heard = [times[used[positions]] if len(positions) else np.zeros((1, 2)) for positions in steps]
+        spoken = np.array([(own[:, 0].min(), own[:, 1].max()) for own in heard]).reshape(-1, 2)
+        if not np.diff(spoken).sum() <= MOST_WINDOWS * plan.window:
+            what = f"its words last longer than {MOST_WINDOWS} windows of {plan.window:g} s"
+            raise refusal(plan.sequences[plan.reference or "words"].path, unit.key, what)
+        windows, account = cut_windows(spoken, plan.window, framed)
+        plan.account.add(account)
     for row, positions in enumerate(steps):
-        chosen = {modality: features[modality][positions] for modality in MODALITIES if modality in features}
+        found = {name: array[positions] for name, array in features.items()} | windows[row]
+        chosen = {modality: found[modality] for modality in MODALITIES if modality in found}
         words = tuple(tokens[positions].tolist()) if tokens is not None else ()
         yield from _segment(plan, unit, row, chosen if len(positions) else None, words)
 

@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtrans.sources.account import Cleaned
+from mmtrans.sources.account import Cleaned, Treated
 from mmtrans.sources.cleaning import clean
 from mmtrans.sources.csd import alignment
-from mmtrans.sources.csd.alignment import align_mean, cut_words, has_length, midpoint_pairs, overlap_pairs
+from mmtrans.sources.csd.alignment import (
+    MIN_OVERLAP_SECONDS,
+    align_mean,
+    cut_windows,
+    cut_words,
+    has_length,
+    midpoint_pairs,
+    overlap_pairs,
+)
 from tests.real_data import MOSI_LABEL_TIMES, MOSI_TEXT, SDK, needs
 
 OFFICIAL = MOSI_LABEL_TIMES / "CMU_MOSI_Labels.csd"
@@ -140,3 +148,26 @@ def test_real_segments_hold_as_many_rows_as_in_the_official_sdk():
             found = {f"{video}[{k}]": n for k, n in enumerate(np.bincount(owners, minlength=len(reference)).tolist())}
             sdk = {id: expected[id]["glove_vectors"][0] if id in expected else 0 for id in found}
             assert found == sdk
+
+
+def test_windows_are_means_of_the_frames_that_they_overlap():
+    """By a loop over windows and frames."""
+    rng = np.random.default_rng(0)
+    starts = np.sort(rng.uniform(0, 9, size=80))
+    intervals, frames = np.stack([starts, starts + 0.15], 1), rng.normal(size=(80, 3)).astype(np.float32)
+    frames[7, 1] = np.nan
+    spoken = np.array([[0.2, 1.05], [3.0, 3.05], [4.0, 7.00005]])
+    found, account = cut_windows(spoken, 0.25, {"audio": (intervals, frames), "video": (intervals[:0], frames[:0])})
+    empty = 0
+    for own, (begin, end), count in zip(found, spoken, (4, 1, 12), strict=True):
+        assert own["audio"].shape == own["video"].shape == (count, 3)
+        for window in range(count):
+            start, stop = begin + 0.25 * window, min(begin + 0.25 * (window + 1), end)
+            inside = (np.minimum(intervals[:, 1], stop) - np.maximum(intervals[:, 0], start)) > MIN_OVERLAP_SECONDS
+            empty += not inside.any()
+            expected = np.nanmean(frames[inside], 0) if inside.any() else np.zeros(3)
+            np.testing.assert_allclose(own["audio"][window], expected, rtol=1e-5, atol=1e-6)
+        assert not own["video"].any()
+    assert account.treated[Treated("video", Cleaned.WINDOWS_WITHOUT_FRAMES)] == 17
+    assert account.treated.get(Treated("audio", Cleaned.WINDOWS_WITHOUT_FRAMES), 0) == empty
+    assert account.treated[Treated("audio", Cleaned.WINDOWS_WITH_CLEANED_FRAMES)] >= 1

@@ -166,6 +166,42 @@ def test_without_words_and_vectors_each_modality_keeps_its_own_frames(tmp_path):
     assert corpus.cleaning == {"audio: frames with NaN": 1, "audio: frames with infinity": 1}
 
 
+def test_windows_of_time_are_the_steps_of_audio_and_video(tmp_path):
+    corpus, segments = read(write_corpus(tmp_path, dirty=True), window=0.5)
+    assert corpus.aligned == {"audio": False, "video": False}
+    first, second = segments[f"{VIDEO}[0]"], segments[f"{VIDEO}[1]"]
+    assert (first.tokens, second.tokens) == (("Good",), ("film", "ever"))
+    # Frames of half a second, each of which is a window; the second segment's words begin at 2 s.
+    np.testing.assert_array_equal(first.features["audio"][:, 5], [5, 74 + 5])
+    np.testing.assert_array_equal(second.features["audio"][:, 0], [4 * 74, 5 * 74, 6 * 74, 7 * 74])
+    np.testing.assert_array_equal(second.features["video"][:, 0], [1, 1, 0, 0])
+    assert corpus.cleaning["video: windows without frames set to 0"] == 2
+    assert corpus.cleaning["audio: windows with cleaned frames"] == 2
+
+
+def test_text_stays_at_its_words_beside_windows(tmp_path):
+    folder = write_corpus(tmp_path)
+    write_csd(folder / "v.csd", "glove_vectors", {VIDEO: (np.arange(4.0)[:, None] * np.ones(300), ONES)})
+    corpus, segments = read(folder, window=0.4)
+    assert corpus.aligned == {"text": True, "audio": False, "video": False}
+    shapes = {name: array.shape for name, array in segments[f"{VIDEO}[1]"].features.items()}
+    assert shapes == {"text": (2, 300), "audio": (5, 74), "video": (5, 47)}
+
+
+def test_windows_need_words_and_their_own_alignment(tmp_path):
+    folder = write_corpus(tmp_path)
+    with pytest.raises(ValueError, match=r"Windows are cut of the time.*Received: window=0.5, compat='sdk'"):
+        open_csd(folder, window=0.5, compat="sdk")
+    times = [[0, 1], [1, 2], [2, 1e9], [3, 4]]
+    words = {VIDEO: (words_of("Good", "sp", "film", "ever"), times)}
+    write_csd(folder / "words" / "CMU_MOSI_TimestampedWords.csd", "words", words)
+    with pytest.raises(ValueError, match=r"its words last longer than 1000000 windows of 0\.5 s"):
+        read(folder, window=0.5)
+    (folder / "words" / "CMU_MOSI_TimestampedWords.csd").unlink()
+    with pytest.raises(ValueError, match=r"Windows are cut of the time.*with \['audio', 'labels', 'video'\]"):
+        open_csd(folder, window=0.5)
+
+
 def test_without_labels_a_video_is_one_segment_and_indexed_entries_are_their_own(tmp_path):
     entries = {
         "a": (words_of("x", "y"), ONES[:2]),
