@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -262,6 +263,18 @@ def test_the_study_of_rivals_has_all_of_them_in_worlds_of_every_dependency():
     assert study.recipes == list(read_recipes("rivals"))
     assert {world["dependency"] for world in study.worlds.values()} == set(DEPENDENCIES)
     Config(**study.config)
+
+
+def test_the_study_of_unaligned_rivals_converts_its_world_by_windows(tmp_path):
+    study = read_study(EXAMPLE.with_name("rivals_unaligned.yaml"))
+    assert study.recipes == list(read_recipes("rivals-unaligned"))
+    assert study.config == read_study(RIVALS).config
+    world = study.worlds["long-range"]
+    commands = {command[0]: command for command in commands_for(study, world, tmp_path / "place")}
+    assert commands["convert"][-2:] == ["--window", "0.1"]
+    aligned = msgspec.structs.replace(study, convert={})
+    with pytest.raises(ValueError, match=r"made otherwise\. Expected convert: \{'window': 0\.1\}\. Received: \{\}"):
+        list(commands_for(aligned, world, tmp_path / "place"))
 
 
 @pytest.mark.slow

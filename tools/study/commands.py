@@ -19,12 +19,12 @@ PRETRAINED = "pretrained"
 def commands_for(study: Study, world: Mapping[str, Any], place: Path) -> Iterator[list[str]]:
     """The commands that make a world, its records and its grid, as arguments of `mmtrans`; not for what is there."""
     _check_world(study, world, place)
-    yield from _make_records(world, place)
+    yield from _make_records(study, world, place)
     write_atomically(place / "config.yaml", dump_yaml(study.config))
     config = ["--config", str(place / "config.yaml")]
     if study.pretrained is not None:
         beside = place / "unlabelled"
-        yield from _make_records({**world, **study.pretrained.synthesize, "unlabelled": True}, beside)
+        yield from _make_records(study, {**world, **study.pretrained.synthesize, "unlabelled": True}, beside)
         run = ["--recipe", study.pretrained.recipe, "--pretrain", "--run", str(place / PRETRAINED)]
         yield ["train", "--data", str(beside / "records"), *run, *config]
     rows = ["--recipes", ",".join(study.recipes), "--seeds", str(study.seeds)]
@@ -38,14 +38,14 @@ def commands_for(study: Study, world: Mapping[str, Any], place: Path) -> Iterato
     yield ["grid", "--data", str(place / "records"), "--out", str(place / "grid"), *rows, *config]
 
 
-def _make_records(world: Mapping[str, Any], place: Path) -> Iterator[list[str]]:
+def _make_records(study: Study, world: Mapping[str, Any], place: Path) -> Iterator[list[str]]:
     """The commands that make a corpus and its records in a directory."""
     corpus, records = place / "corpus", place / "records"
     if not records.is_dir():
         if not corpus.is_dir():
             place.mkdir(parents=True, exist_ok=True)
             yield ["synthesize", str(corpus), *_flags(world)]
-        yield ["convert", str(corpus), str(records)]
+        yield ["convert", str(corpus), str(records), *_flags(study.convert)]
 
 
 def _flags(fields: Mapping[str, Any]) -> list[str]:
@@ -58,12 +58,12 @@ def _flags(fields: Mapping[str, Any]) -> list[str]:
 
 def _check_world(study: Study, world: Mapping[str, Any], place: Path) -> None:
     """Raises a ValueError where a directory is of a world that was made otherwise; else writes down how it is made."""
-    made = {"synthesize": dict(world)}
+    made = {"synthesize": dict(world), "convert": dict(study.convert)}
     if study.pretrained is not None:
         made["pretrained"] = msgspec.to_builtins(study.pretrained)
     path = place / "world.yaml"
     if path.is_file():
-        before = read_yaml(path, "world", "world")
+        before = {"convert": {}, **read_yaml(path, "world", "world")}  # not every version wrote how records are made
         changed = sorted(name for name in before.keys() & made.keys() if before[name] != made[name])
         if changed:
             raise ValueError(

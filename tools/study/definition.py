@@ -33,6 +33,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
         recipes: the rows, or the name of a list of `mmtrans grid`.
         against: the recipe that the others are held against, one of them.
         synthesize: flags of all worlds.
+        convert: flags of `mmtrans convert` for the records of all worlds.
         seeds: trainings of each row.
         label_fractions: shares of the train labels, beside all of them.
         steps_of_all: whether rows with fewer labels are trained for as many steps as with all of them.
@@ -47,6 +48,7 @@ class Study(msgspec.Struct, forbid_unknown_fields=True):
     recipes: list[str]
     against: str
     synthesize: dict[str, Any] = {}
+    convert: dict[str, Any] = {}
     seeds: int = 5
     label_fractions: list[float] = []
     steps_of_all: bool = False
