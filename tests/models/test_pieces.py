@@ -1,5 +1,7 @@
 """Models whose text comes as the pieces of words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,35 @@ def test_padding_and_batch_order_change_nothing(folder, statistics):
     actual = model({"source": source[order], "source_length": LENGTH[order]})["score"]
     np.testing.assert_allclose(actual, expected[order], atol=1e-5)
     assert np.abs(np.diff(expected)).min() > 1e-4
+
+
+@pytest.mark.parametrize("folder", ["bert"], indirect=True)
+@pytest.mark.parametrize("recipe", ["late(T,A)", "late(A,T)"])
+def test_words_are_read_up_to_their_own_length_beside_unaligned_audio(folder, statistics, recipe):
+    """With other numbers beyond it, and with audio of other lengths, words have the vectors that they have alone."""
+    unaligned = replace(statistics, unaligned=frozenset({"audio"}))
+    model = build_regressor(parse(recipe), Config(regressor_units=3), unaligned)
+    features = model.get_layer("fusion").get_layer("features")
+    load_weights(find_text_encoder(model), folder)
+    vectors = WordEncoder(folder, [folder.settings.num_layers]).encode(SENTENCES)
+    source, frames = np.full((3, 6, COLUMNS + 3), 4.0, np.float32), [6, 1, 3]
+    source[:, :4] = make_source(folder, padding=9.0)
+    source[:, :, -2:] = np.random.default_rng(4).normal(size=(3, 6, 2))
+    lengths = np.stack([LENGTH, frames], 1).astype(np.int32)
+    width, start = folder.settings.width, 0
+    if recipe == "late(A,T)":
+        source, lengths, start = np.roll(source, 2, -1), lengths[:, ::-1], 2
+    memory = features({"source": source, "source_length": lengths})["memory"].numpy()
+    for row, (of_words, steps) in enumerate(zip(vectors, frames, strict=True)):
+        text, audio = (
+            memory[row, :, start : start + width + 1],
+            np.delete(memory[row], np.s_[start : start + width + 1], 1),
+        )
+        np.testing.assert_allclose(text[: len(of_words), :width], of_words, atol=1e-5)
+        assert not text[len(of_words) :].any()
+        raw = source[row, :steps, -2:] if start == 0 else source[row, :steps, :2]
+        np.testing.assert_allclose(audio[:steps], (raw - MEAN) / STD, rtol=1e-4, atol=1e-5)
+        assert not audio[steps:].any()
 
 
 def moving(model):
