@@ -143,7 +143,8 @@ def _glove_of(scorer: Scorer, digests: Collection[str] | None, given: str | Path
         if found is None:
             raise ValueError(
                 f"The words need the word vectors of training, and no file of them is known here. Expected "
-                f"--glove FILE{_of(digests)}. Received: none ({scorer.name}). Name the file."
+                f"--glove FILE{_of(digests)}. Received: none ({scorer.name}). Name the file. If the source of training "
+                f"held the vectors itself, give a source that holds them too, in place of a text."
             )
         return found
     if digests is not None and (digest := open_glove(given).sha256) not in digests:
