@@ -267,7 +267,7 @@ def test_the_study_of_rivals_has_all_of_them_in_worlds_of_every_dependency():
 
 def test_the_study_of_unaligned_rivals_converts_its_world_by_windows(tmp_path):
     study = read_study(EXAMPLE.with_name("rivals_unaligned.yaml"))
-    assert study.recipes == list(read_recipes("rivals-unaligned"))
+    assert study.recipes == [name for name in read_recipes("rivals-unaligned") if name not in ("T", "V")]
     assert study.config == read_study(RIVALS).config
     world = study.worlds["long-range"]
     commands = {command[0]: command for command in commands_for(study, world, tmp_path / "place")}
