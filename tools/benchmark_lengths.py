@@ -12,6 +12,9 @@ MOSI_WORDS = (
     *(9, 7, 12, 8, 5, 3, 4, 5, 1, 4, 1, 1, 3, 1, 3, 4, 2, 0, 0, 1, 0, 2, 0, 0, 5),
 )
 
+#: Segments of a video of noise, of which the last one may have fewer.
+SEGMENTS_PER_VIDEO = 20
+
 #: Share of the words of that fold that have 1, 2, 3 and 4 pieces in the vocabulary of MiniLM.
 WORD_PIECES = (0.942, 0.048, 0.008, 0.002)
 

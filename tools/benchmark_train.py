@@ -26,7 +26,7 @@ from mmtrans.training.progress import Progress
 from mmtrans.training.train import build_objective, make_deterministic
 from tfrecords.schema import LabelScale, Segment
 from tools.benchmark_figures import Results, spread
-from tools.benchmark_lengths import mosi_lengths
+from tools.benchmark_lengths import SEGMENTS_PER_VIDEO, mosi_lengths
 from tools.benchmark_options import Options
 from tools.benchmark_process import peak_rss_mib
 
@@ -37,19 +37,17 @@ SELECTION = Selection("train", ("text",), ("audio",))
 
 PROFILED_STEPS = 5
 
-_SEGMENTS_PER_VIDEO = 20
-
 
 def random_corpus(segments: int, seed: int = 0, dims: Mapping[str, int] = DIMS) -> Corpus:
     """A corpus of normal noise in the shape of MOSI's train fold, aligned, all of it train."""
     lengths = mosi_lengths(segments, seed)
-    videos = [f"v{index // _SEGMENTS_PER_VIDEO:05d}" for index in range(segments)]
+    videos = [f"v{index // SEGMENTS_PER_VIDEO:05d}" for index in range(segments)]
 
     def read() -> Iterator[Segment]:
         rng = np.random.default_rng([seed, 1])
         for index, (video, steps) in enumerate(zip(videos, lengths, strict=True)):
             yield Segment(
-                id=f"{video}[{index % _SEGMENTS_PER_VIDEO}]",
+                id=f"{video}[{index % SEGMENTS_PER_VIDEO}]",
                 video_id=video,
                 features={name: rng.standard_normal((steps, dim), np.float32) for name, dim in dims.items()},
                 label=float(rng.uniform(-3, 3)),
