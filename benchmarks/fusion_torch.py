@@ -7,7 +7,7 @@ something open; no code is copied. `--model` is one of:
 
 tfn     Zadeh et al. 2017, section 4: the outer product of a vector a modality with a one behind each, two dense layers.
 lmf     Liu et al. 2018, eq. 8 to 10: the product of what each modality's low-rank factor gives, summed over the rank.
-mult    Tsai et al. 2019, section 3: convolutions, positions, crossmodal blocks (eq. 4), blocks of each modality.
+mult    Tsai et al. 2019, section 3: convolutions, positions, crossmodal blocks, blocks of each modality.
 misa    Hazarika et al. 2020, "Modality Representation Learning" to "Learning": two LSTMs a modality, a vector in a
         subspace of all and one in its own, a transformer's block, and three losses.
 mfn     Zadeh et al. 2018a, section 3: an LSTM cell a modality, delta-memory attention, multi-view gated memory.

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_sequence
 
 DIMS = {"text": 300, "audio": 74, "video": 47}
-WORDS, UNITS, FUSED, RANK, HEADS, LAYERS, RATE = 64, 32, 128, 4, 4, 4, 0.3
+WORDS, UNITS, FUSED, RANK, HEADS, LAYERS, RATE, RATE_WITHIN = 64, 32, 128, 4, 4, 4, 0.3, 0.1
 
 
 class Summaries(nn.Module):
@@ -77,7 +77,7 @@ class LowRank(nn.Module):
 
 
 class Block(nn.Module):
-    """`y = x + attention(x, norm(source))` with `x = norm(target)`, then `z + feed_forward(z)` with `z = norm(y)`."""
+    """`y = target + attention(norm(target), norm(source))`, then `y + feed_forward(norm(y))`."""
 
     def __init__(self, width):
         super().__init__()
@@ -85,19 +85,19 @@ class Block(nn.Module):
         self.query, self.key, self.value, self.attended = (nn.Linear(width, width) for _ in range(4))
         self.expand, self.contract = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
         self.target_norm, self.source_norm, self.sum_norm = (nn.LayerNorm(width) for _ in range(3))
-        self.dropout = nn.Dropout(RATE)
+        self.dropout = nn.Dropout(RATE_WITHIN)
 
     def forward(self, target, source, mask):
-        target, source = self.target_norm(target), self.source_norm(source)
+        normalised, source = self.target_norm(target), self.source_norm(source)
         query, key, value = (
             layer(x).unflatten(2, (HEADS, -1)).transpose(1, 2)
-            for layer, x in ((self.query, target), (self.key, source), (self.value, source))
+            for layer, x in ((self.query, normalised), (self.key, source), (self.value, source))
         )
         scores = query @ key.transpose(2, 3) / math.sqrt(self.width // HEADS)
         weights = self.dropout(scores.masked_fill(~mask[:, None, None], -1e9).softmax(3))
         attended = (weights @ value).transpose(1, 2).flatten(2)
-        total = self.sum_norm(target + self.dropout(self.attended(attended)))
-        return total + self.dropout(self.contract(self.expand(total).relu()))
+        total = target + self.dropout(self.attended(attended))
+        return total + self.dropout(self.contract(self.expand(self.sum_norm(total)).relu()))
 
 
 class Crossmodal(nn.Module):
@@ -112,6 +112,8 @@ class Crossmodal(nn.Module):
         self.pairs = [(target, source) for target in range(3) for source in range(3) if source != target]
         self.crossed = nn.ModuleList(nn.ModuleList(Block(UNITS) for _ in range(LAYERS)) for _ in self.pairs)
         self.own = nn.ModuleList(nn.ModuleList(Block(2 * UNITS) for _ in range(LAYERS)) for _ in range(3))
+        self.crossed_norms = nn.ModuleList(nn.LayerNorm(UNITS) for _ in self.pairs)
+        self.own_norms = nn.ModuleList(nn.LayerNorm(2 * UNITS) for _ in range(3))
         width = 6 * UNITS
         self.first, self.second, self.linear = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, 1)
         self.dropout = nn.Dropout(RATE)
@@ -122,17 +124,17 @@ class Crossmodal(nn.Module):
             steps = convolution(self.dropout(stream).transpose(1, 2)).transpose(1, 2)
             embedded.append((steps + positions(steps.shape[1])) * mask[:, :, None])
         read = [[], [], []]
-        for (target, source), blocks in zip(self.pairs, self.crossed, strict=True):
+        for (target, source), blocks, norm in zip(self.pairs, self.crossed, self.crossed_norms, strict=True):
             steps = embedded[target]
             for block in blocks:
                 steps = block(steps, embedded[source], mask)
-            read[target].append(steps)
+            read[target].append(norm(steps))
         last = []
-        for parts, blocks in zip(read, self.own, strict=True):
+        for parts, blocks, norm in zip(read, self.own, self.own_norms, strict=True):
             steps = torch.cat(parts, 2)
             for block in blocks:
                 steps = block(steps, steps, mask)
-            last.append(steps[torch.arange(len(steps)), lengths - 1])
+            last.append(norm(steps)[torch.arange(len(steps)), lengths - 1])
         vector = torch.cat(last, 1)
         return self.linear(vector + self.second(self.dropout(self.first(vector).relu())))[:, 0]
 

@@ -21,8 +21,10 @@ from mmtrans.system.arithmetic import ceil_div
 
 #: What runs learn that are made now; `environment.json` keeps it as `run_format`. Runs without it are of format 1, in
 #: which the distance bias counts steps of targets that have others than their source, and where a latent of the final
-#: state alone passes (`bottleneck=vae`, `attention=none`), what reads the encoder reads its output at each step.
-RUN_FORMAT = 2
+#: state alone passes (`bottleneck=vae`, `attention=none`), what reads the encoder reads its output at each step. In
+#: those up to format 2 crossmodal transformers (`mult`) add the normalised input to what a block has read, do not
+#: normalise what comes of the last block, and drop as much within blocks as elsewhere (`regressor_dropout`).
+RUN_FORMAT = 3
 
 
 @dataclass(frozen=True, init=False)

@@ -199,6 +199,9 @@ class FusionConfig(Section):
     fusion_layers: int = added(
         4, "blocks one after another of mult", SENTIMENT, (CROSSMODAL,), low=1, most=MOST_SIZE, help_place="rare"
     )
+    fusion_dropout: float = added(
+        0.1, "dropout within the blocks of mult", SENTIMENT, (CROSSMODAL,), low=0.0, high=0.95, help_place="rare"
+    )
     similarity_weight: float = added(
         1.0,
         "weight of the similarity of shared vectors in misa",

@@ -19,7 +19,7 @@ from mmtrans.grid.progress import Display
 from mmtrans.grid.store import Store
 from mmtrans.grid.work import ATTEMPTS, Workplace, log_name
 from mmtrans.runs.environment import versions
-from mmtrans.runs.phases import Phase, learned_otherwise
+from mmtrans.runs.phases import Phase, last_change
 from mmtrans.runs.run import Run
 from mmtrans.system.files import write_atomically
 from mmtrans.system.lease import held
@@ -92,8 +92,8 @@ def outdated_runs(grid: Grid) -> dict[str, list[str]]:
         run = Run.open(directory)
         now = replace(run, run_format=RUN_FORMAT).phases[-1].key
         if now == task.phase.key != run.phases[-1].key:
-            found = (learned_otherwise(p.kind, p.recipe, run.config, run.unaligned) for p in run.phases)
-            outdated.setdefault(next(filter(None, found)), []).append(task.name)
+            found = (last_change(p.kind, p.recipe, run.config, run.unaligned) for p in run.phases)
+            outdated.setdefault(next(filter(None, found)).reason, []).append(task.name)
     return outdated
 
 

@@ -20,12 +20,14 @@ class CrossmodalBlock(keras.layers.Layer):
     """A block in which one modality attends to another, or to itself (Tsai et al. 2019, eq. 4).
 
     The paper normalises what it reads and adds the normalised: with `x = norm(target)`, `y = x + attention(x, norm(
-    source))` and `z = norm(y)`, the output is `z + feed_forward(z)`.
+    source))` and `z = norm(y)`, the output is `z + feed_forward(z)`. The program of its authors adds what was not
+    normalised: `y = target + attention(x, norm(source))`, and the output is `y + feed_forward(norm(y))`.
 
     Args:
         width: size of the vectors.
         num_heads: heads of the attention, a divisor of `width`.
         dropout: share of the attention weights and of both sums' added parts that training drops.
+        adds_input: whether both sums are those of the authors' program.
 
     Call arguments:
         inputs: `[target (batch, steps, width), source (batch, source_steps, width)]` float32.
@@ -43,9 +45,9 @@ class CrossmodalBlock(keras.layers.Layer):
         ```
     """
 
-    def __init__(self, width, num_heads, dropout=0.0, **kwargs):
+    def __init__(self, width, num_heads, dropout=0.0, adds_input=False, **kwargs):
         super().__init__(**kwargs)
-        self.width, self.num_heads, self.dropout = width, num_heads, dropout
+        self.width, self.num_heads, self.dropout, self.adds_input = width, num_heads, dropout, adds_input
         names = ("query", "key", "value", "attended", "contract")
         self.query, self.key, self.value, self.attended, self.contract = (
             keras.layers.Dense(width, name=name) for name in names
@@ -71,9 +73,9 @@ class CrossmodalBlock(keras.layers.Layer):
         # Step by step as rows of a matrix: of a product with more axes TensorFlow asks for the shapes again each time.
         shapes = [tf.shape(values) for values in inputs]
         target, source = (tf.reshape(values, [-1, self.width]) for values in inputs)
-        target, source = self.target_norm(target), self.source_norm(source)
+        normalised, source = self.target_norm(target), self.source_norm(source)
         attended = attend_by_head(
-            tf.reshape(self.query(target), shapes[0]),
+            tf.reshape(self.query(normalised), shapes[0]),
             tf.reshape(self.key(source), shapes[1]),
             tf.reshape(self.value(source), shapes[1]),
             source_mask,
@@ -81,15 +83,18 @@ class CrossmodalBlock(keras.layers.Layer):
             functools.partial(self.weights_drop, training=training),
         )
         attended = self.attended(tf.reshape(attended, [-1, self.width]))
-        total = self.sum_norm(target + self.attended_drop(attended, training=training))
-        total += self.contract_drop(self.contract(self.expand(total)), training=training)
+        total = (target if self.adds_input else normalised) + self.attended_drop(attended, training=training)
+        normalised = self.sum_norm(total)
+        total = total if self.adds_input else normalised
+        total += self.contract_drop(self.contract(self.expand(normalised)), training=training)
         return tf.reshape(total, shapes[0])
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width, "num_heads": self.num_heads, "dropout": self.dropout}
+        names = ("width", "num_heads", "dropout", "adds_input")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class Normalization(keras.layers.LayerNormalization):

@@ -62,7 +62,9 @@ def build_chain(
     """
     if isinstance(recipe, Features):
         read = _features(recipe, config, statistics)
-        return (read, build_fusion(recipe, config, statistics, read)) if isinstance(recipe, Fusion) else (read,)
+        if isinstance(recipe, Fusion):
+            return read, build_fusion(recipe, config, statistics, read, run_format)
+        return (read,)
 
     inputs = source_inputs(statistics.dim(recipe.inputs))
     depth = len(recipe.translations)

@@ -18,7 +18,7 @@ from mmtrans.runs.corpus import CorpusFacts, corpus_of
 from mmtrans.runs.environment import Environment, label_of, read_config
 from mmtrans.runs.labels import Labels
 from mmtrans.runs.phase_file import read_phase_file
-from mmtrans.runs.phases import learned_otherwise, phases_of
+from mmtrans.runs.phases import last_change, phases_of
 from tfrecords.schema import LabelScale
 from tfrecords.stored import read_csv, read_json, shown
 
@@ -140,7 +140,7 @@ class CollectedGrid:
 
 @dataclass(frozen=True)
 class _Run:
-    """An evaluated run; its format where what it learned depends on that."""
+    """An evaluated run; `changed` is the format in which what it learns last changed, 1 where it never did."""
 
     name: str
     variant: Variant | None
@@ -149,7 +149,8 @@ class _Run:
     metrics: Evaluated
     robustness: Curves | None
     rows: list[dict[str, str]]
-    run_format: int | None
+    run_format: int
+    changed: int
     corpus: CorpusFacts | None
     course: Course
     labels: dict[str, Labels]
@@ -239,11 +240,11 @@ def _read_run(directory: Path, description: GridDescription) -> _Run | None:
                 f"Received: records={shown(found)} ({directory / name}). Evaluate the run again."
             )
     scale = label_of(environment["data"])
-    run_format = environment.get("run_format", 1) if _depends_on_format(config, environment) else None
+    formats = environment.get("run_format", 1), _last_change(config, environment)
     corpus = corpus_of(environment["data"], environment["records"], manifest_hash)
     course = _course(directory, config, manifest_hash)
     labels, seed = environment.get("labels", {}), config.plan.seed
-    return _Run(directory.name, variant, seed, scale, metrics, robustness, rows, run_format, corpus, course, labels)
+    return _Run(directory.name, variant, seed, scale, metrics, robustness, rows, *formats, corpus, course, labels)
 
 
 def _course(directory: Path, config: Config, manifest_hash: str) -> Course:
@@ -260,16 +261,17 @@ def _course(directory: Path, config: Config, manifest_hash: str) -> Course:
     return Course(directory, config.plan.seed, phases, histories, parameters, speed)
 
 
-def _depends_on_format(config: Config, environment: Environment) -> bool:
+def _last_change(config: Config, environment: Environment) -> int:
     unaligned = {name for name, info in environment["data"]["modalities"].items() if not info["aligned"]}
     phases = phases_of(config, environment["manifest_hash"])
-    return any(learned_otherwise(phase.kind, phase.recipe, config, unaligned) for phase in phases)
+    changes = (last_change(phase.kind, phase.recipe, config, unaligned) for phase in phases)
+    return max((change.run_format for change in changes if change), default=1)
 
 
 def _outdated(runs: list[_Run]) -> tuple[str, ...]:
-    """Names of runs of an earlier format, where there are runs of a later one."""
-    formats = {run.name: run.run_format for run in runs if run.run_format is not None}
-    return tuple(sorted(name for name, run_format in formats.items() if run_format < max(formats.values())))
+    """Names of runs from before a change of what they learn, where there are runs from after it."""
+    changed = {run.changed for run in runs if run.run_format >= run.changed}
+    return tuple(sorted(run.name for run in runs if run.run_format < run.changed and run.changed in changed))
 
 
 def _joined(variant: Variant, runs: dict[int, _Run]) -> Trained:

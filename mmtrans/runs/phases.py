@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mmtrans.config import RUN_FORMAT, Config, digest
-from mmtrans.recipe import Features, Recipe, Translation, parse, slug
+from mmtrans.recipe import Features, Fusion, Recipe, Translation, parse, slug
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def phases_of(
         else:
             before = None if kind == "sentiment" else init_hash
         parts: list[object] = [manifest_hash, kind, str(stage), config.read_by(kind), config.plan.seed, before]
-        parts += [run_format] if run_format > 1 and learned_otherwise(kind, stage, config, unaligned) else []
+        change = last_change(kind, stage, config, unaligned)
+        parts += [change.run_format] if change and run_format >= change.run_format else []
         key = digest(parts)
         if kind == "sentiment" or isinstance(stage, Features):
             phases.append(Phase(index, kind, stage, key, parent))
@@ -102,8 +104,20 @@ def phases_of(
     return phases
 
 
-def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[str]) -> str | None:
-    """Why a phase learns something else in a run of format 1, what it inherits apart; `None` where it does not.
+class Change(NamedTuple):
+    """A change of what a phase learns.
+
+    Attributes:
+        run_format: the first format with it, see `RUN_FORMAT`.
+        reason: what learns otherwise since, a clause.
+    """
+
+    run_format: int
+    reason: str
+
+
+def last_change(kind: str, recipe: Recipe, config: Config, unaligned: Set[str]) -> Change | None:
+    """The last change of what a phase learns, what it inherits apart; `None` where all formats learn the same.
 
     Args:
         kind: kind of the phase.
@@ -111,6 +125,8 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
         config: configuration of the run.
         unaligned: modalities whose steps are not the words'.
     """
+    if isinstance(recipe, Fusion) and recipe.method == "mult":
+        return Change(3, "crossmodal transformers now add, normalise and drop as in the program of their authors")
     if not isinstance(recipe, Translation):
         return None
     if (
@@ -119,9 +135,9 @@ def learned_otherwise(kind: str, recipe: Recipe, config: Config, unaligned: Set[
         and config.decoder.attention != "none"
         and config.decoder.max_distance
     ):
-        return "the distance bias of the attention now goes by the ratio of source and target steps"
+        return Change(2, "the distance bias of the attention now goes by the ratio of source and target steps")
     is_single = config.latent.bottleneck == "vae" and config.decoder.attention == "none"
     reads_memory = kind != "translation" and config.regressor.representation != "final"
     if is_single and (reads_memory or isinstance(recipe.source, Translation)):
-        return "a latent without attention is now all that passes"
+        return Change(2, "a latent without attention is now all that passes")
     return None

@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "fused_units": {"low": 32, "high": 256, "step": 2, "sampling": "log"},
     "fusion_rank": [1, 2, 4, 8, 16],
     "fusion_layers": [1, 2, 4],
+    "fusion_dropout": {"low": 0.0, "high": 0.6, "step": 0.1},
     "similarity_weight": [0.1, 0.3, 1.0],
     "difference_weight": [0.1, 0.3, 1.0],
     "reconstruction_weight": [0.1, 0.3, 1.0],

@@ -17,7 +17,7 @@ from mmtrans.data.records import Records
 from mmtrans.models.translator import Translator
 from mmtrans.recipe import Features, Translation, parse
 from mmtrans.runs.environment import text_of
-from mmtrans.runs.phases import Phase, TranslationPhase, learned_otherwise
+from mmtrans.runs.phases import Phase, TranslationPhase, last_change
 from mmtrans.runs.run import Run
 from mmtrans.runs.weights import load_weights, read_weights
 from mmtrans.system.console import warn
@@ -131,9 +131,10 @@ def _is_whole(init: Run, given: TranslationPhase, recipe: Translation, config: C
 
 def _learned_otherwise(init: Run, phase: Phase, run_format: int = RUN_FORMAT) -> str | None:
     """Why a translation would learn something else in a run of another format; `None` where it would not."""
-    if init.run_format == run_format:
+    change = last_change("translation", phase.recipe, init.config, init.unaligned)
+    if change is None or (init.run_format < change.run_format) == (run_format < change.run_format):
         return None
-    return learned_otherwise("translation", phase.recipe, init.config, init.unaligned)
+    return change.reason
 
 
 def _dims(run: Run) -> dict[str, int]:

@@ -22,6 +22,7 @@ OFF |= {
 }  # no tokens
 OFF |= {"translation_weight", "sentiment_weight", "joint_warmup_steps", "freeze"}
 OFF |= {"fusion_units", "fused_units", "fusion_rank", "fusion_heads", "fusion_layers", "fusion_topology"}  # no fusion
+OFF |= {"fusion_dropout"}
 OFF |= {"similarity_weight", "similarity_moments", "difference_weight", "reconstruction_weight"}
 OFF |= {"text_learning_rate", "text_epochs", "text_warmup", "text_weight_decay", "text_dropout"}  # no layer moves
 
@@ -48,7 +49,7 @@ def test_a_fusion_reads_its_sizes_and_joins_in_its_own_way():
     assert idle_of(recipe="tfn(T,A)") - idle_of(recipe="lmf(T,A)") == {"fusion_rank"}
     assert "regressor_units" not in idle_of(recipe="tfn(T,A)", recurrent=False)
     sizes = set(FIELDS) - idle_of(recipe="mult(T,A)")
-    assert sizes - (set(FIELDS) - idle_of(recipe="tfn(T,A)")) == {"fusion_heads", "fusion_layers"}
+    assert sizes - (set(FIELDS) - idle_of(recipe="tfn(T,A)")) == {"fusion_heads", "fusion_layers", "fusion_dropout"}
     assert idle_of(recipe="mult(T,A)") - idle_of(recipe="tfn(T,A)") == {
         *("regressor_units", "fused_units", "cell", "bidirectional")
     }

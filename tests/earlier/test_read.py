@@ -10,7 +10,11 @@ import pytest
 from mmtrans.cli.main import main
 from tests.earlier import EARLIER, SETS
 
-RUNS = [path.relative_to(EARLIER.parent) for made in SETS.values() for path in sorted((made / "runs").iterdir())]
+RUNS = [
+    path.relative_to(EARLIER.parent)
+    for made in (*SETS.values(), EARLIER.parent / "9a141c4")
+    for path in sorted((made / "runs").iterdir())
+]
 
 #: Of both searches.
 SEARCH = ["--recipe", "T", "--units", "3", "--regressor-units", "5", "--no-bidirectional", "--epochs", "2", "--quiet"]
@@ -25,7 +29,8 @@ def made(request):
 def records_of(run):
     """The records that an earlier run was trained on."""
     environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-    return run.parents[1] / Path(environment["records"]).name
+    name = Path(environment["records"]).name
+    return next(made / name for made in (run.parents[1], SETS["0b98694"]) if (made / name).is_dir())
 
 
 def rows_of(path):

@@ -154,9 +154,10 @@ def through(layer, values):
     return values @ kernel + bias
 
 
-def test_a_crossmodal_block_equals_loops_over_rows_heads_and_steps():
+@pytest.mark.parametrize("adds_input", [True, False])
+def test_a_crossmodal_block_equals_loops_over_rows_heads_and_steps(adds_input):
     rng = np.random.default_rng(0)
-    block = CrossmodalBlock(width=6, num_heads=3)
+    block = CrossmodalBlock(width=6, num_heads=3, adds_input=adds_input)
     target, source = (rng.normal(size=(2, steps, 6)).astype(np.float32) for steps in (4, 5))
     lengths = (3, 5)
     mask = np.arange(5) < np.array(lengths)[:, None]
@@ -176,8 +177,9 @@ def test_a_crossmodal_block_equals_loops_over_rows_heads_and_steps():
                 scores = np.array([query[step, head] @ key[other, head] / np.sqrt(2) for other in range(length)])
                 weights = np.exp(scores - scores.max())
                 attended[step, head] = weights / weights.sum() @ value[:, head]
-        total = normalised(x + through(block.attended, attended), block.sum_norm.get_weights())
-        expected = total + through(block.contract, np.maximum(through(block.expand, total), 0.0))
+        total = (target[row] if adds_input else x) + through(block.attended, attended)
+        z = normalised(total, block.sum_norm.get_weights())
+        expected = (total if adds_input else z) + through(block.contract, np.maximum(through(block.expand, z), 0.0))
         np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-4)
 
 
@@ -190,15 +192,18 @@ def test_positions_are_sines_and_cosines():
             assert found[step, column] == pytest.approx(expected, abs=1e-5)
 
 
-def test_crossmodal_transformers_have_as_many_parameters_as_the_paper_says():
-    model = build_regressor(parse("mult(T,A,V)"), Config(**SIZES), STATISTICS)
+@pytest.mark.parametrize("run_format", [3, 2])
+def test_crossmodal_transformers_have_as_many_parameters_as_the_paper_says(run_format):
+    """Beside these, new ones have a normalisation behind each stack of blocks."""
+    model = build_regressor(parse("mult(T,A,V)"), Config(**SIZES), STATISTICS, run_format=run_format)
 
     def block(width):
         return 4 * dense(width, width) + dense(width, 4 * width) + dense(4 * width, width) + 3 * 2 * width
 
     convolutions = 3 * (DIMS["text"] + 3 * DIMS["audio"] + 3 * DIMS["video"])
     ends = 2 * dense(18, 18) + dense(18, 1)
-    assert model.count_params() == convolutions + 6 * 2 * block(3) + 3 * 2 * block(6) + ends
+    norms = 6 * 2 * 3 + 3 * 2 * 6 if run_format == 3 else 0
+    assert model.count_params() == convolutions + 6 * 2 * block(3) + 3 * 2 * block(6) + norms + ends
 
 
 def test_each_modality_attends_to_each_other_one():

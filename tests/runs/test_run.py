@@ -206,7 +206,7 @@ def test_a_path_is_the_same_however_it_is_spelled(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"run_format": 99}, r"made by a later version\. Expected run_format up to 2\. Received: run_format=99"),
+        ({"run_format": 99}, r"made by a later version\. Expected run_format up to 3\. Received: run_format=99"),
         (
             {"run_format": "2"},
             r"Expected a whole number\. Received: run_format='2' .*environment\.json",

@@ -1,4 +1,4 @@
-"""Runs of format 1: which phases learn something else now, and that such a run goes on as it was made."""
+"""Runs of earlier formats: which phases learn something else now, and that such a run goes on as it was made."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from mmtrans.runs.phases import phases_of
 from mmtrans.runs.run import Run
 from mmtrans.training.prepare import prepare_phases
 from mmtrans.training.train import build_objective, make_deterministic, train
-from tests.earlier import EARLIER
+from tests.earlier import EARLIER, SETS
 
 RECORDS = EARLIER / "records-unaligned"
 
@@ -67,11 +67,22 @@ def test_targets_with_steps_of_their_own_have_other_keys_where_there_is_a_distan
     assert [i for i in range(len(now)) if now[i].key != before[i].key] == others
 
 
+@pytest.mark.parametrize("recipe", ["T", "A->V", "tfn(T,A)", "mult(T,A)", "mult(A)"])
+def test_of_fusion_models_mult_alone_has_other_keys_since_format_3(recipe):
+    config = Config(recipe=recipe)
+    first, before, now = (
+        [phase.key for phase in phases_of(config, "0" * 64, run_format=run_format, unaligned={"audio"})]
+        for run_format in (1, 2, 3)
+    )
+    assert (now != before) == recipe.startswith("mult")
+    assert (before != first) == ("->" in recipe)
+
+
 def as_format_1(run):
     """The run as an earlier version would have left it: its environment does not know of formats."""
     path = run.path / "environment.json"
     environment = json.loads(path.read_text(encoding="utf-8"))
-    assert environment.pop("run_format") == 2
+    assert environment.pop("run_format") == 3
     path.write_text(json.dumps(environment), encoding="utf-8")
     return Run.open(run.path)
 
@@ -117,7 +128,7 @@ def test_a_grid_does_not_go_on_with_what_is_to_be_trained_anew(grid):
         workplace(task)
         workplace.publish(task)
     run = Run.open(grid.path / "runs" / "T_to_A-seed-0")
-    assert run.run_format == 2
+    assert run.run_format == 3
     assert np.shape(run.load_regressor().model.get_layer("regressor").get_weights()[0])[0] == 2
     assert outdated_runs(grid) == {}
 
@@ -135,7 +146,7 @@ def test_an_earlier_grid_trains_anew_what_it_would_learn_otherwise(tmp_path, cap
     assert f"mmtrans: These runs are trained anew, since {reason}: T_to_A-seed-0.\n" in capfd.readouterr().err
     assert (path / "runs/T-seed-0/metrics.json").read_bytes() == before["T-seed-0"]
     run = Run.open(path / "runs/T_to_A-seed-0")
-    assert run.run_format == 2
+    assert run.run_format == 3
     assert run.statistics.ratios == {("text", "audio"): (5.0, 5.0)}
     metrics = json.loads((run.path / "metrics.json").read_text())["test"]["translation"]
     assert metrics["r2"] != json.loads(before["T_to_A-seed-0"])["test"]["translation"]["r2"]
@@ -171,3 +182,17 @@ def test_an_earlier_distance_bias_is_not_taken_over_where_it_counts_otherwise(tm
     assert (
         f"An earlier version made {init}; its encoder alone is taken over, since the distance" in capfd.readouterr().err
     )
+
+
+def test_a_translation_of_format_2_is_taken_over_whole(tmp_path, capfd):
+    """What changed since is of other recipes."""
+    init = SETS["0b98694"] / "runs/unaligned"
+    records = Records.open(init.parents[1] / "records-unaligned", splits=("train", "valid"))
+    config = Config(**{**load_yaml(init / "config.yaml"), "init": str(init), "seed": 4})
+    run = Run.open_or_create(tmp_path / "run", config, records)
+    assert (Run.open(init).run_format, run.run_format) == (2, 3)
+    translator = build_objective(run, run.phases[0], records).translator
+    given = Run.open(init).load_translator()
+    for weights, expected in zip(translator.model.get_weights(), given.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+    assert "earlier version" not in capfd.readouterr().err

@@ -24,7 +24,7 @@ def parse(specs, config=TRANSLATION):
 
 def test_the_default_space_is_a_space_of_what_the_recipe_reads():
     weights = {"similarity_weight", "difference_weight", "reconstruction_weight"}
-    others = {"fusion_layers", "fusion_topology", *weights}
+    others = {"fusion_layers", "fusion_dropout", "fusion_topology", *weights}
     sizes = {"fusion_units", "fused_units", "fusion_rank", *others}
     assert list(default_space(TRANSLATION)) == [name for name in DEFAULTS if name not in sizes]
     assert list(parse(default_space(TRANSLATION))) == list(default_space(TRANSLATION))

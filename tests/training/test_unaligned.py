@@ -276,7 +276,7 @@ def test_a_damaged_ratio_is_named(runs, tmp_path):
     np.savez(tmp_path / "statistics.npz", **damaged)
     with pytest.raises(ValueError, match=r"the mean and the largest of ratios.*ratio/text/audio"):
         Statistics.load(tmp_path / "statistics.npz")
-    assert json.loads((run.path / "environment.json").read_text())["run_format"] == 2
+    assert json.loads((run.path / "environment.json").read_text())["run_format"] == 3
 
 
 @pytest.mark.slow

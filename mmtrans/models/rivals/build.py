@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from mmtrans.config import Config
+from mmtrans.config import RUN_FORMAT, Config
 from mmtrans.config.sections import FusionConfig
 from mmtrans.layers.attention import MeanPooling
 from mmtrans.layers.masking import SequenceMask
@@ -52,8 +52,17 @@ METHODS: Mapping[str, Callable[..., Any]] = {
 OWN_TERMS: Mapping[str, Callable[[Any, Any, FusionConfig], list[Term]]] = {"misa": subspace_terms}
 
 
-def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, features: keras.Model) -> keras.Model:
+def build_fusion(
+    recipe: Fusion, config: Config, statistics: Statistics, features: keras.Model, run_format: int = RUN_FORMAT
+) -> keras.Model:
     """The model of a fusion above the features' model, which is a layer of it.
+
+    Args:
+        recipe: the fusion.
+        config: sizes and dropout.
+        statistics: mean and deviation of the modalities that the recipe reads.
+        features: the features' model.
+        run_format: what the run learns, see `RUN_FORMAT`.
 
     Returns:
         `{source, source_length}` → `{"memory": (batch, steps, dim), "fused": (batch, width), "attention_weights":
@@ -75,7 +84,8 @@ def build_fusion(recipe: Fusion, config: Config, statistics: Statistics, feature
         name: Columns([block], name=f"{name}_stream")(memory)
         for name, block in feature_blocks(recipe, statistics, memory.shape[-1]).items()
     }
-    read = METHODS[recipe.method](streams, masks if recipe.method in OWN_STEPS else mask, config, **numbers)
+    formats = {"run_format": run_format} if recipe.method == "mult" else {}
+    read = METHODS[recipe.method](streams, masks if recipe.method in OWN_STEPS else mask, config, **numbers, **formats)
     fused = read if isinstance(read, dict) else {FUSED: read}
     if WEIGHTS not in fused:
         _, fused[WEIGHTS] = MeanPooling(name="equal_weights")(memory, source_mask=mask)
