@@ -268,7 +268,8 @@ def test_the_study_of_rivals_has_all_of_them_in_worlds_of_every_dependency():
 def test_the_study_of_unaligned_rivals_converts_its_world_by_windows(tmp_path):
     study = read_study(EXAMPLE.with_name("rivals_unaligned.yaml"))
     assert study.recipes == [name for name in read_recipes("rivals-unaligned") if name not in ("T", "V")]
-    assert study.config == read_study(RIVALS).config
+    of_steps = ("epochs", "patience")
+    assert {**study.config, **dict.fromkeys(of_steps)} == {**read_study(RIVALS).config, **dict.fromkeys(of_steps)}
     world = study.worlds["long-range"]
     commands = {command[0]: command for command in commands_for(study, world, tmp_path / "place")}
     assert commands["convert"][-2:] == ["--window", "0.1"]
