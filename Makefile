@@ -1,5 +1,6 @@
 # Each target makes its virtual environment when absent; only make and Python 3.10-3.13 are needed.
-.PHONY: help demo encoder models test lint format docs docs-serve test-addons smoke-addons test-lanes clean
+.PHONY: help demo encoder models test lint format docs docs-serve test-addons smoke-addons clean
+.PHONY: test-lanes test-lanes-addons test-lanes-default
 
 VENV ?= .venv
 VENV_ADDONS ?= .venv-addons
@@ -70,8 +71,12 @@ smoke-addons: $(VENV_ADDONS)/.installed ## a minute of them
 	$(VENV_ADDONS)/bin/python -m pytest $(PARALLEL) -m smoke
 
 # Records, runs and exports of each lane, read in the other.
-test-lanes: $(VENV)/.installed $(VENV_ADDONS)/.installed ## read what each lane writes in the other
+test-lanes: test-lanes-addons test-lanes-default ## read what each lane writes in the other
+
+test-lanes-addons: $(VENV)/.installed $(VENV_ADDONS)/.installed
 	MMTRANS_OTHER_PYTHON=$(abspath $(VENV_ADDONS)/bin/python) $(VENV)/bin/python -m pytest tests/test_lanes.py
+
+test-lanes-default: $(VENV)/.installed $(VENV_ADDONS)/.installed
 	MMTRANS_OTHER_PYTHON=$(abspath $(VENV)/bin/python) $(VENV_ADDONS)/bin/python -m pytest tests/test_lanes.py
 endif
 
