@@ -36,10 +36,10 @@ ONCE = (
     *("cli", "clips", "config", "conversion", "engine", "explore", "grid", "notebook", "report", "search", "sources"),
     *("synthetic", "system", "tools", "words", "earlier/test_keys.py"),
     *("evaluation/test_bootstrap.py", "evaluation/test_corruptions.py", "evaluation/test_intervals.py"),
-    *("evaluation/test_metrics.py", "evaluation/test_other_records.py", "evaluation/test_plots.py"),
-    *("evaluation/test_results.py", "evaluation/test_seeds.py", "evaluation/test_shapes.py"),
-    *("test_bounds.py", "test_clusters.py", "test_docs.py", "test_hostile.py"),
-    *("test_kills.py", "test_packaging.py", "test_recipe.py", "test_systems.py"),
+    *("evaluation/test_killed.py", "evaluation/test_metrics.py", "evaluation/test_other_records.py"),
+    *("evaluation/test_plots.py", "evaluation/test_results.py", "evaluation/test_seeds.py"),
+    *("evaluation/test_shapes.py", "test_bounds.py", "test_clusters.py", "test_docs.py", "test_hostile.py"),
+    *("test_kills.py", "test_packaging.py", "test_recipe.py", "test_systems.py", "training/test_resume.py"),
 )
 
 #: Of these folders what both lanes run: commands from end to end, searches by Keras Tuner, pickles of either NumPy, and

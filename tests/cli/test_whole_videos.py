@@ -60,6 +60,7 @@ def test_a_source_gets_the_scores_of_its_videos_from_the_run_and_from_an_export(
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_the_explorer_shows_it(run, tmp_path):
     page = tmp_path / "page.html"
     assert main(["explore", str(run), "--split", "test", "--out", str(page)]) == 0
@@ -67,10 +68,11 @@ def test_the_explorer_shows_it(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_grid_reports_what_it_reads(records_dir, tmp_path):
+@pytest.mark.once
+def test_a_grid_reports_what_it_reads(small_dir, tmp_path):
     grid = [
-        *("grid", "--data", str(records_dir), "--out", str(tmp_path / "grid"), "--seeds", "1", "--jobs", "1"),
-        *("--recipes", "T,bclstm(T,A),late(T,A)", *SIZES, "--epochs", "1"),
+        *("grid", "--data", str(small_dir), "--out", str(tmp_path / "grid"), "--seeds", "1", "--jobs", "1"),
+        *("--recipes", "T,bclstm(T,A),late(T,A)", *SIZES, "--no-bidirectional", "--epochs", "1"),
     ]
     assert main(grid) == 0
     assert main(["report", str(tmp_path / "grid"), "--out", str(tmp_path / "report.html")]) == 0
@@ -80,9 +82,10 @@ def test_a_grid_reports_what_it_reads(records_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_has_a_space_to_search(records_dir, tmp_path, capsys):
+@pytest.mark.once
+def test_it_has_a_space_to_search(small_dir, tmp_path, capsys):
     command = [
-        *("tune", "--data", str(records_dir), "--out", str(tmp_path / "search"), "--recipe", "bclstm(T,A)"),
+        *("tune", "--data", str(small_dir), "--out", str(tmp_path / "search"), "--recipe", "bclstm(T,A)"),
         *("--epochs", "1", "--trials", "1", "--tuner", "random", "--json"),
     ]
     assert main(command) == 0

@@ -140,6 +140,7 @@ def test_tokens_without_a_true_target_have_no_reference(records_path, tiny, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_grid_trains_evaluates_and_reports_it(records_path, tmp_path, flags, capsys):
     (tmp_path / "recipes").write_text("T->A\nT\n")
     grid = tmp_path / "grid"

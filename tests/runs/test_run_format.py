@@ -120,6 +120,7 @@ def test_a_grid_names_the_runs_that_are_trained_anew(grid):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_grid_does_not_go_on_with_what_is_to_be_trained_anew(grid):
     make_deterministic()
     workplace = Workplace(grid.path, grid.records_path, grid.splits)
@@ -134,6 +135,7 @@ def test_a_grid_does_not_go_on_with_what_is_to_be_trained_anew(grid):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_an_earlier_grid_trains_anew_what_it_would_learn_otherwise(tmp_path, capfd):
     path = shutil.copytree(EARLIER / "grid", tmp_path / "grid")
     (tmp_path / "recipes").write_text("T\nT->A\n")

@@ -165,6 +165,7 @@ def test_two_processes_equal_one_also_after_one_was_killed(small_dir, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_several_processes_end_at_sigterm_and_go_on(small_dir, tmp_path):
     more = ("--strategy", "multiworker", "--workers", "2", "--epochs", "100000", "--patience", "100000")
     arguments = [*arguments_of(small_dir, tmp_path / "run", *more), "--checkpoint-minutes", "5"]
