@@ -3,6 +3,7 @@
 Tests that write to a run or to records do so in a copy.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from mmtrans.data.records import Records
 from mmtrans.system.garbage import set_imports_aside
 from mmtrans.training.process import graphs_released
 from tests.tfrecords.segments import make_corpus, make_segment, make_segments
+
+# The collector comes rarely: what tests and graphs take memory for is hardly ever garbage.
+gc.set_threshold(10_000, 10, 10)
 
 #: Sizes that differ from one another, and from the batch.
 TINY = {"units": 4, "attention_units": 3, "decoder_units": 5, "regressor_units": 6, "bidirectional": False}
