@@ -4,6 +4,7 @@ and Keras without what it loads for parts that nothing here uses."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -51,8 +52,11 @@ def import_tensorflow() -> None:
 def import_keras_alone() -> None:
     """Imports TensorFlow and Keras as where nothing of `_UNUSED` is installed; whoever imports that later finds it.
 
-    For processes of our own: Keras' wrappers for scikit-learn do not work in them.
+    For processes of our own: Keras' wrappers for scikit-learn do not work in them. The collector waits until the end:
+    it finds no garbage in what imports make, and takes a sixth of their time.
     """
+    collects = gc.isenabled()
+    gc.disable()
     hidden = [name for name in _UNUSED if name not in sys.modules]
     # An import of a module that is None here is an ImportError.
     sys.modules.update(dict.fromkeys(hidden))  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -62,3 +66,5 @@ def import_keras_alone() -> None:
     finally:
         for name in hidden:
             del sys.modules[name]
+        if collects:
+            gc.enable()
