@@ -265,6 +265,13 @@ def test_the_study_of_rivals_has_all_of_them_in_worlds_of_every_dependency():
     Config(**study.config)
 
 
+def test_the_study_of_mult_has_the_worlds_and_sizes_of_all_rivals():
+    study, whole = read_study(EXAMPLE.with_name("rivals_mult.yaml")), read_study(RIVALS)
+    assert (study.worlds, study.synthesize, study.seeds) == (whole.worlds, whole.synthesize, whole.seeds)
+    # Neither of its rows reads the other one.
+    assert study.config == {name: value for name, value in whole.config.items() if name != "fused_units"}
+
+
 def test_the_study_of_unaligned_rivals_converts_its_world_by_windows(tmp_path):
     study = read_study(EXAMPLE.with_name("rivals_unaligned.yaml"))
     assert study.recipes == [name for name in read_recipes("rivals-unaligned") if name not in ("T", "V")]
