@@ -4,7 +4,9 @@ Whatever becomes of workers, scheduler and commands, the results are those of on
 bit.
 """
 
+import contextlib
 import csv
+import io
 import os
 import re
 import signal
@@ -97,7 +99,9 @@ class Cluster:
 
     def finish(self, arguments):
         """Does a command in this process."""
-        assert main([*arguments, "--scheduler", self.machines.address]) == 0
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            code = main([*arguments, "--scheduler", self.machines.address])
+        assert code == 0, told.getvalue()
 
     def arm(self, what, name):
         """Lets whoever comes to the middle of a training of `what` be struck by a signal of this name."""

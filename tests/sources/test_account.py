@@ -41,6 +41,8 @@ def test_the_words_that_stand_in_manifests_stay_what_they_are():
         "frames with whole numbers beyond 16777216, rounded",
         "words with cleaned frames",
         "words without frames set to 0",
+        "windows with cleaned frames",
+        "windows without frames set to 0",
         "cells without a finite value set to 0",
         "cells whose mean is not finite set to 0",
         "rows that the SDK would leave out",
