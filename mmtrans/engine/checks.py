@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from distributed import Client
-from distributed.comm.core import CommClosedError
 from distributed.security import Security
 
 import mmtrans
@@ -89,9 +88,12 @@ def address_of(client: Client) -> str:
 
 
 def _ask(client: Client, question: Callable, *args: Any) -> dict[str, Any]:
-    """Address of each worker that is there at the end → what it answers, which may be an exception."""
+    """Address of each worker that could be asked → what it answers, which may be an exception.
+
+    The scheduler tells by an OSError of one that closed meanwhile, or could not be reached.
+    """
     answers: Any = client.run(question, *args, on_error="return")
-    return {address: answer for address, answer in answers.items() if not isinstance(answer, CommClosedError)}
+    return {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
 
 
 def _await_workers(client: Client) -> Mapping[str, Mapping]:
