@@ -49,9 +49,8 @@ ONCE = (
 #: Of these folders what both lanes run: commands from end to end, searches by Keras Tuner, pickles of either NumPy, and
 #: text encoders.
 BOTH = (
-    *("cli/test_export.py", "cli/test_predict.py", "cli/test_runs.py", "cli/test_train.py"),
-    *("cli/test_translate.py", "cli/test_tune.py"),
-    *("cli/test_whole_videos.py", "search/test_space.py", "search/test_tuner.py"),
+    *("cli/test_export.py", "cli/test_predict.py", "cli/test_train.py", "cli/test_translate.py", "cli/test_tune.py"),
+    *("search/test_space.py", "search/test_tuner.py"),
     *("sources/test_formats_agree.py", "sources/untrusted", "words/test_encoder.py", "words/test_known.py"),
 )
 

@@ -184,6 +184,7 @@ REPORTED = ("config.yaml", "environment.json", "metrics.json", "predictions.csv"
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("file", ["grid.json", "failures.json", *(f"runs/T_to_A-seed-0/{name}" for name in REPORTED)])
 def test_a_grid(file, tmp_path, capsys, reporting):
     grid = shutil.copytree(EARLIER / "grid", tmp_path / "grid")

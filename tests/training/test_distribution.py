@@ -200,6 +200,7 @@ def two_hosts(command):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_signal_to_one_host_between_phases_stops_both(small_dir, tmp_path):
     run = tmp_path / "run"
     arguments = arguments_of(small_dir, run, "--recipe", "T->A", "--epochs", "1")
@@ -216,6 +217,7 @@ def test_a_signal_to_one_host_between_phases_stops_both(small_dir, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_hosts_that_are_told_to_stop_at_other_times_stop_after_one_step(small_dir, tmp_path):
     more = ("--strategy", "multiworker", "--epochs", "100000", "--patience", "100000", "--batch-size", "3")
     arguments = [*arguments_of(small_dir, tmp_path / "run", *more), "--checkpoint-minutes", "5"]
