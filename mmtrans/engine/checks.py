@@ -88,12 +88,17 @@ def address_of(client: Client) -> str:
 
 
 def _ask(client: Client, question: Callable, *args: Any) -> dict[str, Any]:
-    """Address of each worker that could be asked → what it answers, which may be an exception.
-
-    The scheduler tells by an OSError of one that closed meanwhile, or could not be reached.
-    """
+    """Address of each worker that could be asked → what it answers, which may be an exception."""
     answers: Any = client.run(question, *args, on_error="return")
-    return {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
+    return {address: answer for address, answer in answers.items() if not _is_unreachable(answer)}
+
+
+def _is_unreachable(answer: Any) -> bool:
+    """Whether the scheduler tells that a worker closed meanwhile, or could not be reached.
+
+    It does so by an OSError of dask's own, without a number. One with a number is of the worker's own system.
+    """
+    return isinstance(answer, OSError) and answer.errno is None
 
 
 def _await_workers(client: Client) -> Mapping[str, Mapping]:
